@@ -1,0 +1,86 @@
+"""The full gated recurrent unit, reset gate before or after the recurrent product."""
+
+import keras
+from keras import ops
+
+from seqtasks.cells.cell import RNNCell
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class GRUCell(RNNCell):
+    """One step of the gated recurrent unit.
+
+    In the lecture's notation, where a<t> = c<t>::
+
+        Gamma_u = sigmoid(W_u [c<t-1>, x<t>] + b_u)
+        Gamma_r = sigmoid(W_r [c<t-1>, x<t>] + b_r)
+        c~<t>   = tanh(W_c [Gamma_r * c<t-1>, x<t>] + b_c)
+        c<t>    = Gamma_u * c~<t> + (1 - Gamma_u) * c<t-1>
+
+    Keras, PyTorch and cuDNN keep the complement z = 1 - Gamma_u, and so do the weights here: a set of weights of
+    `keras.layers.GRU` can be copied in either direction. With `reset_after` the reset gate multiplies the recurrent
+    product instead of the state (``tanh(W_cx x<t> + b_c + Gamma_r * (W_cc c<t-1> + b_cc))``), which leaves one
+    recurrent product a step instead of two.
+
+    | symbol                       | attribute                                          | shape               |
+    |------------------------------|----------------------------------------------------|---------------------|
+    | x<t>                         | `inputs`                                           | (batch, features)   |
+    | c<t>                         | `states[0]`, the output                            | (batch, units)      |
+    | W_ux, W_rx, W_cx             | thirds of `kernel`, the first negated              | (features, 3 units) |
+    | W_uc, W_rc, W_cc             | thirds of `recurrent_kernel`, the first negated    | (units, 3 units)    |
+    | b_u, b_r, b_c                | thirds of `bias`, the first negated                | (3 units,)          |
+    | b_cc (with zeros for u and r)| `recurrent_bias`, only with `reset_after`          | (3 units,)          |
+
+    Args:
+        units: size of the state c<t>.
+        reset_after: whether the reset gate acts after the recurrent product (as in cuDNN; one product a step,
+            faster) or before it (the lecture and the paper).
+
+    Call arguments:
+        inputs: x<t>, shape (batch, features).
+        states: [c<t-1>], shape (batch, units).
+
+    Example:
+        >>> import numpy as np
+        >>> cell = GRUCell(4, reset_after=False)
+        >>> output, states = cell(np.ones((2, 3), "float32"), cell.get_initial_state(2))
+        >>> tuple(output.shape), len(states)
+        ((2, 4), 1)
+
+    References:
+        Cho et al., 2014, equations 5-8, https://arxiv.org/abs/1406.1078
+    """
+
+    def __init__(self, units, reset_after=True, **kwargs):
+        super().__init__(units, **kwargs)
+        self.reset_after = reset_after
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(input_shape[-1], 3 * self.units), name="kernel")
+        self.recurrent_kernel = self.add_weight(
+            shape=(self.units, 3 * self.units), initializer="orthogonal", name="recurrent_kernel"
+        )
+        self.bias = self.add_weight(shape=(3 * self.units,), initializer="zeros", name="bias")
+        if self.reset_after:
+            self.recurrent_bias = self.add_weight(shape=(3 * self.units,), initializer="zeros", name="recurrent_bias")
+
+    def project(self, inputs):
+        return ops.matmul(inputs, self.kernel) + self.bias
+
+    def step(self, projected, states):
+        previous = states[0]
+        if self.reset_after:
+            recurrent = ops.matmul(previous, self.recurrent_kernel) + self.recurrent_bias
+            gates = ops.sigmoid(projected[..., : 2 * self.units] + recurrent[..., : 2 * self.units])
+            keep, reset = ops.split(gates, 2, axis=-1)
+            recurrent_candidate = reset * recurrent[..., 2 * self.units :]
+        else:
+            recurrent = ops.matmul(previous, self.recurrent_kernel[:, : 2 * self.units])
+            keep, reset = ops.split(ops.sigmoid(projected[..., : 2 * self.units] + recurrent), 2, axis=-1)
+            recurrent_candidate = ops.matmul(reset * previous, self.recurrent_kernel[:, 2 * self.units :])
+        candidate = ops.tanh(projected[..., 2 * self.units :] + recurrent_candidate)
+        output = candidate + keep * (previous - candidate)
+        return output, [output]
+
+    def get_config(self):
+        return {**super().get_config(), "reset_after": self.reset_after}

@@ -1,0 +1,83 @@
+"""The long short-term memory with a forget gate."""
+
+import keras
+from keras import ops
+
+from seqtasks.cells.cell import RNNCell
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class LSTMCell(RNNCell):
+    """One step of the long short-term memory.
+
+    In the lecture's notation::
+
+        c~<t>   = tanh(W_c [a<t-1>, x<t>] + b_c)
+        Gamma_u = sigmoid(W_u [a<t-1>, x<t>] + b_u)
+        Gamma_f = sigmoid(W_f [a<t-1>, x<t>] + b_f)
+        Gamma_o = sigmoid(W_o [a<t-1>, x<t>] + b_o)
+        c<t>    = Gamma_u * c~<t> + Gamma_f * c<t-1>
+        a<t>    = Gamma_o * tanh(c<t>)
+
+    The gates lie side by side in the order u, f, c, o (Keras: i, f, c, o), so that weights of `keras.layers.LSTM`
+    can be copied in either direction.
+
+    | symbol                     | attribute                       | shape               |
+    |----------------------------|---------------------------------|---------------------|
+    | x<t>                       | `inputs`                        | (batch, features)   |
+    | a<t>                       | `states[0]`, the output         | (batch, units)      |
+    | c<t>                       | `states[1]`                     | (batch, units)      |
+    | W_ux, W_fx, W_cx, W_ox     | quarters of `kernel`            | (features, 4 units) |
+    | W_ua, W_fa, W_ca, W_oa     | quarters of `recurrent_kernel`  | (units, 4 units)    |
+    | b_u, b_f, b_c, b_o         | quarters of `bias`              | (4 units,)          |
+
+    Args:
+        units: size of the states a<t> and c<t>.
+        forget_bias: initial value of b_f; 1 keeps the memory open at the start of training (Jozefowicz et al., 2015).
+
+    Call arguments:
+        inputs: x<t>, shape (batch, features).
+        states: [a<t-1>, c<t-1>], each (batch, units).
+
+    Example:
+        >>> import numpy as np
+        >>> cell = LSTMCell(4)
+        >>> output, states = cell(np.ones((2, 3), "float32"), cell.get_initial_state(2))
+        >>> tuple(output.shape), len(states)
+        ((2, 4), 2)
+
+    References:
+        Hochreiter and Schmidhuber, 1997, https://doi.org/10.1162/neco.1997.9.8.1735;
+        forget gate: Gers et al., 2000, https://doi.org/10.1162/089976600300015015
+    """
+
+    def __init__(self, units, forget_bias=1.0, **kwargs):
+        super().__init__(units, **kwargs)
+        self.state_size = [units, units]
+        self.forget_bias = forget_bias
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(input_shape[-1], 4 * self.units), name="kernel")
+        self.recurrent_kernel = self.add_weight(
+            shape=(self.units, 4 * self.units), initializer="orthogonal", name="recurrent_kernel"
+        )
+        self.bias = self.add_weight(shape=(4 * self.units,), initializer=self._initial_bias, name="bias")
+
+    def _initial_bias(self, shape, dtype=None):
+        zeros = ops.zeros((self.units,), dtype)
+        return ops.concatenate([zeros, zeros + self.forget_bias, zeros, zeros])
+
+    def project(self, inputs):
+        return ops.matmul(inputs, self.kernel) + self.bias
+
+    def step(self, projected, states):
+        previous, memory = states
+        update, forget, candidate, output = ops.split(
+            projected + ops.matmul(previous, self.recurrent_kernel), 4, axis=-1
+        )  # each (batch, units)
+        memory = ops.sigmoid(update) * ops.tanh(candidate) + ops.sigmoid(forget) * memory
+        output = ops.sigmoid(output) * ops.tanh(memory)
+        return output, [output, memory]
+
+    def get_config(self):
+        return {**super().get_config(), "forget_bias": self.forget_bias}

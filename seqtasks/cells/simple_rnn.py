@@ -1,0 +1,59 @@
+"""The simple recurrent network of Elman."""
+
+import keras
+from keras import ops
+
+from seqtasks.cells.cell import RNNCell
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class SimpleRNNCell(RNNCell):
+    """One step of the simple recurrent network: ``a<t> = tanh(W_aa a<t-1> + W_ax x<t> + b_a)``.
+
+    | symbol | attribute                     | shape            |
+    |--------|-------------------------------|------------------|
+    | x<t>   | `inputs`                      | (batch, features)|
+    | a<t>   | `states[0]`, the output       | (batch, units)   |
+    | W_ax   | `kernel`                      | (features, units)|
+    | W_aa   | `recurrent_kernel`            | (units, units)   |
+    | b_a    | `bias`                        | (units,)         |
+
+    Args:
+        units: size of the state a<t>.
+        activation: applied to the sum; the lecture's tanh.
+
+    Call arguments:
+        inputs: x<t>, shape (batch, features).
+        states: [a<t-1>], shape (batch, units).
+
+    Example:
+        >>> import numpy as np
+        >>> cell = SimpleRNNCell(4)
+        >>> output, states = cell(np.ones((2, 3), "float32"), cell.get_initial_state(2))
+        >>> tuple(output.shape), len(states)
+        ((2, 4), 1)
+
+    References:
+        Elman, 1990, Finding Structure in Time, https://doi.org/10.1207/s15516709cog1402_1
+    """
+
+    def __init__(self, units, activation="tanh", **kwargs):
+        super().__init__(units, **kwargs)
+        self.activation = keras.activations.get(activation)
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(input_shape[-1], self.units), name="kernel")
+        self.recurrent_kernel = self.add_weight(
+            shape=(self.units, self.units), initializer="orthogonal", name="recurrent_kernel"
+        )
+        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+
+    def project(self, inputs):
+        return ops.matmul(inputs, self.kernel) + self.bias
+
+    def step(self, projected, states):
+        output = self.activation(projected + ops.matmul(states[0], self.recurrent_kernel))
+        return output, [output]
+
+    def get_config(self):
+        return {**super().get_config(), "activation": keras.activations.serialize(self.activation)}

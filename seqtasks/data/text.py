@@ -1,0 +1,66 @@
+"""Text to words inside the graph: the same function serves training and the exported model."""
+
+import tensorflow as tf
+
+# Scripts that put no space between words: each character is a word.
+_UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+_PIECES = (
+    (r"[’ʼ]", "'"),
+    (r"'(\s|$)", r" ' \1"),  # a quotation mark behind a word, and one before a word too long to be a contraction
+    (r"(^|[^\p{L}\p{M}\p{N}])'(\p{L}{3})", r"\1 ' \2"),
+    (r"n't\b", " n't "),  # English contractions as the Penn Treebank splits them, so that raw and tokenised text agree
+    (r"'(s|re|ve|ll|d|m)\b", r" '\1 "),
+    (_UNSPACED, r" \0 "),
+    (r"[^\p{L}\p{M}\p{N}\s'_]", r" \0 "),  # punctuation and symbols stand alone
+)
+
+
+def clean(texts):
+    """Valid UTF-8 in lower case: invalid bytes and control characters (NUL, newline) become spaces.
+
+    `tf.strings.lower` ends silently at a NUL byte, hence the order.
+
+    Args:
+        texts: string tensor of any shape.
+
+    Returns:
+        A string tensor of the same shape.
+
+    Example:
+        >>> clean(tf.constant([b"\\xc3\\x89T\\xc3\\x89\\x00\\xff!"])).numpy()[0].decode()
+        'été  !'
+    """
+    valid = tf.strings.unicode_transcode(
+        texts, "UTF-8", "UTF-8", errors="replace", replacement_char=0x20, replace_control_characters=True
+    )
+    return tf.strings.lower(valid, encoding="utf-8")
+
+
+def words(texts):
+    """Lower-cased words, punctuation apart; scripts without spaces (Chinese, Japanese, Thai) by character.
+
+    Args:
+        texts: string tensor (batch,).
+
+    Returns:
+        A ragged string tensor (batch, None); a text without words gives an empty row.
+
+    Example:
+        >>> [[w.decode() for w in row] for row in words(tf.constant(["I don't like it!", "好电影", ""])).to_list()]
+        [['i', 'do', "n't", 'like', 'it', '!'], ['好', '电', '影'], []]
+    """
+    texts = clean(texts)
+    for pattern, replacement in _PIECES:
+        texts = tf.strings.regex_replace(texts, pattern, replacement)
+    return tf.strings.split(texts)
+
+
+def cut(ragged, max_length):
+    """The first `max_length` pieces of each row, and whether any were left out.
+
+    Example:
+        >>> kept, was_cut = cut(tf.ragged.constant([[1, 2, 3], [4]]), 2)
+        >>> kept.to_list(), was_cut.numpy().tolist()
+        ([[1, 2], [4]], [True, False])
+    """
+    return ragged[:, :max_length], ragged.row_lengths() > max_length

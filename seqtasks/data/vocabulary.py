@@ -1,0 +1,107 @@
+"""Vocabularies: which number stands for which word or label."""
+
+import functools
+import json
+from collections import Counter
+
+import tensorflow as tf
+
+from seqtasks.errors import UserError
+
+PADDING, UNKNOWN = "[PAD]", "[UNK]"  # no tokenizer gives these: brackets stand alone
+PRUNE_AT = 2_000_000  # distinct words held while counting
+
+
+class Vocabulary:
+    """An ordered list of distinct strings, and the lookups in both directions as graph operations.
+
+    Args:
+        tokens: the strings; the number of each is its place. With `PADDING` first and `UNKNOWN` second, other
+            strings get the number 1; without them (labels) they get -1.
+
+    Raises:
+        ValueError: if a token appears twice.
+
+    Example:
+        >>> vocabulary = Vocabulary.learn([["a", "fine", "film"], ["a", "dull", "film"]], min_count=2)
+        >>> vocabulary.tokens
+        ['[PAD]', '[UNK]', 'a', 'film']
+        >>> vocabulary.lookup(tf.constant(["film", "dog"])).numpy().tolist()
+        [3, 1]
+    """
+
+    def __init__(self, tokens):
+        self.tokens = list(tokens)
+        if len(set(self.tokens)) != len(self.tokens):
+            twice = Counter(self.tokens).most_common(1)[0][0]
+            raise ValueError(f"the token {twice!r} appears twice in the vocabulary.")
+        self.unknown = 1 if self.tokens[:2] == [PADDING, UNKNOWN] else -1
+
+    def __len__(self):
+        return len(self.tokens)
+
+    @classmethod
+    def learn(cls, chunks, max_size=None, min_count=1):
+        """The most frequent words, ties in alphabetical order, after padding and UNK.
+
+        Memory stays bounded on any number of words: past two million distinct ones the rarest are forgotten, which
+        can only touch words that are rarer than any kept ones.
+
+        Args:
+            chunks: iterable of lists of words (`str` or UTF-8 `bytes`).
+            max_size: how many tokens to keep, padding and UNK included; None keeps all.
+            min_count: how often a word must appear.
+        """
+        counts = Counter()
+        for chunk in chunks:
+            counts.update(chunk)
+            if len(counts) > PRUNE_AT:
+                counts = Counter(dict(counts.most_common(PRUNE_AT // 2)))
+        counts = {w.decode() if isinstance(w, bytes) else w: n for w, n in counts.items() if n >= min_count}
+        ranked = sorted(counts, key=lambda word: (-counts[word], word))
+        return cls([PADDING, UNKNOWN, *ranked[: None if max_size is None else max(0, max_size - 2)]])
+
+    @classmethod
+    def labels(cls, labels):
+        """The labels in their order: by number where all are numbers, else alphabetical.
+
+        Example:
+            >>> Vocabulary.labels({"10", "9", "1"}).tokens
+            ['1', '9', '10']
+        """
+        try:
+            return cls(sorted(labels, key=lambda label: (float(label), label)))
+        except ValueError:
+            return cls(sorted(labels))
+
+    @functools.cached_property
+    def tables(self):
+        """The lookup tables string -> number and number -> string."""
+        with tf.init_scope():
+            tokens, numbers = tf.constant(self.tokens), tf.range(len(self), dtype=tf.int32)
+            forth = tf.lookup.KeyValueTensorInitializer(tokens, numbers)
+            return tf.lookup.StaticHashTable(forth, self.unknown), tokens
+
+    def lookup(self, strings):
+        """Numbers (int32) of strings; dense or ragged, in the graph."""
+        return self.tables[0].lookup(strings)
+
+    def name(self, numbers):
+        """Strings of numbers; the inverse of `lookup`."""
+        return tf.gather(self.tables[1], numbers)
+
+    def save(self, path):
+        """Write one JSON string a line, so that any string, a newline too, is a token that text tools can show."""
+        path.write_text("".join(json.dumps(token, ensure_ascii=False) + "\n" for token in self.tokens), "utf-8")
+
+    @classmethod
+    def load(cls, path):
+        tokens = []
+        for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
+            if line:
+                try:
+                    tokens.append(json.loads(line))
+                except json.JSONDecodeError:
+                    remedy = "each line is one JSON string, in quotes"
+                    raise UserError(f"not a token: {line!r:.40}", where=f"{path}:{number}", remedy=remedy) from None
+        return cls(tokens)
