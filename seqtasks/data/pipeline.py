@@ -1,0 +1,157 @@
+"""Pipelines: examples to batches. The steps stand once, in `Batches.epoch`, in the order in which they run.
+
+1. rows       the examples of the source, from memory where it is small, else read in chunks
+2. shuffle    in a buffer, by a seed of (seed, epoch); skipped when evaluating
+3. shard      every n-th row, for one of several workers
+4. skip       the pools before the step to start from
+5. pool       many batches' worth of rows
+6. encode     the whole pool at once, in the graph: the same function as in the exported model
+7. bucket     the pool sorted by length and cut into batches; each padded to the next boundary
+8. skip       the batches of the pool before the step to start from
+9. prefetch   the cardinality stated
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import tensorflow as tf
+
+from seqtasks.data.sources import Source
+
+CHUNK = 512
+POOL_BATCHES = 50  # batches that are sorted by length together: more pads less, and mixes less
+
+
+@dataclass
+class Batches:
+    """The batches of one source, addressable by (seed, epoch, step) and of known number.
+
+    A batch is `(features, target, weight, index)`: features as `encode` gives them, ragged ones padded on the right
+    with 0 to the next multiple of `boundary`; the weight is 1, or 0 for the rows that fill up the last batch, so that
+    every batch has the same size; the index is the place of the row among the rows of the epoch.
+
+    Args:
+        source: the examples.
+        count: how many there are.
+        encode: `encode(inputs) -> {name: tensor or ragged tensor}`, over a vector of raw inputs.
+        encode_target: `encode_target(targets) -> tensor`, the same for targets.
+        batch_size: rows of a batch.
+        boundary: padded lengths are multiples of this.
+        shuffle_buffer: rows held for shuffling; at least `count` makes it a full shuffle.
+        shard: (index, number) of the worker this is for.
+
+    Example:
+        >>> rows = [Example("a b c", "x", 1), Example("d", "y", 2), Example("e f", "x", 3)]
+        >>> encode = lambda texts: {"length": tf.strings.length(tf.strings.split(texts))}
+        >>> batches = Batches(Source(lambda: iter(rows), "memory"), 3, encode, tf.strings.length, batch_size=2)
+        >>> [(f["length"].shape, w.numpy().tolist()) for f, t, w, i in batches.epoch()]
+        [(TensorShape([2, 8]), [1.0, 1.0]), (TensorShape([2, 8]), [1.0, 0.0])]
+    """
+
+    source: Source
+    count: int
+    encode: Callable
+    encode_target: Callable
+    batch_size: int
+    boundary: int = 8
+    shuffle_buffer: int = 20_000
+    shard: tuple[int, int] = (0, 1)
+    _rows: tf.data.Dataset | None = field(default=None, repr=False)
+
+    def __len__(self):
+        index, number = self.shard
+        return -(-len(range(index, self.count, number)) // self.batch_size)
+
+    def hold(self, inputs, targets):
+        """Take the rows from memory from now on; for sources read once already and small."""
+        self._rows = tf.data.Dataset.from_tensor_slices((tf.constant(inputs), tf.constant(targets)))
+
+    def rows(self):
+        """Dataset of (input, target), both scalar strings."""
+        if self._rows is not None:
+            return self._rows
+
+        def chunks():
+            for chunk in self.source.chunks(CHUNK):
+                yield [e.input for e in chunk], [e.target for e in chunk]
+
+        strings = tf.TensorSpec([None], tf.string)
+        return tf.data.Dataset.from_generator(chunks, output_signature=(strings, strings)).unbatch()
+
+    def epoch(self, seed=None, epoch=0, start=0):
+        """The batches of one epoch as a `tf.data.Dataset`, from step `start` on.
+
+        Args:
+            seed: None keeps the order of the source from pool to pool (evaluation); an integer shuffles.
+            epoch: number of the epoch; each has its own order.
+            start: batches to leave out, without computing more of them than one pool.
+        """
+        rows, order = self.rows(), np.random.SeedSequence([seed or 0, epoch]).generate_state(1)
+        if seed is not None:
+            rows = rows.shuffle(min(self.shuffle_buffer, max(self.count, 1)), seed=int(order[0]))
+        if self.shard[1] > 1:
+            rows = rows.shard(self.shard[1], self.shard[0])
+        pools, batches = divmod(start, POOL_BATCHES)
+        pool_size = POOL_BATCHES * self.batch_size
+        rows = rows.skip(pools * pool_size).batch(pool_size).enumerate(pools)
+        encoded = rows.map(self._encode_pool, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        dataset = encoded.flat_map(lambda *pool: self._cut(*pool, seed=None if seed is None else int(order[0])))
+        steps = max(0, len(self) - start)
+        return dataset.skip(batches).apply(tf.data.experimental.assert_cardinality(steps)).prefetch(4)
+
+    def _encode_pool(self, number, rows):
+        inputs, targets = rows
+        return number, self.encode(inputs), self.encode_target(targets), tf.shape(inputs, tf.int64)[0]
+
+    def _cut(self, number, features, targets, size, seed):
+        lengths = [f.row_lengths() for f in features.values() if isinstance(f, tf.RaggedTensor)]
+        longest = tf.reduce_max(tf.stack(lengths), 0) if lengths else tf.zeros([size], tf.int64)
+        order = tf.argsort(longest, stable=True)
+        count = -(-size // self.batch_size)
+        turns = tf.range(count)
+        if seed is not None:
+            turns = tf.random.experimental.stateless_shuffle(turns, seed=tf.stack([tf.cast(seed, tf.int64), number]))
+
+        def batch(turn):
+            places = order[turn * self.batch_size : (turn + 1) * self.batch_size]
+            real = tf.size(places)
+            places = tf.pad(places, [[0, self.batch_size - real]], constant_values=places[-1])
+            places = tf.ensure_shape(places, [self.batch_size])
+            weight = tf.cast(tf.range(self.batch_size) < real, tf.float32)
+            index = number * POOL_BATCHES * self.batch_size + tf.cast(places, tf.int64)
+            picked = {name: self._pad(tf.gather(f, places)) for name, f in features.items()}
+            return picked, tf.gather(targets, places), weight, index
+
+        return tf.data.Dataset.from_tensor_slices(turns).map(batch)
+
+    def _pad(self, rows):
+        if not isinstance(rows, tf.RaggedTensor):
+            return rows
+        longest = tf.maximum(rows.bounding_shape(axis=1), 1)
+        padded = -(-longest // self.boundary) * self.boundary
+        return rows.to_tensor(shape=[self.batch_size, padded])
+
+
+def in_memory(source, limit):
+    """The examples of a source as two lists, or None once they hold more than `limit` bytes."""
+    inputs, targets, held = [], [], 0
+    for example in source:
+        held += len(example.input) + len(example.target)
+        if held > limit:
+            return None
+        inputs.append(example.input)
+        targets.append(example.target)
+    return inputs, targets
+
+
+def batched(items, size):
+    """Lists of `size` items from any iterable, which is read no further than needed.
+
+    Example:
+        >>> list(batched("abcde", 2))
+        [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    items = iter(items)
+    return iter(lambda: list(itertools.islice(items, size)), [])

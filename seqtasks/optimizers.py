@@ -1,0 +1,142 @@
+"""Adam with decoupled weight decay that is exact where embeddings, clipping and several replicas meet."""
+
+import contextlib
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class AdamW(keras.optimizers.AdamW):
+    """`keras.optimizers.AdamW`, with three differences.
+
+    - The gradient of an embedding names a word's row once for every time the word stands in the batch. Keras squares
+      these pieces one by one; a word seen k times then moves about sqrt(k) times too far, and the norm that clipping
+      sees is too small. Here they are summed first, so that an embedding moves as any other weight would.
+    - Gradients are clipped after the sum over replicas, so that several devices do what one does.
+    - The update is TensorFlow's fused kernel: one pass over the weights instead of about ten.
+
+    With `use_ema` the moving average is kept beside the weights and put in their place only inside `averaged`.
+
+    Args:
+        learning_rate: a number or a schedule.
+        weight_decay: decoupled decay of the weights, of biases and normalisation not.
+        clip_norm: the gradients are scaled down to this global norm; None leaves them.
+        ema: momentum of the moving average of the weights; 0 keeps none.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        >>> model.compile(AdamW(0.01, clip_norm=1.0), "mse")
+        >>> history = model.fit(tf.ones((8, 3)), tf.ones((8, 1)), verbose=0)
+        >>> int(model.optimizer.iterations)
+        1
+
+    References:
+        Kingma and Ba, 2015, algorithm 1, https://arxiv.org/abs/1412.6980;
+        Loshchilov and Hutter, 2019, algorithm 2, https://arxiv.org/abs/1711.05101;
+        average of the weights: Polyak and Juditsky, 1992, https://doi.org/10.1137/0330046
+    """
+
+    def __init__(self, learning_rate=1e-3, weight_decay=0.0, clip_norm=None, ema=0.0, **kwargs):
+        kwargs = {"global_clipnorm": clip_norm, "use_ema": ema > 0, "ema_momentum": ema or 0.99, **kwargs}
+        super().__init__(learning_rate, weight_decay=weight_decay or None, **kwargs)
+        self.clip_norm, self.ema = clip_norm, ema
+
+    def build(self, variables):
+        if not self.built:
+            self.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        super().build(variables)
+
+    def apply(self, grads, trainable_variables=None):
+        dense = [tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in grads]
+        return super().apply(dense, trainable_variables)
+
+    def _clip_gradients(self, grads):
+        if not self.clip_norm:
+            return grads
+        replica = tf.distribute.get_replica_context()
+        if replica is not None and replica.num_replicas_in_sync > 1:
+            grads = replica.all_reduce(tf.distribute.ReduceOp.SUM, grads)
+        return tf.clip_by_global_norm(grads, self.clip_norm)[0]
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return list(grads_and_vars) if self.clip_norm else super()._all_reduce_sum_gradients(grads_and_vars)
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        step = tf.cast(self.iterations.value + 1, variable.dtype)
+        beta_1, beta_2 = (tf.cast(b, variable.dtype) for b in (self.beta_1, self.beta_2))
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.pow(beta_1, step),
+            beta2_power=tf.pow(beta_2, step),
+            lr=tf.cast(learning_rate, variable.dtype),
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=tf.cast(self.epsilon, variable.dtype),
+            grad=tf.cast(gradient, variable.dtype),
+        )
+
+    def finalize_variable_values(self, var_list):
+        """The average stays beside the weights when `fit` ends: training may go on (see `averaged`)."""
+
+    @contextlib.contextmanager
+    def averaged(self, model):
+        """Inside this context the model has the averaged weights, where averages are kept."""
+        if not self.use_ema or keras.ops.convert_to_numpy(self.iterations) == 0:
+            yield
+            return
+        weights = [keras.ops.convert_to_numpy(v) for v in model.trainable_variables]
+        averages = {v.path: a for v, a in zip(self._trainable_variables, self._model_variables_moving_average, strict=True)}
+        for variable in model.trainable_variables:
+            variable.assign(keras.ops.convert_to_numpy(averages[variable.path]))
+        try:
+            yield
+        finally:
+            for variable, weight in zip(model.trainable_variables, weights, strict=True):
+                variable.assign(weight)
+
+    def get_config(self):
+        config = super().get_config()
+        for name in ("global_clipnorm", "clipnorm", "clipvalue", "use_ema", "ema_momentum", "amsgrad"):
+            config.pop(name, None)
+        return {**config, "weight_decay": self.weight_decay or 0.0, "clip_norm": self.clip_norm, "ema": self.ema}
+
+
+def schedule(name, learning_rate, steps, warmup=0):
+    """The learning rate over time: `constant`, or from `learning_rate` to 0 over `steps` as `linear` or `cosine`.
+
+    Args:
+        name: `constant`, `linear` or `cosine`.
+        learning_rate: its largest value.
+        steps: steps of the whole training.
+        warmup: steps over which it first rises from 0.
+
+    Example:
+        >>> rate = schedule("linear", 1.0, steps=10, warmup=2)
+        >>> [round(float(rate(step)), 2) for step in (0, 1, 2, 6, 10)]
+        [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+    if name == "constant" and not warmup:
+        return learning_rate
+    return Schedule(name, learning_rate, max(steps, 1), warmup)
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """What `schedule` returns; see there."""
+
+    def __init__(self, shape, learning_rate, steps, warmup):
+        self.shape, self.learning_rate, self.steps, self.warmup = shape, learning_rate, steps, warmup
+
+    def __call__(self, step):
+        step = tf.cast(step, tf.float32)
+        done = tf.clip_by_value((step - self.warmup) / max(self.steps - self.warmup, 1), 0.0, 1.0)
+        decay = {"constant": 1.0, "linear": 1.0 - done, "cosine": 0.5 + 0.5 * tf.cos(3.14159265 * done)}[self.shape]
+        rise = tf.minimum(step / self.warmup, 1.0) if self.warmup else 1.0
+        return self.learning_rate * rise * decay
+
+    def get_config(self):
+        return {n: getattr(self, n) for n in ("shape", "learning_rate", "steps", "warmup")}
