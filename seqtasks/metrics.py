@@ -15,7 +15,7 @@ def accuracy(targets, scores):
 
 
 def macro_f1(targets, scores):
-    """Mean over the classes of the harmonic mean of precision and recall; a class neither there nor predicted is out."""
+    """Mean over the classes of the harmonic mean of precision and recall; over those that occur."""
     predicted, size = scores.argmax(-1), scores.shape[-1]
     right = np.bincount(targets[predicted == targets], minlength=size)
     both = np.bincount(targets, minlength=size) + np.bincount(predicted, minlength=size)

@@ -16,13 +16,13 @@ class AdamW(keras.optimizers.AdamW):
     - Gradients are clipped after the sum over replicas, so that several devices do what one does.
     - The update is TensorFlow's fused kernel: one pass over the weights instead of about ten.
 
-    With `use_ema` the moving average is kept beside the weights and put in their place only inside `averaged`.
+    With `ema` the moving average is kept beside the weights and put in their place only inside `averaged`.
 
     Args:
         learning_rate: a number or a schedule.
         weight_decay: decoupled decay of the weights, of biases and normalisation not.
         clip_norm: the gradients are scaled down to this global norm; None leaves them.
-        ema: momentum of the moving average of the weights; 0 keeps none.
+        ema: momentum of the moving average of the weights, min(ema, (1 + t) / (10 + t)) after t steps; 0 keeps none.
 
     Example:
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
@@ -79,6 +79,12 @@ class AdamW(keras.optimizers.AdamW):
             grad=tf.cast(gradient, variable.dtype),
         )
 
+    def _update_model_variables_moving_average(self, trainable_variables):
+        done = tf.cast(self.iterations.value, tf.float32)
+        momentum = tf.minimum(self.ema_momentum, (1 + done) / (10 + done))
+        for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
+            average.assign(average + tf.cast(1 - momentum, variable.dtype) * (variable - average))
+
     def finalize_variable_values(self, var_list):
         """The average stays beside the weights when `fit` ends: training may go on (see `averaged`)."""
 
@@ -89,7 +95,8 @@ class AdamW(keras.optimizers.AdamW):
             yield
             return
         weights = [keras.ops.convert_to_numpy(v) for v in model.trainable_variables]
-        averages = {v.path: a for v, a in zip(self._trainable_variables, self._model_variables_moving_average, strict=True)}
+        pairs = zip(self._trainable_variables, self._model_variables_moving_average, strict=True)
+        averages = {variable.path: average for variable, average in pairs}
         for variable in model.trainable_variables:
             variable.assign(keras.ops.convert_to_numpy(averages[variable.path]))
         try:

@@ -1,1 +1,1 @@
-"""From raw files to batches: sources (files, TFDS -> examples), encoders (example -> tensors), pipelines (-> batches)."""
+"""From raw files to batches: sources (-> examples), vocabularies and text (-> tensors), pipelines (-> batches)."""

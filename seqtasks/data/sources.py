@@ -109,7 +109,7 @@ def open_source(path, columns=Columns()):
         raise UserError(
             f"unknown format {suffix or '(no suffix)'!r}",
             where=path,
-            remedy=f"files end in {', '.join(SUFFIXES)}, each also with .gz; or give a folder with a sub-folder per class",
+            remedy=f"files end in {', '.join(SUFFIXES)}, also with .gz; or give a folder with one sub-folder per class",
         )
     if path.stat().st_size == 0:
         raise UserError("the file is empty", where=path, remedy="give a file with a text and a label on each line")

@@ -48,10 +48,7 @@ def find_splits(data, columns=Columns(), train=None, valid=None, test=None):
     Raises:
         UserError: if there is nothing to train on.
     """
-    if data is not None and str(data).startswith("tfds:"):
-        found = _tfds(str(data)[5:], columns)
-    else:
-        found = _paths(data)
+    found = _tfds(str(data)[5:], columns) if str(data).startswith("tfds:") else _paths(data)
     found |= {k: v for k, v in (("train", train), ("validation", valid), ("test", test)) if v is not None}
     if "train" not in found:
         raise UserError("nothing to train on", where=data or "--train", remedy="give --data or --train a file")

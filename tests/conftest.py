@@ -1,0 +1,51 @@
+"""What all tests share: two logical CPUs for strategies, hypothesis' profile, the folder with real data, raw files."""
+
+import gzip
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import hypothesis
+import numpy as np
+import pytest
+import tensorflow as tf
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+hypothesis.settings.register_profile("seqtasks", max_examples=15, deadline=None, database=None)
+hypothesis.settings.load_profile("seqtasks")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def data_folder():
+    """The folder with the public data sets, for tests on real data."""
+    if "SEQTASKS_DATA" not in os.environ:
+        pytest.skip("set SEQTASKS_DATA to the folder with the data sets to run this test")
+    return Path(os.environ["SEQTASKS_DATA"])
+
+
+@pytest.fixture(scope="session")
+def mirrored():
+    """Two replicas, on two logical devices of this CPU."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A function that writes a file below `tmp_path`, compressed if its name ends in .gz, and returns its path."""
+
+    def write(name, content):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = content.encode() if isinstance(content, str) else content
+        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+        return path
+
+    return write
