@@ -1,0 +1,20 @@
+"""seqtasks: from raw files to a trained, measured, exported sequence model.
+
+The package loads its rooms when they are first used, so that `import seqtasks` costs nothing; the first touch of
+`seqtasks.cells`, `seqtasks.layers` or `seqtasks.load_run` imports TensorFlow and registers the saved classes.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+_ROOMS = ("cells", "data", "distribute", "engine", "export", "layers", "losses", "metrics", "models", "optimizers")
+_FUNCTIONS = {"train": "engine.training", "finetune": "engine.training", "load_run": "engine.run"}
+__all__ = [*_ROOMS, *_FUNCTIONS, "__version__"]
+
+
+def __getattr__(name):
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(f"seqtasks.{_FUNCTIONS[name]}"), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"seqtasks.{name}")
+    raise AttributeError(f"module 'seqtasks' has no attribute {name!r}")

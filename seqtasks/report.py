@@ -26,10 +26,8 @@ LOWER_IS_BETTER = {"loss", "log_loss", "nll", "perplexity", "bits_per_character"
 NOT_QUALITY = {"examples", "seconds"}
 LEGIBLE = 30  # classes up to which the cells of the confusion matrix hold text
 LONGEST = 600  # characters of an input that are shown at once
-SPELLING = {
-    **{word: word.upper() for word in ("f1", "roc", "auc", "pr", "mcc", "bleu", "wer", "cer", "nll", "rnn", "crf", "hmm")},
-    **{"tfidf": "TF-IDF", "chrf": "chrF"},
-}
+CAPITALS = "f1 roc auc pr mcc bleu wer cer nll rnn crf hmm".split()
+SPELLING = {word: word.upper() for word in CAPITALS} | {"tfidf": "TF-IDF", "chrf": "chrF"}
 STOPPED = {
     "epochs": "after its last epoch",
     "patience": "early: validation no longer improved",
@@ -41,11 +39,23 @@ CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(12
 INK, MUTED, RULE, ACCENT, SECOND, HEAT = (f"#01020{i}" for i in range(6))
 VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", ACCENT: "accent", SECOND: "second", HEAT: "heat"}
 STYLE = {
-    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), INK),
-    **{"axes.edgecolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED, "grid.color": RULE, "axes.grid": True},
-    **{"axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "legend.frameon": False},
-    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none"),
-    **{"svg.fonttype": "none", "svg.hashsalt": "seqtasks", "text.parse_math": False, "font.size": 10},
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "grid.color": RULE,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "font.size": 10,
+    "text.parse_math": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "seqtasks",
 }
 
 
@@ -158,8 +168,8 @@ def verdict(metric, test, baselines):
     towards = -1 if metric in LOWER_IS_BETTER else 1
     name, best = max(known.items(), key=lambda item: towards * item[1][metric])
     difference = best["difference"] if _known(best.get("difference")) else test[metric] - best[metric]
-    interval = best.get("difference_interval")
-    kind, opening = _opening(towards * difference, sorted(towards * bound for bound in interval or ()))
+    interval = _interval(best, "difference")
+    kind, opening = _opening(towards * difference, sorted(towards * bound for bound in interval))
     lower = " (lower is better)" if towards < 0 else ""
     figures = f"{words(metric)} {number(test[metric])} against {number(best[metric])}{lower}"
     return kind, f"{opening}, {words(name)}: {figures}. {_certainty(difference, interval)}"
@@ -186,6 +196,11 @@ def _certainty(difference, interval):
 
 def _known(value):
     return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def _interval(figures, name):
+    bounds = figures.get(f"{name}_interval") or []
+    return bounds if all(map(_known, bounds)) else []
 
 
 def _read(directory):
@@ -242,15 +257,15 @@ def _figures(metric, metrics):
     found = [name for column in columns for name, value in column.items() if value is None or _known(value)]
     quality = [name for name in dict.fromkeys([metric, *found]) if name not in {*NOT_QUALITY, "difference"}]
     names = [name for name in quality + sorted(NOT_QUALITY) if any(_known(column.get(name)) for column in columns)]
-    return [(name, [_cell(name, column, metrics["test"], columns) for column in columns]) for name in names]
+    return [(name, [_cell(name, column, columns) for column in columns]) for name in names]
 
 
-def _cell(name, column, test, columns):
-    rivals = [c[name] for c in [test, *columns[2:]] if _known(c.get(name))]
+def _cell(name, column, columns):
+    rivals = [c[name] for c in [columns[0], *columns[2:]] if _known(c.get(name))]
     best = (min if name in LOWER_IS_BETTER else max)(rivals, default=None)
     return {
         "value": column.get(name),
-        "interval": column.get(f"{name}_interval"),
+        "interval": _interval(column, name),
         "best": name not in NOT_QUALITY and column is not columns[1] and len(rivals) > 1 and column.get(name) == best,
     }
 
@@ -271,8 +286,8 @@ def _ranges_picture(metric, test, baselines):
     axes = figure.add_subplot()
     for row, figures in enumerate(systems.values()):
         colour = MUTED if row else ACCENT
-        if figures.get(f"{metric}_interval"):
-            axes.plot(figures[f"{metric}_interval"], [row, row], color=colour, linewidth=2.5, solid_capstyle="round")
+        if interval := _interval(figures, metric):
+            axes.plot(interval, [row, row], color=colour, linewidth=2.5, solid_capstyle="round")
         axes.plot(figures[metric], row, "o", color=colour, markersize=7)
     axes.set_yticks(range(len(systems)), [shorten(name, 40) for name in systems])
     axes.set_ylim(len(systems) - 0.5, -0.5)
@@ -373,19 +388,20 @@ def _svg(figure, alt, name, natural=False):
     file = io.StringIO()
     metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(file, format="svg", bbox_inches="tight", pad_inches=0.04, metadata=metadata)
-    text = file.getvalue()
-    width = float(re.search(r'viewBox="0 0 ([\d.]+)', text)[1])
-    view = re.search(r'viewBox="[^"]*"', text)[0]
-    body = text[text.index(">", text.index("<svg")) + 1 :]
+    opening, body = re.search(r"<svg([^>]*)>(.*)", file.getvalue(), flags=re.DOTALL).groups()
+    view, width = re.search(r'viewBox="0 0 ([\d.]+) [\d.]+"', opening).group(0, 1)
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
-    body = re.sub(r"font-family:[^;\"]*;?|font: (?=[^;\"]*px)", lambda m: "" if m[0].startswith("font-f") else m[0], body)
-    body = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}-", body)
-    for colour, variable in VARIABLES.items():
-        body = body.replace(colour, f"var(--{variable})")
-    pixels = round(width * 4 / 3)
-    size = f"width:{pixels}px" if natural else "width:100%"
-    label = Markup.escape(alt)
-    return Markup(f'<svg role="img" aria-label="{label}" {view} style="{size};max-width:{pixels}px">{body}')
+    body = re.sub(r"<[^>]+>", lambda tag: _tag(tag[0], name), body)
+    pixels = round(float(width) * 4 / 3)
+    size = f"width:{pixels}px" if natural else f"width:100%;max-width:{pixels}px"
+    return Markup(f'<svg role="img" aria-label="{Markup.escape(alt)}" {view} style="{size}">') + Markup(body)
+
+
+def _tag(tag, name):
+    tag = re.sub(r'<g id="[^"]*"', "<g", " ".join(tag.split()))
+    tag = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}-", tag)
+    tag = re.sub(r" font-family:[^;]*;", "", tag)
+    return re.sub("#01020[0-5]", lambda colour: f"var(--{VARIABLES[colour[0]]})", tag)
 
 
 def _template():

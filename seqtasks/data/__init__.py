@@ -1,1 +1,12 @@
 """From raw files to batches: sources (-> examples), vocabularies and text (-> tensors), pipelines (-> batches)."""
+
+import importlib
+
+_ROOMS = ("pipeline", "sources", "splits", "text", "vectors", "vocabulary")
+__all__ = list(_ROOMS)
+
+
+def __getattr__(name):
+    if name in _ROOMS:
+        return importlib.import_module(f"seqtasks.data.{name}")
+    raise AttributeError(f"module 'seqtasks.data' has no attribute {name!r}")

@@ -13,12 +13,12 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.data.sources import Source
+from seqtasks.data.sources import Example, Held, Source
 
 CHUNK = 512
 POOL_BATCHES = 50  # batches that are sorted by length together: more pads less, and mixes less
@@ -58,20 +58,16 @@ class Batches:
     boundary: int = 8
     shuffle_buffer: int = 20_000
     shard: tuple[int, int] = (0, 1)
-    _rows: tf.data.Dataset | None = field(default=None, repr=False)
 
     def __len__(self):
         index, number = self.shard
         return -(-len(range(index, self.count, number)) // self.batch_size)
 
-    def hold(self, inputs, targets):
-        """Take the rows from memory from now on; for sources read once already and small."""
-        self._rows = tf.data.Dataset.from_tensor_slices((tf.constant(inputs), tf.constant(targets)))
-
     def rows(self):
         """Dataset of (input, target), both scalar strings."""
-        if self._rows is not None:
-            return self._rows
+        if isinstance(self.source, Held):
+            columns = [[e.input for e in self.source], [e.target for e in self.source]]
+            return tf.data.Dataset.from_tensor_slices(tuple(tf.constant(c, tf.string) for c in columns))
 
         def chunks():
             for chunk in self.source.chunks(CHUNK):
@@ -106,9 +102,7 @@ class Batches:
         return number, self.encode(inputs), self.encode_target(targets), tf.shape(inputs, tf.int64)[0]
 
     def _cut(self, number, features, targets, size, seed):
-        lengths = [f.row_lengths() for f in features.values() if isinstance(f, tf.RaggedTensor)]
-        longest = tf.reduce_max(tf.stack(lengths), 0) if lengths else tf.zeros([size], tf.int64)
-        order = tf.argsort(longest, stable=True)
+        order = tf.argsort(lengths(features, size), stable=True)
         count = -(-size // self.batch_size)
         turns = tf.range(count)
         if seed is not None:
@@ -121,29 +115,30 @@ class Batches:
             places = tf.ensure_shape(places, [self.batch_size])
             weight = tf.cast(tf.range(self.batch_size) < real, tf.float32)
             index = number * POOL_BATCHES * self.batch_size + tf.cast(places, tf.int64)
-            picked = {name: self._pad(tf.gather(f, places)) for name, f in features.items()}
+            picked = {name: pad(tf.gather(f, places), self.boundary, self.batch_size) for name, f in features.items()}
             return picked, tf.gather(targets, places), weight, index
 
         return tf.data.Dataset.from_tensor_slices(turns).map(batch)
 
-    def _pad(self, rows):
-        if not isinstance(rows, tf.RaggedTensor):
-            return rows
-        longest = tf.maximum(rows.bounding_shape(axis=1), 1)
-        padded = -(-longest // self.boundary) * self.boundary
-        return rows.to_tensor(shape=[self.batch_size, padded])
+
+def lengths(features, size):
+    """The length of each of `size` rows: that of its longest ragged feature."""
+    found = [f.row_lengths() for f in features.values() if isinstance(f, tf.RaggedTensor)]
+    return tf.reduce_max(tf.stack(found), 0) if found else tf.zeros([size], tf.int64)
 
 
-def in_memory(source, limit):
-    """The examples of a source as two lists, or None once they hold more than `limit` bytes."""
-    inputs, targets, held = [], [], 0
-    for example in source:
-        held += len(example.input) + len(example.target)
-        if held > limit:
-            return None
-        inputs.append(example.input)
-        targets.append(example.target)
-    return inputs, targets
+def pad(rows, boundary, batch_size=None):
+    """Ragged rows padded on the right with 0 to a multiple of `boundary`; dense ones as they are.
+
+    Example:
+        >>> pad(tf.ragged.constant([[1, 2, 3], [4]]), boundary=4).numpy().tolist()
+        [[1, 2, 3, 0], [4, 0, 0, 0]]
+    """
+    if not isinstance(rows, tf.RaggedTensor):
+        return rows
+    longest = tf.maximum(rows.bounding_shape(axis=1), 1)
+    padded = -(-longest // boundary) * boundary
+    return rows.to_tensor(shape=[batch_size, padded, *rows.shape[2:]])
 
 
 def batched(items, size):

@@ -65,6 +65,10 @@ class Source:
         return iter(lambda: list(itertools.islice(stream, size)), [])
 
 
+class Held(Source):
+    """A source whose examples are all in memory."""
+
+
 @dataclass(frozen=True)
 class Columns:
     """How a table is to be read.

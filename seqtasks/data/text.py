@@ -64,3 +64,31 @@ def cut(ragged, max_length):
         ([[1, 2], [4]], [True, False])
     """
     return ragged[:, :max_length], ragged.row_lengths() > max_length
+
+
+def affixes(words, lengths, buckets):
+    """Numbers of the hashed prefixes and suffixes of words, so that words never seen still look like others.
+
+    Args:
+        words: ragged string tensor (batch, None).
+        lengths: how many letters, e.g. (2, 3, 4); a shorter word has no such affix (0).
+        buckets: numbers run from 1 to `buckets - 1`.
+
+    Returns:
+        A ragged int32 tensor (batch, None, 2 len(lengths)).
+
+    Example:
+        >>> ids = affixes(tf.ragged.constant([["walking", "talking", "a"]]), (3,), 1000).to_list()[0]
+        >>> ids[0][1] == ids[1][1], ids[0][0] == ids[1][0], ids[2]
+        (True, False, [0, 0])
+    """
+    distinct, places = tf.unique(words.flat_values)
+    size = tf.strings.length(distinct, "UTF8_CHAR")
+    columns = []
+    for length in lengths:
+        starts = ((f"{length}<", tf.zeros_like(size)), (f"{length}>", tf.maximum(size - length, 0)))
+        for mark, start in starts:
+            piece = tf.strings.substr(distinct, start, tf.fill(tf.shape(size), length), "UTF8_CHAR")
+            number = tf.strings.to_hash_bucket_fast(tf.strings.join([mark, piece]), buckets - 1) + 1
+            columns.append(tf.where(size >= length, tf.cast(number, tf.int32), 0))
+    return words.with_flat_values(tf.gather(tf.stack(columns, 1), places))

@@ -90,9 +90,13 @@ class Vocabulary:
         """Strings of numbers; the inverse of `lookup`."""
         return tf.gather(self.tables[1], numbers)
 
+    def text(self):
+        """One JSON string a line, so that any string, one with a newline too, is a token that text tools can show."""
+        return "".join(json.dumps(token, ensure_ascii=False) + "\n" for token in self.tokens)
+
     def save(self, path):
-        """Write one JSON string a line, so that any string, a newline too, is a token that text tools can show."""
-        path.write_text("".join(json.dumps(token, ensure_ascii=False) + "\n" for token in self.tokens), "utf-8")
+        """Write `text` to a file."""
+        path.write_text(self.text(), "utf-8")
 
     @classmethod
     def load(cls, path):

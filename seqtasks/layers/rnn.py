@@ -176,7 +176,8 @@ class RNN(keras.layers.RNN):
     """
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        if self.unroll or any(not isinstance(size, int) for size in self.state_size):
+        nested = any(isinstance(state, (list, tuple)) for state in initial_state)  # the states of stacked cells
+        if self.unroll or nested or any(not isinstance(size, int) for size in self.state_size):
             return super().inner_loop(sequences, initial_state, mask, training)
         mask = None if mask is None else _time_first(tf.cast(mask, bool)[..., None])
         recurrence = Recurrence(

@@ -1,0 +1,41 @@
+"""Checkpoints: everything a training needs to go on as if it had never stopped, in one `.npz` without pickle."""
+
+import json
+
+import numpy as np
+from keras import ops
+
+from seqtasks.engine.files import replacing
+
+
+def variables_of(model):
+    """Weights, states of dropout's random generators, optimizer (moments, averages, iterations) and running loss.
+
+    Neither `.keras` files nor `tf.train.Checkpoint` hold the states of the random generators.
+    """
+    metrics = [variable for metric in model.metrics for variable in metric.variables]
+    return [*model.variables, *model.optimizer.variables, *metrics]
+
+
+def save(path, arrays, state=None):
+    """Write arrays and a JSON value under one name, whole or not at all."""
+    numbered = {str(i): np.asarray(array) for i, array in enumerate(arrays)}
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, state=np.frombuffer(json.dumps(state).encode(), np.uint8), **numbered)
+        file.flush()
+
+
+def load(path):
+    """(arrays, state) as they were saved."""
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = [stored[str(i)] for i in range(len(stored.files) - 1)]
+        return arrays, json.loads(stored["state"].tobytes())
+
+
+def values(variables):
+    return [ops.convert_to_numpy(variable) for variable in variables]
+
+
+def assign(variables, arrays):
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array.reshape(variable.shape))

@@ -1,0 +1,159 @@
+"""The loop over epochs: `fit` an epoch at a time, so that it can stop at any step and go on as if it had not."""
+
+import logging
+import math
+import signal
+import threading
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from seqtasks.engine import checkpoint
+from seqtasks.engine.files import write_csv
+
+log = logging.getLogger("seqtasks")
+
+
+class Loop:
+    """Trains a compiled model on batches.
+
+    Args:
+        model: compiled with `seqtasks.optimizers.AdamW`.
+        batches: `Batches` of the training split.
+        inputs: `inputs(features, targets, weight) -> (features, targets, weight)` that `fit` takes.
+        validate: `validate() -> {figure: value}` of the model as it is.
+        config: the recipe's.
+        metric: name of the figure that chooses the best epoch.
+        larger_is_better: whether more of it is better.
+        directory: the run's.
+    """
+
+    def __init__(self, model, batches, inputs, validate, config, metric, larger_is_better, directory):
+        self.model, self.batches, self.inputs, self.validate = model, batches, inputs, validate
+        self.config, self.metric, self.sign, self.directory = config, metric, 1 if larger_is_better else -1, directory
+        self.last, self.best = directory / "checkpoints" / "last.npz", directory / "checkpoints" / "best.npz"
+        self.state = {"epoch": 0, "step": 0, "seconds": 0.0, "rows": [], "best": None, "best_epoch": None, "stopped": ""}
+        self.restored = None
+
+    def resume(self):
+        """Go on from the last checkpoint, if there is one."""
+        if self.last.is_file():
+            arrays, self.state = checkpoint.load(self.last)
+            checkpoint.assign(checkpoint.variables_of(self.model), arrays)
+            self.restored = [np.copy(a) for a in arrays] if self.state["step"] else None
+            log.info("resuming in epoch %d at step %d", self.state["epoch"] + 1, self.state["step"])
+
+    def run(self):
+        """Train until the epochs, the patience or the time is over; leave the best weights in the model."""
+        writer = tf.summary.create_file_writer(str(self.directory / "logs"))
+        with _Interrupts() as interrupts:
+            while not self.state["stopped"]:
+                self._epoch(interrupts, writer)
+        if interrupts.caught:
+            raise KeyboardInterrupt
+        checkpoint.assign(self.model.weights, checkpoint.load(self.best)[0])
+
+    def save(self):
+        checkpoint.save(self.last, checkpoint.values(checkpoint.variables_of(self.model)), self.state)
+
+    def _epoch(self, interrupts, writer):
+        state, epoch, start = self.state, self.state["epoch"], self.state["step"]
+        watch = _Watch(self, interrupts)
+        dataset = self.batches.epoch(self.config.seed, epoch, start).map(self.inputs)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self.batches) - start))
+        if start < len(self.batches):
+            fitted = self.model.fit(
+                dataset, initial_epoch=epoch, epochs=epoch + 1, callbacks=[watch], verbose=0, shuffle=False
+            )
+            state["loss"] = fitted.history["loss"][-1]
+        if interrupts.caught:
+            state["stopped"] = "interrupted"
+            return
+        self._close(epoch, writer)
+        late = self.config.time_limit is not None and state["seconds"] >= self.config.time_limit
+        waited = epoch + 1 - state["best_epoch"]
+        if late or epoch + 1 == self.config.epochs or waited >= self.config.patience > 0:
+            done = epoch + 1 == self.config.epochs
+            state["stopped"] = "epochs" if done else "time_limit" if late else "patience"
+        state["epoch"], state["step"] = epoch + 1, 0
+        self.save()
+
+    def _close(self, epoch, writer):
+        """Validate the averaged weights, keep them if they are the best, and write the history."""
+        state, began = self.state, time.perf_counter()
+        with self.model.optimizer.averaged(self.model):
+            figures = self.validate()
+            value = figures[self.metric]
+            value = -math.inf if value is None else self.sign * value
+            if state["best_epoch"] is None or value > state["best"]:
+                state["best"], state["best_epoch"] = value, epoch + 1
+                checkpoint.save(self.best, checkpoint.values(self.model.weights))
+        state["seconds"] += time.perf_counter() - began
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        row = {"epoch": epoch + 1, "seconds": round(state["seconds"], 2), "loss": state["loss"], "learning_rate": rate}
+        row |= {f"validation_{name}": v for name, v in figures.items() if isinstance(v, float)}
+        state["rows"].append(row)
+        write_csv(self.directory / "history.csv", state["rows"])
+        with writer.as_default(step=epoch + 1):
+            for name, v in row.items():
+                tf.summary.scalar(name, v)
+        writer.flush()
+        mark = "  best" if state["best_epoch"] == epoch + 1 else ""
+        log.info(
+            "epoch %d/%d  loss %.4f  validation %s %.4f  %.1f s%s",
+            epoch + 1, self.config.epochs, row["loss"], self.metric, figures[self.metric], state["seconds"], mark,
+        )  # fmt: skip
+
+
+class _Watch(keras.callbacks.Callback):
+    """Counts steps and seconds, writes checkpoints, and stops where it is time to."""
+
+    def __init__(self, loop, interrupts):
+        super().__init__()
+        self.loop, self.interrupts = loop, interrupts
+        self.first, self.shown = loop.state["step"], time.perf_counter()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.loop.restored is not None:  # `fit` has just reset the running loss
+            checkpoint.assign(checkpoint.variables_of(self.model), self.loop.restored)
+            self.loop.restored = None
+        self.began = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        loop, now = self.loop, time.perf_counter()
+        state, config = loop.state, loop.config
+        state["step"] = self.first + batch + 1
+        state["seconds"] += now - self.began
+        self.began = now
+        over = config.time_limit is not None and state["seconds"] >= config.time_limit
+        if self.interrupts.caught or state["step"] % config.checkpoint_steps == 0:
+            loop.save()
+        if over or self.interrupts.caught:
+            self.model.stop_training = True
+        if now - self.shown > 10:
+            self.shown = now
+            steps = len(loop.batches)
+            log.info("epoch %d/%d  step %d/%d  loss %.4f", state["epoch"] + 1, config.epochs, state["step"], steps, logs["loss"])
+
+
+class _Interrupts:
+    """Turns the first Ctrl-C, or a polite kill, into a flag: the step under way ends and a checkpoint is written."""
+
+    def __init__(self):
+        self.caught, self.before = False, {}
+
+    def _catch(self, *_):
+        if self.caught:
+            raise KeyboardInterrupt
+        self.caught = True
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():
+            self.before = {s: signal.signal(s, self._catch) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,154 @@
+"""A run directory: what a training leaves behind, and what can be done with it."""
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+
+import yaml
+
+from seqtasks.engine.files import write_text
+from seqtasks.engine.options import make_config, read_config
+from seqtasks.errors import UserError
+from seqtasks.recipe import find
+
+PATHS = ("data", "train", "valid", "test")
+
+
+class Run:
+    """A run, opened.
+
+    Args:
+        directory: the run directory.
+
+    Attributes:
+        recipe, config, paths, assets: what it was trained with.
+
+    Raises:
+        UserError: if the directory is no run.
+    """
+
+    def __init__(self, directory):
+        self.directory = Path(directory)
+        if not (self.directory / "config.yaml").is_file():
+            what = "not a run (no config.yaml)" if self.directory.is_dir() else "no such run"
+            raise UserError(what, where=self.directory, remedy="give a directory that `seqtasks train` made")
+        fields = read_config(self.directory / "config.yaml")
+        source = fields.pop("recipe")
+        self.recipe = find(self.directory / source if source.endswith(".py") else source)
+        self.paths = {name: fields.pop(name, None) for name in PATHS}
+        self.config = make_config(self.recipe, fields)
+        self.assets = load_assets(self.directory / "encoder")
+
+    @functools.cached_property
+    def model(self):
+        """The trained `keras.Model`."""
+        import keras
+
+        import seqtasks.layers  # noqa: F401  registers the saved classes
+
+        path = self.directory / "model.keras"
+        if not path.is_file():
+            raise UserError("the run has not finished", where=self.directory, remedy="continue it with --resume")
+        return keras.models.load_model(path, compile=False)
+
+    @functools.cached_property
+    def responder(self):
+        from seqtasks.engine.serving import Responder
+
+        return Responder(self.recipe, self.config, self.assets, self.model)
+
+    @property
+    def metrics(self):
+        """The content of `metrics.json`."""
+        path = self.directory / "metrics.json"
+        if not path.is_file():
+            raise UserError("the run has not finished", where=self.directory, remedy="continue it with --resume")
+        return json.loads(path.read_text("utf-8"))
+
+    def splits(self, data=None):
+        """The splits it was trained on, or those behind `data`."""
+        paths = {"data": data} if data is not None else self.paths
+        if not any(paths.values()):
+            paths = {"data": str(self.recipe.sample)}
+        return self.recipe.load(self.config, **paths)
+
+    def predict(self, inputs):
+        """Answers for raw inputs, a list of dicts in their order.
+
+        Args:
+            inputs: iterable of strings.
+        """
+        if isinstance(inputs, str):
+            inputs = [inputs]
+        return list(self.responder.answers(inputs))
+
+    def evaluate(self, data=None, split="test"):
+        """Figures on a split of the run's data, or of other data; a single file of other data counts whole.
+
+        Args:
+            data: None, or as for training.
+            split: `train`, `validation` or `test`.
+        """
+        from seqtasks.engine.evaluation import evaluate, interval
+        from seqtasks.engine.survey import check_labels, survey
+
+        if data is not None and Path(data).is_file():
+            source = self.recipe.load(self.config, data, valid=data, test=data).train
+        else:
+            splits = dict(self.splits(data))
+            if split not in splits:
+                raise UserError(f"unknown split {split!r}", where="--split", remedy="take train, validation or test")
+            source = splits[split]
+        sources, surveys = survey([(split, source)], self.config.cache_mb, training=False)
+        check_labels(sources, surveys, self.assets["labels"].tokens)
+        figures, targets, scores, _ = evaluate(self.responder, sources[split])
+        return figures | interval(self.recipe, self.config, targets, scores)
+
+    def export(self, directory, overwrite=False):
+        """Write a SavedModel that takes raw strings; see `seqtasks.export.export`."""
+        from seqtasks.export import export
+
+        return export(self.responder, directory, overwrite)
+
+    def report(self):
+        """Write `report.html` into the run and return its path."""
+        from seqtasks.report import write_report
+
+        return write_report(self.directory)
+
+
+def load_run(directory):
+    """Open the run in a directory.
+
+    Args:
+        directory: as `seqtasks train --run` made it.
+
+    Returns:
+        A `Run`: `.predict([...])`, `.evaluate()`, `.export(directory)`, `.report()`, `.metrics`, `.model`.
+
+    Raises:
+        UserError: if it is no run.
+    """
+    return Run(directory)
+
+
+def load_assets(directory):
+    from seqtasks.data.vocabulary import Vocabulary
+
+    return {path.stem: Vocabulary.load(path) for path in sorted(Path(directory).glob("*.txt"))}
+
+
+def save_setup(directory, recipe_name, recipe_source, paths, config, assets):
+    """Write `config.yaml` and `encoder/`, and the source of a recipe that was given by its path."""
+    (directory / "encoder").mkdir(parents=True, exist_ok=True)
+    (directory / "checkpoints").mkdir(exist_ok=True)
+    for name, asset in assets.items():
+        write_text(directory / "encoder" / f"{name}.txt", asset.text())
+    fields = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
+    if recipe_source is not None:
+        write_text(directory / "recipe.py", recipe_source)
+        recipe_name = "recipe.py"
+    given = {name: path for name, path in paths.items() if path is not None}
+    text = yaml.safe_dump({"recipe": recipe_name, **given, **fields}, sort_keys=False, allow_unicode=True)
+    write_text(directory / "config.yaml", text)

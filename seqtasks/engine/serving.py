@@ -1,0 +1,62 @@
+"""From raw inputs to answers, with a trained model: what `evaluate`, `predict` and `export` share."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from seqtasks.data.pipeline import POOL_BATCHES, batched, lengths, pad
+
+SERVING_BATCH = 64
+BOUNDARY = 8
+
+
+class Responder:
+    """Answers raw inputs.
+
+    Args:
+        recipe, config, assets: what was trained.
+        model: the `keras.Model`.
+    """
+
+    def __init__(self, recipe, config, assets, model):
+        self.recipe, self.config, self.assets, self.model = recipe, config, assets, model
+
+    def decode(self, features):
+        """Decoded tensors of padded features, in the graph."""
+        outputs = self.model({i.name: features[i.name] for i in self.model.inputs}, training=False)
+        return self.recipe.decode(self.config, self.assets, outputs, features)
+
+    def encode(self, inputs):
+        return self.recipe.encode(self.config, self.assets, inputs)
+
+    @functools.cached_property
+    def _encode(self):
+        return tf.function(self.encode, input_signature=[tf.TensorSpec([None], tf.string)])
+
+    @functools.cached_property
+    def _decode(self):
+        return tf.function(self.decode, reduce_retracing=True)
+
+    def respond(self, inputs):
+        """Decoded arrays of a list of raw inputs, in their order: {name: array (len(inputs), ...)}."""
+        features = self._encode(tf.constant(inputs, tf.string))
+        order = np.argsort(lengths(features, len(inputs)).numpy(), kind="stable")
+        parts = []
+        for start in range(0, len(order), SERVING_BATCH):
+            places = order[start : start + SERVING_BATCH]
+            rows = {name: pad(tf.gather(f, places), BOUNDARY) for name, f in features.items()}
+            parts.append({name: value.numpy() for name, value in self._decode(rows).items()})
+        back = np.argsort(order, kind="stable")
+        return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+
+    def stream(self, inputs):
+        """Pools of raw inputs, or of examples, each with its decoded arrays, in order."""
+        for pool in batched(inputs, POOL_BATCHES * SERVING_BATCH):
+            yield pool, self.respond([getattr(item, "input", item) for item in pool])
+
+    def answers(self, inputs):
+        """The JSON answers of any iterable of raw inputs, one each, in order."""
+        for pool, decoded in self.stream(inputs):
+            for i in range(len(pool)):
+                yield self.recipe.answer(self.assets, {name: value[i] for name, value in decoded.items()})

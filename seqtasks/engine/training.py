@@ -1,0 +1,323 @@
+"""Training and fine-tuning: from a recipe, its options and data to a finished run."""
+
+import contextlib
+import dataclasses
+import datetime
+import fnmatch
+import importlib.metadata
+import json
+import logging
+import platform
+import shlex
+import shutil
+import time
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from seqtasks import distribute
+from seqtasks.data.pipeline import Batches
+from seqtasks.engine import evaluation
+from seqtasks.engine.files import write_json
+from seqtasks.engine.loop import Loop
+from seqtasks.engine.options import make_config
+from seqtasks.engine.run import Run, load_assets, save_setup
+from seqtasks.engine.serving import BOUNDARY, Responder
+from seqtasks.engine.survey import check_labels, survey
+from seqtasks.errors import UserError
+from seqtasks.optimizers import AdamW, schedule
+from seqtasks.recipe import find
+
+log = logging.getLogger("seqtasks")
+PACKAGES = ("seqtasks", "tensorflow", "keras", "numpy", "scikit-learn")
+
+
+def train(recipe, data=None, run=None, *, train=None, valid=None, test=None, resume=False, overwrite=False,
+          dry_run=False, **fields):  # fmt: skip
+    """Train a recipe; the Python twin of `seqtasks train`.
+
+    Args:
+        recipe: a name or the path of a .py file.
+        data: a file, a folder or `tfds:NAME`; None takes the built-in sample.
+        run: the run directory to make; None makes `runs/RECIPE-TIME`.
+        train, valid, test: paths of splits that lie apart.
+        resume: go on with a run that was stopped, with the options it has.
+        overwrite: replace a run that exists.
+        dry_run: look at the data and the shapes, train nothing, write nothing.
+        fields: options of the recipe's `Config`.
+
+    Returns:
+        A `Run`, or for a dry run a dict of what was found.
+
+    Raises:
+        UserError: for every mistake that a person can put right; nothing is written then.
+    """
+    name, recipe = str(recipe), find(recipe)
+    paths = {"data": data, "train": train, "valid": valid, "test": test}
+    paths = {key: None if path is None else str(path) for key, path in paths.items()}
+    directory = Path(run or f"runs/{recipe.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
+    if resume:
+        return _resume(directory, run, fields)
+    check_free(directory, overwrite)
+    source = Path(name).read_text("utf-8") if name.endswith(".py") else None
+    setup = _Setup(recipe, name, source, paths, make_config(recipe, fields), directory)
+    return setup.dry_run() if dry_run else setup.train(overwrite=overwrite)
+
+
+def finetune(run, data=None, new=None, *, train=None, valid=None, test=None, freeze=(), overwrite=False, **fields):
+    """Go on training a finished run on other data, from its encoder and weights; the twin of `seqtasks finetune`.
+
+    Args:
+        run: the finished run, a path or a `Run`.
+        data, train, valid, test: the new data, with labels that the run knows.
+        new: the run directory to make.
+        freeze: patterns of layer names (`embedding`, `recurrent_*`) whose weights stay as they are.
+        overwrite: replace a run that exists.
+        fields: options that differ from the run's.
+
+    Returns:
+        The new `Run`.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    paths = {"data": data, "train": train, "valid": valid, "test": test}
+    paths = {key: None if path is None else str(path) for key, path in paths.items()}
+    if not any(paths.values()):
+        raise UserError("no data to fine-tune on", where="--data", remedy="give a file, a folder or tfds:NAME")
+    directory = Path(new or f"runs/{run.recipe.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
+    check_free(directory, overwrite)
+    config = make_config(run.recipe, dataclasses.asdict(run.config) | {"vectors": None} | fields)
+    given = run.directory / "recipe.py"
+    source = given.read_text("utf-8") if given.is_file() else None
+    setup = _Setup(run.recipe, run.recipe.name, source, paths, config, directory)
+    return setup.train(base=run, freeze=freeze, overwrite=overwrite)
+
+
+def check_free(directory, overwrite):
+    """A run directory is never overwritten unasked."""
+    if directory.exists() and not overwrite:
+        remedy = "take another --run, or add --overwrite (or --resume to go on with it)"
+        raise UserError("exists already", where=directory, remedy=remedy)
+    if overwrite and directory.exists() and not (directory / "config.yaml").is_file():
+        raise UserError("is not a run, so it is not overwritten", where=directory, remedy="take another --run")
+
+
+def _resume(directory, given, fields):
+    if given is None:
+        raise UserError("which run?", where="--resume", remedy="name it with --run")
+    run = Run(directory)
+    if (directory / "metrics.json").is_file():
+        log.info("%s has finished already", directory)
+        return run
+    config = dataclasses.asdict(run.config)
+    for name, value in fields.items():
+        if name != "time_limit" and value != config.get(name):
+            what = f"the run was begun with {config.get(name)}"
+            raise UserError(what, where=f"--{name}", remedy="leave the option out, or train a new run")
+    config = make_config(run.recipe, config | {k: v for k, v in fields.items() if k == "time_limit"})
+    setup = _Setup(run.recipe, run.recipe.name, None, run.paths, config, directory)
+    return setup.train(resume=True)
+
+
+@dataclasses.dataclass
+class _Setup:
+    """A training about to happen."""
+
+    recipe: object
+    name: str
+    source: str | None
+    paths: dict
+    config: object
+    directory: Path
+
+    def read(self):
+        paths = self.paths if any(self.paths.values()) else {"data": str(self.recipe.sample)}
+        splits = self.recipe.load(self.config, **paths)
+        sources, surveys = survey(splits, self.config.cache_mb)
+        for split, found in surveys.items():
+            if split == "train" and found.longest_run > self.config.shuffle_buffer:
+                what = f"{found.name}: {found.longest_run} examples of one label in a row, more than --shuffle_buffer"
+                warnings.warn(f"{what}: shuffle the file, or batches will hold one label alone", stacklevel=3)
+        return sources, surveys
+
+    def dry_run(self):
+        sources, surveys = self.read()
+        assets = self.recipe.learn(self.config, sources["train"])
+        with _policy(self.config.precision):
+            model = self.recipe.build(self.config, assets)
+        found = {
+            "recipe": self.recipe.name,
+            "data": {split: dataclasses.asdict(s) for split, s in surveys.items()},
+            "vocabularies": {name: len(asset) for name, asset in assets.items()},
+            "inputs": {i.name: list(i.shape) for i in model.inputs},
+            "outputs": list(model.output_shape),
+            "parameters": model.count_params(),
+            "steps_per_epoch": len(self.batches(sources["train"], surveys["train"], assets)),
+        }
+        for split in found["data"].values():
+            split.pop("longest_run")
+        return found
+
+    def batches(self, source, found, assets):
+        config, recipe = self.config, self.recipe
+        return Batches(
+            source,
+            found.examples,
+            lambda inputs: recipe.encode(config, assets, inputs),
+            lambda targets: recipe.encode_target(config, assets, targets),
+            config.batch_size,
+            BOUNDARY,
+            config.shuffle_buffer,
+        )
+
+    def train(self, resume=False, overwrite=False, base=None, freeze=()):
+        config, recipe = self.config, self.recipe
+        metric, larger = recipe.metric(config)
+        strategy = distribute.strategy(config.strategy)
+        distribute.check_batch_size(strategy, config.batch_size)
+        sources, surveys = self.read()
+        if resume:
+            self.check_unchanged(surveys)
+        assets = load_assets(self.directory / "encoder") if resume else None
+        assets = assets or (base.assets if base else recipe.learn(config, sources["train"]))
+        check_labels(sources, surveys, assets["labels"].tokens)
+        batches = self.batches(sources["train"], surveys["train"], assets)
+        keras.utils.set_random_seed(config.seed)
+        with _policy(config.precision), strategy.scope():
+            model = self.compiled(assets, batches, base, freeze)
+        if not resume:
+            self.begin(assets, surveys, overwrite)
+        responder = Responder(recipe, config, assets, model)
+        weights = self.class_weights(surveys["train"], assets)
+        views = recipe.views(config)
+
+        def inputs(features, targets, weight, index):
+            chosen = {i.name: features[i.name] for i in model.inputs}
+            row = chosen, targets, weight * tf.gather(weights, targets)
+            return tf.nest.map_structure(lambda x: tf.repeat(x, views, axis=0), row) if views > 1 else row
+
+        def validate():
+            return evaluation.evaluate(responder, sources["validation"])[0]
+
+        loop = Loop(model, batches, inputs, validate, config, metric, larger, self.directory)
+        if resume:
+            loop.resume()
+        with strategy.scope(), _policy(config.precision):
+            loop.run()
+        return self.finish(loop, responder, sources, surveys)
+
+    def compiled(self, assets, batches, base, freeze):
+        config = self.config
+        model = self.recipe.build(config, assets)
+        if base:
+            try:
+                model.set_weights(base.model.get_weights())
+            except ValueError:
+                remedy = "leave out options that change its shape"
+                raise UserError("the weights of the run do not fit", where=base.directory, remedy=remedy) from None
+        for pattern in freeze:
+            layers = [layer for layer in model.layers if layer.weights and fnmatch.fnmatch(layer.name, pattern)]
+            if not layers:
+                known = ", ".join(layer.name for layer in model.layers if layer.weights)
+                raise UserError(f"no layer is called {pattern!r}", where="--freeze", remedy=f"the layers are {known}")
+            for layer in layers:
+                layer.trainable = False
+        steps = config.epochs * len(batches)
+        rate = schedule(config.schedule, config.learning_rate, steps, round(config.warmup * steps))
+        optimizer = AdamW(rate, config.weight_decay, config.clip_norm, config.average)
+        model.compile(optimizer, self.recipe.loss(config), jit_compile=config.jit)
+        optimizer.build(model.trainable_variables)
+        return model
+
+    def class_weights(self, found, assets):
+        labels = assets["labels"].tokens
+        if getattr(self.config, "class_weights", "none") == "none":
+            return tf.ones([len(labels)])
+        counts = np.array([found.labels.get(label, 0) for label in labels], "float32")
+        return tf.constant(counts.sum() / (len(labels) * np.maximum(counts, 1)), tf.float32)
+
+    def begin(self, assets, surveys, overwrite):
+        if overwrite and self.directory.exists():
+            shutil.rmtree(self.directory)
+        try:
+            save_setup(self.directory, self.name, self.source, self.paths, self.config, assets)
+        except (PermissionError, NotADirectoryError, FileExistsError) as error:
+            what = f"cannot be written ({error.strerror})"
+            raise UserError(what, where=self.directory, remedy="take another --run") from None
+        described = {split: dataclasses.asdict(found) for split, found in surveys.items()}
+        for split in described.values():
+            split.pop("longest_run")
+        environment = {
+            "command": f"seqtasks train {shlex.quote(self.name)} --config {shlex.quote(str(self.directory))}/config.yaml",
+            "seed": self.config.seed,
+            "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            "hardware": hardware(),
+            "python": platform.python_version(),
+            "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+            "data": described,
+        }
+        write_json(self.directory / "environment.json", environment)
+
+    def check_unchanged(self, surveys):
+        known = json.loads((self.directory / "environment.json").read_text("utf-8"))["data"]
+        for split, found in surveys.items():
+            if known[split]["sha256"] != found.sha256:
+                raise UserError("the data has changed since the run began", where=found.name, remedy="train a new run")
+
+    def finish(self, loop, responder, sources, surveys):
+        """Measure the best weights, compare with the baselines, and write what makes the run complete."""
+        config, recipe, state, model = self.config, self.recipe, loop.state, responder.model
+        name, _ = recipe.metric(config)
+        validation, *_ = evaluation.evaluate(responder, sources["validation"])
+        test, targets, scores, mistakes = evaluation.evaluate(responder, sources["test"])
+        test |= evaluation.interval(recipe, config, targets, scores)
+        given = (recipe, config, responder.assets, sources["train"], sources["test"], targets, scores)
+        compared = evaluation.baselines(*given)
+        plain = keras.models.clone_model(model)
+        plain.set_weights(model.get_weights())
+        temporary = self.directory / f".{time.time_ns()}.keras"
+        plain.save(temporary)
+        temporary.replace(self.directory / "model.keras")
+        write_json(self.directory / "mistakes.json", mistakes)
+        rows = state["rows"]
+        trained = {
+            "examples": surveys["train"].examples,
+            "epochs": len(rows),
+            "best_epoch": state["best_epoch"],
+            "stopped": state["stopped"],
+            "loss": rows[state["best_epoch"] - 1]["loss"],
+            "seconds": state["seconds"],
+            "examples_per_second": len(rows) * surveys["train"].examples / max(state["seconds"], 1e-9),
+            "parameters": model.count_params(),
+        }
+        figures = {"metric": name, "train": trained, "validation": validation, "test": test, "baselines": compared}
+        write_json(self.directory / "metrics.json", figures)
+        log.info("test %s %.4f, baselines %s", name, test[name], {k: round(v[name], 4) for k, v in compared.items()})
+        run = Run(self.directory)
+        run.report()
+        return run
+
+
+@contextlib.contextmanager
+def _policy(precision):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def hardware():
+    """The processor and the devices in words."""
+    names = [d.name for d in tf.config.list_logical_devices() if d.device_type != "CPU"]
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        model = platform.processor() or platform.machine()
+    import os
+
+    return ", ".join([f"{os.cpu_count()} x {model}", *names])

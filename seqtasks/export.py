@@ -1,0 +1,65 @@
+"""Exports: a SavedModel that takes raw strings and answers in words, made of standard TensorFlow operations alone."""
+
+import os
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+from seqtasks.data.pipeline import pad
+from seqtasks.errors import UserError
+
+
+class Served(tf.Module):
+    """What is saved: the weights, the lookup tables, and one function from raw strings to answers.
+
+    The function is the one of training and of `predict`: encode, model, decode.
+    """
+
+    def __init__(self, responder):
+        super().__init__()
+        self.weights = [variable.value for variable in responder.model.variables]
+        self.tables = [asset.tables for asset in responder.assets.values()]
+        self.labels = responder.assets["labels"].tables[1]
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+        def serve(inputs):
+            features = {name: pad(f, 1) for name, f in responder.encode(inputs).items()}
+            return responder.decode(features) | {"labels": tf.identity(self.labels)}
+
+        self.serve = serve
+
+
+def export(responder, directory, overwrite=False):
+    """Write a SavedModel.
+
+    `serving_default` takes `inputs`, a batch of raw strings, and gives `label` (string), `score`, `scores` (batch,
+    classes), `truncated` (whether a text was longer than `max_length`) and `labels`, the names of the classes.
+
+    Args:
+        responder: the model with its encoder.
+        directory: where to write; it must not exist.
+        overwrite: replace it if it does.
+
+    Returns:
+        The directory, a Path.
+
+    Raises:
+        UserError: if the directory exists, or the disk is full.
+    """
+    directory = Path(directory)
+    if directory.exists() and not (overwrite and (directory / "saved_model.pb").is_file()):
+        raise UserError("exists already", where=directory, remedy="take another directory, or add --overwrite")
+    temporary = directory.with_name(f".{os.getpid()}.{directory.name}")
+    module = Served(responder)
+    try:
+        tf.saved_model.save(module, str(temporary), signatures={"serving_default": module.serve})
+        if directory.exists():
+            shutil.rmtree(directory)
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        temporary.rename(directory)
+    except tf.errors.ResourceExhaustedError:
+        raise UserError("no space left on the device", where=directory, remedy="free some space") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return directory

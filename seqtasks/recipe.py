@@ -1,0 +1,146 @@
+"""What a recipe is: one declarative value that an engine can train, measure, serve and export."""
+
+import dataclasses
+import importlib.metadata
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from seqtasks.errors import UserError, nearest
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What every recipe can be told, under one name everywhere. A recipe's `Config` inherits it and adds its own."""
+
+    seed: int = 0  # of weights, shuffling, dropout and bootstrap
+    epochs: int = 10  # passes over the training data, at most
+    batch_size: int = 32  # examples of a step
+    learning_rate: float = 1e-3  # its largest value
+    schedule: Literal["constant", "linear", "cosine"] = "cosine"  # how it falls over all epochs
+    warmup: float = 0.05  # share of the steps over which it first rises
+    weight_decay: float = 0.0  # decoupled, of all weights but biases
+    clip_norm: float | None = 1.0  # global norm to which gradients are scaled down; null for none
+    average: float = 0.99  # momentum of the moving average of the weights that is kept; 0 for none
+    patience: int = 3  # epochs without a better validation metric before training stops
+    metric: str = ""  # the validation metric that chooses the best epoch; empty for the recipe's own
+    time_limit: float | None = None  # seconds after which training stops cleanly
+    strategy: str = "auto"  # devices: auto, cpu, gpu (the first) or mirrored (all)
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # of the arithmetic
+    jit: bool = False  # compile the whole training step with XLA: faster steps, a compilation per padded length
+    shuffle_buffer: int = 20_000  # examples held for shuffling
+    cache_mb: int = 256  # data up to this size is held in memory, larger data is read anew each epoch
+    checkpoint_steps: int = 500  # steps between two checkpoints (each epoch ends with one too)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """An application. Functions take `(config, assets, ...)`; `assets` are the vocabularies learnt from train.
+
+    Args:
+        name: as in `seqtasks train NAME`.
+        summary: one line.
+        rnn_type: the lecture's: many-to-one, many-to-many, ...
+        formats: the formats of `--data`.
+        Config: frozen dataclass, a subclass of `Options`; each field with a comment that becomes its help.
+        sample: path of the built-in sample.
+        load: `load(config, data, train, valid, test) -> Splits`.
+        learn: `learn(config, train) -> {name: Vocabulary}`; one of them is `labels`.
+        encode: `encode(config, assets, inputs) -> {name: tensor}` over a vector of raw inputs, in the graph. The model
+            takes those that bear its inputs' names; the others go to `decode`.
+        encode_target: the same for targets.
+        build: `build(config, assets) -> keras.Model`, functional.
+        decode: `decode(config, assets, outputs, features) -> {name: tensor}`, in the graph.
+        answer: `answer(assets, row) -> dict`, JSON of one row of what `decode` gives.
+        loss: `loss(config) -> keras.losses.Loss`.
+        measure: `measure(assets, targets, decoded) -> dict` of figures.
+        metrics: `{name: f(targets, scores)}`, the first is the recipe's metric.
+        lower_is_better: those of `metrics` that are.
+        baselines: `{name: f(config) -> scikit-learn classifier over raw inputs}`.
+        views: `views(config)`, how many times each row of a training batch is repeated.
+    """
+
+    name: str
+    summary: str
+    rnn_type: str
+    formats: tuple[str, ...]
+    Config: type[Options]
+    sample: Path
+    load: Callable
+    learn: Callable
+    encode: Callable
+    encode_target: Callable
+    build: Callable
+    decode: Callable
+    answer: Callable
+    loss: Callable
+    measure: Callable
+    metrics: Callable[[], dict[str, Callable]]
+    lower_is_better: tuple[str, ...]
+    baselines: dict[str, Callable]
+    views: Callable[[Any], int] = lambda config: 1
+
+    def metric(self, config):
+        """The name of the metric that chooses the best epoch, and whether more of it is better."""
+        known = list(self.metrics())
+        name = config.metric or known[0]
+        if name not in known:
+            raise UserError(f"unknown metric {name!r}", where="--metric", remedy=nearest(name, known))
+        return name, name not in self.lower_is_better
+
+
+def installed():
+    """The names of the recipes of this and other packages, without importing them."""
+    return {point.name: point for point in importlib.metadata.entry_points(group="seqtasks.recipes")}
+
+
+def find(name):
+    """The recipe of this name, or the `RECIPE` of a Python file.
+
+    Raises:
+        UserError: if there is none.
+
+    Example:
+        >>> find("sentiment").rnn_type
+        'many-to-one'
+    """
+    if str(name).endswith(".py"):
+        return _from_file(Path(name))
+    points = installed()
+    if name not in points:
+        raise UserError(f"unknown recipe {name!r}", remedy=f"{nearest(name, points)} (or give a path to a .py file)")
+    return points[name].load()
+
+
+def _from_file(path):
+    if not path.is_file():
+        raise UserError("no such recipe file", where=path, remedy="give a path to a .py file that defines RECIPE")
+    spec = importlib.util.spec_from_file_location(f"recipe_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise UserError(f"not Python ({error.msg})", where=f"{path}:{error.lineno}", remedy="correct the line") from None
+    if not isinstance(getattr(module, "RECIPE", None), Recipe):
+        raise UserError("defines no RECIPE", where=path, remedy="end the file with RECIPE = Recipe(...)")
+    return module.RECIPE
+
+
+def helps(config_class):
+    """The comment behind each field of a `Config`, which is its help: {field: comment}.
+
+    Example:
+        >>> helps(Options)["batch_size"]
+        'examples of a step'
+    """
+    found = {}
+    for parent in reversed(config_class.__mro__[:-1]):
+        for line in inspect.getsource(parent).splitlines():
+            if match := re.match(r"    (\w+): .*?  # (.*)", line):
+                found[match[1]] = match[2]
+    return found
