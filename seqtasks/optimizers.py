@@ -39,7 +39,8 @@ class AdamW(keras.optimizers.AdamW):
 
     def __init__(self, learning_rate=1e-3, weight_decay=0.0, clip_norm=None, ema=0.0, **kwargs):
         kwargs = {"global_clipnorm": clip_norm, "use_ema": ema > 0, "ema_momentum": ema or 0.99, **kwargs}
-        super().__init__(learning_rate, weight_decay=weight_decay or None, **kwargs)
+        super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
+        self.weight_decay = weight_decay or None  # no pass over the weights for nothing
         self.clip_norm, self.ema = clip_norm, ema
 
     def build(self, variables):

@@ -48,6 +48,7 @@ class Recipe:
         formats: the formats of `--data`.
         Config: frozen dataclass, a subclass of `Options`; each field with a comment that becomes its help.
         sample: path of the built-in sample.
+        sample_options: options that suit the sample, where none are given.
         load: `load(config, data, train, valid, test) -> Splits`.
         learn: `learn(config, train) -> {name: Vocabulary}`; one of them is `labels`.
         encode: `encode(config, assets, inputs) -> {name: tensor}` over a vector of raw inputs, in the graph. The model
@@ -58,7 +59,8 @@ class Recipe:
         answer: `answer(assets, row) -> dict`, JSON of one row of what `decode` gives.
         loss: `loss(config) -> keras.losses.Loss`.
         measure: `measure(assets, targets, decoded) -> dict` of figures.
-        metrics: `{name: f(targets, scores)}`, the first is the recipe's metric.
+        default_metric: the one that chooses the best epoch.
+        metrics: `metrics() -> {name: f(targets, scores)}`.
         lower_is_better: those of `metrics` that are.
         baselines: `{name: f(config) -> scikit-learn classifier over raw inputs}`.
         views: `views(config)`, how many times each row of a training batch is repeated.
@@ -70,6 +72,7 @@ class Recipe:
     formats: tuple[str, ...]
     Config: type[Options]
     sample: Path
+    sample_options: dict[str, Any]
     load: Callable
     learn: Callable
     encode: Callable
@@ -79,6 +82,7 @@ class Recipe:
     answer: Callable
     loss: Callable
     measure: Callable
+    default_metric: str
     metrics: Callable[[], dict[str, Callable]]
     lower_is_better: tuple[str, ...]
     baselines: dict[str, Callable]
@@ -87,7 +91,7 @@ class Recipe:
     def metric(self, config):
         """The name of the metric that chooses the best epoch, and whether more of it is better."""
         known = list(self.metrics())
-        name = config.metric or known[0]
+        name = config.metric or self.default_metric
         if name not in known:
             raise UserError(f"unknown metric {name!r}", where="--metric", remedy=nearest(name, known))
         return name, name not in self.lower_is_better
@@ -125,7 +129,9 @@ def _from_file(path):
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise UserError(f"not Python ({error.msg})", where=f"{path}:{error.lineno}", remedy="correct the line") from None
+        raise UserError(
+            f"not Python ({error.msg})", where=f"{path}:{error.lineno}", remedy="correct the line"
+        ) from None
     if not isinstance(getattr(module, "RECIPE", None), Recipe):
         raise UserError("defines no RECIPE", where=path, remedy="end the file with RECIPE = Recipe(...)")
     return module.RECIPE

@@ -225,7 +225,9 @@ def _load(path, read, default):
         try:
             return read(file) or default
         except (ValueError, yaml.YAMLError) as error:
-            raise UserError(f"cannot be read: {error}", where=path, remedy="put back the file that the run wrote") from None
+            raise UserError(
+                f"cannot be read: {error}", where=path, remedy="put back the file that the run wrote"
+            ) from None
 
 
 def _rows(file):
@@ -323,11 +325,15 @@ def _curve(history, title, lines, best_epoch, name):
     for label, column in lines.items():
         values = [row[column] for row in history]
         style = {"color": ACCENT, "linestyle": "-"} if label == "validation" else {"color": SECOND, "linestyle": "--"}
-        axes.plot(epochs, values, **style, linewidth=2, label=label, marker="o", markersize=3.5 if len(epochs) < 30 else 0)
+        axes.plot(
+            epochs, values, **style, linewidth=2, label=label, marker="o", markersize=3.5 if len(epochs) < 30 else 0
+        )
         alt.append(f"{label} from {number(values[0])} to {number(values[-1])}")
         if best_epoch in epochs:
             best = values[epochs.index(best_epoch)]
-            axes.plot(best_epoch, best, "o", markersize=10, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.6)
+            axes.plot(
+                best_epoch, best, "o", markersize=10, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.6
+            )
             alt.append(f"{number(best)} at the best epoch, {best_epoch}")
     if len(lines) > 1:
         axes.legend()
@@ -412,7 +418,13 @@ def _template():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "duration": duration, "words": words, "shorten": shorten, "moment": _moment}
+    environment.filters |= {
+        "number": number,
+        "duration": duration,
+        "words": words,
+        "shorten": shorten,
+        "moment": _moment,
+    }
     return environment.get_template("report.html.jinja")
 
 

@@ -32,9 +32,11 @@ class Loop:
 
     def __init__(self, model, batches, inputs, validate, config, metric, larger_is_better, directory):
         self.model, self.batches, self.inputs, self.validate = model, batches, inputs, validate
-        self.config, self.metric, self.sign, self.directory = config, metric, 1 if larger_is_better else -1, directory
+        self.config, self.metric, self.directory = config, metric, directory
+        self.sign = 1 if larger_is_better else -1
         self.last, self.best = directory / "checkpoints" / "last.npz", directory / "checkpoints" / "best.npz"
-        self.state = {"epoch": 0, "step": 0, "seconds": 0.0, "rows": [], "best": None, "best_epoch": None, "stopped": ""}
+        self.state = {"epoch": 0, "step": 0, "seconds": 0.0, "rows": [], "loss": None}
+        self.state |= {"best": None, "best_epoch": None, "stopped": ""}
         self.restored = None
 
     def resume(self):
@@ -134,8 +136,8 @@ class _Watch(keras.callbacks.Callback):
             self.model.stop_training = True
         if now - self.shown > 10:
             self.shown = now
-            steps = len(loop.batches)
-            log.info("epoch %d/%d  step %d/%d  loss %.4f", state["epoch"] + 1, config.epochs, state["step"], steps, logs["loss"])
+            place = (state["epoch"] + 1, config.epochs, state["step"], len(loop.batches))
+            log.info("epoch %d/%d  step %d/%d  loss %.4f", *place, logs["loss"])
 
 
 class _Interrupts:

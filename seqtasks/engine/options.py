@@ -47,7 +47,8 @@ def explain(error, known):
     if found := re.search(r"Parser key \"(\w+)\":(.*)", message, re.S):
         expected = re.findall(r"Expected an? (?:typing\.)?(.+?)(?:\. Got|$)", found[2], re.M)
         value = re.search(r"(?:Got value|Given value): (.*)", found[2])
-        kinds = " or ".join(dict.fromkeys(re.sub(r"<class '(\w+)'>", r"\1", e).replace("NoneType", "null") for e in expected))
+        kinds = [re.sub(r"<class '(\w+)'>", r"\1", e).replace("NoneType", "null") for e in expected]
+        kinds = " or ".join(dict.fromkeys(kinds))
         got = value[1] if value else "something else"
         return UserError(f"{got} is not {kinds or 'a value it takes'}", where=f"--{found[1]}", remedy="see --help")
     return UserError(message.splitlines()[0] if message else "bad options", remedy="see --help")

@@ -7,6 +7,7 @@ import fnmatch
 import importlib.metadata
 import json
 import logging
+import os
 import platform
 import shlex
 import shutil
@@ -63,6 +64,8 @@ def train(recipe, data=None, run=None, *, train=None, valid=None, test=None, res
         return _resume(directory, run, fields)
     check_free(directory, overwrite)
     source = Path(name).read_text("utf-8") if name.endswith(".py") else None
+    if not any(paths.values()):
+        fields = recipe.sample_options | fields
     setup = _Setup(recipe, name, source, paths, make_config(recipe, fields), directory)
     return setup.dry_run() if dry_run else setup.train(overwrite=overwrite)
 
@@ -250,7 +253,7 @@ class _Setup:
         for split in described.values():
             split.pop("longest_run")
         environment = {
-            "command": f"seqtasks train {shlex.quote(self.name)} --config {shlex.quote(str(self.directory))}/config.yaml",
+            "command": f"seqtasks train {shlex.quote(self.name)} --config {shlex.quote(f'{self.directory}/config.yaml')}",
             "seed": self.config.seed,
             "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             "hardware": hardware(),
@@ -275,7 +278,7 @@ class _Setup:
         test |= evaluation.interval(recipe, config, targets, scores)
         given = (recipe, config, responder.assets, sources["train"], sources["test"], targets, scores)
         compared = evaluation.baselines(*given)
-        plain = keras.models.clone_model(model)
+        plain = type(model).from_config(model.get_config())  # without the optimizer
         plain.set_weights(model.get_weights())
         temporary = self.directory / f".{time.time_ns()}.keras"
         plain.save(temporary)
@@ -318,6 +321,4 @@ def hardware():
         model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         model = platform.processor() or platform.machine()
-    import os
-
     return ", ".join([f"{os.cpu_count()} x {model}", *names])
