@@ -97,13 +97,12 @@ def build(config, assets):
         config.affixes,
         config.unknown_rate,
         config.drop_rate,
-        seed=config.seed,
         name="embedding",
     )
     embedded = embedding(*inputs.values())
     if config.vectors:
         st.data.vectors.fill(embedding.table, config.vectors, assets["words"].tokens)
-    dropped = keras.layers.Dropout(config.embedding_dropout, seed=config.seed, name="embedding_dropout")(embedded)
+    dropped = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedded)
     sequence = st.layers.recurrent_stack(
         dropped,
         config.cell,
@@ -112,11 +111,8 @@ def build(config, assets):
         config.bidirectional,
         config.residual,
         config.recurrent_dropout,
-        config.seed,
     )
-    return st.models.classifier(
-        inputs, dropped, sequence, len(assets["labels"]), config.pooling, config.dropout, config.seed
-    )
+    return st.models.classifier(inputs, dropped, sequence, len(assets["labels"]), config.pooling, config.dropout)
 
 
 def decode(config, assets, outputs, features):

@@ -40,7 +40,7 @@ class ConsistentCrossentropy(keras.losses.Loss):
         logarithms = tf.reshape(tf.nn.log_softmax(y_pred), [-1, 2, tf.shape(y_pred)[-1]])
         p, q = tf.exp(logarithms[:, 0]), tf.exp(logarithms[:, 1])
         symmetric = tf.reduce_sum((p - q) * (logarithms[:, 0] - logarithms[:, 1]), -1) / 2
-        return loss + self.consistency * tf.repeat(symmetric, 2) / 2
+        return loss + self.consistency * tf.repeat(symmetric, 2)
 
     def get_config(self):
         return {**super().get_config(), "consistency": self.consistency}

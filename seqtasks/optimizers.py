@@ -96,10 +96,9 @@ class AdamW(keras.optimizers.AdamW):
             yield
             return
         weights = [keras.ops.convert_to_numpy(v) for v in model.trainable_variables]
-        pairs = zip(self._trainable_variables, self._model_variables_moving_average, strict=True)
-        averages = {variable.path: average for variable, average in pairs}
-        for variable in model.trainable_variables:
-            variable.assign(keras.ops.convert_to_numpy(averages[variable.path]))
+        averages = self._model_variables_moving_average
+        for variable, average in zip(model.trainable_variables, averages, strict=True):
+            variable.assign(keras.ops.convert_to_numpy(average))
         try:
             yield
         finally:

@@ -237,11 +237,13 @@ def _rows(file):
 def _view(run):
     metrics = {"train": {}, "validation": {}, "test": {}, "baselines": {}, "metric": "", **run.metrics}
     metric, test, train, baselines = (metrics[name] for name in ("metric", "test", "train", "baselines"))
+    data = run.environment.get("data") or {}
     confusion = test.get("confusion")
     labels = [str(label) for label in test.get("labels") or test.get("per_class") or range(len(confusion or ()))]
     return {
         "metrics": metrics,
         "lower": LOWER_IS_BETTER,
+        "labels": list(dict.fromkeys(label for split in data.values() for label in split.get("labels") or {})),
         "stopped": STOPPED.get(train.get("stopped"), train.get("stopped")),
         "verdict": verdict(metric, test, baselines),
         "ranges": _ranges_picture(metric, test, baselines),

@@ -8,8 +8,8 @@ from seqtasks.cells.simple_rnn import SimpleRNNCell
 CELLS = {"simple_rnn": SimpleRNNCell, "gru": GRUCell, "lstm": LSTMCell}
 
 
-def make(name, units):
-    """The cell called `name` in options (`--cell lstm`), with `units` units.
+def make(kind, units, **kwargs):
+    """The cell called `kind` in options (`--cell lstm`), with `units` units.
 
     Raises:
         ValueError: if no cell has this name.
@@ -18,9 +18,9 @@ def make(name, units):
         >>> make("gru", 8).units
         8
     """
-    if name not in CELLS:
-        raise ValueError(f"unknown cell {name!r}: the cells are {', '.join(CELLS)}.")
-    return CELLS[name](units, name=name)
+    if kind not in CELLS:
+        raise ValueError(f"unknown cell {kind!r}: the cells are {', '.join(CELLS)}.")
+    return CELLS[kind](units, **kwargs)
 
 
 __all__ = ["CELLS", "GRUCell", "LSTMCell", "RNNCell", "SimpleRNNCell", "make"]

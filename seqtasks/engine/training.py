@@ -252,8 +252,9 @@ class _Setup:
         described = {split: dataclasses.asdict(found) for split, found in surveys.items()}
         for split in described.values():
             split.pop("longest_run")
+        setup = shlex.quote(str(self.directory / "config.yaml"))
         environment = {
-            "command": f"seqtasks train {shlex.quote(self.name)} --config {shlex.quote(f'{self.directory}/config.yaml')}",
+            "command": f"seqtasks train {shlex.quote(self.name)} --config {setup}",
             "seed": self.config.seed,
             "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             "hardware": hardware(),

@@ -19,7 +19,6 @@ class WordEmbedding(keras.layers.Layer):
         affixes: number of affix rows, 0 for none.
         unknown_rate: share of words that become UNK while training.
         drop_rate: share of words that disappear while training.
-        seed: of the dropout.
 
     Call arguments:
         words: int (batch, time), 0 where there is no word.
@@ -38,11 +37,11 @@ class WordEmbedding(keras.layers.Layer):
         dropout of whole words: Gal and Ghahramani, 2016, https://arxiv.org/abs/1512.05287
     """
 
-    def __init__(self, words, dimension, affixes=0, unknown_rate=0.0, drop_rate=0.0, seed=None, **kwargs):
+    def __init__(self, words, dimension, affixes=0, unknown_rate=0.0, drop_rate=0.0, **kwargs):
         super().__init__(**kwargs)
         self.words, self.dimension, self.affixes = words, dimension, affixes
-        self.unknown_rate, self.drop_rate, self.seed = unknown_rate, drop_rate, seed
-        self.generator = keras.random.SeedGenerator(seed)
+        self.unknown_rate, self.drop_rate = unknown_rate, drop_rate
+        self.generator = keras.random.SeedGenerator()
 
     def build(self, words_shape, affixes_shape=None):
         self.table = self.add_weight(shape=(self.words, self.dimension), initializer="uniform", name="table")
@@ -73,5 +72,5 @@ class WordEmbedding(keras.layers.Layer):
         return (*words_shape, self.dimension)
 
     def get_config(self):
-        names = ("words", "dimension", "affixes", "unknown_rate", "drop_rate", "seed")
+        names = ("words", "dimension", "affixes", "unknown_rate", "drop_rate")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

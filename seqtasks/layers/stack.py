@@ -6,7 +6,7 @@ from seqtasks import cells
 from seqtasks.layers.rnn import RNN, Bidirectional
 
 
-def recurrent_stack(x, cell="lstm", units=64, layers=1, bidirectional=True, residual=False, dropout=0.0, seed=0):
+def recurrent_stack(x, cell="lstm", units=64, layers=1, bidirectional=True, residual=False, dropout=0.0):
     """A deep recurrent network over `x`, one output a step.
 
     Args:
@@ -17,7 +17,6 @@ def recurrent_stack(x, cell="lstm", units=64, layers=1, bidirectional=True, resi
         bidirectional: whether each layer reads from both ends.
         residual: whether a layer adds its input to its output, where their sizes agree.
         dropout: rate of the outputs of every layer.
-        seed: of the dropout.
 
     Returns:
         Keras tensor (batch, time, units), or (batch, time, 2 units) if bidirectional.
@@ -29,12 +28,12 @@ def recurrent_stack(x, cell="lstm", units=64, layers=1, bidirectional=True, resi
     """
     for number in range(1, layers + 1):
         if bidirectional:
-            pair = (cells.make(cell, units), cells.make(cell, units))
+            pair = (cells.make(cell, units, name=name) for name in ("forward", "backward"))
             outputs = Bidirectional(*pair, name=f"recurrent_{number}")(x)
         else:
             outputs = RNN(cells.make(cell, units), return_sequences=True, name=f"recurrent_{number}")(x)
         if dropout:
-            outputs = keras.layers.Dropout(dropout, seed=seed + number, name=f"recurrent_dropout_{number}")(outputs)
+            outputs = keras.layers.Dropout(dropout, name=f"recurrent_dropout_{number}")(outputs)
         if residual and outputs.shape[-1] == x.shape[-1]:
             outputs = keras.layers.Add(name=f"residual_{number}")([outputs, x])
         x = outputs

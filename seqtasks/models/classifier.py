@@ -5,7 +5,7 @@ import keras
 from seqtasks.layers import Pooling
 
 
-def classifier(inputs, embedded, sequence, classes, pooling=("max", "mean"), dropout=0.0, seed=0):
+def classifier(inputs, embedded, sequence, classes, pooling=("max", "mean"), dropout=0.0):
     """A model that pools a sequence over time and scores the classes.
 
     Beside the outputs of the recurrence the plain mean of the embedded inputs is pooled: a short way from single
@@ -18,7 +18,6 @@ def classifier(inputs, embedded, sequence, classes, pooling=("max", "mean"), dro
         classes: how many there are.
         pooling: kinds of `seqtasks.layers.Pooling` over the recurrence.
         dropout: rate before the last layer.
-        seed: of the dropout.
 
     Returns:
         A functional `keras.Model` from `inputs` to logits (batch, classes), float32.
@@ -32,6 +31,6 @@ def classifier(inputs, embedded, sequence, classes, pooling=("max", "mean"), dro
     pooled = [Pooling(list(pooling), name="pooling")(sequence), Pooling(["mean"], name="bag_of_inputs")(embedded)]
     pooled = keras.layers.Concatenate(name="summary")(pooled)
     if dropout:
-        pooled = keras.layers.Dropout(dropout, seed=seed, name="summary_dropout")(pooled)
+        pooled = keras.layers.Dropout(dropout, name="summary_dropout")(pooled)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(pooled)
     return keras.Model(inputs, logits, name="classifier")
