@@ -149,9 +149,9 @@ def tfidf_logistic_regression(config):
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"[぀-ヿ㐀-鿿]|[^\W぀-ヿ㐀-鿿]+", sublinear_tf=False)
+    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"[぀-ヿ㐀-鿿]|[^\W぀-ヿ㐀-鿿]+")
     balanced = config.class_weights if config.class_weights == "balanced" else None
-    return make_pipeline(words, LogisticRegression(max_iter=1000, C=4.0, class_weight=balanced))
+    return make_pipeline(words, LogisticRegression(max_iter=1000, C=10.0, class_weight=balanced))
 
 
 RECIPE = Recipe(

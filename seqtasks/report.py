@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -20,17 +19,18 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from seqtasks.engine.files import replacing
 from seqtasks.errors import UserError
 
 LOWER_IS_BETTER = {"loss", "log_loss", "nll", "perplexity", "bits_per_character", "wer", "cer"}
-NOT_QUALITY = {"examples", "seconds"}
+NOT_QUALITY = ("train_examples", "examples", "seconds")
 LEGIBLE = 30  # classes up to which the cells of the confusion matrix hold text
 LONGEST = 600  # characters of an input that are shown at once
-CAPITALS = "f1 roc auc pr mcc bleu wer cer nll rnn crf hmm".split()
+CAPITALS = ("f1", "roc", "auc", "pr", "mcc", "bleu", "wer", "cer", "nll", "rnn", "crf", "hmm")
 SPELLING = {word: word.upper() for word in CAPITALS} | {"tfidf": "TF-IDF", "chrf": "chrF"}
 STOPPED = {
     "epochs": "after its last epoch",
-    "patience": "early: validation no longer improved",
+    "patience": "early: no more gain on validation",
     "time_limit": "at the time limit",
 }
 CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}
@@ -67,8 +67,8 @@ def write_report(directory: Path, sections: Sequence[tuple[str, str]] = ()) -> P
     Args:
         directory: the run: `metrics.json`, and as far as there are any `config.yaml`, `history.csv`,
             `environment.json` and `mistakes.json`.
-        sections: further parts of the page, before configuration and reproduction: a title and trusted HTML each. Pictures,
-            sounds and films go in as `data:` addresses.
+        sections: further parts of the page, before configuration and reproduction: a title and trusted HTML each.
+            Pictures, sounds and films go in as `data:` addresses.
 
     Returns:
         The path of the page.
@@ -82,7 +82,10 @@ def write_report(directory: Path, sections: Sequence[tuple[str, str]] = ()) -> P
         view = _view(run)
     extra = [(title, Markup(html)) for title, html in sections]
     page = _template().render(run=run, **view, sections=extra).translate(CONTROLS)
-    return _write(Path(directory) / "report.html", page)
+    path = Path(directory) / "report.html"
+    with replacing(path) as temporary:
+        temporary.write_bytes(page.encode("utf-8", "replace"))
+    return path
 
 
 def number(value, sign=False):
@@ -225,9 +228,8 @@ def _load(path, read, default):
         try:
             return read(file) or default
         except (ValueError, yaml.YAMLError) as error:
-            raise UserError(
-                f"cannot be read: {error}", where=path, remedy="put back the file that the run wrote"
-            ) from None
+            remedy = "put back the file that the run wrote"
+            raise UserError(f"cannot be read: {error}", where=path, remedy=remedy) from None
 
 
 def _rows(file):
@@ -256,11 +258,12 @@ def _view(run):
 
 def _figures(metric, metrics):
     """The rows of the table of figures: every scalar of the network on both splits, and of each baseline."""
-    test = {"seconds": metrics["train"].get("seconds"), **metrics["test"]}
-    columns = [test, metrics["validation"], *metrics["baselines"].values()]
+    train = metrics["train"]
+    test = metrics["test"] | {"train_examples": train.get("examples"), "seconds": train.get("seconds")}
+    columns = [test, metrics["validation"] | {"seconds": None}, *metrics["baselines"].values()]
     found = [name for column in columns for name, value in column.items() if value is None or _known(value)]
-    quality = [name for name in dict.fromkeys([metric, *found]) if name not in {*NOT_QUALITY, "difference"}]
-    names = [name for name in quality + sorted(NOT_QUALITY) if any(_known(column.get(name)) for column in columns)]
+    quality = [name for name in dict.fromkeys([metric, *found]) if name not in (*NOT_QUALITY, "difference")]
+    names = [*quality, *(name for name in NOT_QUALITY if any(_known(column.get(name)) for column in columns))]
     return [(name, [_cell(name, column, columns) for column in columns]) for name in names]
 
 
@@ -311,7 +314,8 @@ def _curves(history, metric, best_epoch):
     if "validation_loss" in history[0]:
         losses["validation"] = "validation_loss"
     losses = {name: column for name, column in losses.items() if column in history[0]}
-    others = [name for name in history[0] if name.startswith("validation_") and name not in losses.values()]
+    apart = {*losses.values(), *(f"validation_{name}" for name in NOT_QUALITY)}
+    others = [name for name in history[0] if name.startswith("validation_") and name not in apart]
     chosen = f"validation_{metric}" if f"validation_{metric}" in history[0] else None
     charts = [("Loss", losses, None if chosen else best_epoch)] if losses else []
     for column in dict.fromkeys([*filter(None, [chosen]), *others]):
@@ -327,15 +331,12 @@ def _curve(history, title, lines, best_epoch, name):
     for label, column in lines.items():
         values = [row[column] for row in history]
         style = {"color": ACCENT, "linestyle": "-"} if label == "validation" else {"color": SECOND, "linestyle": "--"}
-        axes.plot(
-            epochs, values, **style, linewidth=2, label=label, marker="o", markersize=3.5 if len(epochs) < 30 else 0
-        )
+        size = 3.5 if len(epochs) < 30 else 0
+        axes.plot(epochs, values, **style, linewidth=2, label=label, marker="o", markersize=size)
         alt.append(f"{label} from {number(values[0])} to {number(values[-1])}")
         if best_epoch in epochs:
             best = values[epochs.index(best_epoch)]
-            axes.plot(
-                best_epoch, best, "o", markersize=10, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.6
-            )
+            axes.plot(best_epoch, best, "o", markersize=10, mfc="none", mec=INK, mew=1.6)
             alt.append(f"{number(best)} at the best epoch, {best_epoch}")
     if len(lines) > 1:
         axes.legend()
@@ -366,14 +367,14 @@ def _confusion_picture(confusion, labels):
 
 
 def _cell_texts(axes, confusion, shares, cell):
-    large = 13 if cell >= 1 else 9 if cell > 0.5 else 7
+    large, digits = (13, 1) if cell >= 1 else (9, 0) if cell > 0.5 else (7, 0)
     for i, row in enumerate(confusion):
         for j, count in enumerate(row):
             style = {"ha": "center", "color": INK if count else MUTED, "weight": "bold" if i == j else "normal"}
             axes.text(j + 0.5, i + 0.5, f"{count:,}", va="bottom" if count else "center", fontsize=large, **style)
             if count:
                 style["weight"] = "normal"
-                axes.text(j + 0.5, i + 0.56, f"{100 * shares[i][j]:.3g}%", va="top", fontsize=0.78 * large, **style)
+                axes.text(j + 0.5, i + 0.56, f"{shares[i][j]:.{digits}%}", va="top", fontsize=0.78 * large, **style)
 
 
 def _class_names(axes, labels, cell):
@@ -420,13 +421,7 @@ def _template():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "number": number,
-        "duration": duration,
-        "words": words,
-        "shorten": shorten,
-        "moment": _moment,
-    }
+    environment.filters |= {f.__name__.strip("_"): f for f in (number, duration, words, shorten, _moment, _setting)}
     return environment.get_template("report.html.jinja")
 
 
@@ -437,11 +432,7 @@ def _moment(text):
         return text
 
 
-def _write(path, text):
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(text.encode("utf-8", "replace"))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+def _setting(value):
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return ", ".join(map(str, value)) if isinstance(value, list) else value

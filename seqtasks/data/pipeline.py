@@ -138,7 +138,8 @@ def pad(rows, boundary, batch_size=None):
         return rows
     longest = tf.maximum(rows.bounding_shape(axis=1), 1)
     padded = -(-longest // boundary) * boundary
-    return rows.to_tensor(shape=[batch_size, padded, *rows.shape[2:]])
+    dense = rows.to_tensor(shape=tf.stack([tf.cast(batch_size or -1, tf.int64), padded, *rows.shape[2:]]))
+    return tf.ensure_shape(dense, [batch_size, None, *rows.shape[2:]])
 
 
 def batched(items, size):
