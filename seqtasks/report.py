@@ -289,7 +289,7 @@ def _ranges_picture(metric, test, baselines):
     systems = {name: figures for name, figures in systems.items() if _known(figures.get(metric))}
     if len(systems) < 2:
         return None
-    figure = Figure(figsize=(6.2, 0.55 + 0.32 * len(systems)), layout="constrained")
+    figure = Figure(figsize=(4.9, 0.55 + 0.3 * len(systems)), layout="constrained")
     axes = figure.add_subplot()
     for row, figures in enumerate(systems.values()):
         colour = MUTED if row else ACCENT
@@ -351,7 +351,7 @@ def _curve(history, title, lines, best_epoch, name):
 def _confusion_picture(confusion, labels):
     """Counts of true (rows) and predicted (columns) classes; shade and percentages are shares of the row."""
     size = len(confusion)
-    cell = 1.0 if size <= 4 else 0.62 if size <= 10 else 0.46 if size <= LEGIBLE else 9 / size  # inches
+    cell = 1.0 if size <= 4 else min(0.62, max(0.31, 7 / size)) if size <= LEGIBLE else 8 / size  # inches
     figure = Figure(figsize=(size * cell, size * cell))
     axes = figure.add_axes((0, 0, 1, 1))
     shares = [[count / max(sum(row), 1) for count in row] for row in confusion]
@@ -367,23 +367,27 @@ def _confusion_picture(confusion, labels):
 
 
 def _cell_texts(axes, confusion, shares, cell):
-    large, digits = (13, 1) if cell >= 1 else (9, 0) if cell > 0.5 else (7, 0)
+    large, digits = (13, 1) if cell >= 1 else (7.5 if cell < 0.5 else 9, 0)
     for i, row in enumerate(confusion):
         for j, count in enumerate(row):
-            style = {"ha": "center", "color": INK if count else MUTED, "weight": "bold" if i == j else "normal"}
-            axes.text(j + 0.5, i + 0.5, f"{count:,}", va="bottom" if count else "center", fontsize=large, **style)
+            style = {"ha": "center", "color": INK if count else MUTED, "in_layout": False}
+            weight = "bold" if i == j else "normal"
             if count:
-                style["weight"] = "normal"
-                axes.text(j + 0.5, i + 0.56, f"{shares[i][j]:.{digits}%}", va="top", fontsize=0.78 * large, **style)
+                axes.text(j + 0.5, i + 0.5, f"{count:,}", va="bottom", fontsize=large, weight=weight, **style)
+                share = f"{shares[i][j]:.{digits}%}"
+                axes.text(j + 0.5, i + 0.56, share, va="top", fontsize=0.8 * large, **style)
+            elif cell > 0.6:
+                axes.text(j + 0.5, i + 0.5, "0", va="center", fontsize=large, **style)
 
 
 def _class_names(axes, labels, cell):
     size, names = len(labels), [shorten(label, 24) for label in labels]
     middles = [i + 0.5 for i in range(size)]
-    slanted = max(map(len, names)) * 0.085 > cell
+    wide = max(map(len, names), default=0) * 0.085 > cell
+    turned = {} if not wide else {"rotation": 45, "ha": "right"} if size <= 15 else {"rotation": 90}
     small = min(10, 0.75 * 72 * cell)
     axes.set(xlim=(0, size), ylim=(size, 0), xlabel="predicted", ylabel="true")
-    axes.set_xticks(middles, names, fontsize=small, **({"rotation": 45, "ha": "right"} if slanted else {}))
+    axes.set_xticks(middles, names, fontsize=small, **turned)
     axes.set_yticks(middles, names, fontsize=small)
     if small < 5:
         axes.set(xticks=[], yticks=[])
@@ -393,7 +397,7 @@ def _class_names(axes, labels, cell):
 
 
 def _svg(figure, alt, name, natural=False):
-    """An inline SVG in the page's own fonts and colours; `natural` keeps its size where the page is narrower."""
+    """An inline SVG in the page's own fonts and colours; `natural` stops it from shrinking much on narrow pages."""
     file = io.StringIO()
     metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(file, format="svg", bbox_inches="tight", pad_inches=0.04, metadata=metadata)
@@ -402,7 +406,7 @@ def _svg(figure, alt, name, natural=False):
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r"<[^>]+>", lambda tag: _tag(tag[0], name), body)
     pixels = round(float(width) * 4 / 3)
-    size = f"width:{pixels}px" if natural else f"width:100%;max-width:{pixels}px"
+    size = f"width:{pixels}px;min-width:{pixels * 3 // 4}px" if natural else f"width:{pixels}px"
     return Markup(f'<svg role="img" aria-label="{Markup.escape(alt)}" {view} style="{size}">') + Markup(body)
 
 

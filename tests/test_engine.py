@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +42,10 @@ def run(reviews, tmp_path_factory):
     return seqtasks.train("sentiment", data=reviews, run=tmp_path_factory.mktemp("runs") / "run", **fields)
 
 
+def history(directory):
+    return list(csv.DictReader((directory / "history.csv").read_text().splitlines()))
+
+
 def weights(directory):
     return seqtasks.load_run(directory).model.get_weights()
 
@@ -62,7 +67,7 @@ def test_a_run_is_complete(run):
     counts = np.array(test["confusion"])
     assert test["accuracy"] == pytest.approx(np.trace(counts) / counts.sum())
     assert majority["difference"] == pytest.approx(test["accuracy"] - majority["accuracy"])
-    rows = list(csv.DictReader(open(run.directory / "history.csv")))
+    rows = history(run.directory)
     assert [row["epoch"] for row in rows] == [str(i + 1) for i in range(metrics["train"]["epochs"])]
     best = max(rows, key=lambda row: float(row["validation_accuracy"]))
     assert metrics["train"]["best_epoch"] == int(best["epoch"])
@@ -133,8 +138,8 @@ def test_a_killed_run_resumes_to_the_same_weights(step, reviews, tmp_path_factor
     assert not (killed / "metrics.json").exists()
     resumed = seqtasks.train("sentiment", run=killed, resume=True)
     assert_equal_weights(whole, killed)
-    assert len(resumed.metrics["train"]) == len(seqtasks.load_run(whole).metrics["train"])
-    losses = [[r["loss"] for r in csv.DictReader(open(d / "history.csv"))] for d in (whole, killed)]
+    assert resumed.metrics["test"]["log_loss"] == seqtasks.load_run(whole).metrics["test"]["log_loss"]
+    losses = [[row["loss"] for row in history(directory)] for directory in (whole, killed)]
     assert losses[0] == losses[1]
 
 
@@ -235,9 +240,10 @@ sys.modules["seqtasks"] = None
 import json, tensorflow as tf
 serve = tf.saved_model.load({directory!r}).signatures["serving_default"]
 texts = {texts!r}
-out = serve(inputs=tf.constant(texts))
-print(json.dumps({{"label": [x.decode() for x in out["label"].numpy().tolist()], "scores": out["scores"].numpy().tolist(),
-    "labels": [x.decode() for x in out["labels"].numpy().tolist()], "truncated": out["truncated"].numpy().tolist()}}))
+out = {{name: value.numpy().tolist() for name, value in serve(inputs=tf.constant(texts)).items()}}
+for name in ("label", "labels"):
+    out[name] = [text.decode() for text in out[name]]
+print(json.dumps(out))
 """
 
 
@@ -246,7 +252,7 @@ def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path):
     run.export(tmp_path / "served")
     code = SERVE.format(directory=str(tmp_path / "served"), texts=texts)
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     served, answers = json.loads(done.stdout), run.predict(texts)
     assert served["label"] == [a["label"] for a in answers]
@@ -261,7 +267,7 @@ def test_a_recipe_by_its_path_is_copied_into_the_run(reviews, tmp_path):
     import seqtasks.recipes.sentiment as module
 
     own = tmp_path / "mine.py"
-    own.write_text(open(module.__file__).read().replace('name="sentiment"', 'name="mine"'))
+    own.write_text(Path(module.__file__).read_text("utf-8").replace('name="sentiment"', 'name="mine"'))
     fields = {k: v for k, v in SMALL.items() if k != "epochs"}
     seqtasks.train(str(own), data=reviews, run=tmp_path / "run", epochs=1, **fields)
     own.unlink()

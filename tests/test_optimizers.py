@@ -1,0 +1,112 @@
+"""AdamW is exact where Keras' own is not: repeated rows of embeddings, clipping, several replicas, averages."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from seqtasks.optimizers import AdamW, schedule
+
+RANDOM = np.random.default_rng(0)
+IDS = RANDOM.integers(0, 3, (8, 6))  # three words for 48 places: every row repeats
+TARGETS = RANDOM.normal(size=(8, 1)) * 100  # large errors, so that clipping acts
+
+
+def embedding_model(one_hot):
+    inputs = keras.Input((6,), dtype="int32")
+    if one_hot:
+        x = keras.layers.Dense(4, use_bias=False)(keras.ops.one_hot(inputs, 10))
+    else:
+        x = keras.layers.Embedding(10, 4)(inputs)
+    return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.GlobalAveragePooling1D()(x)))
+
+
+def trained(model, optimizer, start, strategy=None):
+    """Weights after five steps on one batch."""
+    with (strategy or tf.distribute.get_strategy()).scope():
+        model = model()
+        model.set_weights(start)
+        model.compile(optimizer(), "mse")
+        data = tf.data.Dataset.from_tensor_slices((IDS, TARGETS)).batch(8).repeat(5)
+        model.fit(data, verbose=0, shuffle=False)
+    return model
+
+
+@pytest.fixture(scope="module")
+def start():
+    keras.utils.set_random_seed(1)
+    return embedding_model(one_hot=False).get_weights()
+
+
+@pytest.fixture(scope="module")
+def dense(start):
+    def optimizer():
+        made = keras.optimizers.AdamW(0.1, weight_decay=0.01, global_clipnorm=0.5)
+        made.exclude_from_weight_decay(var_names=["bias"])
+        return made
+
+    return trained(lambda: embedding_model(one_hot=True), optimizer, start).get_weights()
+
+
+def ours():
+    return AdamW(0.1, weight_decay=0.01, clip_norm=0.5, ema=0.9)
+
+
+def test_repeated_rows_move_as_a_dense_gradient_moves_them(start, dense):
+    for a, b in zip(trained(lambda: embedding_model(False), ours, start).get_weights(), dense, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_what_keras_does_instead(start, dense):
+    keras_own = trained(
+        lambda: embedding_model(False),
+        lambda: keras.optimizers.AdamW(0.1, weight_decay=0.01, global_clipnorm=0.5),
+        start,
+    )
+    assert np.abs(keras_own.get_weights()[0] - dense[0]).max() > 1e-3
+
+
+def test_two_replicas_clip_and_move_as_one(start, dense):
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    for a, b in zip(trained(lambda: embedding_model(False), ours, start, strategy).get_weights(), dense, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_the_average_is_swapped_in_and_out(start):
+    model = embedding_model(False)
+    model.set_weights(start)
+    model.compile(ours(), "mse")
+    average = [np.zeros_like(w) for w in start]
+    for step in range(5):
+        model.train_on_batch(IDS, TARGETS)
+        momentum = min(0.9, (1 + step) / (10 + step))
+        weights = [v.numpy() for v in model.trainable_variables]
+        average = [momentum * a + (1 - momentum) * w for a, w in zip(average, weights, strict=True)]
+        if step == 0:
+            first = [v.numpy() for v in model.optimizer._model_variables_moving_average]
+            average = first  # Keras chooses where the average starts
+    before = model.get_weights()
+    with model.optimizer.averaged(model):
+        for a, b in zip(model.get_weights(), average, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+    for a, b in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_configuration_survives_saving():
+    rate = schedule("cosine", 0.5, 10, 2)
+    made = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(AdamW(rate, 0.1, 0.5, 0.9)))
+    assert (made.weight_decay, made.clip_norm, made.ema) == (0.1, 0.5, 0.9)
+    assert float(made._learning_rate(6)) == float(rate(6))
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "expected"),
+    [("linear", 1, 1.0), ("linear", 6, 1.0), ("linear", 10, 0.0), ("cosine", 6, 1.0), ("constant", 9, 2.0)],
+)
+def test_schedules_against_hand_computed_rates(name, step, expected):
+    assert float(schedule(name, 2.0, steps=10, warmup=2)(step)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_constant_rate_is_a_number():
+    assert schedule("constant", 0.1, 10) == 0.1

@@ -1,0 +1,115 @@
+"""Pipelines: every row once, equal batches, padded to boundaries, addressable by (seed, epoch, step)."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqtasks.data.pipeline import POOL_BATCHES, Batches, batched, pad
+from seqtasks.data.sources import Example, Held, Source
+
+
+def encode(texts):
+    return {"words": tf.strings.to_hash_bucket_fast(tf.strings.split(texts), 50) + 1, "size": tf.strings.length(texts)}
+
+
+def examples(count):
+    random = np.random.default_rng(count)
+    return [Example(f"{i} " + "w " * random.integers(0, 30), f"{i % 3}", i + 1) for i in range(count)]
+
+
+def make(count, batch_size=4, held=True, **options):
+    rows = examples(count)
+    source = (Held if held else Source)(lambda: iter(rows), "rows")
+    return Batches(source, count, encode, tf.strings.to_number, batch_size, **options)
+
+
+def arrays(dataset):
+    return [(f["words"].numpy(), t.numpy(), w.numpy(), i.numpy()) for f, t, w, i in dataset]
+
+
+def assert_same(one, other):
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        for x, y in zip(a, b, strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 7), st.integers(1, 9))
+def test_every_row_once_in_equal_batches(count, batch_size, boundary):
+    batches = make(count, batch_size, boundary=boundary)
+    found = arrays(batches.epoch(seed=1))
+    assert len(found) == len(batches) == -(-count // batch_size)
+    seen = np.concatenate([index[weight > 0] for *_, weight, index in found])
+    assert sorted(seen) == list(range(count))
+    assert sum((weight == 0).sum() for *_, weight, _ in found) == len(batches) * batch_size - count
+    for words, *_ in found:
+        longest = (words > 0).sum(1).max()
+        assert words.shape[0] == batch_size and words.shape[1] % boundary == 0
+        assert longest <= words.shape[1] < longest + boundary
+
+
+def test_equal_seed_and_epoch_give_equal_batches_and_others_do_not():
+    batches = make(50)
+    one = arrays(batches.epoch(seed=1, epoch=2))
+    assert_same(one, arrays(batches.epoch(seed=1, epoch=2)))
+    for other in (batches.epoch(seed=1, epoch=3), batches.epoch(seed=2, epoch=2)):
+        assert any(a[1].tolist() != b[1].tolist() for a, b in zip(one, arrays(other), strict=True))
+
+
+@pytest.mark.parametrize("start", [0, 1, POOL_BATCHES - 1, POOL_BATCHES, POOL_BATCHES + 3, 75])
+def test_starting_late_gives_the_tail_of_the_epoch(start):
+    batches = make(300)
+    assert_same(arrays(batches.epoch(seed=5, epoch=1, start=start)), arrays(batches.epoch(seed=5, epoch=1))[start:])
+
+
+def test_memory_and_stream_give_the_same_batches():
+    assert_same(arrays(make(90).epoch(seed=1)), arrays(make(90, held=False).epoch(seed=1)))
+
+
+def test_shards_share_the_rows():
+    targets = [arrays(make(31, shard=(i, 3), batch_size=5).epoch(seed=1)) for i in range(3)]
+    rows = [int(t) for shard in targets for _, ts, ws, _ in shard for t, w in zip(ts, ws, strict=True) if w]
+    assert len(rows) == 31 and np.bincount(rows).tolist() == np.bincount([i % 3 for i in range(31)]).tolist()
+
+
+def test_without_a_seed_the_index_is_the_place_in_the_source():
+    for words, _, weight, index in arrays(make(40).epoch()):
+        for row, i, w in zip(words, index, weight, strict=True):
+            if w:
+                assert (row > 0).sum() == len(examples(40)[i].input.split())
+
+
+def test_fit_makes_as_many_steps_as_there_are_batches():
+    batches = make(37)
+    inputs = keras.Input((), name="size")
+    model = keras.Model({"size": inputs}, keras.layers.Dense(1)(inputs[:, None]))
+    model.compile("sgd", "mse")
+    for epoch in range(2):
+        data = batches.epoch(0, epoch).map(lambda f, t, w, i: ({"size": tf.cast(f["size"], tf.float32)}, t, w))
+        assert data.cardinality() == len(batches)
+        model.fit(data, verbose=0, shuffle=False)
+    assert int(model.optimizer.iterations) == 2 * len(batches)
+
+
+def test_a_large_source_is_read_no_further_than_needed():
+    read = 0
+
+    def endless():
+        nonlocal read
+        for i in range(1_000_000):
+            read += 1
+            yield Example(f"row {i}", "1", i)
+
+    batches = Batches(Source(endless, "long"), 1_000_000, encode, tf.strings.to_number, 4, shuffle_buffer=1000)
+    next(iter(batches.epoch(seed=0)))
+    assert 1000 <= read < 20_000
+
+
+def test_pad_and_batched():
+    rows = pad(tf.RaggedTensor.from_row_lengths([[1, 2], [3, 4], [5, 6]], [2, 1]), 4, 2)
+    assert rows.numpy().tolist() == [[[1, 2], [3, 4], [0, 0], [0, 0]], [[5, 6], [0, 0], [0, 0], [0, 0]]]
+    assert list(batched(range(5), 2)) == [[0, 1], [2, 3], [4]]

@@ -1,0 +1,90 @@
+"""Text and vocabularies: the tokenizer in the graph, and what numbers stand for."""
+
+from collections import Counter
+
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqtasks.data.text import affixes, cut, words
+from seqtasks.data.vocabulary import Vocabulary
+from seqtasks.errors import UserError
+
+
+def split(*texts):
+    return [[word.decode() for word in row] for row in words(tf.constant(texts, tf.string)).to_list()]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I don't, won't!", ["i", "do", "n't", ",", "wo", "n't", "!"]),
+        ("they’re O'Brien's", ["they", "'re", "o'brien", "'s"]),
+        ("it is 'smart' they say", ["it", "is", "'", "smart", "'", "they", "say"]),
+        ("it 's n't tokenised", ["it", "'s", "n't", "tokenised"]),
+        ("这部电影好 great 100%", ["这", "部", "电", "影", "好", "great", "100", "%"]),
+        ("ÉCOLE naïve", ["école", "naïve"]),
+        (b"\xff\xfe ab\x00cd\n\tef", ["ab", "cd", "ef"]),
+        ("", []),
+        ("  \n ", []),
+    ],
+)
+def test_words(text, expected):
+    assert split(text) == [expected]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.one_of(st.text(max_size=30), st.binary(max_size=30)), min_size=1, max_size=5))
+def test_a_batch_is_answered_as_each_alone(texts):
+    texts = [t if isinstance(t, bytes) else t.encode("utf-8", "replace") for t in texts]
+    found = split(*texts)
+    assert found == [split(text)[0] for text in texts]
+    assert all(word and not any(c.isspace() for c in word) for row in found for word in row)
+
+
+def test_cut_says_whether_it_cut():
+    kept, was_cut = cut(words(tf.constant(["a b c", "a b", ""])), 2)
+    assert [len(row) for row in kept.to_list()] == [2, 2, 0]
+    assert was_cut.numpy().tolist() == [True, False, False]
+
+
+def test_affixes_of_equal_letters_are_equal_and_short_words_have_none():
+    rows = affixes(words(tf.constant(["walking talking é"])), (2, 3), 10**6).to_list()[0]
+    walking, talking, short = rows
+    assert walking[3] == talking[3] and walking[1] == talking[1]  # suffixes -ing, -ng
+    assert walking[0] != talking[0] and short == [0, 0, 0, 0]
+    assert len({walking[0], walking[1]}) == 2
+    assert all(0 < n < 10**6 for n in walking)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.lists(st.sampled_from("abcdefg"), max_size=8), max_size=8), st.integers(2, 9), st.integers(1, 3))
+def test_learn_counts_as_a_counter_does(chunks, max_size, min_count):
+    counts = Counter(word for chunk in chunks for word in chunk)
+    ranked = sorted((w for w in counts if counts[w] >= min_count), key=lambda w: (-counts[w], w))
+    learnt = Vocabulary.learn(chunks, max_size, min_count)
+    assert learnt.tokens == ["[PAD]", "[UNK]", *ranked][: max(2, max_size)]
+
+
+def test_lookups_in_both_directions():
+    vocabulary = Vocabulary.learn([["b", "a", "a"]])
+    assert vocabulary.lookup(tf.constant(["a", "b", "other"])).numpy().tolist() == [2, 3, 1]
+    assert Vocabulary(["x", "y"]).lookup(tf.constant(["y", "other"])).numpy().tolist() == [1, -1]
+    assert vocabulary.name([2, 3]).numpy().tolist() == [b"a", b"b"]
+
+
+def test_any_token_survives_the_file(tmp_path):
+    tokens = ["[PAD]", "[UNK]", "a\nb", 'q"', "", " ", "好", "\u2028", "\\n"]
+    Vocabulary(tokens).save(tmp_path / "words.txt")
+    assert Vocabulary.load(tmp_path / "words.txt").tokens == tokens
+    (tmp_path / "bad.txt").write_text('"a"\nb\n')
+    with pytest.raises(UserError, match=r"bad.txt:2: not a token: 'b'; each line is one JSON string"):
+        Vocabulary.load(tmp_path / "bad.txt")
+
+
+def test_labels_are_in_their_order_and_tokens_distinct():
+    assert Vocabulary.labels({"10", "9", "-1"}).tokens == ["-1", "9", "10"]
+    assert Vocabulary.labels({"pos", "10", "neg"}).tokens == ["10", "neg", "pos"]
+    with pytest.raises(ValueError, match="the token 'a' appears twice"):
+        Vocabulary(["a", "b", "a"])
