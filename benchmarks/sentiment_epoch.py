@@ -4,7 +4,7 @@
 
 The Keras side is the bidirectional LSTM of the Keras documentation: 20,000 words, all padded to 200, embedding of
 128, two bidirectional LSTM of 64, batches of 32, Adam. This side has the same layer sizes and batch size, in batches of
-similar length from the raw text, with what the recipe adds (affixes, dropout, pooling, averaged weights), one pass a step.
+similar length from the raw text, with what the recipe adds: affixes, dropout, pooling, averaged weights.
 """
 
 import time
@@ -13,7 +13,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import seqtasks as st
 from benchmarks.record import data_folder, spread, write
 from seqtasks.data.pipeline import Batches
 from seqtasks.engine.evaluation import evaluate
@@ -79,7 +78,7 @@ def ours(sources, surveys, **fields):
 
 
 def parts(model, batches):
-    """Where a step's milliseconds go: medians over one epoch of the pipeline alone, forward, gradient and whole step."""
+    """Where a step's milliseconds go: medians over one epoch of the pipeline alone, forward and gradient."""
     names = [i.name for i in model.inputs]
     kept = [({n: f[n] for n in names}, t, w) for f, t, w, i in batches.epoch(0, 99)]
     embedding = model.get_layer("embedding")

@@ -39,23 +39,12 @@ CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(12
 INK, MUTED, RULE, ACCENT, SECOND, HEAT = (f"#01020{i}" for i in range(6))
 VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", ACCENT: "accent", SECOND: "second", HEAT: "heat"}
 STYLE = {
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "axes.edgecolor": MUTED,
-    "grid.color": RULE,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "font.size": 10,
-    "text.parse_math": False,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "seqtasks",
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), INK),
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor"), "none"),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon", "text.parse_math"), False),
+    **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 0),
+    **{"axes.edgecolor": MUTED, "grid.color": RULE, "axes.axisbelow": True, "font.size": 10},
+    **{"svg.fonttype": "none", "svg.hashsalt": "seqtasks"},
 }
 
 
@@ -289,31 +278,32 @@ def _ranges_picture(metric, test, baselines):
     systems = {name: figures for name, figures in systems.items() if _known(figures.get(metric))}
     if len(systems) < 2:
         return None
-    figure = Figure(figsize=(4.9, 0.55 + 0.3 * len(systems)), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _chart(4.9, 0.55 + 0.3 * len(systems), "x")
     for row, figures in enumerate(systems.values()):
         colour = MUTED if row else ACCENT
         if interval := _interval(figures, metric):
             axes.plot(interval, [row, row], color=colour, linewidth=2.5, solid_capstyle="round")
         axes.plot(figures[metric], row, "o", color=colour, markersize=7)
     axes.set_yticks(range(len(systems)), [shorten(name, 40) for name in systems])
-    axes.set_ylim(len(systems) - 0.5, -0.5)
-    axes.set_xlabel(words(metric))
-    axes.grid(axis="y", visible=False)
-    axes.tick_params(length=0)
+    axes.set(ylim=(len(systems) - 0.5, -0.5), xlabel=words(metric))
     axes.spines["left"].set_visible(False)
     alt = "; ".join(f"{name} {number(figures[metric])}" for name, figures in systems.items())
     return _svg(figure, f"{words(metric)} on the test examples: {alt}", "ranges")
+
+
+def _chart(width, height, grid):
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(axis=grid)
+    return figure, axes
 
 
 def _curves(history, metric, best_epoch):
     """(title, SVG) of the losses and of each validation metric, the chosen one first."""
     if not history:
         return []
-    losses = {"training": "loss", "validation": "validation_log_loss"}
-    if "validation_loss" in history[0]:
-        losses["validation"] = "validation_loss"
-    losses = {name: column for name, column in losses.items() if column in history[0]}
+    other = "validation_loss" if "validation_loss" in history[0] else "validation_log_loss"
+    losses = {name: c for name, c in (("training", "loss"), ("validation", other)) if c in history[0]}
     apart = {*losses.values(), *(f"validation_{name}" for name in NOT_QUALITY)}
     others = [name for name in history[0] if name.startswith("validation_") and name not in apart]
     chosen = f"validation_{metric}" if f"validation_{metric}" in history[0] else None
@@ -324,8 +314,7 @@ def _curves(history, metric, best_epoch):
 
 
 def _curve(history, title, lines, best_epoch, name):
-    figure = Figure(figsize=(4.6, 2.7), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _chart(4.6, 2.7, "y")
     epochs = [row.get("epoch", i + 1) for i, row in enumerate(history)]
     alt = []
     for label, column in lines.items():
@@ -343,8 +332,6 @@ def _curve(history, title, lines, best_epoch, name):
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.margins(y=0.12)
-    axes.grid(axis="x", visible=False)
-    axes.tick_params(length=0)
     return _svg(figure, f"{title} over the epochs: {', '.join(alt)}", name)
 
 
@@ -357,7 +344,7 @@ def _confusion_picture(confusion, labels):
     shares = [[count / max(sum(row), 1) for count in row] for row in confusion]
     shaded = [(i, j) for i in range(size) for j in range(size) if confusion[i][j]]
     squares = [[(j, i), (j + 1, i), (j + 1, i + 1), (j, i + 1)] for i, j in shaded]
-    axes.add_collection(PolyCollection(squares, facecolors=HEAT, alpha=[0.06 + 0.86 * shares[i][j] for i, j in shaded]))
+    axes.add_collection(PolyCollection(squares, fc=HEAT, alpha=[0.06 + 0.86 * shares[i][j] for i, j in shaded]))
     if size <= LEGIBLE:
         _cell_texts(axes, confusion, shares, cell)
     _class_names(axes, labels, cell)
@@ -368,16 +355,11 @@ def _confusion_picture(confusion, labels):
 
 def _cell_texts(axes, confusion, shares, cell):
     large, digits = (13, 1) if cell >= 1 else (7.5 if cell < 0.5 else 9, 0)
-    for i, row in enumerate(confusion):
-        for j, count in enumerate(row):
-            style = {"ha": "center", "color": INK if count else MUTED, "in_layout": False}
-            weight = "bold" if i == j else "normal"
-            if count:
-                axes.text(j + 0.5, i + 0.5, f"{count:,}", va="bottom", fontsize=large, weight=weight, **style)
-                share = f"{shares[i][j]:.{digits}%}"
-                axes.text(j + 0.5, i + 0.56, share, va="top", fontsize=0.8 * large, **style)
-            elif cell > 0.6:
-                axes.text(j + 0.5, i + 0.5, "0", va="center", fontsize=large, **style)
+    style = {"ha": "center", "in_layout": False}
+    for i, j in ((i, j) for i in range(len(shares)) for j in range(len(shares)) if confusion[i][j]):
+        weight = "bold" if i == j else "normal"
+        axes.text(j + 0.5, i + 0.5, f"{confusion[i][j]:,}", va="bottom", fontsize=large, weight=weight, **style)
+        axes.text(j + 0.5, i + 0.56, f"{shares[i][j]:.{digits}%}", va="top", fontsize=0.8 * large, **style)
 
 
 def _class_names(axes, labels, cell):
@@ -391,8 +373,6 @@ def _class_names(axes, labels, cell):
     axes.set_yticks(middles, names, fontsize=small)
     if small < 5:
         axes.set(xticks=[], yticks=[])
-    axes.tick_params(length=0)
-    axes.grid(visible=False)
     axes.spines[["top", "right"]].set_visible(True)
 
 
@@ -418,25 +398,13 @@ def _tag(tag, name):
 
 
 def _template():
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {f.__name__.strip("_"): f for f in (number, duration, words, shorten, _moment, _setting)}
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    rules = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    environment = jinja2.Environment(loader=loader, **rules)
+    filters = (number, duration, words, shorten, _interval, _moment)
+    environment.filters |= {function.__name__.strip("_"): function for function in filters}
     return environment.get_template("report.html.jinja")
 
 
 def _moment(text):
-    try:
-        return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M %Z").strip()
-    except (TypeError, ValueError):
-        return text
-
-
-def _setting(value):
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "none"}[value]
-    return ", ".join(map(str, value)) if isinstance(value, list) else value
+    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M %Z").strip()

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from seqtasks.cells import CELLS, GRUCell, LSTMCell, SimpleRNNCell
 from seqtasks.layers.rnn import RNN, Bidirectional
 
-BATCH, TIME, FEATURES, UNITS = 3, 6, 4, 5
+BATCH, TIME, FEATURES, UNITS = 3, 4, 4, 5
 MAKERS = {**CELLS, "gru_reset_before": lambda units, **options: GRUCell(units, reset_after=False, **options)}
 MASKS = {
     "none": None,
-    "right": [[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [1, 0, 0, 0, 0, 0]],
-    "left": [[1, 1, 1, 1, 1, 1], [0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 1]],
-    "holes": [[1, 0, 1, 1, 0, 1], [0, 1, 0, 0, 1, 0], [1, 1, 1, 1, 1, 1]],
-    "empty": [[0, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]],
+    "right": [[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]],
+    "left": [[1, 1, 1, 1], [0, 0, 1, 1], [0, 0, 0, 1]],
+    "holes": [[1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 0, 1]],
+    "empty": [[0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]],
 }
 every_cell = pytest.mark.parametrize("cell", MAKERS)
 every_mask = pytest.mark.parametrize("mask", MASKS)
@@ -121,7 +121,7 @@ def test_stateful_goes_on_where_it_stopped(cell, rng):
     whole = RNN(cell, return_sequences=True)(x)
     layer = RNN(cell, return_sequences=True, stateful=True)
     for _ in range(2):
-        parts = [layer(x[:, :2]), layer(x[:, 2:4]), layer(x[:, 4:])]
+        parts = [layer(x[:, :1]), layer(x[:, 1:3]), layer(x[:, 3:])]
         same(np.concatenate(parts, axis=1), whole)
         layer.reset_state()
 
@@ -299,7 +299,7 @@ def test_two_replicas_train_as_one(cell, mirrored, rng):
     same(replicated_weights, weights, tolerance=1e-6)
 
 
-@every_mask
+@pytest.mark.parametrize("mask", ["none", "holes"])
 @every_cell
 def test_mixed_precision_agrees_with_float32(cell, mask, rng):
     x, mask = sequences(rng), mask_of(mask)

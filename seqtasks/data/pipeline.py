@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.data.sources import Example, Held, Source
+from seqtasks.data.sources import Held, Source
 
 CHUNK = 512
 POOL_BATCHES = 50  # batches that are sorted by length together: more pads less, and mixes less
@@ -43,6 +43,7 @@ class Batches:
         shard: (index, number) of the worker this is for.
 
     Example:
+        >>> from seqtasks.data.sources import Example
         >>> rows = [Example("a b c", "x", 1), Example("d", "y", 2), Example("e f", "x", 3)]
         >>> encode = lambda texts: {"length": tf.strings.length(tf.strings.split(texts))}
         >>> batches = Batches(Source(lambda: iter(rows), "memory"), 3, encode, tf.strings.length, batch_size=2)

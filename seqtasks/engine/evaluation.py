@@ -8,7 +8,7 @@ import numpy as np
 
 from seqtasks.metrics import bootstrap
 
-BASELINE_EXAMPLES = 100_000  # baselines do not stream: they learn from a sample of this size at most
+BASELINE_EXAMPLES = 25_000  # baselines do not stream: they learn from a sample of this size at most
 MISTAKES = 10
 
 
