@@ -28,11 +28,6 @@ LEGIBLE = 30  # classes up to which the cells of the confusion matrix hold text
 LONGEST = 600  # characters of an input that are shown at once
 CAPITALS = ("f1", "roc", "auc", "pr", "mcc", "bleu", "wer", "cer", "nll", "rnn", "crf", "hmm")
 SPELLING = {word: word.upper() for word in CAPITALS} | {"tfidf": "TF-IDF", "chrf": "chrF"}
-STOPPED = {
-    "epochs": "after its last epoch",
-    "patience": "early: no more gain on validation",
-    "time_limit": "at the time limit",
-}
 CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}
 
 # Colours that the page's style sheet replaces, so that pictures follow the light or dark scheme.
@@ -69,11 +64,10 @@ def write_report(directory: Path, sections: Sequence[tuple[str, str]] = ()) -> P
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser has other fonts
         view = _view(run)
-    extra = [(title, Markup(html)) for title, html in sections]
-    page = _template().render(run=run, **view, sections=extra).translate(CONTROLS)
+    page = _template().render(run=run, **view, sections=[(title, Markup(html)) for title, html in sections])
     path = Path(directory) / "report.html"
     with replacing(path) as temporary:
-        temporary.write_bytes(page.encode("utf-8", "replace"))
+        temporary.write_bytes(page.translate(CONTROLS).encode("utf-8", "replace"))
     return path
 
 
@@ -132,9 +126,8 @@ def shorten(text, longest=LONGEST):
     """
     if len(text) <= longest:
         return text
-    start = text[: longest + 1]
-    between = max((gap.start() for gap in re.finditer(r"\s", start)), default=0)
-    return start[: between if between > 0.7 * longest else longest].rstrip() + "…"
+    between = max(text.rfind(gap, 0, longest + 1) for gap in " \n")
+    return text[: between if between > 0.7 * longest else longest].rstrip() + "…"
 
 
 def verdict(metric, test, baselines):
@@ -217,8 +210,7 @@ def _load(path, read, default):
         try:
             return read(file) or default
         except (ValueError, yaml.YAMLError) as error:
-            remedy = "put back the file that the run wrote"
-            raise UserError(f"cannot be read: {error}", where=path, remedy=remedy) from None
+            raise UserError(f"cannot be read: {error}", where=path, remedy="restore what the run wrote") from None
 
 
 def _rows(file):
@@ -235,7 +227,6 @@ def _view(run):
         "metrics": metrics,
         "lower": LOWER_IS_BETTER,
         "labels": list(dict.fromkeys(label for split in data.values() for label in split.get("labels") or {})),
-        "stopped": STOPPED.get(train.get("stopped"), train.get("stopped")),
         "verdict": verdict(metric, test, baselines),
         "ranges": _ranges_picture(metric, test, baselines),
         "curves": _curves(run.history, metric, train.get("best_epoch")),
@@ -320,8 +311,7 @@ def _curve(history, title, lines, best_epoch, name):
     for label, column in lines.items():
         values = [row[column] for row in history]
         style = {"color": ACCENT, "linestyle": "-"} if label == "validation" else {"color": SECOND, "linestyle": "--"}
-        size = 3.5 if len(epochs) < 30 else 0
-        axes.plot(epochs, values, **style, linewidth=2, label=label, marker="o", markersize=size)
+        axes.plot(epochs, values, **style, linewidth=2, label=label, marker="o", markersize=3)
         alt.append(f"{label} from {number(values[0])} to {number(values[-1])}")
         if best_epoch in epochs:
             best = values[epochs.index(best_epoch)]
@@ -346,19 +336,19 @@ def _confusion_picture(confusion, labels):
     squares = [[(j, i), (j + 1, i), (j + 1, i + 1), (j, i + 1)] for i, j in shaded]
     axes.add_collection(PolyCollection(squares, fc=HEAT, alpha=[0.06 + 0.86 * shares[i][j] for i, j in shaded]))
     if size <= LEGIBLE:
-        _cell_texts(axes, confusion, shares, cell)
+        _cell_texts(axes, confusion, shares, shaded, cell)
     _class_names(axes, labels, cell)
     right = sum(confusion[i][i] for i in range(size))
     alt = f"Confusion matrix of {size} classes: {right:,} of {sum(map(sum, confusion)):,} test examples on the diagonal"
     return _svg(figure, alt, "confusion", natural=True)
 
 
-def _cell_texts(axes, confusion, shares, cell):
+def _cell_texts(axes, confusion, shares, shaded, cell):
     large, digits = (13, 1) if cell >= 1 else (7.5 if cell < 0.5 else 9, 0)
     style = {"ha": "center", "in_layout": False}
-    for i, j in ((i, j) for i in range(len(shares)) for j in range(len(shares)) if confusion[i][j]):
-        weight = "bold" if i == j else "normal"
-        axes.text(j + 0.5, i + 0.5, f"{confusion[i][j]:,}", va="bottom", fontsize=large, weight=weight, **style)
+    for i, j in shaded:
+        bold = {"weight": "bold"} if i == j else {}
+        axes.text(j + 0.5, i + 0.5, f"{confusion[i][j]:,}", va="bottom", fontsize=large, **bold, **style)
         axes.text(j + 0.5, i + 0.56, f"{shares[i][j]:.{digits}%}", va="top", fontsize=0.8 * large, **style)
 
 
@@ -371,7 +361,7 @@ def _class_names(axes, labels, cell):
     axes.set(xlim=(0, size), ylim=(size, 0), xlabel="predicted", ylabel="true")
     axes.set_xticks(middles, names, fontsize=small, **turned)
     axes.set_yticks(middles, names, fontsize=small)
-    if small < 5:
+    if small < 5:  # points: nobody could read them
         axes.set(xticks=[], yticks=[])
     axes.spines[["top", "right"]].set_visible(True)
 

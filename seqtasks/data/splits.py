@@ -31,7 +31,7 @@ def part(text):
 
     Example:
         >>> part("a fine film"), part("a fine film")
-        (7, 7)
+        (5, 5)
     """
     return int(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), 16) % 10
 
@@ -84,7 +84,9 @@ def _tfds(name, columns):
     import tensorflow_datasets as tfds
 
     try:
-        available = list(tfds.builder(name).info.splits)
+        builder = tfds.builder(name)
+        builder.download_and_prepare()
+        available = list(builder.info.splits) or ["train", "test"]  # some data sets do not list their splits
     except tfds.core.DatasetNotFoundError:
         raise UserError("no such data set", where=f"tfds:{name}", remedy="see tfds.list_builders()") from None
     names = {split: next((n for n in names if n in available), None) for split, names in NAMES.items()}
