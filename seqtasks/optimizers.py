@@ -82,7 +82,8 @@ class AdamW(keras.optimizers.AdamW):
 
     def _update_model_variables_moving_average(self, trainable_variables):
         done = tf.cast(self.iterations.value, tf.float32)
-        momentum = tf.minimum(self.ema_momentum, (1 + done) / (10 + done))
+        # The average, which is created as zeros, begins with the weights after the first update.
+        momentum = tf.where(done > 0, tf.minimum(self.ema_momentum, (1 + done) / (10 + done)), 0.0)
         for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
             average.assign(average + tf.cast(1 - momentum, variable.dtype) * (variable - average))
 

@@ -188,6 +188,8 @@ def _find_columns(path, first, columns):
         return names.index(wanted.lower()) if wanted.lower() in names else None
 
     text, label = find(columns.text, TEXT_NAMES), find(columns.label, LABEL_NAMES)
+    named = ((columns.text, text), (columns.label, label))
+    missing = next((name for name, place in named if name is not None and place is None), None)
     by_number = all((c or "").isdigit() for c in (columns.text, columns.label))
     header = columns.header
     if header is None:
@@ -198,10 +200,9 @@ def _find_columns(path, first, columns):
         if len(first) == 2 and columns.text is None and columns.label is None:
             return 0, 1, False
     if text is None or label is None or text == label:
-        wanted = columns.text if columns.text and text is None else columns.label if columns.label else None
         found = ", ".join(repr(name[:40]) for name in first)
         raise UserError(
-            f"no column {wanted!r}; the columns are {found}" if wanted else f"no text and label among {found}",
+            f"no column {missing!r}; the columns are {found}" if missing else f"no text and label among {found}",
             where=path,
             remedy="name them with --text_column and --label_column (a name of the header, or a number from 1)",
         )
@@ -257,7 +258,7 @@ def open_folder(path):
         (file, folder.name)
         for folder in classes
         for file in folder.iterdir()
-        if file.is_file() and suffix_of(file) in (".txt", "")
+        if file.is_file() and suffix_of(file) in (".txt", "") and not file.name.startswith(".")
     ]
     if not files:
         found = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"

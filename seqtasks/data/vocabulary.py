@@ -104,8 +104,11 @@ class Vocabulary:
         for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
             if line:
                 try:
-                    tokens.append(json.loads(line))
+                    token = json.loads(line)
                 except json.JSONDecodeError:
+                    token = None
+                if not isinstance(token, str):
                     remedy = "each line is one JSON string, in quotes"
-                    raise UserError(f"not a token: {line!r:.40}", where=f"{path}:{number}", remedy=remedy) from None
+                    raise UserError(f"not a token: {line!r:.40}", where=f"{path}:{number}", remedy=remedy)
+                tokens.append(token)
         return cls(tokens)
