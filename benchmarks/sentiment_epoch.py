@@ -96,7 +96,7 @@ def parts(model, batches):
             for g in tape.gradient(loss, [v.value for v in model.trainable_variables])
         ]
 
-    embed = tf.function(lambda x, t, w: embedding(*x.values(), training=True), reduce_retracing=True)
+    embed = tf.function(lambda x, t, w: embedding(x["words"], x.get("affixes"), training=True), reduce_retracing=True)
     times = {}
     began = time.perf_counter()
     for _ in batches.epoch(0, 98):

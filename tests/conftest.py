@@ -1,6 +1,5 @@
-"""What all tests share: two logical CPUs for strategies, hypothesis' profile, the folder with real data, raw files."""
+"""What all tests share: two logical CPUs for strategies, hypothesis' profile, the folder with real data."""
 
-import gzip
 import os
 from pathlib import Path
 
@@ -35,17 +34,3 @@ def data_folder():
 def mirrored():
     """Two replicas, on two logical devices of this CPU."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
-@pytest.fixture
-def write(tmp_path):
-    """A function that writes a file below `tmp_path`, compressed if its name ends in .gz, and returns its path."""
-
-    def write(name, content):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content = content.encode() if isinstance(content, str) else content
-        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-        return path
-
-    return write

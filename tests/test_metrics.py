@@ -8,8 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from seqtasks.distribute import check_batch_size, strategy
-from seqtasks.errors import UserError
 from seqtasks.layers import Pooling, WordEmbedding
 from seqtasks.losses import ConsistentCrossentropy
 from seqtasks.metrics import accuracy, bootstrap, classification
@@ -31,8 +29,22 @@ def test_figures_are_those_of_scikit_learn(classes, rows, seed):
     assert np.sum(found["confusion"]) == len(targets)
 
 
-def test_no_curve_where_a_class_is_missing():
-    assert classification(np.array([0, 0]), np.array([[0.9, 0.1], [0.2, 0.8]]), ["a", "b"])["roc_auc"] is None
+@pytest.mark.parametrize("classes", [2, 3])
+def test_no_curve_where_a_class_is_missing(classes):
+    targets = np.arange(20) % (classes - 1)
+    scores = np.random.default_rng(0).dirichlet(np.ones(classes), 20)
+    found = classification(targets, scores, "abc"[:classes])
+    assert found["roc_auc"] is None
+    assert found["log_loss"] == pytest.approx(sk.log_loss(targets, scores, labels=range(classes)))
+
+
+def test_a_class_neither_there_nor_foretold_is_no_part_of_the_mean():
+    targets, predicted = np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 0])
+    found = classification(targets, np.eye(4)[predicted], "abcd")
+    assert found["macro_f1"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert found["macro_f1"] == pytest.approx(sk.f1_score(targets, predicted, average="macro"))
+    assert found["confusion"] == [[1, 1, 0, 0], [1, 2, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+    assert found["per_class"]["b"] == pytest.approx({"precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3, "support": 3})
 
 
 def test_the_interval_of_accuracy_is_about_the_binomial_one():
@@ -103,13 +115,3 @@ def test_embedding_sums_affixes_and_drops_whole_words_while_training_alone():
     assert 0.2 < dropped.mean() < 0.3
     assert 0.45 < unknown[~dropped].mean() < 0.55
     assert layer.compute_mask(keras.ops.convert_to_tensor(words)).numpy().sum() == 40 * 45
-
-
-def test_strategies_and_their_faults():
-    assert strategy("auto").num_replicas_in_sync == 1
-    assert strategy("cpu").num_replicas_in_sync == 1
-    assert strategy("mirrored").num_replicas_in_sync == 2
-    with pytest.raises(UserError, match="--strategy: unknown strategy 'miror'; did you mean 'mirrored'?"):
-        strategy("miror")
-    with pytest.raises(UserError, match="--batch_size: 5 does not divide among 2 devices; take 6"):
-        check_batch_size(strategy("mirrored"), 5)

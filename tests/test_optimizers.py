@@ -76,15 +76,15 @@ def test_the_average_is_swapped_in_and_out(start):
     model = embedding_model(False)
     model.set_weights(start)
     model.compile(ours(), "mse")
-    average = [np.zeros_like(w) for w in start]
-    for step in range(5):
+    average = None
+    for step in range(10):
         model.train_on_batch(IDS, TARGETS)
-        momentum = min(0.9, (1 + step) / (10 + step))
         weights = [v.numpy() for v in model.trainable_variables]
-        average = [momentum * a + (1 - momentum) * w for a, w in zip(average, weights, strict=True)]
         if step == 0:
-            first = [v.numpy() for v in model.optimizer._model_variables_moving_average]
-            average = first  # Keras chooses where the average starts
+            average = weights
+        elif step % 4 == 0:
+            momentum = min(0.9, (1 + step) / (10 + step)) ** 4
+            average = [momentum * a + (1 - momentum) * w for a, w in zip(average, weights, strict=True)]
     before = model.get_weights()
     with model.optimizer.averaged(model):
         for a, b in zip(model.get_weights(), average, strict=True):

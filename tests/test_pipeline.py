@@ -16,8 +16,9 @@ def encode(texts):
 
 
 def examples(count):
+    """Rows of 0 to 29 words, the empty ones among them; the target is the number of the row."""
     random = np.random.default_rng(count)
-    return [Example(f"{i} " + "w " * random.integers(0, 30), f"{i % 3}", i + 1) for i in range(count)]
+    return [Example("w " * random.integers(0, 30), f"{i}", i + 1) for i in range(count)]
 
 
 def make(count, batch_size=4, held=True, **options):
@@ -47,9 +48,19 @@ def test_every_row_once_in_equal_batches(count, batch_size, boundary):
     assert sorted(seen) == list(range(count))
     assert sum((weight == 0).sum() for *_, weight, _ in found) == len(batches) * batch_size - count
     for words, *_ in found:
-        longest = (words > 0).sum(1).max()
+        longest = max(1, (words > 0).sum(1).max())
         assert words.shape[0] == batch_size and words.shape[1] % boundary == 0
         assert longest <= words.shape[1] < longest + boundary
+    targets = np.concatenate([t[weight > 0] for _, t, weight, _ in found])
+    assert sorted(targets) == list(range(count))
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_rows_without_words_fill_one_boundary_with_padding(rows):
+    source = Held(lambda: iter([Example("", "1", 1)] * rows), "empty")
+    ((words, _, weight, _),) = arrays(Batches(source, rows, encode, tf.strings.to_number, 4, boundary=5).epoch(seed=1))
+    np.testing.assert_array_equal(words, np.zeros((4, 5)))
+    assert weight.tolist() == [1.0] * rows + [0.0] * (4 - rows)
 
 
 def test_equal_seed_and_epoch_give_equal_batches_and_others_do_not():
@@ -60,10 +71,23 @@ def test_equal_seed_and_epoch_give_equal_batches_and_others_do_not():
         assert any(a[1].tolist() != b[1].tolist() for a, b in zip(one, arrays(other), strict=True))
 
 
-@pytest.mark.parametrize("start", [0, 1, POOL_BATCHES - 1, POOL_BATCHES, POOL_BATCHES + 3, 75])
-def test_starting_late_gives_the_tail_of_the_epoch(start):
-    batches = make(300)
-    assert_same(arrays(batches.epoch(seed=5, epoch=1, start=start)), arrays(batches.epoch(seed=5, epoch=1))[start:])
+@pytest.mark.parametrize(
+    ("start", "options", "seed"),
+    [
+        (1, {}, 5),
+        (POOL_BATCHES - 1, {}, None),
+        (POOL_BATCHES, {"held": False}, 5),
+        (POOL_BATCHES + 3, {"shuffle_buffer": 50}, 5),
+        (37, {"shard": (1, 2)}, 5),
+        (75, {}, 5),
+        (99, {}, 5),
+    ],
+)
+def test_starting_late_gives_the_tail_of_the_epoch(start, options, seed):
+    batches = make(300, **options)
+    late = batches.epoch(seed=seed, epoch=1, start=start)
+    assert late.cardinality() == max(0, len(batches) - start)
+    assert_same(arrays(late), arrays(batches.epoch(seed=seed, epoch=1))[start:])
 
 
 def test_memory_and_stream_give_the_same_batches():
@@ -71,16 +95,23 @@ def test_memory_and_stream_give_the_same_batches():
 
 
 def test_shards_share_the_rows():
-    targets = [arrays(make(31, shard=(i, 3), batch_size=5).epoch(seed=1)) for i in range(3)]
-    rows = [int(t) for shard in targets for _, ts, ws, _ in shard for t, w in zip(ts, ws, strict=True) if w]
-    assert len(rows) == 31 and np.bincount(rows).tolist() == np.bincount([i % 3 for i in range(31)]).tolist()
+    shards = [make(31, shard=(i, 3), batch_size=5) for i in range(3)]
+    found = [arrays(shard.epoch(seed=1)) for shard in shards]
+    assert [len(batches) for batches in found] == [len(shard) for shard in shards] == [3, 2, 2]
+    rows = [target for batches in found for _, targets, weights, _ in batches for target in targets[weights > 0]]
+    assert sorted(rows) == list(range(31))
 
 
-def test_without_a_seed_the_index_is_the_place_in_the_source():
-    for words, _, weight, index in arrays(make(40).epoch()):
-        for row, i, w in zip(words, index, weight, strict=True):
-            if w:
-                assert (row > 0).sum() == len(examples(40)[i].input.split())
+def test_without_a_seed_pools_keep_their_order_and_the_index_is_the_place_in_the_source():
+    found, pool_size, rows = arrays(make(250, batch_size=2).epoch()), 2 * POOL_BATCHES, examples(250)
+    for words, targets, _, index in found:
+        np.testing.assert_array_equal(index, targets)
+        np.testing.assert_array_equal((words > 0).sum(1), [len(rows[i].input.split()) for i in index])
+    pools = [set(index // pool_size) for *_, index in found]
+    assert pools == [{0}] * POOL_BATCHES + [{1}] * POOL_BATCHES + [{2}] * (POOL_BATCHES // 2)
+    for start in range(0, len(found), POOL_BATCHES):  # within a pool short rows come first
+        lengths = [(words > 0).sum(1).max() for words, *_ in found[start : start + POOL_BATCHES]]
+        assert lengths == sorted(lengths)
 
 
 def test_fit_makes_as_many_steps_as_there_are_batches():

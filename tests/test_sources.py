@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from seqtasks.data.sources import Columns, open_source
+from seqtasks.data.sources import LABEL_NAMES, TEXT_NAMES, Columns, open_source
 from seqtasks.errors import UserError
 
 ROWS = [("a fine film", "good"), ('she said "no", twice', "bad"), ("好电影", "good")]
@@ -64,6 +64,54 @@ def test_byte_order_mark_line_ends_nul_bytes_and_lines_inside_quotes(tmp_path):
     assert [e.place for e in open_source(path)] == [3, 4]
 
 
+@pytest.mark.parametrize("name", CONTENT)
+def test_every_format_may_begin_with_a_byte_order_mark_and_end_its_lines_as_windows_does(tmp_path, name):
+    content = b"\xef\xbb\xbf" + CONTENT[name].replace("\n", "\r\n").encode()
+    assert pairs(write(tmp_path / name, content)) == ROWS
+
+
+@pytest.mark.parametrize("header", ["Sentence\tClass", "stars\tbody", "n\t TWEET \tpolarity"])
+def test_usual_names_in_any_case_and_place(tmp_path, header):
+    found = pairs(write(tmp_path / "a.tsv", f"{header}\n" + "\t".join("abc"[: header.count("\t") + 1]) + "\n"))
+    names = header.lower().split("\t")
+    text, label = (next(i for i, n in enumerate(names) if n.strip() in known) for known in (TEXT_NAMES, LABEL_NAMES))
+    assert found == [("abc"[text], "abc"[label])]
+
+
+def test_a_folder_comes_in_one_order_wherever_it_lies_and_hidden_files_are_no_examples(tmp_path):
+    found = []
+    for place in ("here", "there"):
+        for label in ("neg", "pos"):
+            (tmp_path / place / label).mkdir(parents=True)
+            write(tmp_path / place / label / ".DS_Store", b"\x00\xff")
+            for i in range(10):
+                write(tmp_path / place / label / f"{i}_7.txt", f"{label} {i}")
+        found.append(pairs(tmp_path / place))
+    assert found[0] == found[1] and len(found[0]) == 20
+    assert found[0] != sorted(found[0], key=lambda pair: pair[1])
+
+
+def test_an_example_knows_its_place(tmp_path):
+    source = open_source(write(tmp_path / "a.tsv", "x\ta\n\ny\tb\n"))
+    assert [source.where(e) for e in source] == [f"{tmp_path}/a.tsv:1", f"{tmp_path}/a.tsv:3"]
+    assert [e.input for e in source.select(lambda e: e.target == "b")] == ["y"]
+    (tmp_path / "pos").mkdir()
+    file = write(tmp_path / "pos" / "1.txt", "z")
+    folder = open_source(tmp_path)
+    assert [folder.where(e) for e in folder] == [str(file)]
+
+
+def test_half_an_emoji_becomes_a_question_mark(tmp_path):
+    assert pairs(write(tmp_path / "a.jsonl", r'{"text": "a \ud83d b \ud83d\ude00", "label": "x"}')) == [
+        ("a ? b 😀", "x")
+    ]
+
+
+def test_fields_of_json_lines_by_name(tmp_path):
+    path = write(tmp_path / "a.jsonl", '{"q": "x", "mood": "a", "label": "no"}\n{"q": "", "mood": true}\n')
+    assert pairs(path, text="q", label="mood") == [("x", "a"), ("", "true")]
+
+
 def test_labels_of_json_lines_may_be_numbers(tmp_path):
     assert pairs(write(tmp_path / "a.jsonl", '{"review": "x", "stars": 5}\n\n')) == [("x", "5")]
 
@@ -78,7 +126,11 @@ FAULTS = {
         (b"text,label\nx,a\n\xff,b\n", ":3: not UTF-8 (byte 0xff at offset 15); save the file as UTF-8"),
         ("a,b,c\n1,2,3\n", ": no text and label among 'a', 'b', 'c'; name them with --text_column"),
     ],
-    "a.csv.gz": [(b"", ": cannot be read (")],
+    "a.tsv": [
+        ("x\ta\ny\tb\tc\n", ":2: 3 fields where 2 are due; quote fields that hold a tab"),
+        (b"x\ta\r\ny\xc3\tb\r\n", ":2: not UTF-8 (byte 0xc3 at offset 6)"),
+    ],
+    "a.tsv.gz": [(b"\xef\xbb\xbfx\ta\n\xe9t\xe9\tb\n", ":2: not UTF-8 (byte 0xe9 at offset 7)")],
     "a.jsonl": [
         ("[1]\n", ":1: not a JSON object"),
         ('{"text": "x", "label": "a"}\n{"text"\n', ":2: not JSON ("),
@@ -91,19 +143,47 @@ FAULTS = {
 @pytest.mark.parametrize(("name", "content", "expected"), [(n, c, e) for n, cases in FAULTS.items() for c, e in cases])
 def test_faults_name_file_line_and_remedy(tmp_path, name, content, expected):
     path = write(tmp_path / name, content)
-    if name.endswith(".gz"):
-        path.write_bytes(gzip.compress(CONTENT["rows.csv"].encode())[:-9])
     with pytest.raises(UserError) as fault:
         list(open_source(path))
     assert str(fault.value).startswith(f"{path}{expected}")
 
 
+@pytest.mark.parametrize("content", [gzip.compress(b"x" * 99, mtime=0)[:15], b"x,a\n"], ids=["cut", "plain"])
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz", "pos/1.txt.gz"])
+def test_what_is_no_whole_gzip(tmp_path, name, content):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    with pytest.raises(UserError) as fault:
+        list(open_source(tmp_path if "/" in name else path))
+    assert str(fault.value).startswith(f"{path}: cannot be read (")
+    assert str(fault.value).endswith("; check that the file is complete and readable")
+
+
+@pytest.mark.parametrize(
+    ("columns", "missing"),
+    [
+        ({"text": "words"}, "words"),
+        ({"label": "mood"}, "mood"),
+        ({"text": "text", "label": "mood"}, "mood"),
+        ({"text": "words", "label": "label"}, "words"),
+        ({"text": "3", "label": "1"}, "3"),
+        ({"text": "1", "label": "0"}, "0"),
+    ],
+)
+def test_a_column_that_is_missing_is_named_beside_those_found(tmp_path, columns, missing):
+    with pytest.raises(UserError) as fault:
+        pairs(write(tmp_path / "a.csv", "text,label\nx,a\n"), **columns)
+    assert f"a.csv: no column '{missing}'; the columns are 'text', 'label'; name them with" in str(fault.value)
+
+
 def test_what_is_no_source(tmp_path):
     with pytest.raises(UserError, match="no such file or folder; check the path"):
         open_source(tmp_path / "no.csv")
+    with pytest.raises(UserError, match=r"unknown format '\(no suffix\)'; files end in .csv, .tsv"):
+        open_source(write(tmp_path / "a", "x"))
+    (tmp_path / "a").unlink()
     with pytest.raises(UserError, match="unknown format '.xlsx'; files end in .csv, .tsv"):
         open_source(write(tmp_path / "a.xlsx", "x"))
     with pytest.raises(UserError, match=r"no text files in sub-folders here \(found a.xlsx\)"):
         open_source(tmp_path)
-    with pytest.raises(UserError, match="no column 'words'; the columns are 'text', 'label'"):
-        pairs(write(tmp_path / "a.csv", "text,label\nx,a\n"), text="words")

@@ -3,6 +3,8 @@
 import hashlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqtasks.data.splits import find_splits, part
 from seqtasks.errors import UserError
@@ -16,9 +18,9 @@ def texts(source):
     return [e.input for e in source]
 
 
-def test_part_is_the_sha256_modulo_ten():
-    for text in ("a fine film", "好", ""):
-        assert part(text) == int.from_bytes(hashlib.sha256(text.encode()).digest(), "big") % 10
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_part_is_the_sha256_modulo_ten(text):
+    assert part(text) == int.from_bytes(hashlib.sha256(text.encode()).digest(), "big") % 10
 
 
 def test_one_file_is_split_by_the_hash_of_the_text(tmp_path):
@@ -47,6 +49,42 @@ def test_files_by_name_and_a_validation_split_from_train(tmp_path):
     assert texts(find_splits(tmp_path, test=tmp_path / "dev.csv").test) == ["held out"]
 
 
+def test_equal_texts_stay_on_one_side_whatever_their_labels(tmp_path):
+    write(tmp_path / "all.csv", [f"film {i // 7}" for i in range(700)])  # seven times each, both labels
+    with pytest.warns(UserWarning):
+        splits = find_splits(tmp_path / "all.csv")
+    for text in {f"film {i}" for i in range(100)}:
+        assert sorted(texts(source).count(text) for _, source in splits) == [0, 0, 7]
+
+
+def test_folders_by_name_with_a_folder_per_class(tmp_path):
+    for split, count in (("train", 30), ("test", 3)):
+        for label in ("neg", "pos", "unsup"):
+            folder = tmp_path / split / label
+            folder.mkdir(parents=True)
+            for i in range(count):
+                (folder / f"{i}.txt").write_text(f"{split} {label} {i}")
+    with pytest.warns(UserWarning, match="no validation split given; 10 % of train taken by the hash of the text"):
+        splits = find_splits(tmp_path)
+    assert sorted(texts(splits.test)) == sorted(f"test {y} {i}" for y in ("neg", "pos") for i in range(3))
+    assert all(part(t) == 1 for t in texts(splits.validation)) and not any(part(t) == 1 for t in texts(splits.train))
+    assert len(texts(splits.train) + texts(splits.validation)) == 60
+
+
+def test_files_named_one_by_one(tmp_path, recwarn):
+    for name in ("a", "b", "c"):
+        write(tmp_path / f"{name}.csv", [f"of {name}"])
+    splits = find_splits(
+        None, **{n: tmp_path / f"{f}.csv" for n, f in zip(("train", "valid", "test"), "abc", strict=True)}
+    )
+    assert {name: texts(source) for name, source in splits} == {
+        "train": ["of a"],
+        "validation": ["of b"],
+        "test": ["of c"],
+    }
+    assert not recwarn.list
+
+
 def test_what_is_no_split(tmp_path):
     write(tmp_path / "test.csv", ["x"])
     with pytest.raises(UserError, match=r"test.csv but no train\.\*; add one, or name it with --train"):
@@ -54,6 +92,11 @@ def test_what_is_no_split(tmp_path):
     write(tmp_path / "train.csv", ["x"])
     (tmp_path / "train.tsv").write_text("x\ty\n")
     with pytest.raises(UserError, match="several files for train: train.csv, train.tsv; name one with --train"):
+        find_splits(tmp_path)
+    (tmp_path / "train.tsv").unlink()
+    for name in ("valid.jsonl", "dev.csv.gz"):
+        (tmp_path / name).touch()
+    with pytest.raises(UserError, match="several files for validation: dev.csv.gz, valid.jsonl; name one with --valid"):
         find_splits(tmp_path)
     with pytest.raises(UserError, match="nothing to train on"):
         find_splits(None)

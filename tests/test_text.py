@@ -24,6 +24,7 @@ def split(*texts):
         ("it is 'smart' they say", ["it", "is", "'", "smart", "'", "they", "say"]),
         ("it 's n't tokenised", ["it", "'s", "n't", "tokenised"]),
         ("这部电影好 great 100%", ["这", "部", "电", "影", "好", "great", "100", "%"]),
+        ("a\u00a0b\u3000c\u2003d\u0085e\u2028f", ["a", "b", "c", "d", "e", "f"]),
         ("ÉCOLE naïve", ["école", "naïve"]),
         (b"\xff\xfe ab\x00cd\n\tef", ["ab", "cd", "ef"]),
         ("", []),
@@ -41,6 +42,17 @@ def test_a_batch_is_answered_as_each_alone(texts):
     found = split(*texts)
     assert found == [split(text)[0] for text in texts]
     assert all(word and not any(c.isspace() for c in word) for row in found for word in row)
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="'’ʼ", exclude_categories=["Cs"])), min_size=1))
+def test_words_are_words_of_themselves(texts):
+    found = split(*texts)
+    assert split(*(" ".join(row) for row in found)) == found
+
+
+@given(st.text(st.characters(categories=["L"], max_codepoint=0x2BFF, exclude_characters="ʼ"), min_size=1))
+def test_letters_come_back_in_lower_case(text):
+    assert "".join(split(text)[0]) == text.lower()
 
 
 def test_cut_says_whether_it_cut():
@@ -74,13 +86,42 @@ def test_lookups_in_both_directions():
     assert vocabulary.name([2, 3]).numpy().tolist() == [b"a", b"b"]
 
 
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), unique=True))
+def test_tokens_come_back_from_the_file_and_from_their_numbers(tmp_path_factory, tokens):
+    path = tmp_path_factory.mktemp("vocabulary") / "words.txt"
+    Vocabulary(tokens).save(path)
+    again = Vocabulary.load(path)
+    assert again.tokens == tokens
+    if tokens:
+        numbers = again.lookup(tf.constant(tokens))
+        assert numbers.numpy().tolist() == list(range(len(tokens)))
+        assert [name.decode() for name in again.name(numbers).numpy()] == tokens
+
+
+def test_lookup_of_ragged_rows_in_the_graph():
+    vocabulary = Vocabulary(["[PAD]", "[UNK]", "好", "film"])
+    rows = tf.function(vocabulary.lookup)(words(tf.constant(["好 FILM", "", "a film"])))
+    assert rows.to_list() == [[2, 3], [], [1, 3]] and rows.dtype == tf.int32
+
+
+def test_words_may_be_bytes_and_rare_ones_are_left_out():
+    chunks = [["é".encode(), b"a"], [b"b", b"a"], [b"b", "é".encode(), b"c"]]
+    assert Vocabulary.learn(chunks, min_count=2).tokens == ["[PAD]", "[UNK]", "a", "b", "é"]
+
+
+@pytest.mark.parametrize("line", ["b", "5", '["a"]', "null", '"a'])
+def test_a_line_that_is_no_token_is_told_with_its_number(tmp_path, line):
+    (tmp_path / "bad.txt").write_text(f'"a"\n{line}\n')
+    with pytest.raises(UserError) as fault:
+        Vocabulary.load(tmp_path / "bad.txt")
+    told = f"{tmp_path}/bad.txt:2: not a token: {line!r}; each line is one JSON string, in quotes"
+    assert str(fault.value) == told
+
+
 def test_any_token_survives_the_file(tmp_path):
     tokens = ["[PAD]", "[UNK]", "a\nb", 'q"', "", " ", "好", "\u2028", "\\n"]
     Vocabulary(tokens).save(tmp_path / "words.txt")
     assert Vocabulary.load(tmp_path / "words.txt").tokens == tokens
-    (tmp_path / "bad.txt").write_text('"a"\nb\n')
-    with pytest.raises(UserError, match=r"bad.txt:2: not a token: 'b'; each line is one JSON string"):
-        Vocabulary.load(tmp_path / "bad.txt")
 
 
 def test_labels_are_in_their_order_and_tokens_distinct():

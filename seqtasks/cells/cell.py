@@ -22,6 +22,18 @@ class RNNCell(keras.layers.Layer):
 
     Raises:
         ValueError: if `units` is not a positive integer.
+
+    Example:
+        >>> class Sum(RNNCell):
+        ...     def project(self, inputs):
+        ...         return ops.sum(inputs, -1, keepdims=True)
+        ...
+        ...     def step(self, projected, states):
+        ...         output = projected + states[0]
+        ...         return output, [output]
+        >>> output, states = Sum(1)(ops.ones((2, 3)), [ops.ones((2, 1))])
+        >>> output.numpy().tolist()
+        [[4.0], [4.0]]
     """
 
     def __init__(self, units, **kwargs):

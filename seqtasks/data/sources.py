@@ -229,6 +229,7 @@ def _read_lines(path, columns):
                 label = _field(record, label_names, where, "--label_column")
                 if not isinstance(text, str):
                     raise UserError(f"the text is no string: {text!r:.40}", where=where, remedy="put it in quotes")
+                text = text.encode("utf-8", "replace").decode("utf-8")  # half an emoji (a lone surrogate) is no text
                 yield Example(text, label if isinstance(label, str) else json.dumps(label), number)
     except UNREADABLE as error:
         raise _faults(path, error) from None
