@@ -66,10 +66,26 @@ def test_what_keras_does_instead(start):
     assert np.abs(moved(False, keras.optimizers.AdamW)).sum() > 1.5 * np.abs(exact).sum()
 
 
-def test_two_replicas_clip_and_move_as_one(start, dense):
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    for a, b in zip(trained(lambda: embedding_model(False), ours, start, strategy).get_weights(), dense, strict=True):
+@pytest.mark.parametrize("clip_norm", [0.5, None])
+def test_two_replicas_clip_move_and_average_as_one(start, mirrored, clip_norm):
+    def made():
+        return AdamW(0.1, weight_decay=0.01, clip_norm=clip_norm, ema=0.9)
+
+    one, two = (trained(lambda: embedding_model(False), made, start, strategy) for strategy in (None, mirrored))
+    for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+    before = two.get_weights()
+    with one.optimizer.averaged(one), two.optimizer.averaged(two):
+        for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+        assert np.abs(two.get_weights()[0] - before[0]).max() > 1e-3
+    for a, b in zip(two.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_clipping_makes_a_difference(start, dense):
+    free = trained(lambda: embedding_model(False), lambda: AdamW(0.1, weight_decay=0.01), start).get_weights()
+    assert max(np.abs(a - b).max() for a, b in zip(free, dense, strict=True)) > 1e-3
 
 
 def test_the_average_is_swapped_in_and_out(start):
@@ -93,6 +109,27 @@ def test_the_average_is_swapped_in_and_out(start):
         np.testing.assert_array_equal(a, b)
 
 
+def test_weights_come_back_after_a_fault_and_stay_where_there_is_no_average(start):
+    model = embedding_model(False)
+    model.set_weights(start)
+    for ema in (0.9, 0.0):
+        model.compile(AdamW(0.1, ema=ema), "mse")
+        before = model.get_weights()
+        with model.optimizer.averaged(model):  # no step yet: nothing to swap in
+            same(model, before)
+        model.fit(IDS, TARGETS, epochs=3, verbose=0)
+        before = model.get_weights()
+        with pytest.raises(ZeroDivisionError), model.optimizer.averaged(model):
+            assert (np.abs(model.get_weights()[0] - before[0]).max() > 1e-3) == (ema > 0)
+            raise ZeroDivisionError
+        same(model, before)
+
+
+def same(model, weights):
+    for a, b in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_configuration_survives_saving():
     rate = schedule("cosine", 0.5, 10, 2)
     made = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(AdamW(rate, 0.1, 0.5, 0.9)))
@@ -102,7 +139,11 @@ def test_configuration_survives_saving():
 
 @pytest.mark.parametrize(
     ("name", "step", "expected"),
-    [("linear", 1, 1.0), ("linear", 6, 1.0), ("linear", 10, 0.0), ("cosine", 6, 1.0), ("constant", 9, 2.0)],
+    [
+        *(("linear", step, rate) for step, rate in [(0, 0.0), (1, 1.0), (2, 2.0), (6, 1.0), (10, 0.0), (11, 0.0)]),
+        *(("cosine", step, rate) for step, rate in [(1, 1.0), (2, 2.0), (4, 1 + 0.5**0.5), (6, 1.0), (10, 0.0)]),
+        *(("constant", step, rate) for step, rate in [(0, 0.0), (1, 1.0), (2, 2.0), (9, 2.0), (99, 2.0)]),
+    ],
 )
 def test_schedules_against_hand_computed_rates(name, step, expected):
     assert float(schedule(name, 2.0, steps=10, warmup=2)(step)) == pytest.approx(expected, abs=1e-6)

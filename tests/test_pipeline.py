@@ -141,6 +141,6 @@ def test_a_large_source_is_read_no_further_than_needed():
 
 
 def test_pad_and_batched():
-    rows = pad(tf.RaggedTensor.from_row_lengths([[1, 2], [3, 4], [5, 6]], [2, 1]), 4, 2)
+    rows = pad(tf.RaggedTensor.from_row_lengths([[1, 2], [3, 4], [5, 6]], [2, 1]), 4)
     assert rows.numpy().tolist() == [[[1, 2], [3, 4], [0, 0], [0, 0]], [[5, 6], [0, 0], [0, 0], [0, 0]]]
     assert list(batched(range(5), 2)) == [[0, 1], [2, 3], [4]]

@@ -112,6 +112,11 @@ def test_fields_of_json_lines_by_name(tmp_path):
     assert pairs(path, text="q", label="mood") == [("x", "a"), ("", "true")]
 
 
+def test_tab_separated_fields_keep_their_quotes(tmp_path):
+    path = write(tmp_path / "a.tsv", '"never" again\tbad\n"the start of a quote\tgood\n""\tbad\n')
+    assert pairs(path) == [('"never" again', "bad"), ('"the start of a quote', "good"), ('""', "bad")]
+
+
 def test_labels_of_json_lines_may_be_numbers(tmp_path):
     assert pairs(write(tmp_path / "a.jsonl", '{"review": "x", "stars": 5}\n\n')) == [("x", "5")]
 

@@ -100,10 +100,16 @@ class Batches:
 
     def _encode_pool(self, number, rows):
         inputs, targets = rows
-        return number, self.encode(inputs), self.encode_target(targets), tf.shape(inputs, tf.int64)[0]
-
-    def _cut(self, number, features, targets, size, seed):
+        features, size = self.encode(inputs), tf.shape(inputs, tf.int64)[0]
+        ragged = {name: f for name, f in features.items() if isinstance(f, tf.RaggedTensor)}
+        # made dense once for the pool, so that a batch is a gather and a slice
+        sequences = {name: (pad(f, self.boundary), f.row_lengths()) for name, f in ragged.items()}
+        others = {name: f for name, f in features.items() if name not in ragged}
         order = tf.argsort(lengths(features, size), stable=True)
+        return number, order, sequences, others, self.encode_target(targets)
+
+    def _cut(self, number, order, sequences, others, targets, seed):
+        size = tf.size(order)
         count = -(-size // self.batch_size)
         turns = tf.range(count)
         if seed is not None:
@@ -116,7 +122,10 @@ class Batches:
             places = tf.ensure_shape(places, [self.batch_size])
             weight = tf.cast(tf.range(self.batch_size) < real, tf.float32)
             index = number * POOL_BATCHES * self.batch_size + tf.cast(places, tf.int64)
-            picked = {name: pad(tf.gather(f, places), self.boundary, self.batch_size) for name, f in features.items()}
+            picked = {name: tf.gather(f, places) for name, f in others.items()}
+            for name, (rows, row_lengths) in sequences.items():
+                longest = tf.maximum(tf.reduce_max(tf.gather(row_lengths, places)), 1)
+                picked[name] = tf.gather(rows, places)[:, : -(-longest // self.boundary) * self.boundary]
             return picked, tf.gather(targets, places), weight, index
 
         return tf.data.Dataset.from_tensor_slices(turns).map(batch)
@@ -128,7 +137,7 @@ def lengths(features, size):
     return tf.reduce_max(tf.stack(found), 0) if found else tf.zeros([size], tf.int64)
 
 
-def pad(rows, boundary, batch_size=None):
+def pad(rows, boundary):
     """Ragged rows padded on the right with 0 to a multiple of `boundary`; dense ones as they are.
 
     Example:
@@ -139,8 +148,8 @@ def pad(rows, boundary, batch_size=None):
         return rows
     longest = tf.maximum(rows.bounding_shape(axis=1), 1)
     padded = -(-longest // boundary) * boundary
-    dense = rows.to_tensor(shape=tf.stack([tf.cast(batch_size or -1, tf.int64), padded, *rows.shape[2:]]))
-    return tf.ensure_shape(dense, [batch_size, None, *rows.shape[2:]])
+    dense = rows.to_tensor(shape=tf.stack([tf.constant(-1, tf.int64), padded, *rows.shape[2:]]))
+    return tf.ensure_shape(dense, [None, None, *rows.shape[2:]])
 
 
 def batched(items, size):
