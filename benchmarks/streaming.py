@@ -18,7 +18,7 @@ from benchmarks.record import write
 TRAIN = """
 import json, resource, sys, time, seqtasks
 began = time.perf_counter()
-run = seqtasks.train("sentiment", data=sys.argv[1], run=sys.argv[2], epochs=1, time_limit=45.0, affixes=0)
+run = seqtasks.train("sentiment", data=sys.argv[1], run=sys.argv[2], epochs=1, time_limit=20.0, affixes=0)
 print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     "seconds": time.perf_counter() - began, "examples": run.metrics["train"]["examples"],
     "accuracy": run.metrics["test"]["accuracy"]}))
