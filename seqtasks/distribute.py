@@ -27,8 +27,10 @@ def strategy(name="auto"):
     if name == "gpu" and not gpus:
         raise UserError("TensorFlow sees no GPU here", where="--strategy", remedy="use auto or cpu")
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
-        kind = "GPU" if gpus else "CPU"
-        return tf.distribute.MirroredStrategy([d.name for d in tf.config.list_logical_devices(kind)])
+        devices = [d.name for d in tf.config.list_logical_devices("GPU" if gpus else "CPU")]
+        # collective operations on CPUs confuse two strategies of one process: their instance numbers collide
+        across = None if gpus else tf.distribute.ReductionToOneDevice()
+        return tf.distribute.MirroredStrategy(devices, cross_device_ops=across)
     if name in ("cpu", "gpu"):
         return tf.distribute.OneDeviceStrategy(f"/{name}:0")
     return tf.distribute.get_strategy()

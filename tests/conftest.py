@@ -33,4 +33,6 @@ def data_folder():
 @pytest.fixture(scope="session")
 def mirrored():
     """Two replicas, on two logical devices of this CPU."""
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    from seqtasks.distribute import strategy
+
+    return strategy("mirrored")
