@@ -22,7 +22,7 @@ from seqtasks.engine.survey import survey
 from seqtasks.optimizers import AdamW, schedule
 from seqtasks.recipe import find
 
-EPOCHS, BATCH = 3, 32
+EPOCHS, BATCH = 2, 32
 SIZES = {"max_vocabulary": 20_000, "min_count": 1, "dimension": 128, "units": 64, "layers": 2, "batch_size": BATCH}
 
 
