@@ -51,8 +51,8 @@ def main():
             f"| {row['test']['mean']:.4f} ± {row['test']['sd']:.4f} | {row['seconds']['mean']:.0f} |",
             flush=True,
         )
-        name = "sentiment_ablations" if given.ablations else "sentiment"
-        command = f"python -m benchmarks.sentiment{' --ablations' * given.ablations}"
+        name = "sentiment" if len(rows) == 1 else "sentiment_ablations"  # the first row is both
+        command = f"python -m benchmarks.sentiment{' --ablations' * (len(rows) > 1)}"
         write(name, command, {"seeds": given.seeds, "rows": rows})
 
 

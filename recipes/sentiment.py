@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import seqtasks as st
-from seqtasks.recipe import Options, Recipe
+from seqtasks.recipe import Cell, Options, Recipe
 
 AFFIXES = (2, 3, 4)  # letters at the start and at the end of a word that get embeddings of their own
 
@@ -23,7 +23,7 @@ class Config(Options):
 
     epochs: int = 6  # passes over the training data, at most
     batch_size: int = 64  # examples of a step
-    cell: Literal["simple_rnn", "gru", "lstm"] = "lstm"  # the recurrent cell
+    cell: Cell = "lstm"  # the recurrent cell
     units: int = 64  # size of its state, in each direction
     layers: int = 1  # recurrences on top of one another
     bidirectional: bool = True  # whether each layer reads from both ends
@@ -38,7 +38,9 @@ class Config(Options):
     unknown_rate: float = 0.3  # share of words replaced by UNK while training
     drop_rate: float = 0.1  # share of words left out while training
     embedding_dropout: float = 0.6  # of the elements of word vectors
-    recurrent_dropout: float = 0.3  # of the outputs of each recurrence
+    output_dropout: float = 0.3  # of the outputs of each recurrence
+    recurrent_dropout: float = 0.0  # inside the recurrence, one mask for all steps of a text
+    zoneout: float = 0.0  # share of the recurrent state that stays as it was, drawn each step
     dropout: float = 0.5  # before the last layer
     consistency: float = 1.0  # weight of the agreement between two passes under other dropout; 0 for one pass
     class_weights: Literal["none", "balanced"] = "none"  # balanced: rare classes count as much as frequent ones
@@ -110,7 +112,9 @@ def build(config, assets):
         config.layers,
         config.bidirectional,
         config.residual,
-        config.recurrent_dropout,
+        config.output_dropout,
+        recurrent_dropout=config.recurrent_dropout,
+        zoneout=config.zoneout,
     )
     return st.models.classifier(inputs, dropped, sequence, len(assets["labels"]), config.pooling, config.dropout)
 

@@ -8,7 +8,12 @@ import importlib
 
 __version__ = "0.1.0"
 _ROOMS = ("cells", "data", "distribute", "engine", "export", "layers", "losses", "metrics", "models", "optimizers")
-_FUNCTIONS = {"train": "engine.training", "finetune": "engine.training", "load_run": "engine.run"}
+_FUNCTIONS = {
+    "train": "engine.training",
+    "finetune": "engine.training",
+    "load_run": "engine.run",
+    "gradient_flow": "diagnosis",
+}
 __all__ = [*_ROOMS, *_FUNCTIONS, "__version__"]
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from seqtasks.data.pipeline import pad
 from seqtasks.errors import UserError
+from seqtasks.layers.single import exporting
 
 
 class Served(tf.Module):
@@ -25,7 +26,8 @@ class Served(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
         def serve(inputs):
             features = {name: pad(f, 1) for name, f in responder.encode(inputs).items()}
-            return responder.decode(features) | {"labels": tf.identity(self.labels)}
+            with exporting():
+                return responder.decode(features) | {"labels": tf.identity(self.labels)}
 
         self.serve = serve
 

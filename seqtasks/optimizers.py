@@ -5,6 +5,11 @@ import contextlib
 import keras
 import tensorflow as tf
 
+CLIPS = {
+    "global_norm": lambda gradients, bound: tf.clip_by_global_norm(gradients, bound)[0],
+    "norm": lambda gradients, bound: [tf.clip_by_global_norm([g], bound)[0][0] for g in gradients],
+    "value": lambda gradients, bound: [tf.clip_by_value(g, -bound, bound) for g in gradients],
+}
 AVERAGE_EVERY = 4  # steps from one update of the average to the next: each is a pass over all weights
 
 
@@ -23,9 +28,11 @@ class AdamW(keras.optimizers.AdamW):
     Args:
         learning_rate: a number or a schedule.
         weight_decay: decoupled decay of the weights, of biases and normalisation not.
-        clip_norm: the gradients are scaled down to this global norm; None leaves them.
+        clip_norm: the bound of the gradients; None leaves them.
         ema: momentum of the moving average of the weights, min(ema, (1 + t) / (10 + t)) a step after t steps, applied
             for four steps at a time; 0 keeps none.
+        clip_by: what `clip_norm` bounds: the `global_norm` of all gradients together, the `norm` of each weight's, or
+            the `value` of each element.
 
     Example:
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
@@ -40,15 +47,17 @@ class AdamW(keras.optimizers.AdamW):
         average of the weights: Polyak and Juditsky, 1992, https://doi.org/10.1137/0330046
     """
 
-    def __init__(self, learning_rate=1e-3, weight_decay=0.0, clip_norm=None, ema=0.0, **kwargs):
+    def __init__(self, learning_rate=1e-3, weight_decay=0.0, clip_norm=None, ema=0.0, clip_by="global_norm", **kwargs):
+        if clip_by not in CLIPS:
+            raise ValueError(f"clip_by must be one of {', '.join(CLIPS)}, got {clip_by!r}.")
         kwargs = {"global_clipnorm": clip_norm, "use_ema": ema > 0, "ema_momentum": ema or 0.99, **kwargs}
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
         self.weight_decay = weight_decay or None  # no pass over the weights for nothing
-        self.clip_norm, self.ema = clip_norm, ema
+        self.clip_norm, self.ema, self.clip_by = clip_norm, ema, clip_by
 
     def build(self, variables):
         if not self.built:
-            self.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+            self.exclude_from_weight_decay(var_names=["bias", "gain", "gamma", "beta"])
         super().build(variables)
 
     def apply(self, grads, trainable_variables=None):
@@ -63,7 +72,7 @@ class AdamW(keras.optimizers.AdamW):
         replica = tf.distribute.get_replica_context()
         if replica is not None and replica.num_replicas_in_sync > 1:
             grads = replica.all_reduce(tf.distribute.ReduceOp.SUM, grads)
-        return tf.clip_by_global_norm(grads, self.clip_norm)[0]
+        return CLIPS[self.clip_by](grads, self.clip_norm)
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return list(grads_and_vars) if self.clip_norm else super()._all_reduce_sum_gradients(grads_and_vars)
@@ -124,7 +133,13 @@ class AdamW(keras.optimizers.AdamW):
         config = super().get_config()
         for name in ("global_clipnorm", "clipnorm", "clipvalue", "use_ema", "ema_momentum", "amsgrad"):
             config.pop(name, None)
-        return {**config, "weight_decay": self.weight_decay or 0.0, "clip_norm": self.clip_norm, "ema": self.ema}
+        return {
+            **config,
+            "weight_decay": self.weight_decay or 0.0,
+            "clip_norm": self.clip_norm,
+            "ema": self.ema,
+            "clip_by": self.clip_by,
+        }
 
 
 def _sum_rows(gradient):

@@ -12,6 +12,11 @@ from typing import Any, Literal
 
 from seqtasks.errors import UserError, nearest
 
+Cell = Literal[  # the names of `seqtasks.cells.CELLS`, which options know without importing TensorFlow
+    "simple_rnn", "simplified_gru", "gru", "lstm", "peephole_lstm", "coupled_lstm",
+    "layer_norm_simple_rnn", "layer_norm_gru", "layer_norm_lstm", "nas", "echo_state",
+]  # fmt: skip
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -24,7 +29,8 @@ class Options:
     schedule: Literal["constant", "linear", "cosine"] = "cosine"  # how it falls over all epochs
     warmup: float = 0.05  # share of the steps over which it first rises
     weight_decay: float = 0.0  # decoupled, of all weights but biases
-    clip_norm: float | None = 1.0  # global norm to which gradients are scaled down; null for none
+    clip_norm: float | None = 1.0  # bound of the gradients; null for none
+    clip_by: Literal["global_norm", "norm", "value"] = "global_norm"  # what it bounds: all, each weight's, each element
     average: float = 0.99  # momentum of the moving average of the weights that is kept; 0 for none
     patience: int = 3  # epochs without a better validation metric before training stops
     metric: str = ""  # the validation metric that chooses the best epoch; empty for the recipe's own

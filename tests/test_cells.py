@@ -39,8 +39,96 @@ def lstm(cell, x, states):
     return [sigmoid(o) * np.tanh(c), c]
 
 
-NUMPY = {"simple_rnn": simple_rnn, "gru": gru, "lstm": lstm}
-CASES = [*((name, {}) for name in CELLS), ("gru", {"reset_after": False}), ("lstm", {"forget_bias": 2.5})]
+def simplified_gru(cell, x, states):
+    kernel, recurrent_kernel, bias = cell.get_weights()
+    (c,) = states
+    u, candidate = np.split(c @ recurrent_kernel + x @ kernel + bias, 2, axis=-1)
+    return [sigmoid(u) * np.tanh(candidate) + (1 - sigmoid(u)) * c]
+
+
+def peephole_lstm(cell, x, states):
+    kernel, recurrent_kernel, bias, peephole, p_o = cell.get_weights()
+    p_u, p_f = np.split(peephole, 2)
+    a, c = states
+    u, f, candidate, o = np.split(a @ recurrent_kernel + x @ kernel + bias, 4, axis=-1)
+    new = sigmoid(u + p_u * c) * np.tanh(candidate) + sigmoid(f + p_f * c) * c
+    return [sigmoid(o + p_o * new) * np.tanh(new), new]
+
+
+def coupled_lstm(cell, x, states):
+    kernel, recurrent_kernel, bias = cell.get_weights()
+    a, c = states
+    u, candidate, o = np.split(a @ recurrent_kernel + x @ kernel + bias, 3, axis=-1)
+    c = sigmoid(u) * np.tanh(candidate) + (1 - sigmoid(u)) * c
+    return [sigmoid(o) * np.tanh(c), c]
+
+
+def norm(x, gain):
+    centred = x - x.mean(-1, keepdims=True)
+    return gain * centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
+
+
+def layer_norm_simple_rnn(cell, x, states):
+    w_ax, w_aa, b_a, gain = cell.get_weights()
+    return [np.tanh(norm(states[0] @ w_aa + x @ w_ax, gain) + b_a)]
+
+
+def layer_norm_gru(cell, x, states):
+    kernel, recurrent_kernel, bias, gain, recurrent_gain = cell.get_weights()
+    (c,), n = states, 2 * cell.units
+    xs, cs = x @ kernel, c @ recurrent_kernel
+    gates = sigmoid(norm(xs[:, :n], gain[:n]) + norm(cs[:, :n], recurrent_gain[:n]) + bias[:n])
+    z, r = np.split(gates, 2, axis=-1)  # z = 1 - Gamma_u
+    candidate = np.tanh(norm(xs[:, n:], gain[n:]) + bias[n:] + r * norm(cs[:, n:], recurrent_gain[n:]))
+    return [(1 - z) * candidate + z * c]
+
+
+def layer_norm_lstm(cell, x, states):
+    kernel, recurrent_kernel, bias, gain, recurrent_gain, memory_gain, memory_bias = cell.get_weights()
+    a, c = states
+    gates = norm(x @ kernel, gain) + norm(a @ recurrent_kernel, recurrent_gain) + bias
+    u, f, candidate, o = np.split(gates, 4, axis=-1)
+    c = sigmoid(u) * np.tanh(candidate) + sigmoid(f) * c
+    return [sigmoid(o) * np.tanh(norm(c, memory_gain) + memory_bias), c]
+
+
+def nas(cell, x, states):
+    kernel, recurrent_kernel, bias = cell.get_weights()
+    a, c = states
+    xs, hs = np.split(x @ kernel + bias, 8, axis=-1), np.split(a @ recurrent_kernel, 8, axis=-1)
+    joined = [x_i * h_i if i == 3 else x_i + h_i for i, (x_i, h_i) in enumerate(zip(xs, hs, strict=True))]
+    relu = lambda z: np.maximum(z, 0)  # noqa: E731
+    activations = [sigmoid, relu, sigmoid, relu, np.tanh, sigmoid, np.tanh, sigmoid]
+    n = [f(z) for f, z in zip(activations, joined, strict=True)]
+    c = np.tanh(np.tanh(n[0] * n[1]) + c) * np.tanh(n[2] + n[3])
+    return [np.tanh(c * np.tanh(np.tanh(n[4] * n[5]) + sigmoid(n[6] + n[7]))), c]
+
+
+def echo_state(cell, x, states):
+    w_ax, w_aa, b_a = cell.get_weights()
+    return [(1 - cell.leak) * states[0] + cell.leak * np.tanh(states[0] @ w_aa + x @ w_ax + b_a)]
+
+
+NUMPY = {
+    "simple_rnn": simple_rnn,
+    "simplified_gru": simplified_gru,
+    "gru": gru,
+    "lstm": lstm,
+    "peephole_lstm": peephole_lstm,
+    "coupled_lstm": coupled_lstm,
+    "layer_norm_simple_rnn": layer_norm_simple_rnn,
+    "layer_norm_gru": layer_norm_gru,
+    "layer_norm_lstm": layer_norm_lstm,
+    "nas": nas,
+    "echo_state": echo_state,
+}
+CASES = [
+    *((name, {}) for name in CELLS),
+    ("gru", {"reset_after": False}),
+    ("lstm", {"forget_bias": 2.5}),
+    ("coupled_lstm", {"update_bias": -2.0}),
+    ("echo_state", {"leak": 0.3}),
+]
 every_case = pytest.mark.parametrize(("name", "options"), CASES)
 
 

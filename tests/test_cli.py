@@ -170,7 +170,7 @@ def test_a_label_that_train_never_saw(capsys, tmp_path):
         (["train", "sentiment", "--units", "many"], "--units: many is not int; see --help"),
         (["train", "sentiment", "--units", "0"], "--units: 0 is too small; take at least 1"),
         (["train", "sentiment", "--dropout", "1.5"], "--dropout: 1.5 is no rate; take 0 <= rate < 1"),
-        (["train", "sentiment", "--cell", "lstn"], "--cell: lstn is not "),
+        (["train", "sentiment", "--cell", "lstn"], "--cell: lstn is none of its values; did you mean 'lstm'?"),
         (["train", "sentiment", "--metric", "acuracy"], "--metric: unknown metric 'acuracy'; did you mean 'accuracy'?"),
         (["train", "sentiment", "--strategy", "gpu"], "--strategy: TensorFlow sees no GPU here; use auto or cpu"),
         (["train", "nothing.py"], "nothing.py: no such recipe file"),

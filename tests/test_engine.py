@@ -58,7 +58,7 @@ def assert_equal_weights(one, other):
 def test_a_run_is_complete(run):
     names = {path.name for path in run.directory.iterdir()}
     expected = {"config.yaml", "model.keras", "encoder", "metrics.json", "history.csv", "logs", "checkpoints"}
-    assert names == expected | {"report.html", "environment.json", "mistakes.json"}
+    assert names == expected | {"report.html", "environment.json", "mistakes.json", "gradient_flow.csv"}
     metrics = run.metrics
     low, high = metrics["test"]["accuracy_interval"]
     assert low <= metrics["test"]["accuracy"] <= high
@@ -67,6 +67,8 @@ def test_a_run_is_complete(run):
     counts = np.array(test["confusion"])
     assert test["accuracy"] == pytest.approx(np.trace(counts) / counts.sum())
     assert majority["difference"] == pytest.approx(test["accuracy"] - majority["accuracy"])
+    flow = list(csv.DictReader((run.directory / "gradient_flow.csv").open()))
+    assert list(flow[0]) == ["step", "recurrent_1"] and float(flow[0]["recurrent_1"]) > 0
     rows = history(run.directory)
     assert [row["epoch"] for row in rows] == [str(i + 1) for i in range(metrics["train"]["epochs"])]
     best = max(rows, key=lambda row: float(row["validation_accuracy"]))
@@ -183,6 +185,9 @@ def test_finetune_starts_from_the_weights_and_freezes_what_it_is_told(run, tmp_p
     moved = {v.path for v in new.model.trainable_variables if (v.numpy() != old[v.path]).any()}
     assert moved == {"logits/kernel", "logits/bias"}
     assert new.assets["words"].tokens == run.assets["words"].tokens
+    told = json.loads((tmp_path / "new" / "environment.json").read_text())["command"]
+    whole = f"seqtasks finetune {run.directory} --run {tmp_path / 'new'} --freeze embedding 'recurrent_*' --data {data}"
+    assert told == f"{whole} --epochs 1"
     with pytest.raises(UserError, match="no layer is called 'embeding'; the layers are embedding, recurrent_1, logits"):
         seqtasks.finetune(run, data=data, new=tmp_path / "other", freeze=["embeding"])
     assert not (tmp_path / "other").exists()
@@ -197,7 +202,7 @@ def test_finetune_refuses_labels_the_run_does_not_know(run, tmp_path):
 
 
 def test_two_devices_train_to_the_weights_of_one(reviews, tmp_path):
-    still = {"embedding_dropout": 0.0, "recurrent_dropout": 0.0, "dropout": 0.0, "unknown_rate": 0.0, "drop_rate": 0.0}
+    still = {"embedding_dropout": 0.0, "output_dropout": 0.0, "dropout": 0.0, "unknown_rate": 0.0, "drop_rate": 0.0}
     for name in ("cpu", "mirrored"):
         fields = SMALL | still | {"consistency": 0.0, "clip_norm": 0.1, "strategy": name}
         seqtasks.train("sentiment", data=reviews, run=tmp_path / name, **fields)

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -140,3 +141,22 @@ def test_the_project_speaks_of_itself_alone():
         text = (ROOT / name).read_text("utf-8", errors="replace")
         for word in ("/wo" + "rk/", "/fa" + "rm/", "/ho" + "me/", "/tmp" + "/venv"):
             assert word not in text, f"{name} holds {word}"
+
+
+def test_the_cells_of_options_are_the_cells_there_are():
+    from typing import get_args
+
+    from seqtasks.cells import CELLS
+    from seqtasks.recipe import Cell
+
+    assert list(get_args(Cell)) == list(CELLS)
+
+
+def test_the_counterparts_in_the_docs_exist():
+    from seqtasks import cells
+
+    table = (ROOT / "docs" / "from-tensorflow-addons.md").read_text("utf-8")
+    rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("| ") and "---" not in line][1:]
+    named = {word for row in rows for word in re.findall(r"\b\w+Cell\b", row)}
+    assert len(named) >= 7
+    assert named <= {cell.__name__ for cell in cells.CELLS.values()}

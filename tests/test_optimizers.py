@@ -151,3 +151,32 @@ def test_schedules_against_hand_computed_rates(name, step, expected):
 
 def test_a_constant_rate_is_a_number():
     assert schedule("constant", 0.1, 10) == 0.1
+
+
+@pytest.mark.parametrize("clip_by", ["global_norm", "norm", "value"])
+def test_what_clipping_bounds(clip_by, rng):
+    gradients = [rng.normal(size=(3, 2)).astype("float32"), rng.normal(size=4).astype("float32") * 5]
+    whole = np.sqrt(sum((g**2).sum() for g in gradients))
+    expected = {
+        "global_norm": [g * 0.7 / whole for g in gradients],
+        "norm": [g * min(1, 0.7 / np.linalg.norm(g)) for g in gradients],
+        "value": [np.clip(g, -0.7, 0.7) for g in gradients],
+    }[clip_by]
+    clipped = AdamW(clip_norm=0.7, clip_by=clip_by)._clip_gradients([tf.constant(g) for g in gradients])
+    for one, other in zip(clipped, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_biases_and_gains_do_not_decay():
+    names = {"kernel": 0.9, "bias": 1.0, "recurrent_gain": 1.0}
+    variables = [keras.Variable(np.ones(3, "float32"), name=name) for name in names]
+    optimizer = AdamW(0.1, weight_decay=1.0)
+    optimizer.build(variables)
+    optimizer.apply([tf.zeros(3) for _ in variables], variables)
+    for variable, expected in zip(variables, names.values(), strict=True):
+        np.testing.assert_allclose(variable, np.full(3, expected), rtol=1e-6)
+
+
+def test_unknown_clipping_is_named():
+    with pytest.raises(ValueError, match="clip_by must be one of global_norm, norm, value, got 'nrom'"):
+        AdamW(clip_by="nrom")

@@ -106,13 +106,15 @@ def test_equals_the_keras_layer_with_its_weights(cell, layer, rng):
 @pytest.mark.parametrize("stack", [("simple_rnn", "gru"), ("lstm", "lstm"), ("gru", "lstm")])
 def test_stacked_cells(stack, mask, rng):
     cells, x, mask = [CELLS[name](UNITS) for name in stack], sequences(rng), mask_of(mask)
-    ours, theirs = (layer(cells, return_sequences=True) for layer in (RNN, keras.layers.RNN))
-    same(ours(x, mask=mask), theirs(x, mask=mask))
+    for backwards in (False, True):
+        options = {"return_sequences": True, "return_state": True, "go_backwards": backwards}
+        ours, theirs = (layer(cells, **options) for layer in (RNN, keras.layers.RNN))
+        same(ours(x, mask=mask), theirs(x, mask=mask))
     if mask is None:  # the loop written out once more, cell after cell
         by_hand = x
         for cell in cells:
             by_hand = RNN(cell, return_sequences=True)(by_hand)
-        same(ours(x), by_hand)
+        same(RNN(cells, return_sequences=True)(x), by_hand)
 
 
 @pytest.mark.parametrize("cell", MAKERS_AND_FOREIGN)

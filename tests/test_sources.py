@@ -119,6 +119,7 @@ def test_tab_separated_fields_keep_their_quotes(tmp_path):
 
 def test_labels_of_json_lines_may_be_numbers(tmp_path):
     assert pairs(write(tmp_path / "a.jsonl", '{"review": "x", "stars": 5}\n\n')) == [("x", "5")]
+    assert pairs(write(tmp_path / "a.jsonl", '{"text": "x", "label": " good "}\n')) == [("x", "good")]
 
 
 FAULTS = {
@@ -137,6 +138,7 @@ FAULTS = {
     ],
     "a.tsv.gz": [(b"\xef\xbb\xbfx\ta\n\xe9t\xe9\tb\n", ":2: not UTF-8 (byte 0xe9 at offset 7)")],
     "a.jsonl": [
+        ('{"text": "x", "label": " "}', ":1: the label is empty; give one, or leave the line out"),
         ("[1]\n", ":1: not a JSON object"),
         ('{"text": "x", "label": "a"}\n{"text"\n', ":2: not JSON ("),
         ('{"text": "x"}\n', ":1: no label or sentiment among the fields text; name the field with --label_column"),

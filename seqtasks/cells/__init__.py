@@ -1,11 +1,31 @@
 """RNN cells: the mathematics of one time step, one cell per file. Running a cell over time is `seqtasks.layers`."""
 
 from seqtasks.cells.cell import RNNCell
+from seqtasks.cells.coupled_lstm import CoupledLSTMCell
+from seqtasks.cells.echo_state import EchoStateCell
 from seqtasks.cells.gru import GRUCell
+from seqtasks.cells.layer_norm_gru import LayerNormGRUCell
+from seqtasks.cells.layer_norm_lstm import LayerNormLSTMCell
+from seqtasks.cells.layer_norm_simple_rnn import LayerNormSimpleRNNCell
 from seqtasks.cells.lstm import LSTMCell
+from seqtasks.cells.nas import NASCell
+from seqtasks.cells.peephole_lstm import PeepholeLSTMCell
 from seqtasks.cells.simple_rnn import SimpleRNNCell
+from seqtasks.cells.simplified_gru import SimplifiedGRUCell
 
-CELLS = {"simple_rnn": SimpleRNNCell, "gru": GRUCell, "lstm": LSTMCell}
+CELLS = {
+    "simple_rnn": SimpleRNNCell,
+    "simplified_gru": SimplifiedGRUCell,
+    "gru": GRUCell,
+    "lstm": LSTMCell,
+    "peephole_lstm": PeepholeLSTMCell,
+    "coupled_lstm": CoupledLSTMCell,
+    "layer_norm_simple_rnn": LayerNormSimpleRNNCell,
+    "layer_norm_gru": LayerNormGRUCell,
+    "layer_norm_lstm": LayerNormLSTMCell,
+    "nas": NASCell,
+    "echo_state": EchoStateCell,
+}
 
 
 def make(kind, units, **kwargs):
@@ -23,4 +43,4 @@ def make(kind, units, **kwargs):
     return CELLS[kind](units, **kwargs)
 
 
-__all__ = ["CELLS", "GRUCell", "LSTMCell", "RNNCell", "SimpleRNNCell", "make"]
+__all__ = ["CELLS", "RNNCell", "make", *(cell.__name__ for cell in CELLS.values())]

@@ -56,31 +56,27 @@ class GRUCell(RNNCell):
         self.reset_after = reset_after
 
     def build(self, input_shape):
-        self.kernel = self.add_weight(shape=(input_shape[-1], 3 * self.units), name="kernel")
-        self.recurrent_kernel = self.add_weight(
-            shape=(self.units, 3 * self.units), initializer="orthogonal", name="recurrent_kernel"
-        )
-        self.bias = self.add_weight(shape=(3 * self.units,), initializer="zeros", name="bias")
+        self.add_gates(input_shape[-1], 3)
         if self.reset_after:
             self.recurrent_bias = self.add_weight(shape=(3 * self.units,), initializer="zeros", name="recurrent_bias")
 
-    def project(self, inputs):
-        return ops.matmul(inputs, self.kernel) + self.bias
-
-    def step(self, projected, states):
-        previous = states[0]
+    def recurrent_weights(self):
         if self.reset_after:
-            recurrent = ops.matmul(previous, self.recurrent_kernel) + self.recurrent_bias
-            gates = ops.sigmoid(projected[..., : 2 * self.units] + recurrent[..., : 2 * self.units])
-            keep, reset = ops.split(gates, 2, axis=-1)
-            recurrent_candidate = reset * recurrent[..., 2 * self.units :]
+            return {"all": (self.recurrent_kernel, self.recurrent_bias)}
+        gates, candidate = ops.split(self.recurrent_kernel, [2 * self.units], axis=-1)
+        return {"gates": (gates,), "candidate": (candidate,)}
+
+    def step(self, projected, states, product):
+        previous = states[0]
+        projected_gates, projected_candidate = ops.split(projected, [2 * self.units], axis=-1)
+        if self.reset_after:
+            gates, recurrent = ops.split(product("all", previous), [2 * self.units], axis=-1)
         else:
-            recurrent = ops.matmul(previous, self.recurrent_kernel[:, : 2 * self.units])
-            keep, reset = ops.split(ops.sigmoid(projected[..., : 2 * self.units] + recurrent), 2, axis=-1)
-            recurrent_candidate = ops.matmul(reset * previous, self.recurrent_kernel[:, 2 * self.units :])
-        candidate = ops.tanh(projected[..., 2 * self.units :] + recurrent_candidate)
-        output = candidate + keep * (previous - candidate)
-        return output, [output]
+            gates = product("gates", previous)
+        keep, reset = ops.split(ops.sigmoid(projected_gates + gates), 2, axis=-1)  # each (batch, units)
+        recurrent = reset * recurrent if self.reset_after else product("candidate", reset * previous)
+        candidate = ops.tanh(projected_candidate + recurrent)
+        return [candidate + keep * (previous - candidate)]
 
     def get_config(self):
         return {**super().get_config(), "reset_after": self.reset_after}

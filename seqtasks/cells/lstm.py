@@ -57,27 +57,14 @@ class LSTMCell(RNNCell):
         self.forget_bias = forget_bias
 
     def build(self, input_shape):
-        self.kernel = self.add_weight(shape=(input_shape[-1], 4 * self.units), name="kernel")
-        self.recurrent_kernel = self.add_weight(
-            shape=(self.units, 4 * self.units), initializer="orthogonal", name="recurrent_kernel"
-        )
-        self.bias = self.add_weight(shape=(4 * self.units,), initializer=self._initial_bias, name="bias")
+        self.add_gates(input_shape[-1], 4, initial_bias=(0.0, self.forget_bias, 0.0, 0.0))
 
-    def _initial_bias(self, shape, dtype=None):
-        zeros = ops.zeros((self.units,), dtype)
-        return ops.concatenate([zeros, zeros + self.forget_bias, zeros, zeros])
-
-    def project(self, inputs):
-        return ops.matmul(inputs, self.kernel) + self.bias
-
-    def step(self, projected, states):
+    def step(self, projected, states, product):
         previous, memory = states
-        update, forget, candidate, output = ops.split(
-            projected + ops.matmul(previous, self.recurrent_kernel), 4, axis=-1
-        )  # each (batch, units)
+        gates = projected + product("recurrent_kernel", previous)
+        update, forget, candidate, output = ops.split(gates, 4, axis=-1)  # each (batch, units)
         memory = ops.sigmoid(update) * ops.tanh(candidate) + ops.sigmoid(forget) * memory
-        output = ops.sigmoid(output) * ops.tanh(memory)
-        return output, [output, memory]
+        return [ops.sigmoid(output) * ops.tanh(memory), memory]
 
     def get_config(self):
         return {**super().get_config(), "forget_bias": self.forget_bias}

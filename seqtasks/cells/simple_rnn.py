@@ -1,7 +1,6 @@
 """The simple recurrent network of Elman."""
 
 import keras
-from keras import ops
 
 from seqtasks.cells.cell import RNNCell
 
@@ -42,18 +41,10 @@ class SimpleRNNCell(RNNCell):
         self.activation = keras.activations.get(activation)
 
     def build(self, input_shape):
-        self.kernel = self.add_weight(shape=(input_shape[-1], self.units), name="kernel")
-        self.recurrent_kernel = self.add_weight(
-            shape=(self.units, self.units), initializer="orthogonal", name="recurrent_kernel"
-        )
-        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+        self.add_gates(input_shape[-1], 1)
 
-    def project(self, inputs):
-        return ops.matmul(inputs, self.kernel) + self.bias
-
-    def step(self, projected, states):
-        output = self.activation(projected + ops.matmul(states[0], self.recurrent_kernel))
-        return output, [output]
+    def step(self, projected, states, product):
+        return [self.activation(projected + product("recurrent_kernel", states[0]))]
 
     def get_config(self):
         return {**super().get_config(), "activation": keras.activations.serialize(self.activation)}

@@ -21,6 +21,7 @@ import tensorflow as tf
 from seqtasks.data.sources import Held, Source
 
 CHUNK = 512
+POOLS_AT_ONCE = 2
 POOL_BATCHES = 50  # batches that are sorted by length together: more pads less, and mixes less
 
 
@@ -60,6 +61,11 @@ class Batches:
     shuffle_buffer: int = 20_000
     shard: tuple[int, int] = (0, 1)
 
+    def __post_init__(self):
+        # traced once, not once an epoch
+        self._encode = tf.function(self._encode_pool)
+        self._cut = tf.function(self._cut_pool)
+
     def __len__(self):
         index, number = self.shard
         return -(-len(range(index, self.count, number)) // self.batch_size)
@@ -85,18 +91,23 @@ class Batches:
             epoch: number of the epoch; each has its own order.
             start: batches to leave out, without computing more of them than one pool.
         """
-        rows, order = self.rows(), np.random.SeedSequence([seed or 0, epoch]).generate_state(1)
+        rows, order = self.rows(), int(np.random.SeedSequence([seed or 0, epoch]).generate_state(1)[0])
         if seed is not None:
-            rows = rows.shuffle(min(self.shuffle_buffer, max(self.count, 1)), seed=int(order[0]))
+            buffer = min(self.shuffle_buffer, max(self.count, 1))
+            rows = rows.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
         if self.shard[1] > 1:
             rows = rows.shard(self.shard[1], self.shard[0])
         pools, batches = divmod(start, POOL_BATCHES)
         pool_size = POOL_BATCHES * self.batch_size
         rows = rows.skip(pools * pool_size).batch(pool_size).enumerate(pools)
-        encoded = rows.map(self._encode_pool, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        dataset = encoded.flat_map(lambda *pool: self._cut(*pool, seed=None if seed is None else int(order[0])))
+        encoded = rows.map(self._encode, num_parallel_calls=POOLS_AT_ONCE, deterministic=True)
+        order = tf.constant(order, tf.int64)
+        dataset = encoded.flat_map(lambda *pool: self._cut(*pool, order, shuffled=seed is not None))
         steps = max(0, len(self) - start)
-        return dataset.skip(batches).apply(tf.data.experimental.assert_cardinality(steps)).prefetch(4)
+        dataset = dataset.skip(batches).apply(tf.data.experimental.assert_cardinality(steps)).prefetch(4)
+        options = tf.data.Options()
+        options.autotune.enabled = False  # its thread sleeps ever longer, and the end of an epoch waits for it
+        return dataset.with_options(options)
 
     def _encode_pool(self, number, rows):
         inputs, targets = rows
@@ -108,12 +119,12 @@ class Batches:
         order = tf.argsort(lengths(features, size), stable=True)
         return number, order, sequences, others, self.encode_target(targets)
 
-    def _cut(self, number, order, sequences, others, targets, seed):
+    def _cut_pool(self, number, order, sequences, others, targets, seed, shuffled):
         size = tf.size(order)
         count = -(-size // self.batch_size)
         turns = tf.range(count)
-        if seed is not None:
-            turns = tf.random.experimental.stateless_shuffle(turns, seed=tf.stack([tf.cast(seed, tf.int64), number]))
+        if shuffled:
+            turns = tf.random.experimental.stateless_shuffle(turns, seed=tf.stack([seed, number]))
 
         def batch(turn):
             places = order[turn * self.batch_size : (turn + 1) * self.batch_size]

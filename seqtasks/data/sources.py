@@ -230,7 +230,10 @@ def _read_lines(path, columns):
                 if not isinstance(text, str):
                     raise UserError(f"the text is no string: {text!r:.40}", where=where, remedy="put it in quotes")
                 text = text.encode("utf-8", "replace").decode("utf-8")  # half an emoji (a lone surrogate) is no text
-                yield Example(text, label if isinstance(label, str) else json.dumps(label), number)
+                label = label.strip() if isinstance(label, str) else json.dumps(label)
+                if not label:
+                    raise UserError("the label is empty", where=where, remedy="give one, or leave the line out")
+                yield Example(text, label, number)
     except UNREADABLE as error:
         raise _faults(path, error) from None
 

@@ -7,7 +7,10 @@ _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar
 _PIECES = (
     (r"[\p{Z}\x{85}]", " "),  # the spaces of Unicode: `\s` and `tf.strings.split` know those of ASCII alone
     (r"[’ʼ]", "'"),
-    (r"'(\s|$)", r" ' \1"),  # a quotation mark behind a word, and one before a word too long to be a contraction
+    (
+        r"'(\s|$|[^\p{L}\p{M}\p{N}\s])",
+        r" ' \1",
+    ),  # a quotation mark behind a word, and one before a word too long to be a contraction
     (r"(^|[^\p{L}\p{M}\p{N}])'(\p{L}{3})", r"\1 ' \2"),
     (r"n't\b", " n't "),  # English contractions as the Penn Treebank splits them, so that raw and tokenised text agree
     (r"'(s|re|ve|ll|d|m)\b", r" '\1 "),

@@ -64,11 +64,9 @@ class Loop:
         state, epoch, start = self.state, self.state["epoch"], self.state["step"]
         watch = _Watch(self, interrupts)
         dataset = self.batches.epoch(self.config.seed, epoch, start).map(self.inputs)
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self.batches) - start))
         if start < len(self.batches):
-            fitted = self.model.fit(
-                dataset, initial_epoch=epoch, epochs=epoch + 1, callbacks=[watch], verbose=0, shuffle=False
-            )
+            epochs = {"initial_epoch": epoch, "epochs": epoch + 1}
+            fitted = fit(self.model, dataset, len(self.batches) - start, callbacks=[watch], **epochs)
             state["loss"] = fitted.history["loss"][-1]
         if interrupts.caught:
             state["stopped"] = "interrupted"
@@ -107,6 +105,16 @@ class Loop:
             "epoch %d/%d  loss %.4f  validation %s %.4f  %.1f s%s",
             epoch + 1, self.config.epochs, row["loss"], self.metric, figures[self.metric], state["seconds"], mark,
         )  # fmt: skip
+
+
+def fit(model, dataset, steps, **options):
+    """`model.fit` over `steps` batches, the whole of `dataset`.
+
+    Where Keras knows how many batches there are, it opens the dataset once more at the end of the epoch, for a next
+    epoch that has a dataset of its own. So the number is told as `steps_per_epoch`, and hidden in the dataset.
+    """
+    hidden = dataset.filter(lambda *batch: True)
+    return model.fit(hidden, steps_per_epoch=steps, verbose=0, shuffle=False, **options)
 
 
 class _Watch(keras.callbacks.Callback):

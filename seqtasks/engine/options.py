@@ -50,6 +50,8 @@ def explain(error, known):
         kinds = [re.sub(r"<class '(\w+)'>", r"\1", e).replace("NoneType", "null") for e in expected]
         kinds = " or ".join(dict.fromkeys(kinds))
         got = value[1] if value else "something else"
+        if choices := re.findall(r"'(\w+)'", kinds):
+            return UserError(f"{got} is none of its values", where=f"--{found[1]}", remedy=nearest(got, choices))
         return UserError(f"{got} is not {kinds or 'a value it takes'}", where=f"--{found[1]}", remedy="see --help")
     return UserError(message.splitlines()[0] if message else "bad options", remedy="see --help")
 
@@ -98,7 +100,10 @@ LIMITS = {
     "patience": 0,
     "seed": 0,
 }
-RATES = ("dropout", "embedding_dropout", "recurrent_dropout", "unknown_rate", "drop_rate", "average", "warmup")
+RATES = (
+    "dropout", "embedding_dropout", "output_dropout", "recurrent_dropout", "zoneout", "unknown_rate", "drop_rate",
+    "average", "warmup",
+)  # fmt: skip
 
 
 def checked(config):

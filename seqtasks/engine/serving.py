@@ -8,7 +8,6 @@ import tensorflow as tf
 from seqtasks.data.pipeline import POOL_BATCHES, batched, lengths, pad
 
 SERVING_BATCH = 64
-BOUNDARY = 8
 
 
 class Responder:
@@ -21,6 +20,7 @@ class Responder:
 
     def __init__(self, recipe, config, assets, model):
         self.recipe, self.config, self.assets, self.model = recipe, config, assets, model
+        self._decode = None
 
     def decode(self, features):
         """Decoded tensors of padded features, in the graph."""
@@ -32,20 +32,19 @@ class Responder:
 
     @functools.cached_property
     def _encode(self):
-        return tf.function(self.encode, input_signature=[tf.TensorSpec([None], tf.string)])
-
-    @functools.cached_property
-    def _decode(self):
-        return tf.function(self.decode, reduce_retracing=True)
+        return tf.function(self.encode).get_concrete_function(tf.TensorSpec([None], tf.string))
 
     def respond(self, inputs):
         """Decoded arrays of a list of raw inputs, in their order: {name: array (len(inputs), ...)}."""
         features = self._encode(tf.constant(inputs, tf.string))
+        if self._decode is None:  # one graph for batches of any size and length
+            specs = {name: tf.TensorSpec(f.shape, f.dtype) for name, f in self._encode.structured_outputs.items()}
+            self._decode = tf.function(self.decode, input_signature=[specs])
         order = np.argsort(lengths(features, len(inputs)).numpy(), kind="stable")
         parts = []
         for start in range(0, len(order), SERVING_BATCH):
             places = order[start : start + SERVING_BATCH]
-            rows = {name: pad(tf.gather(f, places), BOUNDARY) for name, f in features.items()}
+            rows = {name: pad(tf.gather(f, places), 1) for name, f in features.items()}
             parts.append({name: value.numpy() for name, value in self._decode(rows).items()})
         back = np.argsort(order, kind="stable")
         return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}

@@ -19,20 +19,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqtasks import distribute
-from seqtasks.data.pipeline import Batches
+from seqtasks import diagnosis, distribute
+from seqtasks.data.pipeline import POOL_BATCHES, Batches
 from seqtasks.engine import evaluation
-from seqtasks.engine.files import write_json
+from seqtasks.engine.files import write_csv, write_json
 from seqtasks.engine.loop import Loop
 from seqtasks.engine.options import make_config
 from seqtasks.engine.run import Run, load_assets, save_setup
-from seqtasks.engine.serving import BOUNDARY, Responder
+from seqtasks.engine.serving import Responder
 from seqtasks.engine.survey import check_labels, survey
 from seqtasks.errors import UserError
 from seqtasks.optimizers import AdamW, schedule
 from seqtasks.recipe import find
 
 log = logging.getLogger("seqtasks")
+COMPILED_BOUNDARY = 8  # XLA compiles for every padded length: few of them
 PACKAGES = ("seqtasks", "tensorflow", "keras", "numpy", "scikit-learn")
 
 
@@ -94,8 +95,18 @@ def finetune(run, data=None, new=None, *, train=None, valid=None, test=None, fre
     config = make_config(run.recipe, dataclasses.asdict(run.config) | {"vectors": None} | fields)
     given = run.directory / "recipe.py"
     source = given.read_text("utf-8") if given.is_file() else None
-    setup = _Setup(run.recipe, run.recipe.name, source, paths, config, directory)
+    told = {"run": str(directory), "freeze": list(freeze), **paths, **fields}
+    command = shlex.join(["seqtasks", "finetune", str(run.directory), *_flags(told)])
+    setup = _Setup(run.recipe, run.recipe.name, source, paths, config, directory, command)
     return setup.train(base=run, freeze=freeze, overwrite=overwrite)
+
+
+def _flags(given):
+    """Options as they are written on the command line."""
+    for name, value in given.items():
+        if value not in (None, [], ()):
+            yield f"--{name}"
+            yield from map(str, value) if isinstance(value, list | tuple) else [str(value)]
 
 
 def check_free(directory, overwrite):
@@ -134,6 +145,7 @@ class _Setup:
     paths: dict
     config: object
     directory: Path
+    command: str = ""
 
     def read(self):
         paths = self.paths if any(self.paths.values()) else {"data": str(self.recipe.sample)}
@@ -171,7 +183,7 @@ class _Setup:
             lambda inputs: recipe.encode(config, assets, inputs),
             lambda targets: recipe.encode_target(config, assets, targets),
             config.batch_size,
-            BOUNDARY,
+            COMPILED_BOUNDARY if config.jit else 1,
             config.shuffle_buffer,
         )
 
@@ -229,7 +241,7 @@ class _Setup:
                 layer.trainable = False
         steps = config.epochs * len(batches)
         rate = schedule(config.schedule, config.learning_rate, steps, round(config.warmup * steps))
-        optimizer = AdamW(rate, config.weight_decay, config.clip_norm, config.average)
+        optimizer = AdamW(rate, config.weight_decay, config.clip_norm, config.average, config.clip_by)
         model.compile(optimizer, self.recipe.loss(config), jit_compile=config.jit)
         optimizer.build(model.trainable_variables)
         return model
@@ -254,7 +266,7 @@ class _Setup:
             split.pop("longest_run")
         setup = shlex.quote(str(self.directory / "config.yaml"))
         environment = {
-            "command": f"seqtasks train {shlex.quote(self.name)} --config {setup}",
+            "command": self.command or f"seqtasks train {shlex.quote(self.name)} --config {setup}",
             "seed": self.config.seed,
             "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             "hardware": hardware(),
@@ -285,6 +297,9 @@ class _Setup:
         plain.save(temporary)
         temporary.replace(self.directory / "model.keras")
         write_json(self.directory / "mistakes.json", mistakes)
+        longest = min(len(loop.batches), POOL_BATCHES) - 1  # the last batch of the first pool
+        flow = diagnosis.gradient_flow(model, next(iter(loop.batches.epoch(start=longest).map(loop.inputs))))
+        write_csv(self.directory / "gradient_flow.csv", diagnosis.rows(flow))
         rows = state["rows"]
         trained = {
             "examples": surveys["train"].examples,

@@ -6,7 +6,7 @@ from seqtasks import cells
 from seqtasks.layers.rnn import RNN, Bidirectional
 
 
-def recurrent_stack(x, cell="lstm", units=64, layers=1, bidirectional=True, residual=False, dropout=0.0):
+def recurrent_stack(x, cell="lstm", units=64, layers=1, bidirectional=True, residual=False, dropout=0.0, **rates):
     """A deep recurrent network over `x`, one output a step.
 
     Args:
@@ -17,6 +17,7 @@ def recurrent_stack(x, cell="lstm", units=64, layers=1, bidirectional=True, resi
         bidirectional: whether each layer reads from both ends.
         residual: whether a layer adds its input to its output, where their sizes agree.
         dropout: rate of the outputs of every layer.
+        rates: of what acts inside a recurrence (`recurrent_dropout`, `zoneout`; see `seqtasks.cells.RNNCell`).
 
     Returns:
         Keras tensor (batch, time, units), or (batch, time, 2 units) if bidirectional.
@@ -28,12 +29,12 @@ def recurrent_stack(x, cell="lstm", units=64, layers=1, bidirectional=True, resi
     """
     for number in range(1, layers + 1):
         if bidirectional:
-            pair = (cells.make(cell, units, name=name) for name in ("forward", "backward"))
+            pair = (cells.make(cell, units, name=name, **rates) for name in ("forward", "backward"))
             outputs = Bidirectional(*pair, name=f"recurrent_{number}")(x)
         else:
-            outputs = RNN(cells.make(cell, units), return_sequences=True, name=f"recurrent_{number}")(x)
+            outputs = RNN(cells.make(cell, units, **rates), return_sequences=True, name=f"recurrent_{number}")(x)
         if dropout:
-            outputs = keras.layers.Dropout(dropout, name=f"recurrent_dropout_{number}")(outputs)
+            outputs = keras.layers.Dropout(dropout, name=f"output_dropout_{number}")(outputs)
         if residual and outputs.shape[-1] == x.shape[-1]:
             outputs = keras.layers.Add(name=f"residual_{number}")([outputs, x])
         x = outputs

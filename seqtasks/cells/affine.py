@@ -1,0 +1,54 @@
+"""The one operation that all cells are made of: x W + b."""
+
+import tensorflow as tf
+
+
+def affine(inputs, kernel, bias=None):
+    """``x W + b`` over any number of leading axes, as one matrix product, and as one each for its gradients.
+
+    TensorFlow takes a product of a (time, batch, features) tensor with a matrix for `time` small products, and sums as
+    many gradients of the matrix; flattening the leading axes first is several times faster.
+
+    Args:
+        inputs: (..., features).
+        kernel: (features, outputs).
+        bias: (outputs,), or None.
+
+    Returns:
+        (..., outputs).
+
+    Example:
+        >>> affine(tf.ones((2, 3, 4)), tf.ones((4, 5)), tf.ones(5))[0, 0].numpy().tolist()
+        [5.0, 5.0, 5.0, 5.0, 5.0]
+    """
+    inputs, kernel = tf.convert_to_tensor(inputs), tf.convert_to_tensor(kernel)
+    bias = () if bias is None else (tf.convert_to_tensor(bias),)
+    leading = tf.shape(inputs)[:-1]
+
+    @tf.custom_gradient
+    def product(rows, kernel, *bias):
+        outputs = tf.matmul(rows, kernel)
+        if bias:
+            outputs = tf.nn.bias_add(outputs, bias[0])
+
+        def gradient(upstream):
+            into = [tf.matmul(upstream, kernel, transpose_b=True), tf.matmul(rows, upstream, transpose_a=True)]
+            return into + [column_sums(upstream)] * len(bias)
+
+        return outputs, gradient
+
+    outputs = product(tf.reshape(inputs, (-1, inputs.shape[-1])), kernel, *bias)
+    if len(inputs.shape) == 2:
+        return outputs
+    outputs = tf.reshape(outputs, tf.concat([leading, [kernel.shape[-1]]], 0))
+    return tf.ensure_shape(outputs, [*inputs.shape[:-1], kernel.shape[-1]])
+
+
+def column_sums(rows):
+    """The sum over the rows of a matrix: as a product with ones it takes a third of the time of `tf.reduce_sum`.
+
+    Example:
+        >>> column_sums(tf.constant([[1.0, 2.0], [3.0, 4.0]])).numpy().tolist()
+        [4.0, 6.0]
+    """
+    return tf.matmul(tf.ones((1, tf.shape(rows)[0]), rows.dtype), rows)[0]

@@ -1,0 +1,81 @@
+"""The echo state network: a recurrence that is drawn once and never trained."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from seqtasks.cells.cell import RNNCell
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class EchoStateCell(RNNCell):
+    """One step of an echo state network: ``a<t> = (1 - l) a<t-1> + l tanh(W_aa a<t-1> + W_ax x<t> + b_a)``.
+
+    The reservoir (W_aa, W_ax, b_a) stays as it was drawn; only what reads a<t> is trained. W_aa is sparse, and scaled
+    so that the largest modulus of its eigenvalues is `spectral_radius`: below 1 the echo of an input dies away.
+
+    | symbol | attribute                     | shape             |
+    |--------|-------------------------------|-------------------|
+    | x<t>   | `inputs`                      | (batch, features) |
+    | a<t>   | `states[0]`, the output       | (batch, units)    |
+    | W_ax   | `kernel`, not trained         | (features, units) |
+    | W_aa   | `recurrent_kernel`, not trained | (units, units)  |
+    | b_a    | `bias`, not trained           | (units,)          |
+    | l      | `leak`                        | scalar            |
+
+    Args:
+        units: size of the state a<t>.
+        connectivity: share of the elements of W_aa that are not zero, in (0, 1].
+        spectral_radius: of W_aa, at least 0.
+        leak: how much of the state is new each step, in (0, 1].
+
+    Call arguments:
+        inputs: x<t>, shape (batch, features).
+        states: [a<t-1>], shape (batch, units).
+
+    Raises:
+        ValueError: if an argument lies outside its range.
+
+    Example:
+        >>> import numpy as np
+        >>> cell = EchoStateCell(50, spectral_radius=0.9)
+        >>> cell.build((None, 3))
+        >>> round(float(np.abs(np.linalg.eigvals(cell.recurrent_kernel.numpy())).max()), 4)
+        0.9
+
+    References:
+        Jaeger, 2001, https://www.ai.rug.nl/minds/uploads/EchoStatesTechRep.pdf;
+        leaky units: Jaeger et al., 2007, equation 2, https://doi.org/10.1016/j.neunet.2007.04.016
+    """
+
+    def __init__(self, units, connectivity=0.1, spectral_radius=0.9, leak=1.0, **kwargs):
+        super().__init__(units, **kwargs)
+        for name, value in {"connectivity": connectivity, "leak": leak}.items():
+            if not 0 < value <= 1:
+                raise ValueError(f"EchoStateCell: {name} must lie in (0, 1], got {value!r}.")
+        if spectral_radius < 0:
+            raise ValueError(f"EchoStateCell: spectral_radius must be at least 0, got {spectral_radius!r}.")
+        self.connectivity, self.spectral_radius, self.leak = connectivity, spectral_radius, leak
+
+    def build(self, input_shape):
+        frozen = {"trainable": False, "initializer": "glorot_uniform"}
+        self.kernel = self.add_weight(shape=(input_shape[-1], self.units), name="kernel", **frozen)
+        frozen["initializer"] = self._reservoir
+        self.recurrent_kernel = self.add_weight(shape=(self.units, self.units), name="recurrent_kernel", **frozen)
+        frozen["initializer"] = "zeros"
+        self.bias = self.add_weight(shape=(self.units,), name="bias", **frozen)
+
+    def _reservoir(self, shape, dtype=None):
+        live = ops.convert_to_numpy(keras.random.uniform(shape)) < self.connectivity
+        drawn = ops.convert_to_numpy(keras.random.uniform(shape, -1.0, 1.0)) * live
+        radius = np.abs(np.linalg.eigvals(drawn)).max()
+        return ops.convert_to_tensor(drawn * (self.spectral_radius / radius if radius else 0.0), dtype)
+
+    def step(self, projected, states, product):
+        previous = states[0]
+        new = ops.tanh(projected + product("recurrent_kernel", previous))
+        return [previous + self.leak * (new - previous)]
+
+    def get_config(self):
+        names = ("connectivity", "spectral_radius", "leak")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,0 +1,53 @@
+"""The gated recurrent unit with the update gate alone, as the lecture introduces it."""
+
+import keras
+from keras import ops
+
+from seqtasks.cells.cell import RNNCell
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class SimplifiedGRUCell(RNNCell):
+    """One step of the simplified gated recurrent unit.
+
+    In the lecture's notation, where a<t> = c<t>::
+
+        Gamma_u = sigmoid(W_u [c<t-1>, x<t>] + b_u)
+        c~<t>   = tanh(W_c [c<t-1>, x<t>] + b_c)
+        c<t>    = Gamma_u * c~<t> + (1 - Gamma_u) * c<t-1>
+
+    | symbol     | attribute                    | shape               |
+    |------------|------------------------------|---------------------|
+    | x<t>       | `inputs`                     | (batch, features)   |
+    | c<t>       | `states[0]`, the output      | (batch, units)      |
+    | W_ux, W_cx | halves of `kernel`           | (features, 2 units) |
+    | W_uc, W_cc | halves of `recurrent_kernel` | (units, 2 units)    |
+    | b_u, b_c   | halves of `bias`             | (2 units,)          |
+
+    Args:
+        units: size of the state c<t>.
+
+    Call arguments:
+        inputs: x<t>, shape (batch, features).
+        states: [c<t-1>], shape (batch, units).
+
+    Example:
+        >>> import numpy as np
+        >>> cell = SimplifiedGRUCell(4)
+        >>> output, states = cell(np.ones((2, 3), "float32"), cell.get_initial_state(2))
+        >>> tuple(output.shape), len(states)
+        ((2, 4), 1)
+
+    References:
+        Zhou et al., 2016, Minimal Gated Unit, https://arxiv.org/abs/1603.09420 (with its gate on the state too);
+        Cho et al., 2014, https://arxiv.org/abs/1406.1078 (the full unit)
+    """
+
+    def build(self, input_shape):
+        self.add_gates(input_shape[-1], 2)
+
+    def step(self, projected, states, product):
+        previous = states[0]
+        gates = projected + product("recurrent_kernel", previous)
+        update, candidate = ops.split(gates, 2, axis=-1)  # each (batch, units)
+        return [previous + ops.sigmoid(update) * (ops.tanh(candidate) - previous)]
