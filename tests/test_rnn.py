@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from seqtasks.cells import CELLS, GRUCell, LSTMCell, SimpleRNNCell
@@ -169,7 +169,7 @@ def _gradients(run, watched, layers, upstream):
 
 
 def _same_gradients(ours, theirs):
-    assert any(np.abs(other).max() > 1e-3 for other in theirs)
+    assume(any(np.abs(other).max() > 1e-6 for other in theirs))  # a single step of a rectified cell can be flat
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-10 * np.abs(other).max(), rtol=0)
 
