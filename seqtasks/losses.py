@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from seqtasks import crf
+
 
 @keras.saving.register_keras_serializable("seqtasks")
 class ConsistentCrossentropy(keras.losses.Loss):
@@ -44,3 +46,48 @@ class ConsistentCrossentropy(keras.losses.Loss):
 
     def get_config(self):
         return {**super().get_config(), "consistency": self.consistency}
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class CRFLoss(keras.losses.Loss):
+    """Negative log-likelihood of whole sequences of tags under a conditional random field, in nats.
+
+    Call arguments:
+        y_true: int (batch, time), the tags; negative where a step is masked.
+        y_pred: scores (batch, time, tags, tags) of `seqtasks.layers.CRF`.
+
+    Example:
+        >>> round(float(CRFLoss()(tf.constant([[0, 1]]), tf.zeros((1, 2, 2, 2)))), 4)  # one path of four
+        1.3863
+
+    References:
+        Lample et al., 2016, equation 3, https://arxiv.org/abs/1603.01360
+    """
+
+    def __init__(self, name="loss", **kwargs):
+        super().__init__(name=name, **{"reduction": "sum_over_batch_size", **kwargs})
+
+    def call(self, y_true, y_pred):
+        return -crf.log_likelihood(y_pred, y_true)
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class StepCrossentropy(keras.losses.Loss):
+    """Cross-entropy of the logits of every step, summed over the steps of a sequence, in nats.
+
+    Call arguments:
+        y_true: int (batch, time); negative where a step is masked.
+        y_pred: logits (batch, time, labels).
+
+    Example:
+        >>> round(float(StepCrossentropy()(tf.constant([[0, 1, -1]]), tf.zeros((1, 3, 2)))), 4)
+        1.3863
+    """
+
+    def __init__(self, name="loss", **kwargs):
+        super().__init__(name=name, **{"reduction": "sum_over_batch_size", **kwargs})
+
+    def call(self, y_true, y_pred):
+        tags = tf.cast(y_true, tf.int32)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(tags, 0), y_pred)
+        return tf.reduce_sum(tf.where(tags >= 0, losses, 0), -1)

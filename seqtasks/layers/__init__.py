@@ -1,8 +1,27 @@
 """Layers: what runs a cell over time, and what stands around it."""
 
+from seqtasks.layers.characters import CharacterEncoder
+from seqtasks.layers.convolution import MaxPooling, Neighbourhood, Places, PositionBias
+from seqtasks.layers.crf import CRF
 from seqtasks.layers.embedding import WordEmbedding
 from seqtasks.layers.pooling import Pooling
 from seqtasks.layers.rnn import RNN, Bidirectional
 from seqtasks.layers.stack import recurrent_stack
+from seqtasks.layers.strands import BothStrands, StrandMean, Substitution
 
-__all__ = ["RNN", "Bidirectional", "Pooling", "WordEmbedding", "recurrent_stack"]
+__all__ = [
+    "CRF",
+    "RNN",
+    "Bidirectional",
+    "BothStrands",
+    "CharacterEncoder",
+    "MaxPooling",
+    "Neighbourhood",
+    "Places",
+    "Pooling",
+    "PositionBias",
+    "StrandMean",
+    "Substitution",
+    "WordEmbedding",
+    "recurrent_stack",
+]

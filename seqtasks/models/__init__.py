@@ -1,5 +1,6 @@
 """Builders of the RNN types of the lecture; each returns a plain functional `keras.Model`."""
 
 from seqtasks.models.classifier import classifier
+from seqtasks.models.tagger import lean, tagger
 
-__all__ = ["classifier"]
+__all__ = ["classifier", "lean", "tagger"]

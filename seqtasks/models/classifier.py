@@ -2,35 +2,35 @@
 
 import keras
 
-from seqtasks.layers import Pooling
+from seqtasks.layers import StrandMean
 
 
-def classifier(inputs, embedded, sequence, classes, pooling=("max", "mean"), dropout=0.0):
-    """A model that pools a sequence over time and scores the classes.
+def classifier(inputs, summaries, classes, dropout=0.0, both_strands=False):
+    """A model that scores the classes from summaries of a sequence.
 
-    Beside the outputs of the recurrence the plain mean of the embedded inputs is pooled: a short way from single
-    words to the answer, which a recurrence on little data is slow to find.
+    A summary of the outputs of the recurrence is one of them; one of what went into it is a short way from single words
+    or motifs to the answer, which a recurrence on little data is slow to find.
 
     Args:
         inputs: dict of the model's Keras inputs.
-        embedded: Keras tensor (batch, time, dimension), what went into the recurrence.
-        sequence: Keras tensor (batch, time, units), what came out of it.
+        summaries: list of Keras tensors (batch, features), e.g. of `seqtasks.layers.Pooling`.
         classes: how many there are.
-        pooling: kinds of `seqtasks.layers.Pooling` over the recurrence.
         dropout: rate before the last layer.
+        both_strands: whether the batch was doubled by `seqtasks.layers.BothStrands`.
 
     Returns:
         A functional `keras.Model` from `inputs` to logits (batch, classes), float32.
 
     Example:
+        >>> from seqtasks.layers import Pooling
         >>> x = keras.Input((None, 4), name="frames")
-        >>> model = classifier({"frames": x}, x, keras.layers.Dense(6)(x), classes=3)
-        >>> model.output_shape
+        >>> classifier({"frames": x}, [Pooling(["mean"])(x)], classes=3).output_shape
         (None, 3)
     """
-    pooled = [Pooling(list(pooling), name="pooling")(sequence), Pooling(["mean"], name="bag_of_inputs")(embedded)]
-    pooled = keras.layers.Concatenate(name="summary")(pooled)
+    summary = summaries[0] if len(summaries) == 1 else keras.layers.Concatenate(name="summary")(summaries)
     if dropout:
-        pooled = keras.layers.Dropout(dropout, name="summary_dropout")(pooled)
-    logits = keras.layers.Dense(classes, dtype="float32", name="logits")(pooled)
+        summary = keras.layers.Dropout(dropout, name="summary_dropout")(summary)
+    logits = keras.layers.Dense(classes, dtype="float32", name="logits")(summary)
+    if both_strands:
+        logits = StrandMean(dtype="float32", name="strands")(logits)
     return keras.Model(inputs, logits, name="classifier")
