@@ -83,10 +83,6 @@ def encode(config, assets, texts):
     return features
 
 
-def encode_target(config, assets, labels):
-    return assets["labels"].lookup(labels)
-
-
 def build(config, assets):
     import keras
 
@@ -116,30 +112,9 @@ def build(config, assets):
         recurrent_dropout=config.recurrent_dropout,
         zoneout=config.zoneout,
     )
-    return st.models.classifier(inputs, dropped, sequence, len(assets["labels"]), config.pooling, config.dropout)
-
-
-def decode(config, assets, outputs, features):
-    import tensorflow as tf
-
-    scores = tf.nn.softmax(outputs)
-    best = tf.argmax(scores, -1, output_type=tf.int32)
-    return {
-        "label": assets["labels"].name(best),
-        "score": tf.reduce_max(scores, -1),
-        "scores": scores,
-        "truncated": features["truncated"],
-    }
-
-
-def answer(assets, row):
-    scores = {label: float(score) for label, score in zip(assets["labels"].tokens, row["scores"], strict=True)}
-    cut = {"truncated": True} if row["truncated"] else {}
-    return {"label": row["label"].decode(), "score": float(row["score"]), "scores": scores, **cut}
-
-
-def measure(assets, targets, decoded):
-    return st.metrics.classification(targets, decoded["scores"], assets["labels"].tokens)
+    summaries = [st.layers.Pooling(list(config.pooling), name="pooling")(sequence)]
+    summaries.append(st.layers.Pooling(["mean"], name="bag_of_inputs")(dropped))
+    return st.models.classifier(inputs, summaries, len(assets["labels"]), config.dropout)
 
 
 def majority(config):
@@ -169,15 +144,10 @@ RECIPE = Recipe(
     load=load,
     learn=learn,
     encode=encode,
-    encode_target=encode_target,
     build=build,
-    decode=decode,
-    answer=answer,
+    task=lambda config: st.tasks.Classification(),
     loss=lambda config: st.losses.ConsistentCrossentropy(config.consistency),
-    measure=measure,
     default_metric="accuracy",
-    metrics=lambda: st.metrics.CLASSIFICATION,
-    lower_is_better=("log_loss",),
-    baselines={"majority": majority, "tfidf_logistic_regression": tfidf_logistic_regression},
+    baselines=lambda config: {"majority": majority, "tfidf_logistic_regression": tfidf_logistic_regression},
     views=lambda config: 2 if config.consistency else 1,
 )

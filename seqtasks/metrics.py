@@ -1,4 +1,4 @@
-"""Metrics of classification, and how sure they are."""
+"""Metrics of classes, of steps and of spans, and how sure they are."""
 
 import numpy as np
 from sklearn import metrics as sk
@@ -40,8 +40,89 @@ def log_loss(targets, scores):
     return float(-np.mean(np.log(np.maximum(own, 1e-15))))
 
 
-CLASSIFICATION = {"accuracy": accuracy, "macro_f1": macro_f1, "roc_auc": roc_auc, "log_loss": log_loss}
-LOWER_IS_BETTER = ("log_loss",)
+def pr_auc(targets, scores):
+    """Area under the precision-recall curve (average precision): of the second of two classes, or the classes' mean.
+
+    NaN where a class is missing.
+    """
+    if len(np.unique(targets)) < scores.shape[-1]:
+        return float("nan")
+    columns = [1] if scores.shape[-1] == 2 else range(scores.shape[-1])
+    return float(np.mean([sk.average_precision_score(targets == c, scores[:, c]) for c in columns]))
+
+
+def mcc(targets, scores):
+    """Matthews correlation coefficient of the highest scores; 0 where one class alone is there or predicted.
+
+    Example:
+        >>> mcc(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]]))
+        0.5
+    """
+    size = scores.shape[-1]
+    counts = np.bincount(targets * size + scores.argmax(-1), minlength=size * size).reshape(size, size)
+    return _correlation(counts)
+
+
+def _correlation(confusion):
+    """R_K of a confusion matrix (Gorodkin, 2004, equation 8, https://doi.org/10.1016/j.compbiolchem.2004.09.006)."""
+    confusion = np.asarray(confusion, "float64")
+    true, said, total = confusion.sum(1), confusion.sum(0), confusion.sum()
+    bounds = (total**2 - true @ true) * (total**2 - said @ said)
+    return float((np.trace(confusion) * total - true @ said) / np.sqrt(bounds)) if bounds > 0 else 0.0
+
+
+CLASSIFICATION = {
+    "accuracy": accuracy,
+    "macro_f1": macro_f1,
+    "mcc": mcc,
+    "roc_auc": roc_auc,
+    "pr_auc": pr_auc,
+    "log_loss": log_loss,
+}
+
+
+def step_accuracy(confusion, _=None):
+    """Share of steps with the right label; `confusion` (examples, labels, labels) has a matrix for each example."""
+    total = confusion.sum(0)
+    return float(np.trace(total) / total.sum())
+
+
+def step_macro_f1(confusion, _=None):
+    """Mean over the labels that occur of the harmonic mean of precision and recall over all steps."""
+    total = confusion.sum(0)
+    both = total.sum(0) + total.sum(1)
+    return float(np.mean(2 * np.diag(total)[both > 0] / both[both > 0]))
+
+
+def step_mcc(confusion, _=None):
+    """Matthews correlation coefficient over all steps."""
+    return _correlation(confusion.sum(0))
+
+
+def span_precision(gold, found):
+    """Share of the found spans that are right: same type, same start, same end.
+
+    Args:
+        gold: (examples, types), how many spans there are.
+        found: (examples, types, 2), how many were found, and how many of these are right.
+
+    Example:
+        >>> span_precision(np.array([[2.0]]), np.array([[[4.0, 1.0]]]))
+        0.25
+    """
+    said, right = found.sum((0, 1))
+    return float(right / said) if said else 0.0
+
+
+def span_recall(gold, found):
+    """Share of the spans that were found; arguments as of `span_precision`."""
+    return float(found[..., 1].sum() / gold.sum()) if gold.sum() else 0.0
+
+
+def span_f1(gold, found):
+    """Harmonic mean of precision and recall of spans, over all types (micro); arguments as of `span_precision`."""
+    both = gold.sum() + found[..., 0].sum()
+    return float(2 * found[..., 1].sum() / both) if both else 0.0
 
 
 def classification(targets, scores, labels):
@@ -53,20 +134,31 @@ def classification(targets, scores, labels):
         labels: names of the classes.
 
     Returns:
-        A dict with accuracy, macro_f1, roc_auc (None where a class is missing), log_loss, `per_class` (precision,
-        recall, f1, support) and `confusion` (rows are true classes).
+        A dict with accuracy, macro_f1, mcc, roc_auc and pr_auc (None where a class is missing), log_loss, and what
+        `per_class` gives.
     """
     figures = {name: metric(targets, scores) for name, metric in CLASSIFICATION.items()}
+    figures = {name: None if np.isnan(value) else value for name, value in figures.items()}
+    return figures | per_class(targets, scores.argmax(-1), labels)
+
+
+def per_class(targets, predicted, labels):
+    """`per_class` (precision, recall, f1, support of each label) and `confusion` (rows are true classes).
+
+    Args:
+        targets: int array (n,), the true classes.
+        predicted: int array (n,).
+        labels: names of the classes.
+    """
     numbers = range(len(labels))
-    per_class = sk.precision_recall_fscore_support(targets, scores.argmax(-1), labels=numbers, zero_division=0)
+    columns = sk.precision_recall_fscore_support(targets, predicted, labels=numbers, zero_division=0)
     names = ("precision", "recall", "f1", "support")
     return {
-        **{name: None if np.isnan(value) else value for name, value in figures.items()},
         "per_class": {
-            label: {name: values[i].item() for name, values in zip(names, per_class, strict=True)}
+            label: {name: values[i].item() for name, values in zip(names, columns, strict=True)}
             for i, label in enumerate(labels)
         },
-        "confusion": sk.confusion_matrix(targets, scores.argmax(-1), labels=numbers).tolist(),
+        "confusion": sk.confusion_matrix(targets, predicted, labels=numbers).tolist(),
     }
 
 

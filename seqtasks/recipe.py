@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from seqtasks.errors import UserError, nearest
 
@@ -33,6 +33,7 @@ class Options:
     clip_by: Literal["global_norm", "norm", "value"] = "global_norm"  # what it bounds: all, each weight's, each element
     average: float = 0.99  # momentum of the moving average of the weights that is kept; 0 for none
     patience: int = 3  # epochs without a better validation metric before training stops
+    keep: Literal["best", "last"] = "best"  # the epoch whose weights are kept: best by validation, or the last of all
     metric: str = ""  # the validation metric that chooses the best epoch; empty for the recipe's own
     time_limit: float | None = None  # seconds after which training stops cleanly
     strategy: str = "auto"  # devices: auto, cpu, gpu (the first) or mirrored (all)
@@ -41,6 +42,13 @@ class Options:
     shuffle_buffer: int = 20_000  # examples held for shuffling
     cache_mb: int = 256  # data up to this size is held in memory, larger data is read anew each epoch
     checkpoint_steps: int = 500  # steps between two checkpoints (each epoch ends with one too)
+
+
+class Asked(NamedTuple):
+    """A raw input, and what its answer begins with."""
+
+    input: Any
+    told: dict
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,20 +64,25 @@ class Recipe:
         sample: path of the built-in sample.
         sample_options: options that suit the sample, where none are given.
         load: `load(config, data, train, valid, test) -> Splits`.
-        learn: `learn(config, train) -> {name: Vocabulary}`; one of them is `labels`.
+        learn: `learn(config, train) -> {name: Vocabulary}`; one of them is `labels`, all that a target may hold.
         encode: `encode(config, assets, inputs) -> {name: tensor}` over a vector of raw inputs, in the graph. The model
             takes those that bear its inputs' names; the others go to `decode`.
-        encode_target: the same for targets.
         build: `build(config, assets) -> keras.Model`, functional.
-        decode: `decode(config, assets, outputs, features) -> {name: tensor}`, in the graph.
-        answer: `answer(assets, row) -> dict`, JSON of one row of what `decode` gives.
+        task: `task(config) -> seqtasks.tasks.Task`: how targets become numbers, outputs answers, and both figures.
         loss: `loss(config) -> keras.losses.Loss`.
-        measure: `measure(assets, targets, decoded) -> dict` of figures.
         default_metric: the one that chooses the best epoch.
-        metrics: `metrics() -> {name: f(targets, scores)}`.
-        lower_is_better: those of `metrics` that are.
-        baselines: `{name: f(config) -> scikit-learn classifier over raw inputs}`.
+        baselines: `baselines(config) -> {name: f(config) -> estimator over raw inputs}`, with `fit` and what the task
+            asks for.
         views: `views(config)`, how many times each row of a training batch is repeated.
+        settle: `settle(responder, validate) -> dict`: a last touch to the trained model, chosen by `validate()`, the
+            figure of the validation split (larger is better); what it returns is told with the training's figures.
+        illustrate: `illustrate(responder, examples) -> [(title, HTML)]`, the recipe's own part of the report, made from
+            some examples of the test split.
+        asked: `asked(config, text, tokens) -> iterable of Asked`: what an INPUT of `seqtasks predict` stands for;
+            `tokens` is whether it has been tokenised. None takes the text itself.
+        tokens: whether inputs may have been tokenised (`predict --tokens`).
+        scan: `scan(responder, path, window, stride, threshold, label) -> iterable of Hit`, `predict --window`.
+        explain: `explain(responder, raw input) -> rows`, `seqtasks explain`.
     """
 
     name: str
@@ -82,25 +95,27 @@ class Recipe:
     load: Callable
     learn: Callable
     encode: Callable
-    encode_target: Callable
     build: Callable
-    decode: Callable
-    answer: Callable
+    task: Callable
     loss: Callable
-    measure: Callable
     default_metric: str
-    metrics: Callable[[], dict[str, Callable]]
-    lower_is_better: tuple[str, ...]
-    baselines: dict[str, Callable]
+    baselines: Callable
     views: Callable[[Any], int] = lambda config: 1
+    settle: Callable | None = None
+    illustrate: Callable | None = None
+    asked: Callable | None = None
+    tokens: bool = False
+    scan: Callable | None = None
+    explain: Callable | None = None
 
     def metric(self, config):
         """The name of the metric that chooses the best epoch, and whether more of it is better."""
-        known = list(self.metrics())
+        task = self.task(config)
+        known = list(task.metrics)
         name = config.metric or self.default_metric
         if name not in known:
             raise UserError(f"unknown metric {name!r}", where="--metric", remedy=nearest(name, known))
-        return name, name not in self.lower_is_better
+        return name, name not in task.lower_is_better
 
 
 def installed():

@@ -4,7 +4,6 @@ import csv
 import json
 import math
 import warnings
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,16 +23,15 @@ LOWER_IS_BETTER = {"loss", "log_loss", "nll", "perplexity", "bits_per_character"
 CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}
 
 
-def write_report(directory: Path, sections: Sequence[tuple[str, str]] = ()) -> Path:
+def write_report(directory: Path) -> Path:
     """Writes `report.html` into the directory of a finished run.
 
     The page loads nothing from outside and runs no scripts. What the data holds is escaped.
 
     Args:
         directory: the run: `metrics.json`, and as far as there are any `config.yaml`, `history.csv`,
-            `gradient_flow.csv`, `environment.json` and `mistakes.json`.
-        sections: further parts of the page, before configuration and reproduction: a title and trusted HTML each.
-            Pictures, sounds and films go in as `data:` addresses.
+            `gradient_flow.csv`, `environment.json`, `mistakes.json` and `sections.json`. The last holds further parts
+            of the page, a title and trusted HTML each; pictures, sounds and films are in them as `data:` addresses.
 
     Returns:
         The path of the page.
@@ -45,7 +43,7 @@ def write_report(directory: Path, sections: Sequence[tuple[str, str]] = ()) -> P
     with matplotlib.rc_context(pictures.STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser has other fonts
         view = _view(run)
-    page = _template().render(run=run, **view, sections=[(title, Markup(html)) for title, html in sections])
+    page = _template().render(run=run, **view, sections=[(title, Markup(html)) for title, html in run.sections])
     path = Path(directory) / "report.html"
     with replacing(path) as temporary:
         temporary.write_bytes(page.translate(CONTROLS).encode("utf-8", "replace"))
@@ -113,6 +111,7 @@ def _read(directory):
         environment=_load(directory / "environment.json", json.load, {}),
         mistakes=_load(directory / "mistakes.json", json.load, []),
         history=_load(directory / "history.csv", _rows, []),
+        sections=_load(directory / "sections.json", json.load, []),
         gradient_flow=_load(directory / "gradient_flow.csv", _rows, []),
     )
 

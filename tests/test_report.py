@@ -10,9 +10,8 @@ import pytest
 import yaml
 
 from seqtasks.errors import UserError
-from seqtasks.metrics import LOWER_IS_BETTER
-from seqtasks.report import LOWER_IS_BETTER as REPORTED_LOWER
-from seqtasks.report import duration, number, shorten, verdict, write_report
+from seqtasks.report import LOWER_IS_BETTER, duration, number, shorten, verdict, write_report
+from seqtasks.tasks import Classification, SpanTagging, StepTagging
 
 VOID = {"meta", "br", "img", "link", "hr", "input", "col", "source", "wbr"}
 LOADING = {"src", "href", "xlink:href", "data", "srcset", "poster"}
@@ -130,8 +129,8 @@ def run(tmp_path):
     return make
 
 
-def read(directory, sections=()):
-    path = write_report(directory, sections)
+def read(directory):
+    path = write_report(directory)
     assert path == directory / "report.html"
     text = path.read_text("utf-8")
     page = Page(text)
@@ -218,7 +217,9 @@ def test_verdict_where_lower_is_better():
     assert kind == "better" and "best: WER 0.200 against 0.300 (lower is better)" in sentence
     kind, _ = verdict("wer", {"wer": 0.4}, {"best": best | {"difference": 0.1, "difference_interval": [0.05, 0.15]}})
     assert kind == "worse"
-    assert set(LOWER_IS_BETTER) <= REPORTED_LOWER
+    assert {
+        name for task in (Classification, SpanTagging, StepTagging) for name in task.lower_is_better
+    } <= LOWER_IS_BETTER
 
 
 def test_verdict_without_enough_to_say():
@@ -282,7 +283,9 @@ def test_only_metrics(run):
 
 
 def test_sections_of_a_recipe_come_before_reproduction(run):
-    _, page = read(run(), [("Words & weights", "<p>The <b>strongest</b> words</p>")])
+    directory = run()
+    (directory / "sections.json").write_text('[["Words & weights", "<p>The <b>strongest</b> words</p>"]]')
+    _, page = read(directory)
     assert page.text.index("Mistakes") < page.text.index("The strongest words") < page.text.index("This command")
     assert page.text.count("Words & weights") == 2  # in the list of parts, and as a title
 

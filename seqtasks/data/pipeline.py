@@ -37,7 +37,8 @@ class Batches:
         source: the examples.
         count: how many there are.
         encode: `encode(inputs) -> {name: tensor or ragged tensor}`, over a vector of raw inputs.
-        encode_target: `encode_target(targets) -> tensor`, the same for targets.
+        encode_target: `encode_target(targets) -> tensor or ragged tensor`, the same for targets; a ragged one has a
+            number for each step of the features, and is padded with -1.
         batch_size: rows of a batch.
         boundary: padded lengths are multiples of this.
         shuffle_buffer: rows held for shuffling; at least `count` makes it a full shuffle.
@@ -117,7 +118,10 @@ class Batches:
         sequences = {name: (pad(f, self.boundary), f.row_lengths()) for name, f in ragged.items()}
         others = {name: f for name, f in features.items() if name not in ragged}
         order = tf.argsort(lengths(features, size), stable=True)
-        return number, order, sequences, others, self.encode_target(targets)
+        targets = self.encode_target(targets)
+        if isinstance(targets, tf.RaggedTensor):
+            targets = pad(targets, self.boundary, -1)
+        return number, order, sequences, others, targets
 
     def _cut_pool(self, number, order, sequences, others, targets, seed, shuffled):
         size = tf.size(order)
@@ -134,10 +138,13 @@ class Batches:
             weight = tf.cast(tf.range(self.batch_size) < real, tf.float32)
             index = number * POOL_BATCHES * self.batch_size + tf.cast(places, tf.int64)
             picked = {name: tf.gather(f, places) for name, f in others.items()}
+            target, longest = tf.gather(targets, places), tf.constant(1, tf.int64)
             for name, (rows, row_lengths) in sequences.items():
                 longest = tf.maximum(tf.reduce_max(tf.gather(row_lengths, places)), 1)
                 picked[name] = tf.gather(rows, places)[:, : -(-longest // self.boundary) * self.boundary]
-            return picked, tf.gather(targets, places), weight, index
+            if target.shape.rank > 1:
+                target = target[:, : -(-longest // self.boundary) * self.boundary]
+            return picked, target, weight, index
 
         return tf.data.Dataset.from_tensor_slices(turns).map(batch)
 
@@ -148,8 +155,8 @@ def lengths(features, size):
     return tf.reduce_max(tf.stack(found), 0) if found else tf.zeros([size], tf.int64)
 
 
-def pad(rows, boundary):
-    """Ragged rows padded on the right with 0 to a multiple of `boundary`; dense ones as they are.
+def pad(rows, boundary, value=None):
+    """Ragged rows padded on the right with `value` (0, or "") to a multiple of `boundary`; dense ones as they are.
 
     Example:
         >>> pad(tf.ragged.constant([[1, 2, 3], [4]]), boundary=4).numpy().tolist()
@@ -159,7 +166,7 @@ def pad(rows, boundary):
         return rows
     longest = tf.maximum(rows.bounding_shape(axis=1), 1)
     padded = -(-longest // boundary) * boundary
-    dense = rows.to_tensor(shape=tf.stack([tf.constant(-1, tf.int64), padded, *rows.shape[2:]]))
+    dense = rows.to_tensor(value, shape=tf.stack([tf.constant(-1, tf.int64), padded, *rows.shape[2:]]))
     return tf.ensure_shape(dense, [None, None, *rows.shape[2:]])
 
 

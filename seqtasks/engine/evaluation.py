@@ -16,37 +16,37 @@ def evaluate(responder, source):
     """All figures of a model on one source.
 
     Returns:
-        (figures, targets, scores, mistakes): the recipe's figures with `examples`, `seconds` and `labels`; the true
-        classes; the scores; and the most confident mistakes.
+        (figures, evidence, mistakes): the task's figures with `examples` and `seconds`; the arrays from which its
+        metrics follow, a row for each example; and the gravest mistakes.
     """
-    recipe, assets, began = responder.recipe, responder.assets, time.perf_counter()
-    numbers = {label: i for i, label in enumerate(assets["labels"].tokens)}
-    targets, decoded, mistakes, count = [], [], [], 0
-    for pool, arrays in responder.stream(source):
-        truth = [numbers[example.target] for example in pool]
-        targets.extend(truth)
-        decoded.append({name: arrays[name] for name in ("scores",)})
-        for i in np.flatnonzero(arrays["scores"].argmax(-1) != truth):
-            item = (float(arrays["score"][i]), count := count + 1, pool[i], arrays["label"][i].decode())
+    task, assets, began = responder.task, responder.assets, time.perf_counter()
+    targets, outputs, mistakes, count = [], [], [], 0
+    for pool, decoded in responder.stream(source):
+        truth = task.targets(assets, [example.target for example in pool])
+        said = task.outputs(assets, decoded)
+        targets.append(truth)
+        outputs.append(said)
+        for sure, i in task.mistakes(assets, truth, said):
+            item = (sure, count := count + 1, pool[i], task.told(assets, said[i]), task.told(assets, truth[i]))
             (heapq.heappush if len(mistakes) < MISTAKES else heapq.heappushpop)(mistakes, item)
-    targets, scores = np.array(targets), np.concatenate([d["scores"] for d in decoded])
-    figures = recipe.measure(assets, targets, {"scores": scores})
-    figures |= {"labels": assets["labels"].tokens, "examples": len(targets), "seconds": time.perf_counter() - began}
+    targets, outputs = np.concatenate(targets), np.concatenate(outputs)
+    figures = task.measure(assets, targets, outputs)
+    figures |= {"examples": len(targets), "seconds": time.perf_counter() - began}
     listed = [
-        {"input": e.input, "target": e.target, "label": label, "score": score, "where": source.where(e)}
-        for score, _, e, label in sorted(mistakes, key=lambda item: -item[0])
+        {"input": task.shown(e.input), "target": true, "label": said, "score": sure, "where": source.where(e)}
+        for sure, _, e, said, true in sorted(mistakes, key=lambda item: -item[0])
     ]
-    return figures, targets, scores, listed
+    return figures, task.evidence(assets, targets, outputs), listed
 
 
-def interval(recipe, config, targets, scores):
+def interval(recipe, config, evidence):
     """{metric_interval: [low, high]} of the recipe's metric."""
     name, _ = recipe.metric(config)
-    bounds = bootstrap(recipe.metrics()[name], targets, scores, seed=config.seed)
+    bounds = bootstrap(recipe.task(config).metrics[name], *evidence, seed=config.seed)
     return {f"{name}_interval": bounds}
 
 
-def baselines(recipe, config, assets, train, test, targets, scores):
+def baselines(recipe, config, assets, train, test, evidence):
     """Each baseline of the recipe, learnt from train and measured on test, with the paired difference of the model.
 
     Returns:
@@ -54,22 +54,22 @@ def baselines(recipe, config, assets, train, test, targets, scores):
         `train_examples` and `seconds`}.
     """
     name, _ = recipe.metric(config)
-    metric = recipe.metrics()[name]
+    task = recipe.task(config)
+    metric = task.metrics[name]
     sample = reservoir(train, BASELINE_EXAMPLES, config.seed)
-    numbers = {label: i for i, label in enumerate(assets["labels"].tokens)}
     found = {}
-    for title, make in recipe.baselines.items():
+    for title, make in recipe.baselines(config).items():
         began = time.perf_counter()
-        model = make(config)
-        model.fit([e.input for e in sample], [numbers[e.target] for e in sample])
-        guesses = np.zeros((len(targets), len(numbers)))
-        row = 0
+        guess = task.baseline(assets, make(config), sample)
+        targets, guesses = [], []
         for chunk in test.chunks(4096):
-            guesses[row : row + len(chunk), model.classes_] = model.predict_proba([e.input for e in chunk])
-            row += len(chunk)
-        found[title] = recipe.measure(assets, targets, {"scores": guesses}) | {
-            "difference": metric(targets, scores) - metric(targets, guesses),
-            "difference_interval": bootstrap(metric, targets, scores, baseline=guesses, seed=config.seed),
+            targets.append(task.targets(assets, [e.target for e in chunk]))
+            guesses.append(guess(chunk))
+        targets, guesses = np.concatenate(targets), np.concatenate(guesses)
+        rival = task.evidence(assets, targets, guesses)
+        found[title] = task.measure(assets, targets, guesses) | {
+            "difference": metric(*evidence) - metric(*rival),
+            "difference_interval": bootstrap(metric, *evidence, baseline=rival[1], seed=config.seed),
             "train_examples": len(sample),
             "seconds": time.perf_counter() - began,
         }

@@ -87,7 +87,7 @@ class Loop:
             figures = self.validate()
             value = figures[self.metric]
             value = -math.inf if value is None else self.sign * value
-            if state["best_epoch"] is None or value > state["best"]:
+            if state["best_epoch"] is None or value > state["best"] or self.config.keep == "last":
                 state["best"], state["best_epoch"] = value, epoch + 1
                 checkpoint.save(self.best, checkpoint.values(self.model.weights))
         state["seconds"] += time.perf_counter() - began

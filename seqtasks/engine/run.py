@@ -73,15 +73,37 @@ class Run:
             paths = {"data": str(self.recipe.sample)}
         return self.recipe.load(self.config, **paths)
 
-    def predict(self, inputs):
+    def predict(self, inputs, tokens=False):
         """Answers for raw inputs, a list of dicts in their order.
 
         Args:
-            inputs: iterable of strings.
+            inputs: iterable of strings, as `seqtasks predict` takes them.
+            tokens: whether they have been tokenised, with spaces between the tokens.
         """
-        if isinstance(inputs, str):
-            inputs = [inputs]
-        return list(self.responder.answers(inputs))
+        return list(self.answers([inputs] if isinstance(inputs, str) else inputs, tokens))
+
+    def answers(self, inputs, tokens=False):
+        """The same, one after the other."""
+        if tokens and not self.recipe.tokens:
+            raise UserError("a recipe without tokens", where="--tokens", remedy="leave it out")
+        asked = self.recipe.asked
+        items = inputs if asked is None else (item for text in inputs for item in asked(self.config, text, tokens))
+        return self.responder.answers(items)
+
+    def scan(self, path, window, stride, threshold=0.5, label=None):
+        """What a classifier finds along a genome, window by window: an iterator of `seqtasks.data.bed.Hit`."""
+        if self.recipe.scan is None:
+            raise UserError(f"{self.recipe.name} does not scan", where="--window", remedy="leave it out")
+        return self.recipe.scan(self.responder, path, window, stride, threshold, label)
+
+    def explain(self, text):
+        """What in an input made the answer: a list of rows."""
+        if self.recipe.explain is None:
+            raise UserError(f"{self.recipe.name} does not explain", where="explain", remedy="take a run of dna")
+        found = [
+            self.recipe.explain(self.responder, item.input) for item in self.recipe.asked(self.config, text, False)
+        ]
+        return [row for rows in found for row in rows]
 
     def evaluate(self, data=None, split="test"):
         """Figures on a split of the run's data, or of other data; a single file of other data counts whole.
@@ -100,10 +122,11 @@ class Run:
             if split not in splits:
                 raise UserError(f"unknown split {split!r}", where="--split", remedy="take train, validation or test")
             source = splits[split]
-        sources, surveys = survey([(split, source)], self.config.cache_mb, training=False)
-        check_labels(sources, surveys, self.assets["labels"].tokens)
-        figures, targets, scores, _ = evaluate(self.responder, sources[split])
-        return figures | interval(self.recipe, self.config, targets, scores)
+        task = self.responder.task
+        sources, surveys = survey([(split, source)], task, self.config.cache_mb, training=False)
+        check_labels(sources, surveys, task, self.assets["labels"].tokens)
+        figures, evidence, _ = evaluate(self.responder, sources[split])
+        return figures | interval(self.recipe, self.config, evidence)
 
     def export(self, directory, overwrite=False):
         """Write a SavedModel that takes raw strings; see `seqtasks.export.export`."""

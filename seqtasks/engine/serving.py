@@ -20,12 +20,13 @@ class Responder:
 
     def __init__(self, recipe, config, assets, model):
         self.recipe, self.config, self.assets, self.model = recipe, config, assets, model
+        self.task = recipe.task(config)
         self._decode = None
 
     def decode(self, features):
         """Decoded tensors of padded features, in the graph."""
         outputs = self.model({i.name: features[i.name] for i in self.model.inputs}, training=False)
-        return self.recipe.decode(self.config, self.assets, outputs, features)
+        return self.task.decode(self.assets, outputs, features)
 
     def encode(self, inputs):
         return self.recipe.encode(self.config, self.assets, inputs)
@@ -47,7 +48,7 @@ class Responder:
             rows = {name: pad(tf.gather(f, places), 1) for name, f in features.items()}
             parts.append({name: value.numpy() for name, value in self._decode(rows).items()})
         back = np.argsort(order, kind="stable")
-        return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+        return {name: stacked([part[name] for part in parts])[back] for name in parts[0]}
 
     def stream(self, inputs):
         """Pools of raw inputs, or of examples, each with its decoded arrays, in order."""
@@ -55,7 +56,23 @@ class Responder:
             yield pool, self.respond([getattr(item, "input", item) for item in pool])
 
     def answers(self, inputs):
-        """The JSON answers of any iterable of raw inputs, one each, in order."""
+        """The JSON answers of any iterable of raw inputs, or of `Asked`, one each, in order."""
         for pool, decoded in self.stream(inputs):
-            for i in range(len(pool)):
-                yield self.recipe.answer(self.assets, {name: value[i] for name, value in decoded.items()})
+            for i, item in enumerate(pool):
+                answer = self.task.answer(self.assets, {name: value[i] for name, value in decoded.items()})
+                yield {**getattr(item, "told", {}), **answer}
+
+
+def stacked(arrays):
+    """Arrays one below the other; where their second axes differ, padded on the right with "" or -1.
+
+    Example:
+        >>> stacked([np.array([[1, 2]]), np.array([[3]])]).tolist()
+        [[1, 2], [3, -1]]
+    """
+    if arrays[0].ndim < 2:
+        return np.concatenate(arrays)
+    longest, value = max(array.shape[1] for array in arrays), b"" if arrays[0].dtype == object else -1
+    rest = [(0, 0)] * (arrays[0].ndim - 2)
+    padding = [[(0, 0), (0, longest - array.shape[1]), *rest] for array in arrays]
+    return np.concatenate([np.pad(a, p, constant_values=value) for a, p in zip(arrays, padding, strict=True)])

@@ -19,11 +19,12 @@ class Survey:
     longest_run: int  # of one label: data sorted by label shuffles badly in a small buffer
 
 
-def survey(splits, cache_mb, training=True):
+def survey(splits, task, cache_mb, training=True):
     """Read every split once.
 
     Args:
         splits: pairs of name and source.
+        task: what a target's labels are.
         cache_mb: size up to which a split is held in memory.
         training: whether there is a train split that must fit the others.
 
@@ -33,7 +34,7 @@ def survey(splits, cache_mb, training=True):
     Raises:
         UserError: if a split is empty, train has one label only, or another split has a label that train has not.
     """
-    read = {name: _read(source, cache_mb * 2**20) for name, source in splits}
+    read = {name: _read(source, task, cache_mb * 2**20) for name, source in splits}
     surveys = {name: found for name, (_, found) in read.items()}
     for name, found in surveys.items():
         if not found.examples:
@@ -42,15 +43,19 @@ def survey(splits, cache_mb, training=True):
     splits = {name: source for name, (source, _) in read.items()}
     if not training:
         return splits, surveys
-    if len(surveys["train"].labels) < 2:
-        only = next(iter(surveys["train"].labels))
-        remedy = "a classifier needs at least two; check the label column"
-        raise UserError(f"every example has the label {only!r}", where=surveys["train"].name, remedy=remedy)
-    check_labels(splits, surveys, surveys["train"].labels)
+    found = surveys["train"].labels
+    if not found:
+        raise UserError("no example has a label", where=surveys["train"].name, remedy="check the column of the labels")
+    if len(found) < task.fewest_labels:
+        remedy = f"a model needs at least {task.fewest_labels}; check the label column"
+        raise UserError(
+            f"every example has the label {next(iter(found))!r}", where=surveys["train"].name, remedy=remedy
+        )
+    check_labels(splits, surveys, task, found)
     return splits, surveys
 
 
-def check_labels(splits, surveys, known):
+def check_labels(splits, surveys, task, known):
     """Every label of every split must be known.
 
     Raises:
@@ -58,20 +63,21 @@ def check_labels(splits, surveys, known):
     """
     for name, source in splits.items():
         if set(surveys[name].labels) - set(known):
-            example = next(e for e in source if e.target not in known)
+            found = ((e, label) for e in source for label in task.labels(e.target) if label not in known)
+            example, label = next(found)
             raise UserError(
-                f"the label {example.target!r} of the {name} split is not among those of train ({', '.join(known)})",
+                f"the label {label!r} of the {name} split is not among those of train ({', '.join(known)})",
                 where=source.where(example),
                 remedy="correct it, or give train examples of it",
             )
 
 
-def _read(source, limit):
+def _read(source, task, limit):
     labels, digest, held, size = Counter(), hashlib.sha256(), [], 0
-    run = longest = 0
+    run = longest = count = 0
     last = None
-    for example in source:
-        labels[example.target] += 1
+    for count, example in enumerate(source, 1):  # noqa: B007
+        labels.update(task.labels(example.target))
         text = f"{example.input}\t{example.target}\n".encode("utf-8", "surrogatepass")
         digest.update(text)
         run = run + 1 if example.target == last else 1
@@ -83,5 +89,5 @@ def _read(source, limit):
                 held = None
     if held is not None:
         source = Held(lambda: iter(held), source.name, source.size)
-    found = Survey(source.name, sum(labels.values()), dict(sorted(labels.items())), digest.hexdigest(), longest)
+    found = Survey(source.name, count, dict(sorted(labels.items())), digest.hexdigest(), longest)
     return source, found

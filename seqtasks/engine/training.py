@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import fnmatch
 import importlib.metadata
+import itertools
 import json
 import logging
 import os
@@ -16,7 +17,6 @@ import warnings
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from seqtasks import diagnosis, distribute
@@ -34,6 +34,7 @@ from seqtasks.recipe import find
 
 log = logging.getLogger("seqtasks")
 COMPILED_BOUNDARY = 8  # XLA compiles for every padded length: few of them
+SHOWN = 12  # examples of the test split in a recipe's own part of the report
 PACKAGES = ("seqtasks", "tensorflow", "keras", "numpy", "scikit-learn")
 
 
@@ -147,10 +148,13 @@ class _Setup:
     directory: Path
     command: str = ""
 
+    def __post_init__(self):
+        self.task = self.recipe.task(self.config)
+
     def read(self):
         paths = self.paths if any(self.paths.values()) else {"data": str(self.recipe.sample)}
         splits = self.recipe.load(self.config, **paths)
-        sources, surveys = survey(splits, self.config.cache_mb)
+        sources, surveys = survey(splits, self.task, self.config.cache_mb)
         for split, found in surveys.items():
             if split == "train" and found.longest_run > self.config.shuffle_buffer:
                 what = f"{found.name}: {found.longest_run} examples of one label in a row, more than --shuffle_buffer"
@@ -181,7 +185,7 @@ class _Setup:
             source,
             found.examples,
             lambda inputs: recipe.encode(config, assets, inputs),
-            lambda targets: recipe.encode_target(config, assets, targets),
+            lambda targets: self.task.encode_target(assets, targets),
             config.batch_size,
             COMPILED_BOUNDARY if config.jit else 1,
             config.shuffle_buffer,
@@ -197,7 +201,7 @@ class _Setup:
             self.check_unchanged(surveys)
         assets = load_assets(self.directory / "encoder") if resume else None
         assets = assets or (base.assets if base else recipe.learn(config, sources["train"]))
-        check_labels(sources, surveys, assets["labels"].tokens)
+        check_labels(sources, surveys, self.task, assets["labels"].tokens)
         batches = self.batches(sources["train"], surveys["train"], assets)
         keras.utils.set_random_seed(config.seed)
         with _policy(config.precision), strategy.scope():
@@ -205,12 +209,13 @@ class _Setup:
         if not resume:
             self.begin(assets, surveys, overwrite)
         responder = Responder(recipe, config, assets, model)
-        weights = self.class_weights(surveys["train"], assets)
+        balanced = getattr(config, "class_weights", "none") == "balanced"
+        weights = self.task.class_weights(assets, surveys["train"].labels) if balanced else None
         views = recipe.views(config)
 
         def inputs(features, targets, weight, index):
             chosen = {i.name: features[i.name] for i in model.inputs}
-            row = chosen, targets, weight * tf.gather(weights, targets)
+            row = chosen, targets, weight if weights is None else weight * tf.gather(weights, targets)
             return tf.nest.map_structure(lambda x: tf.repeat(x, views, axis=0), row) if views > 1 else row
 
         def validate():
@@ -246,13 +251,6 @@ class _Setup:
         optimizer.build(model.trainable_variables)
         return model
 
-    def class_weights(self, found, assets):
-        labels = assets["labels"].tokens
-        if getattr(self.config, "class_weights", "none") == "none":
-            return tf.ones([len(labels)])
-        counts = np.array([found.labels.get(label, 0) for label in labels], "float32")
-        return tf.constant(counts.sum() / (len(labels) * np.maximum(counts, 1)), tf.float32)
-
     def begin(self, assets, surveys, overwrite):
         if overwrite and self.directory.exists():
             shutil.rmtree(self.directory)
@@ -285,11 +283,16 @@ class _Setup:
     def finish(self, loop, responder, sources, surveys):
         """Measure the best weights, compare with the baselines, and write what makes the run complete."""
         config, recipe, state, model = self.config, self.recipe, loop.state, responder.model
-        name, _ = recipe.metric(config)
+        name, larger = recipe.metric(config)
+
+        def validate():
+            return evaluation.evaluate(responder, sources["validation"])[0][name] * (1 if larger else -1)
+
+        settled = recipe.settle(responder, validate) if recipe.settle else {}
         validation, *_ = evaluation.evaluate(responder, sources["validation"])
-        test, targets, scores, mistakes = evaluation.evaluate(responder, sources["test"])
-        test |= evaluation.interval(recipe, config, targets, scores)
-        given = (recipe, config, responder.assets, sources["train"], sources["test"], targets, scores)
+        test, evidence, mistakes = evaluation.evaluate(responder, sources["test"])
+        test |= evaluation.interval(recipe, config, evidence)
+        given = (recipe, config, responder.assets, sources["train"], sources["test"], evidence)
         compared = evaluation.baselines(*given)
         plain = type(model).from_config(model.get_config())  # without the optimizer
         plain.set_weights(model.get_weights())
@@ -297,6 +300,9 @@ class _Setup:
         plain.save(temporary)
         temporary.replace(self.directory / "model.keras")
         write_json(self.directory / "mistakes.json", mistakes)
+        if recipe.illustrate:
+            examples = list(itertools.islice(sources["test"], SHOWN))
+            write_json(self.directory / "sections.json", recipe.illustrate(responder, examples))
         longest = min(len(loop.batches), POOL_BATCHES) - 1  # the last batch of the first pool
         flow = diagnosis.gradient_flow(model, next(iter(loop.batches.epoch(start=longest).map(loop.inputs))))
         write_csv(self.directory / "gradient_flow.csv", diagnosis.rows(flow))
@@ -310,6 +316,7 @@ class _Setup:
             "seconds": state["seconds"],
             "examples_per_second": len(rows) * surveys["train"].examples / max(state["seconds"], 1e-9),
             "parameters": model.count_params(),
+            **settled,
         }
         figures = {"metric": name, "train": trained, "validation": validation, "test": test, "baselines": compared}
         write_json(self.directory / "metrics.json", figures)

@@ -1,0 +1,83 @@
+"""What a task is."""
+
+import numpy as np
+
+
+class Task:
+    """What recipes with the same kind of target share, from the target's string to the figures.
+
+    Subclasses give all methods that raise here; the others have the meaning that most tasks want.
+
+    Attributes:
+        metrics: {name: f(*evidence) -> float}, of which one chooses the best epoch.
+        lower_is_better: those of them that are.
+        fewest_labels: how many different labels train must have.
+    """
+
+    metrics = {}
+    lower_is_better = ()
+    fewest_labels = 1
+
+    def labels(self, target):
+        """The labels in the target of one example, as the data is counted by."""
+        return (target,)
+
+    def encode_target(self, assets, targets):
+        """Numbers of a vector of targets, dense or ragged, in the graph; ragged ones are padded with -1."""
+        raise NotImplementedError
+
+    def decode(self, assets, outputs, features):
+        """Answer tensors {name: (batch, ...)} of a model's outputs, in the graph."""
+        raise NotImplementedError
+
+    def answer(self, assets, row):
+        """The JSON answer of one row of what `decode` gives."""
+        raise NotImplementedError
+
+    def targets(self, assets, strings):
+        """An array with a row for each target string, as the figures are computed from."""
+        raise NotImplementedError
+
+    def outputs(self, assets, decoded):
+        """The same of decoded arrays."""
+        raise NotImplementedError
+
+    def evidence(self, assets, targets, outputs):
+        """Arrays with a row for each example from which the metrics of any draw of the examples follow."""
+        return targets, outputs
+
+    def measure(self, assets, targets, outputs):
+        """All figures, a dict."""
+        raise NotImplementedError
+
+    def mistakes(self, assets, targets, outputs):
+        """Pairs (how sure, number of the row) of the rows that are wrong."""
+        raise NotImplementedError
+
+    def told(self, assets, output):
+        """One row of `outputs` as a word for a list of mistakes."""
+        raise NotImplementedError
+
+    def shown(self, raw):
+        """A raw input as a person wants to read it."""
+        return raw
+
+    def baseline(self, assets, model, sample):
+        """Fit a baseline on examples; returns a function from examples to an array as `outputs` gives."""
+        raise NotImplementedError
+
+    def class_weights(self, assets, counts):
+        """The weight of each class in the loss, by number, so that rare ones count as much as frequent ones."""
+        raise NotImplementedError
+
+
+def rows(lists):
+    """Lists of any lengths as the rows of one array of objects.
+
+    Example:
+        >>> rows([[1, 2], [3]]).shape
+        (2,)
+    """
+    array = np.empty(len(lists), object)
+    array[:] = lists
+    return array
