@@ -2,7 +2,10 @@
 
 import importlib
 
-_ROOMS = ("pipeline", "sources", "splits", "text", "vectors", "vocabulary")
+_ROOMS = (
+    "bases", "bed", "dna", "genome", "pipeline", "sources", "splits", "tags", "text", "tokenizer", "tokens", "vectors",
+    "vocabulary",
+)  # fmt: skip
 __all__ = list(_ROOMS)
 
 

@@ -3,9 +3,11 @@
 A source holds no data: each iteration opens the files anew, so that a file larger than memory is no special case.
 """
 
+import codecs
 import csv
 import gzip
 import hashlib
+import io
 import itertools
 import json
 import sys
@@ -77,11 +79,14 @@ class Columns:
         text: name or number (from 1) of the column with the text; None looks for a usual name.
         label: the same for the label. A table of two columns without usual names is text, label.
         header: whether the first line holds names; None decides by whether it holds the names looked for.
+        text_names, label_names: the usual names, the first that is there counts.
     """
 
     text: str | None = None
     label: str | None = None
     header: bool | None = None
+    text_names: tuple[str, ...] = TEXT_NAMES
+    label_names: tuple[str, ...] = LABEL_NAMES
 
 
 def suffix_of(path):
@@ -128,7 +133,27 @@ def open_text(path):
     return opener(path, "rt", encoding="utf-8-sig", newline="")
 
 
-def _faults(path, error):
+def open_bytes(path):
+    """A file as bytes, without a byte order mark, gzip by its name.
+
+    Raises:
+        UserError: if there is no such file, nothing in it, or no gzip where there should be.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError("no such file", where=path, remedy="check the path")
+    if path.stat().st_size == 0:
+        raise UserError("the file is empty", where=path, remedy="give a file that holds records")
+    try:
+        file = io.BufferedReader(gzip.GzipFile(path)) if path.name.lower().endswith(".gz") else path.open("rb")
+        if file.peek(3)[:3] == codecs.BOM_UTF8:
+            file.read(3)
+    except UNREADABLE as error:
+        raise faults(path, error) from None
+    return file
+
+
+def faults(path, error):
     """What a person can do about a file that cannot be read."""
     if isinstance(error, UnicodeDecodeError):
         opener = gzip.open if str(path).lower().endswith(".gz") else open
@@ -173,7 +198,7 @@ def _read_table(path, delimiter, columns):
         remedy = "close every quote, and double quotes inside a quoted field"
         raise UserError(f"not a table ({error})", where=f"{path}:{rows.line_num}", remedy=remedy) from None
     except UNREADABLE as error:
-        raise _faults(path, error) from None
+        raise faults(path, error) from None
 
 
 def _find_columns(path, first, columns):
@@ -187,7 +212,7 @@ def _find_columns(path, first, columns):
             return int(wanted) - 1 if 0 < int(wanted) <= len(first) else None
         return names.index(wanted.lower()) if wanted.lower() in names else None
 
-    text, label = find(columns.text, TEXT_NAMES), find(columns.label, LABEL_NAMES)
+    text, label = find(columns.text, columns.text_names), find(columns.label, columns.label_names)
     named = ((columns.text, text), (columns.label, label))
     missing = next((name for name, place in named if name is not None and place is None), None)
     by_number = all((c or "").isdigit() for c in (columns.text, columns.label))
@@ -210,8 +235,8 @@ def _find_columns(path, first, columns):
 
 
 def _read_lines(path, columns):
-    text_names = (columns.text,) if columns.text else TEXT_NAMES
-    label_names = (columns.label,) if columns.label else LABEL_NAMES
+    text_names = (columns.text,) if columns.text else columns.text_names
+    label_names = (columns.label,) if columns.label else columns.label_names
     try:
         with open_text(path) as file:
             for number, line in enumerate(file, 1):
@@ -235,7 +260,7 @@ def _read_lines(path, columns):
                     raise UserError("the label is empty", where=where, remedy="give one, or leave the line out")
                 yield Example(text, label, number)
     except UNREADABLE as error:
-        raise _faults(path, error) from None
+        raise faults(path, error) from None
 
 
 def _field(record, names, where, option):
@@ -279,7 +304,7 @@ def open_folder(path):
                 with open_text(file) as text:
                     yield Example(text.read(), label, str(file))
             except UNREADABLE as error:
-                raise _faults(file, error) from None
+                raise faults(file, error) from None
 
     return Source(read, str(path), sum(file.stat().st_size for file, _ in files))
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from seqtasks.data.sources import SUFFIXES, Columns, Source, open_source, open_tfds, suffix_of
 from seqtasks.errors import UserError
@@ -36,27 +38,48 @@ def part(text):
     return int(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), 16) % 10
 
 
-def find_splits(data, columns=Columns(), train=None, valid=None, test=None):
+class Formats(NamedTuple):
+    """How the files of a kind of data are read.
+
+    Args:
+        open: `open(path, options) -> Source`.
+        suffixes: of the files that may hold a split.
+        open_tfds: `open_tfds(name, split, options) -> Source`, or None.
+    """
+
+    open: Callable
+    suffixes: tuple[str, ...]
+    open_tfds: Callable | None = None
+
+
+TEXTS = Formats(open_source, SUFFIXES, open_tfds)
+
+
+def find_splits(data, options=Columns(), train=None, valid=None, test=None, formats=TEXTS):
     """The splits behind `--data`, `--train`, `--valid` and `--test`.
 
     Args:
         data: a folder with `train.*`, `valid.*` (or `dev.*`, `validation.*`) and `test.*`, files or folders; one file
             or one folder with a sub-folder per class, which is split 80/10/10 by `part`; or `tfds:NAME`.
-        columns: how to read tables.
+        options: how to read a file, as `formats` takes it.
         train, valid, test: paths that take the place of what `data` holds.
+        formats: what the files may be.
 
     Raises:
         UserError: if there is nothing to train on.
     """
-    found = _tfds(str(data)[5:], columns) if str(data).startswith("tfds:") else _paths(data)
+    if str(data).startswith("tfds:") and formats.open_tfds:
+        found = _tfds(str(data)[5:], options, formats)
+    else:
+        found = _paths(data, formats)
     found |= {k: v for k, v in (("train", train), ("validation", valid), ("test", test)) if v is not None}
     if "train" not in found:
         raise UserError("nothing to train on", where=data or "--train", remedy="give --data or --train a file")
-    sources = {k: v if isinstance(v, Source) else open_source(v, columns) for k, v in found.items()}
+    sources = {k: v if isinstance(v, Source) else formats.open(v, options) for k, v in found.items()}
     return Splits(**_complete(sources))
 
 
-def _paths(data):
+def _paths(data, formats):
     if data is None:
         return {}
     data = Path(data)
@@ -64,7 +87,9 @@ def _paths(data):
         return {"train": data}
     found = {}
     for split, names in NAMES.items():
-        here = sorted(p for p in data.iterdir() if _stem(p) in names and (p.is_dir() or suffix_of(p) in SUFFIXES))
+        here = sorted(
+            p for p in data.iterdir() if _stem(p) in names and (p.is_dir() or suffix_of(p) in formats.suffixes)
+        )
         if len(here) > 1:
             listed = ", ".join(p.name for p in here)
             raise UserError(f"several files for {split}: {listed}", where=data, remedy=f"name one with --{names[0]}")
@@ -80,7 +105,7 @@ def _stem(path):
     return path.name.lower() if path.is_dir() else path.name.lower().split(".")[0]
 
 
-def _tfds(name, columns):
+def _tfds(name, options, formats):
     import tensorflow_datasets as tfds
 
     try:
@@ -90,7 +115,7 @@ def _tfds(name, columns):
     except tfds.core.DatasetNotFoundError:
         raise UserError("no such data set", where=f"tfds:{name}", remedy="see tfds.list_builders()") from None
     names = {split: next((n for n in names if n in available), None) for split, names in NAMES.items()}
-    return {split: open_tfds(name, n, columns) for split, n in names.items() if n is not None}
+    return {split: formats.open_tfds(name, n, options) for split, n in names.items() if n is not None}
 
 
 def _complete(sources):

@@ -70,16 +70,29 @@ def cut(ragged, max_length):
     return ragged[:, :max_length], ragged.row_lengths() > max_length
 
 
-def affixes(words, lengths, buckets):
+def normal(tokens):
+    """Tokens in lower case, each digit a 0: what vocabularies count and look up.
+
+    Example:
+        >>> normal(tf.constant(["May", "1984"])).numpy().tolist()
+        [b'may', b'0000']
+    """
+    values = tokens.flat_values if isinstance(tokens, tf.RaggedTensor) else tokens
+    values = tf.strings.regex_replace(tf.strings.lower(values, encoding="utf-8"), r"\p{Nd}", "0")
+    return tokens.with_flat_values(values) if isinstance(tokens, tf.RaggedTensor) else values
+
+
+def affixes(words, lengths, buckets, wholes=()):
     """Numbers of the hashed prefixes and suffixes of words, so that words never seen still look like others.
 
     Args:
         words: ragged string tensor (batch, None).
         lengths: how many letters, e.g. (2, 3, 4); a shorter word has no such affix (0).
         buckets: numbers run from 1 to `buckets - 1`.
+        wholes: further ragged string tensors of the same shape, each hashed whole as a column of its own.
 
     Returns:
-        A ragged int32 tensor (batch, None, 2 len(lengths)).
+        A ragged int32 tensor (batch, None, 2 len(lengths) + len(wholes)).
 
     Example:
         >>> ids = affixes(tf.ragged.constant([["walking", "talking", "a"]]), (3,), 1000).to_list()[0]
@@ -88,11 +101,17 @@ def affixes(words, lengths, buckets):
     """
     distinct, places = tf.unique(words.flat_values)
     size = tf.strings.length(distinct, "UTF8_CHAR")
+
+    def hashed(mark, strings):
+        number = tf.strings.to_hash_bucket_fast(tf.strings.join([mark, strings]), buckets - 1) + 1
+        return tf.cast(number, tf.int32)
+
     columns = []
     for length in lengths:
         starts = ((f"{length}<", tf.zeros_like(size)), (f"{length}>", tf.maximum(size - length, 0)))
         for mark, start in starts:
             piece = tf.strings.substr(distinct, start, tf.fill(tf.shape(size), length), "UTF8_CHAR")
-            number = tf.strings.to_hash_bucket_fast(tf.strings.join([mark, piece]), buckets - 1) + 1
-            columns.append(tf.where(size >= length, tf.cast(number, tf.int32), 0))
-    return words.with_flat_values(tf.gather(tf.stack(columns, 1), places))
+            columns.append(tf.where(size >= length, hashed(mark, piece), 0))
+    columns = tf.gather(tf.stack(columns, 1), places)
+    columns = [columns, *(hashed(f"{i}=", whole.flat_values)[:, None] for i, whole in enumerate(wholes))]
+    return words.with_flat_values(tf.concat(columns, 1))

@@ -1,0 +1,236 @@
+"""Tagging schemes: how the tags of tokens say where an entity begins and ends.
+
+| scheme | tags | an entity of three tokens, of one, and of one right after another of its type |
+|---|---|---|
+| IOB1 | I, and B where two entities of a type touch | I I I, I, B |
+| IOB2 (BIO) | B begins | B I I, B, B |
+| IOBES (BIOES, BILOU, BMES) | B begins, E ends, S is alone | B I E, S, S |
+
+Inside the house tags are IOBES, with these letters.
+"""
+
+import functools
+import itertools
+import re
+
+import numpy as np
+
+from seqtasks.errors import UserError, nearest
+
+SCHEMES = {  # every name of a scheme, and ours
+    **{name: "IOB1" for name in ("IOB1", "IO")},
+    **{name: "IOB2" for name in ("IOB2", "BIO")},
+    **{name: "IOBES" for name in ("IOBES", "BIOES", "BILOU", "BMES", "BMEWO")},
+}
+_LETTERS = {"M": "I", "L": "E", "U": "S", "W": "S"} | {letter: letter for letter in "BIES"}
+_TAG = re.compile(rf"([{''.join(_LETTERS)}])-(\S(?:.*\S)?)")
+
+
+def parse(tag, where=""):
+    """The letter (B, I, E, S, or O) and the type of a tag.
+
+    Raises:
+        UserError: if it is a tag of no scheme.
+
+    Example:
+        >>> parse("B-PER"), parse("U-work of art"), parse("O")
+        (('B', 'PER'), ('S', 'work_of_art'), ('O', ''))
+    """
+    found = _parse(tag)
+    if not found:
+        remedy = "tags are O, or B-, I-, E- or S- and a type (B-PER)"
+        raise UserError(f"{tag!r:.60} is a tag of no known scheme", where=where, remedy=remedy)
+    return found
+
+
+@functools.lru_cache(maxsize=10_000)
+def _parse(tag):
+    found = _TAG.fullmatch(tag)
+    return ("O", "") if tag == "O" else (_LETTERS[found[1]], type_named(found[2])) if found else None
+
+
+def type_named(label):
+    """A type as tags hold it: without white space inside, so that tags can be written in one line.
+
+    Example:
+        >>> type_named(" work of art ")
+        'work_of_art'
+    """
+    return "_".join(label.split())
+
+
+def scheme_named(text, where="--scheme"):
+    """Our name of a scheme that goes by several.
+
+    Example:
+        >>> scheme_named("BILOU")
+        'IOBES'
+    """
+    if text.upper() not in SCHEMES:
+        raise UserError(f"unknown scheme {text!r}", where=where, remedy=nearest(text.upper(), SCHEMES))
+    return SCHEMES[text.upper()]
+
+
+def recognise(sentences):
+    """The scheme of a file, in one pass: the one with the fewest faults where a file breaks every one.
+
+    Args:
+        sentences: iterable of the tags of one sentence each.
+
+    Returns:
+        "IOB1", "IOB2" or "IOBES"; "IOB2" where there is no entity.
+
+    Raises:
+        UserError: at a tag of no scheme.
+
+    Example:
+        >>> recognise([["O", "I-PER", "I-PER"]]), recognise([["B-PER", "I-PER"]]), recognise([["U-PER"]])
+        ('IOB1', 'IOB2', 'IOBES')
+    """
+    ends, broken = False, {"IOB1": 0, "IOB2": 0}
+    for tags in sentences:
+        parsed = [parse(tag) for tag in tags]
+        ends = ends or any(letter in "ES" for letter, _ in parsed)
+        for before, after in zip([("O", ""), *parsed], parsed, strict=False):
+            touching = before[0] != "O" and before[1] == after[1]
+            broken["IOB1"] += after[0] == "B" and not touching
+            broken["IOB2"] += after[0] == "I" and not touching
+    return "IOBES" if ends else min(("IOB2", "IOB1"), key=broken.get)
+
+
+def faults(tags, scheme):
+    """What is not as the scheme wants it, as pairs (place, what).
+
+    Example:
+        >>> faults(["I-PER", "O", "B-PER", "I-LOC"], "IOB2")
+        [(0, 'I-PER at the beginning'), (3, 'I-LOC after B-PER')]
+        >>> faults(["B-PER", "O", "B-PER"], "IOBES")
+        [(0, 'B-PER before O'), (2, 'B-PER at the end')]
+    """
+    found = []
+    for place, (before, after) in enumerate(itertools.pairwise([None, *tags, None])):
+        blame = _wrong(before, after, scheme)
+        if blame == "after":
+            found.append((place, f"{after} after {before}" if place else f"{after} at the beginning"))
+        elif blame == "before":
+            found.append((place - 1, f"{before} before {after}" if place < len(tags) else f"{before} at the end"))
+    return found
+
+
+@functools.lru_cache(maxsize=100_000)
+def _wrong(before, after, scheme):
+    """Which of two neighbours is to blame, "before" or "after", or None; None is what lies beyond a sentence."""
+    (left, kind), (right, other) = (("O", "") if tag is None else parse(tag) for tag in (before, after))
+    same = kind == other
+    if scheme != "IOBES":
+        if right in "ES":
+            return "after"
+        return "after" if right == ("I" if scheme == "IOB2" else "B") and not (left in "BI" and same) else None
+    open_, goes_on = left in "BI", right in "IE"
+    if goes_on and not (open_ and same):
+        return "after"
+    return "before" if open_ and not goes_on else None
+
+
+def spans(tags, scheme):
+    """The entities of a valid sequence as (type, start, end), half-open, from left to right.
+
+    Raises:
+        ValueError: if the sequence is not valid; see `repair`.
+
+    Example:
+        >>> spans(["B-PER", "I-PER", "O", "B-LOC"], "IOB2")
+        [('PER', 0, 2), ('LOC', 3, 4)]
+    """
+    if wrong := faults(tags, scheme):
+        raise ValueError(f"no valid {scheme}: {wrong[0][1]} at place {wrong[0][0]}")
+    return _read(tags)
+
+
+def _read(tags):
+    """The entities of any sequence, as conlleval reads them; a valid one is read alike in all schemes."""
+    found, start = [], None
+    before = ("O", "")
+    for place, after in enumerate([*map(parse, tags), ("O", "")]):
+        changed = before[0] == "O" or before[1] != after[1]
+        begins = after[0] in "BS" or (after[0] in "IE" and (changed or before[0] in "ES"))
+        if start is not None and (begins or after[0] == "O"):
+            found.append((before[1], start, place))
+            start = None
+        start = place if begins else start
+        before = after
+    return found
+
+
+def write(entities, length, scheme):
+    """The tags of entities in a scheme: what `spans` reads.
+
+    Example:
+        >>> write([("PER", 0, 2), ("PER", 2, 3)], 4, "IOB1")
+        ['I-PER', 'I-PER', 'B-PER', 'O']
+    """
+    tags = ["O"] * length
+    for kind, start, end in entities:
+        if not 0 <= start < end <= length or any(tag != "O" for tag in tags[start:end]):
+            raise ValueError(f"{kind} {start}-{end} is empty, lies outside the {length} tokens or on another entity")
+        tags[start:end] = [f"I-{kind}"] * (end - start)
+        if scheme == "IOBES":
+            tags[end - 1] = f"E-{kind}"
+        if scheme != "IOB1":
+            tags[start] = f"S-{kind}" if scheme == "IOBES" and end - start == 1 else f"B-{kind}"
+    if scheme == "IOB1":
+        ends = {(kind, end) for kind, _, end in entities}
+        for kind, start, _ in entities:
+            tags[start] = f"B-{kind}" if (kind, start) in ends else f"I-{kind}"
+    return tags
+
+
+def iobes(entities, length):
+    """The IOBES tags of entities.
+
+    Example:
+        >>> iobes([("PER", 0, 3), ("LOC", 4, 5)], 5)
+        ['B-PER', 'I-PER', 'E-PER', 'O', 'S-LOC']
+    """
+    return write(entities, length, "IOBES")
+
+
+def repair(tags, scheme):
+    """The nearest valid sequence: an I- without a beginning begins an entity, an entity without an end ends.
+
+    Example:
+        >>> repair(["I-PER", "I-PER", "O", "B-LOC", "O"], "IOBES")
+        ['B-PER', 'E-PER', 'O', 'S-LOC', 'O']
+    """
+    return write(_read(tags), len(tags), scheme)
+
+
+def tagset(types):
+    """All IOBES tags of some types, in the order of their numbers.
+
+    Example:
+        >>> tagset(["PER", "LOC"])
+        ['O', 'B-PER', 'I-PER', 'E-PER', 'S-PER', 'B-LOC', 'I-LOC', 'E-LOC', 'S-LOC']
+    """
+    return ["O", *(f"{letter}-{kind}" for kind in types for letter in "BIES")]
+
+
+def constraints(tags):
+    """Which tags may stand where, in IOBES if one of them begins with E or S, otherwise in IOB2.
+
+    Args:
+        tags: all tags, in the order of their numbers.
+
+    Returns:
+        Boolean arrays: start (K,), what may begin a sentence; transitions (K, K), what may follow (column) what (row);
+        end (K,), what may end one.
+
+    Example:
+        >>> start, transitions, end = constraints(["O", "B-X", "I-X"])
+        >>> start.tolist(), transitions[0].tolist(), end.tolist()
+        ([True, True, False], [True, True, False], [True, True, True])
+    """
+    scheme = "IOBES" if any(parse(tag)[0] in "ES" for tag in tags) else "IOB2"
+    around = [None, *tags]
+    allowed = np.array([[_wrong(before, after, scheme) is None for after in around] for before in around])
+    return allowed[0, 1:], allowed[1:, 1:], allowed[1:, 0]
