@@ -68,7 +68,7 @@ def ours(sources, surveys, **fields):
         sources["train"],
         surveys["train"].examples,
         lambda texts: recipe.encode(config, assets, texts),
-        lambda labels: recipe.encode_target(config, assets, labels),
+        lambda labels: recipe.task(config).encode_target(assets, labels),
         BATCH,
         boundary=1,
     )

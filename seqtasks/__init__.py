@@ -7,7 +7,10 @@ The package loads its rooms when they are first used, so that `import seqtasks` 
 import importlib
 
 __version__ = "0.1.0"
-_ROOMS = ("cells", "data", "distribute", "engine", "export", "layers", "losses", "metrics", "models", "optimizers")
+_ROOMS = (
+    "baselines", "cells", "crf", "data", "distribute", "dna", "engine", "errors", "export", "highlights", "layers",
+    "losses", "metrics", "models", "optimizers", "tasks",
+)  # fmt: skip
 _FUNCTIONS = {
     "train": "engine.training",
     "finetune": "engine.training",

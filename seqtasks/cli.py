@@ -18,6 +18,8 @@ USAGE = """seqtasks: from raw files to a trained, measured, exported sequence mo
                                                      [--resume] [--overwrite] [--dry_run]
   seqtasks evaluate RUN [--data PATH] [--split test]
   seqtasks predict RUN [INPUT ...] [--input FILE] [--output FILE]
+                       ner: [--tokens]; dna: GENOME --window N [--stride N] [--threshold P] [--label NAME]
+  seqtasks explain RUN [INPUT ...] [--output FILE]   dna: the effect of every substitution
   seqtasks finetune RUN --data PATH --run DIR [--freeze PATTERN ...] [--FIELD VALUE ...]
   seqtasks export RUN DIR [--overwrite]
   seqtasks report RUN                                writes RUN/report.html
@@ -62,7 +64,9 @@ def _underscored(argument):
 
 
 def _dispatch(arguments):
-    commands = {c.__name__[1:]: c for c in (_recipes, _train, _evaluate, _predict, _finetune, _export, _report)}
+    commands = {
+        c.__name__[1:]: c for c in (_recipes, _train, _evaluate, _predict, _explain, _finetune, _export, _report)
+    }
     if not arguments or arguments[0] in ("--help", "-h", "help"):
         print(USAGE, end="")
         return 0 if arguments else 2
@@ -122,17 +126,66 @@ def _evaluate(arguments):
 
 
 def _predict(arguments):
-    options = {"--input": "a file with one text on each line", "--output": "write here instead of standard output"}
-    parsed = _simple("predict", arguments, options, rest="INPUT")
+    options = {
+        "--input": "a file with one input on each line",
+        "--output": "write here instead of standard output; .bed writes that where genomes are scanned",
+        "--window": "dna: bases of a window that is slid along each genome given as INPUT",
+        "--stride": "dna: bases between the starts of two windows (default: the window)",
+        "--threshold": "dna: least probability of what a scan tells (default: 0.5)",
+        "--label": "dna: the one label that a scan looks for",
+    }
+    parsed = _simple("predict", arguments, options, rest="INPUT", flags=("tokens",))
     run = _open(parsed.run)
     texts = _texts(parsed)
     _load_tensorflow()
     _ = run.model
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(_output(parsed.output)) if parsed.output else sys.stdout
-        for answer in run.responder.answers(texts):
-            output.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        if parsed.window is not None:
+            _scan(run, parsed, texts, output)
+        else:
+            for answer in run.answers(texts, parsed.tokens):
+                output.write(json.dumps(answer, ensure_ascii=False) + "\n")
         output.flush()
+
+
+def _scan(run, parsed, paths, output):
+    from seqtasks.data.bed import write_bed
+
+    window = _number(int, "window", parsed.window)
+    stride = _number(int, "stride", parsed.stride or parsed.window)
+    threshold = _number(float, "threshold", parsed.threshold or 0.5)
+    for path in paths:
+        hits = run.scan(os.fsdecode(path), window, stride, threshold, parsed.label)
+        if str(parsed.output).endswith(".bed"):
+            write_bed(output, hits)
+        else:
+            for hit in hits:
+                output.write(json.dumps(hit._asdict()) + "\n")
+
+
+def _number(kind, name, text):
+    try:
+        return kind(text)
+    except ValueError:
+        what = "whole number" if kind is int else "number"
+        raise UserError(f"{text!r} is no {what}", where=f"--{name}", remedy="see --help") from None
+
+
+def _explain(arguments):
+    parsed = _simple("explain", arguments, {"--output": "write a table (.csv) here"}, rest="INPUT")
+    run = _open(parsed.run)
+    parsed.input = None
+    texts = _texts(parsed)
+    _load_tensorflow()
+    rows = [row for text in texts for row in run.explain(text)]
+    if parsed.output:
+        from seqtasks.engine.files import write_csv
+
+        write_csv(Path(parsed.output), rows)
+    else:
+        for row in rows:
+            _print(row)
 
 
 def _export(arguments):
@@ -228,9 +281,7 @@ def _simple(command, arguments, options, rest=None, flags=()):
 def _texts(parsed):
     """The raw inputs of `predict`, bytes as they are, in order."""
     if parsed.input is None and not parsed.rest:
-        raise UserError(
-            "nothing to predict", where="predict", remedy="give texts, --input FILE, or - for standard input"
-        )
+        raise UserError("nothing to read", where="INPUT", remedy="give texts, --input FILE, or - for standard input")
     if parsed.input is not None and not Path(parsed.input).is_file() and parsed.input != "-":
         raise UserError("no such file", where=parsed.input, remedy="give --input a file with one text on each line")
 
@@ -268,7 +319,7 @@ def _output(path):
 def _summary(run):
     metrics = run.metrics
     name = metrics["metric"]
-    told = (*run.recipe.metrics(), f"{name}_interval", "examples")
+    told = (*run.recipe.task(run.config).metrics, f"{name}_interval", "examples")
     return {
         "run": str(run.directory),
         "recipe": run.recipe.name,

@@ -1,6 +1,7 @@
 """Mistakes of the user, told in one line: what is wrong, where, and what would be right."""
 
 import difflib
+import importlib.util
 
 
 class UserError(Exception):
@@ -32,3 +33,19 @@ def nearest(name, known):
     known = [str(k) for k in known]
     close = difflib.get_close_matches(str(name), known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+
+
+def needs(package, extra):
+    """Say what to install where an optional package is missing.
+
+    Args:
+        package: name of the module.
+        extra: the extra of seqtasks that brings it.
+
+    Example:
+        >>> needs("no_such_package", extra="dna")
+        Traceback (most recent call last):
+        seqtasks.errors.UserError: the package no_such_package is missing; pip install 'seqtasks[dna]'
+    """
+    if importlib.util.find_spec(package) is None:
+        raise UserError(f"the package {package} is missing", remedy=f"pip install 'seqtasks[{extra}]'")

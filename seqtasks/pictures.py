@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from seqtasks.wording import interval, known, number, shorten, words
 
 NOT_QUALITY = ("train_examples", "examples", "seconds")
+PER_LINE = 60  # bases of a line
 LEGIBLE = 30  # classes up to which the cells of the confusion matrix hold text
 
 # Colours that the page's style sheet replaces, so that pictures follow the light or dark scheme.
@@ -175,3 +176,34 @@ def gradient_flow(flow):
     if len(names) > 1:
         axes.legend()
     return _svg(figure, f"Norm of the loss gradient over time: {'; '.join(alt)}", "flow")
+
+
+def substitutions(sequence, changes, title, name):
+    """The change of a probability for every base and substitution: rows A, C, G, T, lines of 60 bases.
+
+    Args:
+        sequence: the bases.
+        changes: array (bases, 4); 0 for the base that is there.
+        title: what the picture shows.
+        name: of the picture, unlike any other of the page.
+    """
+    lines = range(0, len(sequence), PER_LINE)
+    figure = Figure(figsize=(9.5, 0.3 + 0.95 * len(lines)), layout="constrained")
+    largest = max(abs(changes).max(), 1e-9)
+    for row, first in enumerate(lines):
+        axes = figure.add_subplot(len(lines), 1, row + 1)
+        part = changes[first : first + PER_LINE]
+        cells = [(i, j, part[i, j]) for i in range(len(part)) for j in range(4) if part[i, j]]
+        squares = [[(i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1)] for i, j, _ in cells]
+        colours = [SECOND if value < 0 else ACCENT for *_, value in cells]
+        shades = [0.04 + 0.96 * abs(value) / largest for *_, value in cells]
+        axes.add_collection(PolyCollection(squares, fc=colours, alpha=shades, linewidths=0))
+        axes.set(xlim=(0, PER_LINE), ylim=(4, 0))
+        axes.set_yticks([j + 0.5 for j in range(4)], "ACGT", fontsize=7)
+        letters = sequence[first : first + PER_LINE]
+        axes.set_xticks([i + 0.5 for i in range(len(letters))], letters, fontsize=7)
+        axes.set_title(f"{first + 1:,}", loc="left", fontsize=7, color=MUTED, pad=2)
+        axes.spines[["left", "bottom"]].set_visible(False)
+    low, high = changes.min(), changes.max()
+    alt = f"Substitutions of {len(sequence)} bases, {title}: changes from {number(low, True)} to {number(high, True)}"
+    return _svg(figure, alt, name)

@@ -128,7 +128,7 @@ BAD_DATA = {
     ),
     "one.csv": (
         "text,label\n" + "".join(f"film {i},good\n" for i in range(50)),
-        "one.csv: every example has the label 'good'; a classifier needs at least two; check the label column",
+        "one.csv: every example has the label 'good'; a model needs at least 2; check the label column",
     ),
     "broken.jsonl": ('{"text": "a", "label": "b"}\n{"text": \n', "broken.jsonl:2: not JSON"),
     "latin.csv": (b"text,label\nfine,good\ncaf\xe9,bad\n", "latin.csv:3: not UTF-8 (byte 0xe9 at offset 24)"),

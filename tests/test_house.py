@@ -14,10 +14,12 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted([*ROOT.glob("seqtasks/**/*.py"), *ROOT.glob("recipes/*.py")])
 ALLOWED = {  # what a room may import of the project; rooms that are not here may import all but recipes
     "cells": {"cells"},
-    "layers": {"cells", "layers"},
+    "layers": {"cells", "crf", "layers"},
     "models": {"cells", "layers", "models"},
     "data": {"data", "errors"},
-    "losses": {"errors"},
+    "tasks": {"tasks", "crf", "data", "errors", "layers", "metrics"},
+    "crf": set(),
+    "losses": {"crf", "errors"},
     "metrics": {"errors"},
     "decoding": {"errors"},
     "optimizers": {"errors"},
@@ -123,7 +125,7 @@ def test_every_public_class_shows_an_example(room):
     assert classes
     for cls in classes:
         assert "Example:\n        >>>" in cls.__doc__, cls
-        assert "Args:" in cls.__doc__, cls
+        assert "Args:" in cls.__doc__ or "__init__" not in vars(cls), cls
 
 
 def test_entry_points_name_recipes_that_exist():
