@@ -254,6 +254,7 @@ _FLAGS = {
     "resume": "go on with a run that was stopped",
     "overwrite": "replace a run that exists",
     "dry_run": "look at the data and the shapes; train nothing, write nothing",
+    "tokens": "ner: the inputs are split already, with spaces between the tokens",
 }
 
 
@@ -267,7 +268,7 @@ def _simple(command, arguments, options, rest=None, flags=()):
     for name, text in options.items():
         made.add_argument(name, help=text)
     for flag in flags:
-        made.add_argument(f"--{flag}", action="store_true")
+        made.add_argument(f"--{flag}", action="store_true", help=_FLAGS[flag])
     made.error = lambda message: (_ for _ in ()).throw(UserError(message, where=command, remedy="see --help"))
     parsed, unknown = made.parse_known_intermixed_args(arguments)
     if unknown:

@@ -170,8 +170,8 @@ def gradient_flow(flow):
             axes.plot(steps, norms, color=colour, linestyle=line, linewidth=2, label=words(name))
             alt.append(f"{words(name)} from {number(norms[0])} at the first step to {number(norms[-1])} at the last")
     axes.set(xlabel="time step", yscale="log")
-    for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-        which(lambda value, _: f"{value:.2g}")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
+    axes.yaxis.set_minor_formatter(lambda value, _: f"{value:.2g}" if f"{value:.0e}"[0] in "25" else "")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if len(names) > 1:
         axes.legend()

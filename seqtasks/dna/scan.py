@@ -4,7 +4,7 @@ from seqtasks.data.bed import Hit, merge
 from seqtasks.data.genome import total_bases, windows
 from seqtasks.errors import UserError
 
-BATCH = 4096  # windows answered at once
+BATCH = 1024  # windows answered at once
 
 
 def scan(responder, path, window, stride, threshold=0.5, label=None):
@@ -36,7 +36,7 @@ def scan(responder, path, window, stride, threshold=0.5, label=None):
     def hits():
         with _progress(path) as advance:
             for chromosome, starts, sequences in windows(path, window, stride, BATCH):
-                scores = responder.respond(sequences)["scores"]
+                scores = responder.respond(sequences, BATCH)["scores"]
                 best = scores.argmax(-1) if label is None else [labels.index(label)] * len(scores)
                 for start, sequence, row, place in zip(starts.tolist(), sequences, scores, best, strict=True):
                     yield Hit(chromosome, start, start + len(sequence), labels[place], float(row[place]))

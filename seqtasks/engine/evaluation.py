@@ -33,7 +33,14 @@ def evaluate(responder, source):
     figures = task.measure(assets, targets, outputs)
     figures |= {"examples": len(targets), "seconds": time.perf_counter() - began}
     listed = [
-        {"input": task.shown(e.input), "target": true, "label": said, "score": sure, "where": source.where(e)}
+        {
+            "input": task.shown(e.input),
+            "target": true,
+            "label": said,
+            "score": sure,
+            "grade": task.grade,
+            "where": source.where(e),
+        }
         for sure, _, e, said, true in sorted(mistakes, key=lambda item: -item[0])
     ]
     return figures, task.evidence(assets, targets, outputs), listed

@@ -27,7 +27,9 @@ def parser(recipe, prog, data=True):
     types, texts = typing.get_type_hints(recipe.Config), helps(recipe.Config)
     for field in dataclasses.fields(recipe.Config):
         default = list(field.default) if isinstance(field.default, tuple) else field.default
-        made.add_argument(f"--{field.name}", type=types[field.name], default=default, help=texts.get(field.name, ""))
+        flag = {"nargs": "?", "const": True} if types[field.name] is bool else {}  # --repair is --repair true
+        help_text = texts.get(field.name, "")
+        made.add_argument(f"--{field.name}", type=types[field.name], default=default, help=help_text, **flag)
     return made
 
 

@@ -35,7 +35,7 @@ class Responder:
     def _encode(self):
         return tf.function(self.encode).get_concrete_function(tf.TensorSpec([None], tf.string))
 
-    def respond(self, inputs):
+    def respond(self, inputs, batch_size=SERVING_BATCH):
         """Decoded arrays of a list of raw inputs, in their order: {name: array (len(inputs), ...)}."""
         features = self._encode(tf.constant(inputs, tf.string))
         if self._decode is None:  # one graph for batches of any size and length
@@ -43,8 +43,8 @@ class Responder:
             self._decode = tf.function(self.decode, input_signature=[specs])
         order = np.argsort(lengths(features, len(inputs)).numpy(), kind="stable")
         parts = []
-        for start in range(0, len(order), SERVING_BATCH):
-            places = order[start : start + SERVING_BATCH]
+        for start in range(0, len(order), batch_size):
+            places = order[start : start + batch_size]
             rows = {name: pad(tf.gather(f, places), 1) for name, f in features.items()}
             parts.append({name: value.numpy() for name, value in self._decode(rows).items()})
         back = np.argsort(order, kind="stable")

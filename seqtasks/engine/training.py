@@ -93,7 +93,8 @@ def finetune(run, data=None, new=None, *, train=None, valid=None, test=None, fre
         raise UserError("no data to fine-tune on", where="--data", remedy="give a file, a folder or tfds:NAME")
     directory = Path(new or f"runs/{run.recipe.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
     check_free(directory, overwrite)
-    config = make_config(run.recipe, dataclasses.asdict(run.config) | {"vectors": None} | fields)
+    kept = {name: value for name, value in dataclasses.asdict(run.config).items() if name != "vectors"}
+    config = make_config(run.recipe, kept | fields)
     given = run.directory / "recipe.py"
     source = given.read_text("utf-8") if given.is_file() else None
     told = {"run": str(directory), "freeze": list(freeze), **paths, **fields}

@@ -26,6 +26,8 @@ class SpanTagging(Task):
 
     metrics = {"f1": metrics.span_f1, "precision": metrics.span_precision, "recall": metrics.span_recall}
 
+    grade = "wrong tags"
+
     def labels(self, target):
         return tuple(tag[2:] for tag in target.split() if tag[0] in "BS")
 

@@ -24,6 +24,7 @@ class StepTagging(Task):
 
     metrics = {"accuracy": metrics.step_accuracy, "macro_f1": metrics.step_macro_f1, "mcc": metrics.step_mcc}
     fewest_labels = 2
+    grade = "share of steps"
 
     def __init__(self, feature):
         self.feature = feature

@@ -12,11 +12,13 @@ class Task:
         metrics: {name: f(*evidence) -> float}, of which one chooses the best epoch.
         lower_is_better: those of them that are.
         fewest_labels: how many different labels train must have.
+        grade: what the number in `mistakes` is.
     """
 
     metrics = {}
     lower_is_better = ()
     fewest_labels = 1
+    grade = "score"
 
     def labels(self, target):
         """The labels in the target of one example, as the data is counted by."""
@@ -51,7 +53,7 @@ class Task:
         raise NotImplementedError
 
     def mistakes(self, assets, targets, outputs):
-        """Pairs (how sure, number of the row) of the rows that are wrong."""
+        """Pairs (how grave, number of the row) of the rows that are wrong."""
         raise NotImplementedError
 
     def told(self, assets, output):
