@@ -234,19 +234,23 @@ def _find_columns(path, first, columns):
     return text, label, header
 
 
+def json_lines(file, path):
+    """The values of the lines of an open file that hold something: pairs (number of the line, value)."""
+    for number, line in enumerate(file, 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except json.JSONDecodeError as error:
+                what = f"not JSON ({error.msg} at column {error.colno})"
+                raise UserError(what, where=f"{path}:{number}", remedy="put one JSON object on each line") from None
+
+
 def _read_lines(path, columns):
     text_names = (columns.text,) if columns.text else columns.text_names
     label_names = (columns.label,) if columns.label else columns.label_names
     try:
         with open_text(path) as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                try:
-                    record = json.loads(line)
-                except json.JSONDecodeError as error:
-                    what = f"not JSON ({error.msg} at column {error.colno})"
-                    raise UserError(what, where=f"{path}:{number}", remedy="put one JSON object on each line") from None
+            for number, record in json_lines(file, path):
                 where = f"{path}:{number}"
                 if not isinstance(record, dict):
                     raise UserError("not a JSON object", where=where, remedy='write {"text": ..., "label": ...}')

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from seqtasks.data.tokens import SEPARATOR
+from seqtasks.data.records import SEPARATOR
 
 _SPACE = r"\p{Z}\x00-\x1e\x7f-\x{9f}\x{ad}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{feff}"
 _MARKS = r"[\p{M}\x{1f3fb}-\x{1f3ff}]*"
