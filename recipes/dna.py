@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import seqtasks as st
-from seqtasks.recipe import Asked, Cell, Options, Recipe
+from seqtasks.recipe import Asked, Cell, Options, Recipe, recurrence
 
 
 @dataclass(frozen=True)
@@ -110,17 +110,7 @@ def build(config, assets):
     found = x
     if config.pool > 1 and not tag:
         x = layers.MaxPooling(config.pool, name="pool")(x)
-    sequence = layers.recurrent_stack(
-        x,
-        config.cell,
-        config.units,
-        config.layers,
-        config.bidirectional,
-        config.residual,
-        config.output_dropout,
-        recurrent_dropout=config.recurrent_dropout,
-        zoneout=config.zoneout,
-    )
+    sequence = st.layers.recurrent_stack(x, **recurrence(config))
     if tag:
         return st.models.tagger(inputs, sequence, len(assets["labels"]), config.head)
     summaries = [layers.Pooling(["max", "mean"], name="motifs_found")(found)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import seqtasks as st
-from seqtasks.recipe import Asked, Cell, Options, Recipe
+from seqtasks.recipe import Asked, Cell, Options, Recipe, recurrence
 
 AFFIXES = (1, 2, 3, 4)  # letters at the start and at the end of a token that get embeddings of their own
 LETTERS = 20  # of a token that the character encoder reads
@@ -116,17 +116,7 @@ def build(config, assets):
         reader = st.layers.CharacterEncoder(len(assets["characters"]), 25, 50, config.characters, name="letters")
         embedded = keras.layers.Concatenate(name="token")([embedded, reader(inputs["characters"])])
     dropped = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedded)
-    sequence = st.layers.recurrent_stack(
-        dropped,
-        config.cell,
-        config.units,
-        config.layers,
-        config.bidirectional,
-        config.residual,
-        config.output_dropout,
-        recurrent_dropout=config.recurrent_dropout,
-        zoneout=config.zoneout,
-    )
+    sequence = st.layers.recurrent_stack(dropped, **recurrence(config))
     if config.window:
         near = st.layers.Neighbourhood(config.units, 2 * config.window + 1, activation="relu", name="window")(dropped)
         near = keras.layers.Dropout(config.output_dropout, name="window_dropout")(near)

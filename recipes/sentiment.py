@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import seqtasks as st
-from seqtasks.recipe import Cell, Options, Recipe
+from seqtasks.recipe import Cell, Options, Recipe, recurrence
 
 AFFIXES = (2, 3, 4)  # letters at the start and at the end of a word that get embeddings of their own
 
@@ -101,17 +101,7 @@ def build(config, assets):
     if config.vectors:
         st.data.vectors.fill(embedding.table, config.vectors, assets["words"].tokens)
     dropped = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedded)
-    sequence = st.layers.recurrent_stack(
-        dropped,
-        config.cell,
-        config.units,
-        config.layers,
-        config.bidirectional,
-        config.residual,
-        config.output_dropout,
-        recurrent_dropout=config.recurrent_dropout,
-        zoneout=config.zoneout,
-    )
+    sequence = st.layers.recurrent_stack(dropped, **recurrence(config))
     summaries = [st.layers.Pooling(list(config.pooling), name="pooling")(sequence)]
     summaries.append(st.layers.Pooling(["mean"], name="bag_of_inputs")(dropped))
     return st.models.classifier(inputs, summaries, len(assets["labels"]), config.dropout)

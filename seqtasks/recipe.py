@@ -118,6 +118,17 @@ class Recipe:
         return name, name not in task.lower_is_better
 
 
+def recurrence(config):
+    """The arguments of `seqtasks.layers.recurrent_stack` from the options that recipes with one share.
+
+    Example:
+        >>> recurrence(find("ner").Config())["units"]
+        100
+    """
+    names = ("cell", "units", "layers", "bidirectional", "residual", "recurrent_dropout", "zoneout")
+    return {"dropout": config.output_dropout, **{name: getattr(config, name) for name in names}}
+
+
 def installed():
     """The names of the recipes of this and other packages, without importing them."""
     return {point.name: point for point in importlib.metadata.entry_points(group="seqtasks.recipes")}
