@@ -21,7 +21,8 @@ from benchmarks.record import data_folder, spread, write
 from seqtasks.metrics import accuracy, bootstrap
 from seqtasks.recipe import find
 
-SPLICE = {"substitution": 0.0, "linear": True, "epochs": 15, "positions": 60}
+SPLICE = {"positions": 60, "linear": True, "substitution": 0.0, "consistency": 0.0, "epochs": 15}
+SPLICE |= {"members": 6, "filters": 64, "units": 32}  # several small networks
 PROMOTERS = {"ecoli": "Ecoli", "arabidopsis": "Arabidopsis"}
 
 
@@ -69,14 +70,15 @@ def splice(seed, rows):
 def promoters(seed, organism, folder):
     with tempfile.TemporaryDirectory() as run:
         metrics = seqtasks.train("dna", data=folder, run=Path(run) / "run", seed=seed).metrics
-    test, svm = metrics["test"], metrics["baselines"]["one_hot_svm"]
+    test, svm, kmers = metrics["test"], *(metrics["baselines"][n] for n in ("one_hot_svm", "kmer_logistic_regression"))
     kept = {name: test[name] for name in ("mcc", "mcc_interval", "accuracy", "macro_f1", "roc_auc", "pr_auc")}
     return {
         **kept,
         "validation_mcc": metrics["validation"]["mcc"],
         "svm": svm["mcc"],
-        "kmer_logistic_regression": metrics["baselines"]["kmer_logistic_regression"]["mcc"],
+        "kmer_logistic_regression": kmers["mcc"],
         "difference_interval": svm["difference_interval"],
+        "difference_to_kmers_interval": kmers["difference_interval"],
         "seconds": metrics["train"]["seconds"],
         "parameters": metrics["train"]["parameters"],
     }

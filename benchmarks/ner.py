@@ -64,8 +64,9 @@ class CRFsuite:
             trainer.append(features(tokens), seqtasks.data.tags.write(spans, len(row), "IOB2"))
         with tempfile.TemporaryDirectory() as folder:
             trainer.train(f"{folder}/model")
-            self.tagger = pycrfsuite.Tagger()
-            self.tagger.open_inmemory(Path(f"{folder}/model").read_bytes())
+            self.model = Path(f"{folder}/model").read_bytes()  # the tagger reads it where it lies
+        self.tagger = pycrfsuite.Tagger()
+        self.tagger.open_inmemory(self.model)
         return self
 
     def predict(self, inputs):

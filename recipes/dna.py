@@ -48,6 +48,7 @@ class Config(Options):
     recurrent_dropout: float = 0.0  # inside the recurrence, one mask for all steps of a sequence
     zoneout: float = 0.0  # share of the recurrent state that stays as it was, drawn each step
     dropout: float = 0.5  # before the last layer
+    members: int = 1  # networks side by side, each trained for itself, whose probabilities are averaged; classify alone
     consistency: float = 1.0  # weight of the agreement between two passes under other dropout; 0 for one pass
     class_weights: Literal["none", "balanced"] = "none"  # balanced: rare classes count as much as frequent ones
     head: Literal["crf", "softmax"] = "softmax"  # tag: whether labels are chosen together or each by itself
@@ -84,8 +85,8 @@ def build(config, assets):
     import keras
 
     layers, tag = st.layers, config.task == "tag"
-    for name in ("reverse_complement", "linear"):
-        if tag and getattr(config, name):
+    for name, plain in (("reverse_complement", False), ("linear", False), ("members", 1)):
+        if tag and getattr(config, name) != plain:
             raise st.errors.UserError("needs one label for a sequence", where=f"--{name}", remedy="leave it out")
     if config.reverse_complement and config.input == "kmer":
         what = "k-mers have no opposite strand"
@@ -94,30 +95,41 @@ def build(config, assets):
         inputs = {"kmers": keras.Input((None,), dtype="int32", name="kmers")}
         rows = st.data.bases.kmer_count(config.k)
         embedding = keras.layers.Embedding(rows, config.dimension, mask_zero=True, name="embedding")
-        x = bases = embedding(inputs["kmers"])
+        x = embedding(inputs["kmers"])
     else:
         inputs = {"bases": keras.Input((None, 4), name="bases")}
         x = layers.Substitution(config.substitution, name="substitution")(inputs["bases"])
         if config.reverse_complement:
             x = layers.BothStrands(name="both_strands")(x)
-        x = bases = keras.layers.Masking(name="mask")(x)
-    if config.filters:
-        x = layers.Neighbourhood(config.filters, config.width, name="motifs")(x)
-        if config.positions:
-            x = layers.PositionBias(config.positions, name="places")(x)
-        x = keras.layers.Activation("relu", name="found")(x)
-        x = keras.layers.Dropout(config.convolution_dropout, name="found_dropout")(x)
-    found = x
-    if config.pool > 1 and not tag:
-        x = layers.MaxPooling(config.pool, name="pool")(x)
-    sequence = st.layers.recurrent_stack(x, **recurrence(config))
+        x = keras.layers.Masking(name="mask")(x)
     if tag:
+        _, sequence = member(config, x)
         return st.models.tagger(inputs, sequence, len(assets["labels"]), config.head)
-    summaries = [layers.Pooling(["max", "mean"], name="motifs_found")(found)]
-    summaries.append(layers.Pooling(list(config.pooling), name="pooling")(sequence))
-    if config.linear:
-        summaries.append(layers.Places(config.positions, name="bases_in_place")(bases))
-    return st.models.classifier(inputs, summaries, len(assets["labels"]), config.dropout, config.reverse_complement)
+    members = []
+    for number in range(config.members):
+        mark = f"_{number}" if config.members > 1 else ""
+        found, sequence = member(config, x, mark)
+        members.append([layers.Pooling(["max", "mean"], name=f"motifs_found{mark}")(found)])
+        members[-1].append(layers.Pooling(list(config.pooling), name=f"pooling{mark}")(sequence))
+        if config.linear:
+            members[-1].append(layers.Places(config.positions, name=f"bases_in_place{mark}")(x))
+    return st.models.classifier(inputs, members, len(assets["labels"]), config.dropout, config.reverse_complement)
+
+
+def member(config, x, mark=""):
+    """Motifs and what the recurrence makes of them, of one member of an ensemble."""
+    import keras
+
+    if config.filters:
+        x = st.layers.Neighbourhood(config.filters, config.width, name=f"motifs{mark}")(x)
+        if config.positions:
+            x = st.layers.PositionBias(config.positions, name=f"places{mark}")(x)
+        x = keras.layers.Activation("relu", name=f"found{mark}")(x)
+        x = keras.layers.Dropout(config.convolution_dropout, name=f"found_dropout{mark}")(x)
+    found = x
+    if config.pool > 1 and config.task == "classify":
+        x = st.layers.MaxPooling(config.pool, name=f"pool{mark}")(x)
+    return found, st.layers.recurrent_stack(x, name=f"recurrent{mark}", **recurrence(config))
 
 
 def make_task(config):

@@ -104,7 +104,7 @@ def build(config, assets):
     sequence = st.layers.recurrent_stack(dropped, **recurrence(config))
     summaries = [st.layers.Pooling(list(config.pooling), name="pooling")(sequence)]
     summaries.append(st.layers.Pooling(["mean"], name="bag_of_inputs")(dropped))
-    return st.models.classifier(inputs, summaries, len(assets["labels"]), config.dropout)
+    return st.models.classifier(inputs, [summaries], len(assets["labels"]), config.dropout)
 
 
 def majority(config):

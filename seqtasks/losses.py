@@ -19,7 +19,8 @@ class ConsistentCrossentropy(keras.losses.Loss):
 
     Call arguments:
         y_true: int (batch,).
-        y_pred: logits (batch, classes).
+        y_pred: logits (batch, classes), or (batch, members, classes) of an ensemble, whose members each pay for
+            themselves; their mean counts.
 
     Example:
         >>> loss = ConsistentCrossentropy(consistency=1.0)
@@ -35,14 +36,16 @@ class ConsistentCrossentropy(keras.losses.Loss):
         self.consistency = consistency
 
     def call(self, y_true, y_pred):
-        targets = tf.reshape(tf.cast(y_true, tf.int32), [-1])
-        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, y_pred)
+        if len(y_pred.shape) == 2:
+            y_pred = y_pred[:, None]
+        logarithms = tf.nn.log_softmax(y_pred)  # (batch, members, classes)
+        targets = tf.repeat(tf.reshape(tf.cast(y_true, tf.int32), [-1, 1]), y_pred.shape[1], 1)
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, y_pred), 1)
         if not self.consistency:
             return loss
-        logarithms = tf.reshape(tf.nn.log_softmax(y_pred), [-1, 2, tf.shape(y_pred)[-1]])
-        p, q = tf.exp(logarithms[:, 0]), tf.exp(logarithms[:, 1])
-        symmetric = tf.reduce_sum((p - q) * (logarithms[:, 0] - logarithms[:, 1]), -1) / 2
-        return loss + self.consistency * tf.repeat(symmetric, 2)
+        first, second = logarithms[::2], logarithms[1::2]
+        divergence = tf.reduce_sum((tf.exp(first) - tf.exp(second)) * (first - second), -1) / 2
+        return loss + self.consistency * tf.repeat(tf.reduce_mean(divergence, 1), 2)
 
     def get_config(self):
         return {**super().get_config(), "consistency": self.consistency}

@@ -60,7 +60,8 @@ def test_answers_do_not_depend_on_their_neighbours_nor_on_case_and_u(run, tagged
 
 
 def test_both_strands_have_one_answer(tmp_path):
-    made = seqtasks.train("dna", run=tmp_path / "run", reverse_complement=True, **SMALL)
+    made = seqtasks.train("dna", run=tmp_path / "run", reverse_complement=True, members=2, linear=True, **SMALL)
+    assert made.model.output_shape == (None, 2, 2)
     forth, back = made.predict(SEQUENCES), made.predict([reverse_complement(s) for s in SEQUENCES])
     for one, other in zip(forth, back, strict=True):
         np.testing.assert_allclose(list(one["scores"].values()), list(other["scores"].values()), atol=1e-5)

@@ -157,6 +157,14 @@ def test_resume_refuses_other_options_and_other_data(run, reviews, tmp_path):
         seqtasks.train("sentiment", run=directory, resume=True)
 
 
+def test_the_last_epoch_is_kept_where_it_is_asked_for(reviews, tmp_path):
+    fields = SMALL | {"epochs": 4, "learning_rate": 0.1, "patience": 1, "average": 0.0}
+    metrics = seqtasks.train("sentiment", data=reviews, run=tmp_path / "run", keep="last", **fields).metrics
+    rows = history(tmp_path / "run")
+    assert metrics["train"]["best_epoch"] == len(rows) == 4
+    assert metrics["validation"]["log_loss"] == pytest.approx(float(rows[-1]["validation_log_loss"]), rel=1e-4)
+
+
 def test_a_time_limit_stops_cleanly(reviews, tmp_path):
     made = seqtasks.train("sentiment", data=reviews, run=tmp_path / "run", time_limit=0.0, **SMALL)
     assert made.metrics["train"]["stopped"] == "time_limit"

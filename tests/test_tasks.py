@@ -5,12 +5,14 @@ import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import softmax
 from sklearn import metrics as sk
 
 from seqtasks import crf, metrics
 from seqtasks.data import tags as schemes
 from seqtasks.data.vocabulary import Vocabulary
-from seqtasks.tasks import SpanTagging, StepTagging
+from seqtasks.losses import ConsistentCrossentropy
+from seqtasks.tasks import Classification, SpanTagging, StepTagging
 from seqtasks.tasks.task import rows
 
 LABELS = {"labels": Vocabulary.labels({"a", "b", "c"})}
@@ -90,3 +92,17 @@ def test_spans_are_those_of_the_best_tags_and_scored_by_their_marginals(seed):
             if j - i == 1:
                 assert entity["score"] == pytest.approx(probabilities[row, i, best[row, i]], abs=1e-4)
             assert entity["score"] <= probabilities[row, np.arange(i, j), best[row, i:j]].min() + 1e-4
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.7]))
+def test_members_of_an_ensemble_pay_for_themselves_and_answer_together(seed, consistency):
+    rng = np.random.default_rng(seed)
+    logits, targets = rng.normal(size=(6, 3, 4)), np.repeat(rng.integers(0, 4, 3), 2)
+    loss = ConsistentCrossentropy(consistency, dtype="float64")
+    each = [loss(targets, tf.constant(logits[:, member])) for member in range(3)]
+    assert float(loss(targets, tf.constant(logits))) == pytest.approx(np.mean(each))
+    assets = {"labels": Vocabulary.labels("abcd")}
+    decoded = Classification().decode(assets, tf.constant(logits), {})
+    expected = np.mean([softmax(logits[:, member], -1) for member in range(3)], 0)
+    np.testing.assert_allclose(decoded["scores"], expected, atol=1e-12)
+    assert [label.decode() for label in decoded["label"].numpy()] == ["abcd"[i] for i in expected.argmax(-1)]

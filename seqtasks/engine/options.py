@@ -101,10 +101,17 @@ LIMITS = {
     "checkpoint_steps": 1,
     "patience": 0,
     "seed": 0,
+    "members": 1,
+    "k": 1,
+    "width": 1,
+    "filters": 0,
+    "positions": 0,
+    "pool": 1,
+    "window": 0,
 }
 RATES = (
     "dropout", "embedding_dropout", "output_dropout", "recurrent_dropout", "zoneout", "unknown_rate", "drop_rate",
-    "average", "warmup",
+    "average", "warmup", "substitution", "convolution_dropout",
 )  # fmt: skip
 
 

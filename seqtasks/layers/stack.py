@@ -6,7 +6,9 @@ from seqtasks import cells
 from seqtasks.layers.rnn import RNN, Bidirectional
 
 
-def recurrent_stack(x, cell="lstm", units=64, layers=1, bidirectional=True, residual=False, dropout=0.0, **rates):
+def recurrent_stack(
+    x, cell="lstm", units=64, layers=1, bidirectional=True, residual=False, dropout=0.0, name="recurrent", **rates
+):
     """A deep recurrent network over `x`, one output a step.
 
     Args:
@@ -17,6 +19,7 @@ def recurrent_stack(x, cell="lstm", units=64, layers=1, bidirectional=True, resi
         bidirectional: whether each layer reads from both ends.
         residual: whether a layer adds its input to its output, where their sizes agree.
         dropout: rate of the outputs of every layer.
+        name: of the layers, with a number behind it.
         rates: of what acts inside a recurrence (`recurrent_dropout`, `zoneout`; see `seqtasks.cells.RNNCell`).
 
     Returns:
@@ -30,12 +33,12 @@ def recurrent_stack(x, cell="lstm", units=64, layers=1, bidirectional=True, resi
     for number in range(1, layers + 1):
         if bidirectional:
             pair = (cells.make(cell, units, name=name, **rates) for name in ("forward", "backward"))
-            outputs = Bidirectional(*pair, name=f"recurrent_{number}")(x)
+            outputs = Bidirectional(*pair, name=f"{name}_{number}")(x)
         else:
-            outputs = RNN(cells.make(cell, units, **rates), return_sequences=True, name=f"recurrent_{number}")(x)
+            outputs = RNN(cells.make(cell, units, **rates), return_sequences=True, name=f"{name}_{number}")(x)
         if dropout:
-            outputs = keras.layers.Dropout(dropout, name=f"output_dropout_{number}")(outputs)
+            outputs = keras.layers.Dropout(dropout, name=f"{name}_dropout_{number}")(outputs)
         if residual and outputs.shape[-1] == x.shape[-1]:
-            outputs = keras.layers.Add(name=f"residual_{number}")([outputs, x])
+            outputs = keras.layers.Add(name=f"{name}_residual_{number}")([outputs, x])
         x = outputs
     return x

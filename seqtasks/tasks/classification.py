@@ -7,7 +7,9 @@ from seqtasks.tasks.task import Task
 
 
 class Classification(Task):
-    """One of the labels that train knows; the model gives logits (batch, classes).
+    """One of the labels that train knows; the model gives logits (batch, classes), or (batch, members, classes).
+
+    The probabilities of an ensemble are the mean of those of its members.
 
     The answer is `{"label", "score", "scores"}`, with `"truncated": true` where the encoder says so.
 
@@ -29,6 +31,7 @@ class Classification(Task):
         import tensorflow as tf
 
         scores = tf.nn.softmax(outputs)
+        scores = tf.reduce_mean(scores, 1) if len(outputs.shape) == 3 else scores
         best = tf.argmax(scores, -1, output_type=tf.int32)
         decoded = {"label": assets["labels"].name(best), "score": tf.reduce_max(scores, -1), "scores": scores}
         return decoded | ({"truncated": features["truncated"]} if "truncated" in features else {})
