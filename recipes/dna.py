@@ -88,6 +88,8 @@ def build(config, assets):
     for name, plain in (("reverse_complement", False), ("linear", False), ("members", 1)):
         if tag and getattr(config, name) != plain:
             raise st.errors.UserError("needs one label for a sequence", where=f"--{name}", remedy="leave it out")
+    if config.linear and not config.positions:
+        raise st.errors.UserError("needs places", where="--linear", remedy="give their number with --positions")
     if config.reverse_complement and config.input == "kmer":
         what = "k-mers have no opposite strand"
         raise st.errors.UserError(what, where="--reverse_complement", remedy="take --input one_hot")

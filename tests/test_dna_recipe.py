@@ -15,6 +15,7 @@ from seqtasks.data.bases import reverse_complement
 from seqtasks.errors import UserError
 
 SMALL = {"epochs": 2, "filters": 8, "units": 4, "batch_size": 16}
+PLACES = {"linear": True, "positions": 64}
 SEQUENCES = ["TTGACAGCTAGCTCAGTCCTAGGTATAATGCTAGC", "acgurynACGT", "A", "GC" * 300]
 
 
@@ -60,13 +61,16 @@ def test_answers_do_not_depend_on_their_neighbours_nor_on_case_and_u(run, tagged
 
 
 def test_both_strands_have_one_answer(tmp_path):
-    made = seqtasks.train("dna", run=tmp_path / "run", reverse_complement=True, members=2, linear=True, **SMALL)
+    made = seqtasks.train("dna", run=tmp_path / "run", reverse_complement=True, members=2, **PLACES, **SMALL)
     assert made.model.output_shape == (None, 2, 2)
     forth, back = made.predict(SEQUENCES), made.predict([reverse_complement(s) for s in SEQUENCES])
     for one, other in zip(forth, back, strict=True):
         np.testing.assert_allclose(list(one["scores"].values()), list(other["scores"].values()), atol=1e-5)
     with pytest.raises(UserError, match="--reverse_complement: needs one label for a sequence; leave it out"):
         seqtasks.train("dna", run=tmp_path / "b", reverse_complement=True, task="tag", **SMALL)
+    with pytest.raises(UserError, match="--linear: needs places; give their number with --positions"):
+        seqtasks.train("dna", run=tmp_path / "b", linear=True, **SMALL)
+    assert not (tmp_path / "b").exists()
 
 
 def test_kmers_and_no_convolution_train(tmp_path):
