@@ -139,6 +139,16 @@ def test_effects_are_differences_of_predictions(run, capsys):
     assert [json.loads(line)["position"] for line in capsys.readouterr().out.splitlines()] == list(range(1, 36))
 
 
+def test_only_classifiers_scan_and_explain(tagged, tmp_path, rng, capsys):
+    write_genome(tmp_path / "genome.fa", rng)
+    for given in (
+        ["predict", tagged.directory, tmp_path / "genome.fa", "--window", 80],
+        ["explain", tagged.directory, "A"],
+    ):
+        assert cli.main([str(part) for part in given]) == 2
+        assert "not for this run; take a run of dna that classifies sequences" in capsys.readouterr().err
+
+
 def test_the_report_shows_which_bases_matter(run, tagged):
     page = (run.directory / "report.html").read_text("utf-8")
     assert "Which bases matter" in page and page.count("Substitutions of 60 bases") == 2

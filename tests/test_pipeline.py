@@ -144,3 +144,17 @@ def test_pad_and_batched():
     rows = pad(tf.RaggedTensor.from_row_lengths([[1, 2], [3, 4], [5, 6]], [2, 1]), 4)
     assert rows.numpy().tolist() == [[[1, 2], [3, 4], [0, 0], [0, 0]], [[5, 6], [0, 0], [0, 0], [0, 0]]]
     assert list(batched(range(5), 2)) == [[0, 1], [2, 3], [4]]
+
+
+def test_targets_of_steps_are_padded_with_their_steps():
+    """The target of a text is the length of each of its words; the features are the words' letters."""
+    rows = [Example(" ".join("abcdefgh"[: 1 + (i + j) % 5] for j in range(i % 7)), "", i + 1) for i in range(40)]
+    rows = [row._replace(target=" ".join(str(len(word)) for word in row.input.split())) for row in rows]
+    numbers = lambda texts: tf.strings.to_number(tf.strings.split(texts), tf.int32)  # noqa: E731
+    lengths = lambda texts: {"words": tf.strings.length(tf.strings.split(texts))}  # noqa: E731
+    batches = Batches(Held(lambda: iter(rows), "rows"), len(rows), lengths, numbers, 8, boundary=2)
+    for features, targets, _, index in batches.epoch(seed=2):
+        assert targets.shape == features["words"].shape
+        for words, target in zip(features["words"].numpy(), targets.numpy(), strict=True):
+            assert (target[words > 0] == words[words > 0]).all() and (target[words == 0] == -1).all()
+        assert len(set(index.numpy())) == 8

@@ -92,18 +92,20 @@ class Run:
 
     def scan(self, path, window, stride, threshold=0.5, label=None):
         """What a classifier finds along a genome, window by window: an iterator of `seqtasks.data.bed.Hit`."""
-        if self.recipe.scan is None:
-            raise UserError(f"{self.recipe.name} does not scan", where="--window", remedy="leave it out")
+        self._classifies(self.recipe.scan, "--window")
         return self.recipe.scan(self.responder, path, window, stride, threshold, label)
 
     def explain(self, text):
         """What in an input made the answer: a list of rows."""
-        if self.recipe.explain is None:
-            raise UserError(f"{self.recipe.name} does not explain", where="explain", remedy="take a run of dna")
-        found = [
-            self.recipe.explain(self.responder, item.input) for item in self.recipe.asked(self.config, text, False)
-        ]
-        return [row for rows in found for row in rows]
+        self._classifies(self.recipe.explain, "explain")
+        asked = self.recipe.asked(self.config, text, False)
+        return [row for item in asked for row in self.recipe.explain(self.responder, item.input)]
+
+    def _classifies(self, function, where):
+        from seqtasks.tasks import Classification
+
+        if function is None or not isinstance(self.responder.task, Classification):
+            raise UserError("not for this run", where=where, remedy="take a run of dna that classifies sequences")
 
     def evaluate(self, data=None, split="test"):
         """Figures on a split of the run's data, or of other data; a single file of other data counts whole.

@@ -4,7 +4,7 @@ import numpy as np
 
 from seqtasks import metrics
 from seqtasks.data import tags as schemes
-from seqtasks.data.tokenizer import SEPARATOR
+from seqtasks.data.records import SEPARATOR
 from seqtasks.tasks.task import Task
 from seqtasks.tasks.task import rows as as_rows
 
