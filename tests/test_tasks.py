@@ -9,6 +9,7 @@ from scipy.special import softmax
 from sklearn import metrics as sk
 
 from seqtasks import crf, metrics
+from seqtasks.baselines import WindowTagger
 from seqtasks.data import tags as schemes
 from seqtasks.data.vocabulary import Vocabulary
 from seqtasks.losses import ConsistentCrossentropy
@@ -106,3 +107,11 @@ def test_members_of_an_ensemble_pay_for_themselves_and_answer_together(seed, con
     expected = np.mean([softmax(logits[:, member], -1) for member in range(3)], 0)
     np.testing.assert_allclose(decoded["scores"], expected, atol=1e-12)
     assert [label.decode() for label in decoded["label"].numpy()] == ["abcd"[i] for i in expected.argmax(-1)]
+
+
+def test_a_window_tagger_knows_one_tag_and_its_neighbours():
+    letters = lambda inputs: [[[letter] for letter in text] for text in inputs]  # noqa: E731
+    assert WindowTagger(letters).fit(["ab", "c"], [["O", "O"], ["O"]]).predict(["abc"]) == [["O", "O", "O"]]
+    texts = ["axb", "cxd", "xab", "axx"] * 20
+    tags = [["after" if i and text[i - 1] == "x" else "O" for i in range(len(text))] for text in texts]
+    assert WindowTagger(letters).fit(texts, tags).predict(["bxc", "xcx"]) == [["O", "O", "after"], ["O", "after", "O"]]

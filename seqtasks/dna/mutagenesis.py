@@ -9,6 +9,8 @@ from seqtasks import pictures
 from seqtasks.data.bases import BASES
 from seqtasks.tasks import Classification
 
+LONGEST = 600  # bases of a sequence that the report shows: its mutants are three times as many
+
 
 def effects(responder, sequence, label=None):
     """The change of a probability for every substitution of a sequence.
@@ -51,7 +53,10 @@ def illustrate(responder, examples, most=3):
         return []
     chosen = {}
     for example in examples:
-        chosen.setdefault(example.target, example.input)
+        if len(example.input) <= LONGEST:
+            chosen.setdefault(example.target, example.input)
+    if not chosen:
+        return []
     shown = ["<p>The change of the probability of the predicted class, for each base and each substitution.</p>"]
     for number, (target, sequence) in enumerate(list(chosen.items())[:most]):
         label, probability, changes = effects(responder, sequence)
