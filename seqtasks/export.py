@@ -21,13 +21,14 @@ class Served(tf.Module):
         super().__init__()
         self.weights = [variable.value for variable in responder.model.variables]
         self.tables = [asset.tables for asset in responder.assets.values()]
-        self.labels = responder.assets["labels"].tables[1]
+        labels = responder.assets.get("labels")
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
         def serve(inputs):
             features = {name: pad(f, 1) for name, f in responder.encode(inputs).items()}
             with exporting():
-                return responder.decode(features) | {"labels": tf.identity(self.labels)}
+                answers = responder.decode(features)
+            return answers if labels is None else answers | {"labels": tf.identity(labels.tables[1])}
 
         self.serve = serve
 

@@ -94,3 +94,55 @@ class StepCrossentropy(keras.losses.Loss):
         tags = tf.cast(y_true, tf.int32)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(tags, 0), y_pred)
         return tf.reduce_sum(tf.where(tags >= 0, losses, 0), -1)
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class TokenCrossentropy(keras.losses.Loss):
+    """Cross-entropy of the tokens of a sentence with label smoothing, summed over the sentence, in nats.
+
+    With smoothing e of V tokens the target has probability ``1 - e + e / V`` and every other token ``e / V``.
+
+    Call arguments:
+        y_true: int (batch, time); negative where there is no token.
+        y_pred: logits (batch, time, tokens).
+
+    Example:
+        >>> loss = TokenCrossentropy(smoothing=0.1)
+        >>> round(float(loss(tf.constant([[0, -1]]), tf.constant([[[0.0, 0.0], [9.0, 0.0]]]))), 4)
+        0.6931
+
+    References:
+        Szegedy et al., 2016, section 7, https://arxiv.org/abs/1512.00567
+    """
+
+    def __init__(self, smoothing=0.0, name="loss", **kwargs):
+        super().__init__(name=name, **{"reduction": "sum_over_batch_size", **kwargs})
+        self.smoothing = smoothing
+
+    def call(self, y_true, y_pred):
+        targets = tf.reshape(tf.cast(y_true, tf.int32), [-1])
+        losses = self._losses(tf.reshape(y_pred, (-1, y_pred.shape[-1])), tf.maximum(targets, 0))
+        return tf.reduce_sum(tf.reshape(tf.where(targets >= 0, losses, 0.0), tf.shape(y_true)), -1)
+
+    def _losses(self, logits, targets):
+        """Written out, because the logits are the largest tensor of a model: two passes over them back, not five."""
+        places = tf.stack([tf.range(tf.size(targets)), targets], 1)
+        size = logits.shape[-1]
+
+        @tf.custom_gradient
+        def losses(logits):
+            plain, difference = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=logits, labels=targets)
+            if not self.smoothing:
+                return plain, lambda upstream: difference * upstream[:, None]
+            smooth = tf.gather_nd(logits, places) - tf.reduce_mean(logits, -1)
+
+            def gradient(upstream):
+                into = (difference - self.smoothing / size) * upstream[:, None]
+                return tf.tensor_scatter_nd_add(into, places, self.smoothing * upstream)
+
+            return plain + self.smoothing * smooth, gradient
+
+        return losses(logits)
+
+    def get_config(self):
+        return {**super().get_config(), "smoothing": self.smoothing}

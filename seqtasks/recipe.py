@@ -25,6 +25,7 @@ class Options:
     seed: int = 0  # of weights, shuffling, dropout and bootstrap
     epochs: int = 10  # passes over the training data, at most
     batch_size: int = 32  # examples of a step
+    batch_by: Literal["examples", "tokens"] = "examples"  # tokens: about as many of them a step, batch_size on average
     learning_rate: float = 1e-3  # its largest value
     schedule: Literal["constant", "linear", "cosine"] = "cosine"  # how it falls over all epochs
     warmup: float = 0.05  # share of the steps over which it first rises
@@ -64,10 +65,13 @@ class Recipe:
         sample: path of the built-in sample.
         sample_options: options that suit the sample, where none are given.
         load: `load(config, data, train, valid, test) -> Splits`.
-        learn: `learn(config, train) -> {name: Vocabulary}`; one of them is `labels`, all that a target may hold.
+        learn: `learn(config, train) -> {name: Vocabulary or Segmenter}`; `labels`, where a target has some, are all
+            that it may hold.
         encode: `encode(config, assets, inputs) -> {name: tensor}` over a vector of raw inputs, in the graph. The model
             takes those that bear its inputs' names; the others go to `decode`.
         build: `build(config, assets) -> keras.Model`, functional.
+        write: `write(config, model, features) -> outputs`, the decoding loop of a model that writes, in the graph; None
+            where the model itself gives what the task decodes.
         task: `task(config) -> seqtasks.tasks.Task`: how targets become numbers, outputs answers, and both figures.
         loss: `loss(config) -> keras.losses.Loss`.
         default_metric: the one that chooses the best epoch.
@@ -78,6 +82,8 @@ class Recipe:
             figure of the validation split (larger is better); what it returns is told with the training's figures.
         illustrate: `illustrate(responder, examples) -> [(title, HTML)]`, the recipe's own part of the report, made from
             some examples of the test split.
+        glance: options of the validation between epochs, {field: value}, where the full ones take long.
+        told_anew: fields of `Config` that a trained run may be told anew, `seqtasks predict RUN --beam_width 10`.
         asked: `asked(config, text, tokens) -> iterable of Asked`: what an INPUT of `seqtasks predict` stands for;
             `tokens` is whether it has been tokenised. None takes the text itself.
         tokens: whether inputs may have been tokenised (`predict --tokens`).
@@ -100,9 +106,12 @@ class Recipe:
     loss: Callable
     default_metric: str
     baselines: Callable
+    write: Callable | None = None
     views: Callable[[Any], int] = lambda config: 1
     settle: Callable | None = None
     illustrate: Callable | None = None
+    glance: dict[str, Any] = dataclasses.field(default_factory=dict)
+    told_anew: tuple[str, ...] = ()
     asked: Callable | None = None
     tokens: bool = False
     scan: Callable | None = None

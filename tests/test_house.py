@@ -21,7 +21,7 @@ ALLOWED = {  # what a room may import of the project; rooms that are not here ma
     "crf": set(),
     "losses": {"crf", "errors"},
     "metrics": {"errors"},
-    "decoding": {"errors"},
+    "decoding": {"decoding", "errors"},
     "optimizers": {"errors"},
     "distribute": {"errors"},
     "errors": set(),

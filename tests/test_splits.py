@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtasks.data.splits import find_splits, part
+from seqtasks.data.sources import Example, Source
+from seqtasks.data.splits import Formats, find_splits, part
 from seqtasks.errors import UserError
 
 
@@ -109,3 +110,29 @@ def test_tfds_by_name():
         assert len(texts(splits.test)) == 60
         assert len(texts(splits.train)) + len(texts(splits.validation)) == 60
         assert {e.target for e in splits.test} <= {"neg", "pos"}
+
+
+def test_a_split_may_lie_in_several_files(tmp_path):
+    def several(paths):
+        assert paths == sorted(paths)
+        return sorted({p.with_suffix("") for p in paths if p.suffix in (".en", ".de")})
+
+    def opened(path, options):
+        return Source(lambda: iter([Example(path.name, options, 1)]), str(path))
+
+    for name in ("train.en", "train.de", "train.log", "dev.de", "dev.en", "test.csv", "other.en", "README.md"):
+        write(tmp_path / name, [name])
+    formats = Formats(opened, (".csv",), several=several)
+    splits = find_splits(tmp_path, "how", formats=formats)
+    assert [tuple(e) for _, source in splits for e in source] == [
+        ("train", "how", 1),
+        ("dev", "how", 1),
+        ("test.csv", "how", 1),
+    ]
+    write(tmp_path / "test.en", ["x"])
+    with pytest.raises(UserError, match="several files for test: test.csv, test; name one with --test"):
+        find_splits(tmp_path, "how", formats=formats)
+    with pytest.raises(UserError, match="dev, test.csv but no train"):
+        for name in ("train.en", "train.de", "test.en"):
+            (tmp_path / name).unlink()
+        find_splits(tmp_path, "how", formats=formats)

@@ -3,8 +3,8 @@
 import importlib
 
 _ROOMS = (
-    "bases", "bed", "dna", "genome", "pipeline", "records", "sources", "splits", "tags", "text", "tokenizer", "tokens",
-    "vectors", "vocabulary",
+    "bases", "bed", "dates", "dna", "genome", "parallel", "pipeline", "records", "segmenter", "sources", "splits",
+    "subwords", "tags", "text", "tokenizer", "tokens", "vectors", "vocabulary",
 )  # fmt: skip
 __all__ = list(_ROOMS)
 

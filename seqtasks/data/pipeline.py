@@ -6,7 +6,8 @@
 4. skip       the pools before the step to start from
 5. pool       many batches' worth of rows
 6. encode     the whole pool at once, in the graph: the same function as in the exported model
-7. bucket     the pool sorted by length and cut into batches; each padded to the next boundary
+7. bucket     the pool sorted by length and cut into batches, of equal numbers of rows or of about equal numbers of
+              tokens; each padded to the next boundary
 8. skip       the batches of the pool before the step to start from
 9. prefetch   the cardinality stated
 """
@@ -33,16 +34,22 @@ class Batches:
     with 0 to the next multiple of `boundary`; the weight is 1, or 0 for the rows that fill up the last batch, so that
     every batch has the same size; the index is the place of the row among the rows of the epoch.
 
+    With `by_tokens` batches hold about as many tokens each, and `batch_size` rows on average: few long sentences or
+    many short ones. Their number stays what it is. The weight of a row is then the number of rows over that of the
+    tokens of the target, so that a loss which sums over tokens and is divided by rows is the mean over the tokens.
+
     Args:
         source: the examples.
         count: how many there are.
         encode: `encode(inputs) -> {name: tensor or ragged tensor}`, over a vector of raw inputs.
-        encode_target: `encode_target(targets) -> tensor or ragged tensor`, the same for targets; a ragged one has a
-            number for each step of the features, and is padded with -1.
+        encode_target: `encode_target(targets) -> tensor or ragged tensor`, the same for targets; a ragged one is padded
+            with -1.
         batch_size: rows of a batch.
         boundary: padded lengths are multiples of this.
         shuffle_buffer: rows held for shuffling; at least `count` makes it a full shuffle.
         shard: (index, number) of the worker this is for.
+        by_tokens: whether batches are cut by tokens.
+        replicas: with `by_tokens` the number of rows is filled up to a multiple of it.
 
     Example:
         >>> from seqtasks.data.sources import Example
@@ -61,6 +68,8 @@ class Batches:
     boundary: int = 8
     shuffle_buffer: int = 20_000
     shard: tuple[int, int] = (0, 1)
+    by_tokens: bool = False
+    replicas: int = 1
 
     def __post_init__(self):
         # traced once, not once an epoch
@@ -117,36 +126,61 @@ class Batches:
         # made dense once for the pool, so that a batch is a gather and a slice
         sequences = {name: (pad(f, self.boundary), f.row_lengths()) for name, f in ragged.items()}
         others = {name: f for name, f in features.items() if name not in ragged}
-        order = tf.argsort(lengths(features, size), stable=True)
         targets = self.encode_target(targets)
+        row_lengths = lengths(features, size)
         if isinstance(targets, tf.RaggedTensor):
-            targets = pad(targets, self.boundary, -1)
-        return number, order, sequences, others, targets
+            row_lengths = tf.maximum(row_lengths, targets.row_lengths())
+            targets = (pad(targets, self.boundary, -1), targets.row_lengths())
+        order = tf.argsort(row_lengths, stable=True)
+        return number, order, tf.gather(row_lengths, order), sequences, others, targets
 
-    def _cut_pool(self, number, order, sequences, others, targets, seed, shuffled):
+    def _cut_pool(self, number, order, row_lengths, sequences, others, targets, seed, shuffled):
         size = tf.size(order)
         count = -(-size // self.batch_size)
+        cuts = (
+            _token_cuts(row_lengths, count)
+            if self.by_tokens
+            else tf.minimum(tf.range(count + 1) * self.batch_size, size)
+        )
         turns = tf.range(count)
         if shuffled:
             turns = tf.random.experimental.stateless_shuffle(turns, seed=tf.stack([seed, number]))
 
         def batch(turn):
-            places = order[turn * self.batch_size : (turn + 1) * self.batch_size]
+            places = order[cuts[turn] : cuts[turn + 1]]
             real = tf.size(places)
-            places = tf.pad(places, [[0, self.batch_size - real]], constant_values=places[-1])
-            places = tf.ensure_shape(places, [self.batch_size])
-            weight = tf.cast(tf.range(self.batch_size) < real, tf.float32)
+            rows = -(-real // self.replicas) * self.replicas if self.by_tokens else self.batch_size
+            places = tf.pad(places, [[0, rows - real]], constant_values=places[-1])
+            places = tf.ensure_shape(places, [None if self.by_tokens else self.batch_size])
+            weight = tf.cast(tf.range(rows) < real, tf.float32)
             index = number * POOL_BATCHES * self.batch_size + tf.cast(places, tf.int64)
+            longest = [tf.reduce_max(tf.gather(found, places)) for _, found in sequences.values()]
+            longest = tf.maximum(tf.reduce_max(tf.stack([*longest, 1])), 1)
+            cut = -(-longest // self.boundary) * self.boundary
             picked = {name: tf.gather(f, places) for name, f in others.items()}
-            target, longest = tf.gather(targets, places), tf.constant(1, tf.int64)
-            for name, (rows, row_lengths) in sequences.items():
-                longest = tf.maximum(tf.reduce_max(tf.gather(row_lengths, places)), 1)
-                picked[name] = tf.gather(rows, places)[:, : -(-longest // self.boundary) * self.boundary]
-            if target.shape.rank > 1:
-                target = target[:, : -(-longest // self.boundary) * self.boundary]
-            return picked, target, weight, index
+            picked |= {name: tf.gather(padded, places)[:, :cut] for name, (padded, _) in sequences.items()}
+            if not isinstance(targets, tuple):
+                return picked, tf.gather(targets, places), weight, index
+            padded, found = targets
+            found = tf.gather(found, places)
+            cut = -(-tf.maximum(tf.reduce_max(found), 1) // self.boundary) * self.boundary
+            if self.by_tokens:
+                tokens = tf.reduce_sum(tf.cast(found, tf.float32) * weight)
+                weight *= tf.cast(rows, tf.float32) / tf.maximum(tokens, 1)
+            return picked, tf.gather(padded, places)[:, :cut], weight, index
 
         return tf.data.Dataset.from_tensor_slices(turns).map(batch)
+
+
+def _token_cuts(row_lengths, count):
+    """Where to cut rows, sorted by length, into `count` batches of about as many tokens each, and of a row at least."""
+    tokens = tf.cumsum(tf.maximum(row_lengths, 1))
+    wanted = tf.range(1, count, dtype=tf.int64) * tokens[-1] // tf.cast(count, tf.int64)
+    places, size = tf.range(1, count), tf.size(row_lengths)
+    cuts = tf.searchsorted(tokens, wanted, side="right")
+    earlier = tf.linalg.band_part(tf.ones((count - 1, count - 1), tf.int32), -1, 0)
+    apart = tf.reduce_max((cuts - places)[None] * earlier - (1 - earlier) * size, 1) + places  # a row each at least
+    return tf.concat([[0], tf.clip_by_value(apart, places, size - count + places), [size]], 0)
 
 
 def lengths(features, size):

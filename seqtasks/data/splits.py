@@ -45,11 +45,13 @@ class Formats(NamedTuple):
         open: `open(path, options) -> Source`.
         suffixes: of the files that may hold a split.
         open_tfds: `open_tfds(name, split, options) -> Source`, or None.
+        several: `several(paths) -> paths`: what to open where a split lies in several of these files, or None.
     """
 
     open: Callable
     suffixes: tuple[str, ...]
     open_tfds: Callable | None = None
+    several: Callable | None = None
 
 
 TEXTS = Formats(open_source, SUFFIXES, open_tfds)
@@ -87,9 +89,9 @@ def _paths(data, formats):
         return {"train": data}
     found = {}
     for split, names in NAMES.items():
-        here = sorted(
-            p for p in data.iterdir() if _stem(p) in names and (p.is_dir() or suffix_of(p) in formats.suffixes)
-        )
+        named = sorted(p for p in data.iterdir() if _stem(p) in names)
+        here = [p for p in named if p.is_dir() or suffix_of(p) in formats.suffixes]
+        here += formats.several(named) if formats.several else []
         if len(here) > 1:
             listed = ", ".join(p.name for p in here)
             raise UserError(f"several files for {split}: {listed}", where=data, remedy=f"name one with --{names[0]}")

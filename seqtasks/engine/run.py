@@ -58,6 +58,25 @@ class Run:
 
         return Responder(self.recipe, self.config, self.assets, self.model)
 
+    def told(self, **fields):
+        """This run with other answers: what decides about them (`beam_width`) may be told anew, None leaves it.
+
+        Raises:
+            UserError: if the recipe has nothing of that name to be told.
+        """
+        fields = {name: value for name, value in fields.items() if value is not None}
+        for name in fields:
+            if name not in self.recipe.told_anew:
+                known = ", ".join(f"--{known}" for known in self.recipe.told_anew) or "nothing"
+                raise UserError(f"not for a run of {self.recipe.name}", where=f"--{name}", remedy=f"it takes {known}")
+        if not fields:
+            return self
+        other = Run(self.directory)
+        other.config = make_config(self.recipe, dataclasses.asdict(self.config) | fields)
+        if "model" in self.__dict__:
+            other.model = self.model
+        return other
+
     @property
     def metrics(self):
         """The content of `metrics.json`."""
@@ -87,8 +106,17 @@ class Run:
         if tokens and not self.recipe.tokens:
             raise UserError("a recipe without tokens", where="--tokens", remedy="leave it out")
         asked = self.recipe.asked
-        items = inputs if asked is None else (item for text in inputs for item in asked(self.config, text, tokens))
-        return self.responder.answers(items)
+        if asked is None:
+            return self.responder.answers(inputs)
+
+        def items():
+            for number, text in enumerate(inputs, 1):
+                try:
+                    yield from asked(self.config, text, tokens)
+                except UserError as error:
+                    raise UserError(str(error), where=f"input {number}") from None
+
+        return self.responder.answers(items())
 
     def scan(self, path, window, stride, threshold=0.5, label=None):
         """What a classifier finds along a genome, window by window: an iterator of `seqtasks.data.bed.Hit`."""
@@ -118,7 +146,7 @@ class Run:
         from seqtasks.engine.survey import check_labels, survey
 
         if data is not None and Path(data).is_file():
-            source = self.recipe.load(self.config, data, valid=data, test=data).train
+            source = self.recipe.load(self.config, data, valid=data, test=data).test
         else:
             splits = dict(self.splits(data))
             if split not in splits:
@@ -126,7 +154,7 @@ class Run:
             source = splits[split]
         task = self.responder.task
         sources, surveys = survey([(split, source)], task, self.config.cache_mb, training=False)
-        check_labels(sources, surveys, task, self.assets["labels"].tokens)
+        check_labels(sources, surveys, task, self.assets)
         figures, evidence, _ = evaluate(self.responder, sources[split])
         return figures | interval(self.recipe, self.config, evidence)
 
@@ -159,9 +187,11 @@ def load_run(directory):
 
 
 def load_assets(directory):
+    from seqtasks.data.segmenter import Segmenter
     from seqtasks.data.vocabulary import Vocabulary
 
-    return {path.stem: Vocabulary.load(path) for path in sorted(Path(directory).glob("*.txt"))}
+    kinds = {path: Segmenter if path.read_bytes()[:1] == b"{" else Vocabulary for path in Path(directory).glob("*.txt")}
+    return {path.stem: kinds[path].load(path) for path in sorted(kinds)}
 
 
 def save_setup(directory, recipe_name, recipe_source, paths, config, assets):

@@ -25,7 +25,10 @@ class Responder:
 
     def decode(self, features):
         """Decoded tensors of padded features, in the graph."""
-        outputs = self.model({i.name: features[i.name] for i in self.model.inputs}, training=False)
+        if self.recipe.write:
+            outputs = self.recipe.write(self.config, self.model, features)
+        else:
+            outputs = self.model({i.name: features[i.name] for i in self.model.inputs}, training=False)
         return self.task.decode(self.assets, outputs, features)
 
     def encode(self, inputs):

@@ -44,23 +44,28 @@ def survey(splits, task, cache_mb, training=True):
     if not training:
         return splits, surveys
     found = surveys["train"].labels
-    if not found:
+    if not found and task.fewest_labels:
         raise UserError("no example has a label", where=surveys["train"].name, remedy="check the column of the labels")
     if len(found) < task.fewest_labels:
         remedy = f"a model needs at least {task.fewest_labels}; check the label column"
         raise UserError(
             f"every example has the label {next(iter(found))!r}", where=surveys["train"].name, remedy=remedy
         )
-    check_labels(splits, surveys, task, found)
+    _check(splits, surveys, task, found)
     return splits, surveys
 
 
-def check_labels(splits, surveys, task, known):
-    """Every label of every split must be known.
+def check_labels(splits, surveys, task, assets):
+    """Every label of every split must be among `assets["labels"]`, where the task has labels.
 
     Raises:
         UserError: that names the first example whose label is not.
     """
+    if task.fewest_labels:
+        _check(splits, surveys, task, assets["labels"].tokens)
+
+
+def _check(splits, surveys, task, known):
     for name, source in splits.items():
         if set(surveys[name].labels) - set(known):
             found = ((e, label) for e in source for label in task.labels(e.target) if label not in known)

@@ -180,7 +180,7 @@ class _Setup:
             split.pop("longest_run")
         return found
 
-    def batches(self, source, found, assets):
+    def batches(self, source, found, assets, replicas=1):
         config, recipe = self.config, self.recipe
         return Batches(
             source,
@@ -190,6 +190,8 @@ class _Setup:
             config.batch_size,
             COMPILED_BOUNDARY if config.jit else 1,
             config.shuffle_buffer,
+            by_tokens=config.batch_by == "tokens",
+            replicas=replicas,
         )
 
     def train(self, resume=False, overwrite=False, base=None, freeze=()):
@@ -202,25 +204,27 @@ class _Setup:
             self.check_unchanged(surveys)
         assets = load_assets(self.directory / "encoder") if resume else None
         assets = assets or (base.assets if base else recipe.learn(config, sources["train"]))
-        check_labels(sources, surveys, self.task, assets["labels"].tokens)
-        batches = self.batches(sources["train"], surveys["train"], assets)
+        check_labels(sources, surveys, self.task, assets)
+        batches = self.batches(sources["train"], surveys["train"], assets, strategy.num_replicas_in_sync)
         keras.utils.set_random_seed(config.seed)
         with _policy(config.precision), strategy.scope():
             model = self.compiled(assets, batches, base, freeze)
         if not resume:
             self.begin(assets, surveys, overwrite)
         responder = Responder(recipe, config, assets, model)
+        glancing = Responder(recipe, dataclasses.replace(config, **recipe.glance), assets, model)
         balanced = getattr(config, "class_weights", "none") == "balanced"
         weights = self.task.class_weights(assets, surveys["train"].labels) if balanced else None
         views = recipe.views(config)
 
         def inputs(features, targets, weight, index):
+            features = self.task.teach(features, targets)
             chosen = {i.name: features[i.name] for i in model.inputs}
             row = chosen, targets, weight if weights is None else weight * tf.gather(weights, targets)
             return tf.nest.map_structure(lambda x: tf.repeat(x, views, axis=0), row) if views > 1 else row
 
         def validate():
-            return evaluation.evaluate(responder, sources["validation"])[0]
+            return evaluation.evaluate(glancing, sources["validation"])[0]
 
         loop = Loop(model, batches, inputs, validate, config, metric, larger, self.directory)
         if resume:

@@ -1,9 +1,10 @@
 """Layers: what runs a cell over time, and what stands around it."""
 
+from seqtasks.layers.attention import Attention, AttentionCell, AttentionRNN
 from seqtasks.layers.characters import CharacterEncoder
 from seqtasks.layers.convolution import MaxPooling, Neighbourhood, Places, PositionBias
 from seqtasks.layers.crf import CRF
-from seqtasks.layers.embedding import WordEmbedding
+from seqtasks.layers.embedding import ScheduledSampling, TokenEmbedding, WordEmbedding
 from seqtasks.layers.pooling import Pooling
 from seqtasks.layers.rnn import RNN, Bidirectional
 from seqtasks.layers.stack import recurrent_stack
@@ -12,6 +13,9 @@ from seqtasks.layers.strands import BothStrands, StrandMean, Substitution
 __all__ = [
     "CRF",
     "RNN",
+    "Attention",
+    "AttentionCell",
+    "AttentionRNN",
     "Bidirectional",
     "BothStrands",
     "CharacterEncoder",
@@ -20,8 +24,10 @@ __all__ = [
     "Places",
     "Pooling",
     "PositionBias",
+    "ScheduledSampling",
     "StrandMean",
     "Substitution",
+    "TokenEmbedding",
     "WordEmbedding",
     "recurrent_stack",
 ]

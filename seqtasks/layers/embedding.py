@@ -1,4 +1,4 @@
-"""Words to vectors, by their number and by the hashed letters at their ends."""
+"""Words to vectors, by their number and by the hashed letters at their ends, and vectors to words."""
 
 import keras
 import tensorflow as tf
@@ -74,3 +74,105 @@ class WordEmbedding(keras.layers.Layer):
     def get_config(self):
         names = ("words", "dimension", "affixes", "unknown_rate", "drop_rate")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class TokenEmbedding(keras.layers.Layer):
+    """Embeds tokens, and scores tokens by their embeddings: one table for what is read and what is written.
+
+    Args:
+        tokens: size of the vocabulary.
+        dimension: size of the vectors.
+
+    Call arguments:
+        inputs: int (..., time), or with `reverse` vectors (..., dimension).
+        reverse: whether to score instead of to embed.
+
+    Output shape:
+        (..., dimension), or with `reverse` logits (..., tokens), float32.
+
+    Example:
+        >>> layer = TokenEmbedding(tokens=10, dimension=4)
+        >>> layer(layer(tf.constant([[2, 3, 0]])), reverse=True).shape
+        TensorShape([1, 3, 10])
+
+    References:
+        Press and Wolf, 2017, https://arxiv.org/abs/1608.05859
+    """
+
+    def __init__(self, tokens, dimension, **kwargs):
+        super().__init__(**kwargs)
+        self.tokens, self.dimension = tokens, dimension
+
+    def build(self, input_shape):
+        spread = keras.initializers.RandomNormal(stddev=self.dimension**-0.5)
+        self.table = self.add_weight(shape=(self.tokens, self.dimension), initializer=spread, name="table")
+        self.bias = self.add_weight(shape=(self.tokens,), initializer="zeros", name="bias")
+
+    def call(self, inputs, reverse=False):
+        table = tf.convert_to_tensor(self.table)
+        if not reverse:
+            return tf.gather(table, inputs)
+        logits = tf.matmul(tf.reshape(inputs, (-1, self.dimension)), table, transpose_b=True)
+        logits = tf.nn.bias_add(tf.cast(logits, tf.float32), tf.cast(self.bias, tf.float32))
+        logits = tf.reshape(logits, tf.concat([tf.shape(inputs)[:-1], [self.tokens]], 0))
+        return tf.ensure_shape(logits, (*inputs.shape[:-1], self.tokens))
+
+    def get_config(self):
+        return {**super().get_config(), "tokens": self.tokens, "dimension": self.dimension}
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class ScheduledSampling(keras.layers.Layer):
+    """Shows a decoder some tokens of its own in training, so that it learns to go on from its mistakes.
+
+    A first pass over the true tokens gives the logits, for all places at once; the second pass, which learns, is shown
+    the likeliest token of the first in place of a true one with probability `rate`, which rises in proportion to
+    the steps trained over the first `ramp` of them. When not training, the true tokens are shown.
+
+    Args:
+        rate: share of the tokens that are replaced in the end.
+        ramp: training steps over which it rises to that.
+
+    Call arguments:
+        previous: int (batch, time), the true token before each place; the first is kept.
+        logits: (batch, time, tokens) of each place.
+
+    Output shape:
+        that of `previous`.
+
+    Example:
+        >>> layer = ScheduledSampling(0.5)
+        >>> layer(tf.constant([[1, 4]]), tf.one_hot([[3, 2]], 5)).numpy().tolist()
+        [[1, 4]]
+
+    References:
+        Bengio et al., 2015, https://arxiv.org/abs/1506.03099; in two passes: Mihaylova and Martins, 2019,
+        https://arxiv.org/abs/1906.07651
+    """
+
+    def __init__(self, rate, ramp=2000, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 <= rate <= 1:
+            raise ValueError(f"ScheduledSampling: rate must lie in [0, 1], got {rate!r}.")
+        self.rate, self.ramp = rate, ramp
+        self.generator = keras.random.SeedGenerator()
+
+    def build(self, previous_shape, logits_shape):
+        self.steps = self.add_weight(shape=(), initializer="zeros", trainable=False, name="steps")
+
+    def call(self, previous, logits, training=False):
+        if not training:
+            return tf.identity(previous)
+        rate = self.rate * tf.minimum(tf.convert_to_tensor(self.steps) / self.ramp, 1.0)
+        self.steps.assign_add(1.0)
+        own = tf.argmax(tf.stop_gradient(logits), -1, previous.dtype)
+        own = tf.concat([previous[:, :1], own[:, :-1]], 1)
+        chosen = keras.random.uniform(ops.shape(previous), seed=self.generator) < rate
+        return tf.where(chosen & (previous > 0), own, previous)
+
+    def compute_output_shape(self, previous_shape, logits_shape):
+        return previous_shape
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate, "ramp": self.ramp}

@@ -12,7 +12,7 @@ from seqtasks.layers.scan import Recurrence, scan
 LANE = 4096  # units times rows that make a part of a batch worth a core of its own (see benchmarks/layers.py)
 
 
-def recur(cells, sequences, states, mask=None, training=False):
+def recur(cells, sequences, states, mask=None, training=False, matrices=None, constants=None):
     """Carry cells over the same sequences, side by side.
 
     A step of a recurrence is too small for more than one core, so the batch is split into as many lanes as there are
@@ -24,18 +24,22 @@ def recur(cells, sequences, states, mask=None, training=False):
         states: the first states of each cell.
         mask: boolean (batch, time), or None.
         training: whether dropout is at work.
+        matrices, constants: what belongs to the rows of the batch, see `seqtasks.layers.scan.Recurrence`.
 
     Returns:
         A list with (outputs (batch, time, units), last states) for each cell.
     """
     lanes = _lanes(sequences, states, len(cells), training)
     recurrences = [
-        Recurrence(cell, _time_first(rows), first, None if live is None else _time_first(live), backwards, training)
+        Recurrence(
+            cell, _time_first(rows), first, None if live is None else _time_first(live), backwards, training, *own
+        )
         for (cell, backwards), firsts in zip(cells, states, strict=True)
-        for rows, first, live in zip(
+        for rows, first, live, *own in zip(
             _split(sequences, lanes),
             zip(*(_split(state, lanes) for state in firsts), strict=True),
             [None] * lanes if mask is None else _split(tf.cast(mask, bool)[..., None], lanes),
+            *(_split_each(named or {}, lanes) for named in (matrices, constants)),
             strict=True,
         )
     ]
@@ -62,6 +66,11 @@ def _split(x, lanes):
     rows = tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
     sizes = [(i + 1) * rows // lanes - i * rows // lanes for i in range(lanes)]
     return tf.split(x, sizes, num=lanes)
+
+
+def _split_each(named, lanes):
+    parts = {name: _split(x, lanes) for name, x in named.items()}
+    return [{name: part[lane] for name, part in parts.items()} for lane in range(lanes)]
 
 
 def _join(parts):

@@ -13,7 +13,7 @@ too small for more than one core, but they run on a core each.
 import tensorflow as tf
 
 from seqtasks.cells import RNNCell
-from seqtasks.cells.affine import affine, column_sums
+from seqtasks.cells.affine import affine, column_sums, rowwise
 from seqtasks.layers import single
 
 COMPILED_ROWS = 4  # up to this batch size XLA's loop is the faster one (see benchmarks/layers.py)
@@ -25,6 +25,9 @@ class Recurrence:
     The first state of a recurrence is what it puts out. For cells of this package that holds by contract; a foreign
     cell, whose output may be something else, carries its last output as an additional first state.
 
+    A step may multiply with matrices that are each row's own, as attention does with its memory: `product` takes them
+    by their name as it takes weights. What else all steps of a row need, `constants`, is given to `step` as it is.
+
     Args:
         cell: a cell of `seqtasks.cells` or any Keras RNN cell.
         sequences: tensor (time, batch, features).
@@ -32,11 +35,16 @@ class Recurrence:
         mask: None or boolean tensor (time, batch, 1), False where a step is to be skipped.
         backwards: whether time runs from the end to the start; inputs and outputs keep their places.
         training: whether dropout and zoneout are at work, and gradients will be asked for.
+        matrices: {name: tensor (batch, rows, columns)}, for a cell of this package that asks for them.
+        constants: {name: tensor (batch, ...)}, the same.
     """
 
-    def __init__(self, cell, sequences, states, mask=None, backwards=False, training=False):
+    def __init__(
+        self, cell, sequences, states, mask=None, backwards=False, training=False, matrices=None, constants=None
+    ):
         self.mask, self.backwards, self.training = mask, backwards, bool(training)
-        self.states, self.weights, self.dropped, self.kept = list(states), {}, {}, None
+        self.states, self.dropped, self.kept = list(states), {}, None
+        self.weights, self.constants = {name: [m] for name, m in (matrices or {}).items()}, constants or {}
         if isinstance(cell, RNNCell):
             self._own(cell, sequences)
         else:
@@ -55,9 +63,10 @@ class Recurrence:
             shapes = [(time, batch, state.shape[-1]) for state in self.states]
             self.kept = [cell.dropped(shape, 1 - cell.zoneout) > 0 for shape in shapes]
 
-        def step(at, inputs, states, product):
+        def step(at, inputs, states, product, constants):
             kept = None if self.kept is None else [k[at] for k in self.kept]
-            return cell.zone_out(states, cell.step(inputs, states, product), kept)
+            more = (constants,) if constants else ()
+            return cell.zone_out(states, cell.step(inputs, states, product, *more), kept)
 
         self.step = step
 
@@ -65,7 +74,7 @@ class Recurrence:
         known = {"training": self.training} if getattr(cell, "_call_has_training_arg", False) else {}
         output, _ = cell(sequences[0], self.states, **known)
 
-        def step(at, inputs, states, product):
+        def step(at, inputs, states, product, constants):
             output, new = cell(inputs, states[1:], **known)
             return [output, *(new if isinstance(new, (list, tuple)) else [new])]
 
@@ -78,7 +87,7 @@ class Recurrence:
     @property
     def tensors(self):
         """All that a gradient can be asked of."""
-        return [self.inputs, self.states, self.weights]
+        return [self.inputs, self.states, self.weights, self.constants]
 
     def place(self, t, time):
         """Where step t of the loop stands in the sequence, and where in a history the states before and after it."""
@@ -144,21 +153,21 @@ def _forth(recurrences, given, keep, compiled=False):
     """
     time = tf.shape(given[0][0])[0]
     histories, saved = [], []
-    for recurrence, (_, states, weights) in zip(recurrences, given, strict=True):
+    for recurrence, (_, states, weights, _) in zip(recurrences, given, strict=True):
         arrays = [_array(1 + time, s.dtype, s.shape) for s in (states if keep else states[:1])]
         first = time if recurrence.backwards else 0
         histories.append([array.write(first, s) for array, s in zip(arrays, states, strict=False)])
-        arrays = {n: _array(time, w[0].dtype, (states[0].shape[0], w[0].shape[1])) for n, w in weights.items()}
+        arrays = {n: _array(time, w[0].dtype, (states[0].shape[0], w[0].shape[-1])) for n, w in weights.items()}
         saved.append(arrays if keep else {})
 
     def body(t, states, histories, saved):
         new_states, new_histories, new_saved = [], [], []
-        for r, (inputs, _, weights), old, history, products in zip(
+        for r, (inputs, _, weights, constants), old, history, products in zip(
             recurrences, given, states, histories, saved, strict=True
         ):
             at, _, after = r.place(t, time)
             product = r.product(weights)
-            new = r.step(at, inputs[at], old, product)
+            new = r.step(at, inputs[at], old, product, constants)
             if r.mask is not None:
                 live = r.mask[at]  # (batch, 1)
                 new = [tf.where(live, n, o) for n, o in zip(new, old, strict=True)]
@@ -167,7 +176,7 @@ def _forth(recurrences, given, keep, compiled=False):
             new_saved.append({name: array.write(at, product.results[name]) for name, array in products.items()})
         return t + 1, new_states, new_histories, new_saved
 
-    start = (0, [states for _, states, _ in given], histories, saved)
+    start = (0, [states for _, states, _, _ in given], histories, saved)
     _, last, histories, saved = tf.while_loop(lambda t, *_: t < time, body, start, maximum_iterations=time)
     if compiled:  # an array cannot leave XLA
         stacked = tf.nest.map_structure(lambda array: array.stack(), (histories, saved))
@@ -190,7 +199,8 @@ class _Product:
             raise ValueError(f"product({name!r}) was asked for twice in one step: give the second a name of its own.")
         if name in self.dropped:
             vectors *= self.dropped[name]
-        self.results[name] = affine(vectors, *self.weights[name])
+        multiply = rowwise if len(self.weights[name][0].shape) == 3 else affine
+        self.results[name] = multiply(vectors, *self.weights[name])
         return self.results[name]
 
 
@@ -206,7 +216,8 @@ class _Recall:
         @tf.custom_gradient
         def recall(vectors, result):
             def gradient(upstream):
-                into = tf.matmul(upstream, self.transposed[name])
+                transposed = self.transposed[name]
+                into = rowwise(upstream, transposed) if len(transposed.shape) == 3 else tf.matmul(upstream, transposed)
                 return into * self.dropped[name] if name in self.dropped else into, upstream
 
             return tf.identity(result), gradient
@@ -222,12 +233,12 @@ def _back(recurrences, given, histories, products, upstream, variables):
     """Gradients of all `given` tensors and of the variables, from those of the outputs and last states."""
     time = tf.shape(given[0][0])[0]
     into_outputs, into_last = upstream
-    transposed = [{name: tf.transpose(w[0]) for name, w in weights.items()} for _, _, weights in given]
+    transposed = [{name: tf.linalg.matrix_transpose(w[0]) for name, w in weights.items()} for _, _, weights, _ in given]
     # the vectors of a product that are a state have a history, others are written down in the loop;
     # a product that is added to the input has the input's gradient
     states_in_products, added = [{} for _ in recurrences], [[] for _ in recurrences]
 
-    def body(t, into_states, into_inputs, into_products, vectors, into_variables):
+    def body(t, into_states, into_inputs, into_products, vectors, into_constants, into_variables):
         new = []
         for i, r in enumerate(recurrences):
             at, before, _ = r.place(t, time)
@@ -238,12 +249,13 @@ def _back(recurrences, given, histories, products, upstream, variables):
                 kept, into = [d * (1 - live) for d in into], [d * live for d in into]
             x, old = given[i][0][at], [_read(h, before) for h in histories[i]]
             results = {name: _read(p, at) for name, p in products[i].items()}
-            recall = _Recall(r.dropped, results, transposed[i])
+            recall, constants = _Recall(r.dropped, results, transposed[i]), given[i][3]
+            watched = [x, old, results, constants, variables]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch([x, old, results, variables])
-                states = r.step(at, x, old, recall)
-            into_x, into_old, into_results, into_weights = tape.gradient(
-                states, [x, old, results, variables], into, unconnected_gradients=tf.UnconnectedGradients.ZERO
+                tape.watch(watched)
+                states = r.step(at, x, old, recall, constants)
+            into_x, into_old, into_results, into_constant, into_weights = tape.gradient(
+                states, watched, into, unconnected_gradients=tf.UnconnectedGradients.ZERO
             )
             if kept is not None:
                 into_old = [d + k for d, k in zip(into_old, kept, strict=True)]
@@ -258,7 +270,8 @@ def _back(recurrences, given, histories, products, upstream, variables):
                 name: into_products[i][name] if name in added[i] else into_products[i][name].write(at, d)
                 for name, d in into_results.items()
             }
-            new.append((into_old, into_inputs[i].write(at, into_x), written, vectors[i]))
+            constant = {name: total + into_constant[name] for name, total in into_constants[i].items()}
+            new.append((into_old, into_inputs[i].write(at, into_x), written, vectors[i], constant))
             into_variables = [total + d for total, d in zip(into_variables, into_weights, strict=True)]
         return t - 1, *(list(column) for column in zip(*new, strict=True)), into_variables
 
@@ -266,13 +279,14 @@ def _back(recurrences, given, histories, products, upstream, variables):
     columns, rows = (
         [
             {n: _array(time, w[0].dtype, (states[0].shape[0], w[0].shape[side])) for n, w in weights.items()}
-            for _, states, weights in given
+            for _, states, weights, _ in given
         ]
-        for side in (1, 0)
+        for side in (-1, -2)
     )
     zeros = [tf.zeros(v.shape, v.dtype) for v in variables]
-    start = (time - 1, into_last, [like(inputs) for inputs, _, _ in given], columns, rows, zeros)
-    _, into_first, into_inputs, into_products, rows, into_variables = tf.while_loop(
+    none = [tf.nest.map_structure(tf.zeros_like, constants) for *_, constants in given]
+    start = (time - 1, into_last, [like(inputs) for inputs, *_ in given], columns, rows, none, zeros)
+    _, into_first, into_inputs, into_products, rows, into_constants, into_variables = tf.while_loop(
         lambda t, *_: t >= 0, body, start, maximum_iterations=time
     )
     into = []
@@ -283,7 +297,10 @@ def _back(recurrences, given, histories, products, upstream, variables):
             used = rows[i][name].stack() if place is None else r.before(_whole(histories[i][place]))
             used = used * r.dropped[name] if name in r.dropped else used
             d = into_input if name in added[i] else into_products[i][name].stack()
+            if len(weights[0].shape) == 3:
+                into_weights[name] = [tf.matmul(tf.transpose(used, (1, 2, 0)), tf.transpose(d, (1, 0, 2)))]
+                continue
             used, d = (tf.reshape(x, (-1, x.shape[-1])) for x in (used, d))
             into_weights[name] = [tf.matmul(used, d, transpose_a=True), column_sums(d)][: len(weights)]
-        into.append([into_input, into_first[i], into_weights])
+        into.append([into_input, into_first[i], into_weights, into_constants[i]])
     return into, into_variables

@@ -26,7 +26,8 @@ def exporting():
 
 def wanted(recurrences):
     """Whether these recurrences are being exported, for batches of any size."""
-    return _exporting.get() and all(r.inputs.shape[1] is None and not r.training for r in recurrences)
+    plain = all(r.inputs.shape[1] is None and not r.training and not r.constants for r in recurrences)
+    return _exporting.get() and plain
 
 
 def single_or_many(recurrences, given, many):
@@ -50,9 +51,9 @@ def _pieces(recurrences, given):
     """A batch of one, piece by piece; a backward recurrence has its sequence turned round first."""
     time = tf.shape(given[0][0])[0]
     number = -(-time // LENGTH)
-    inputs = [_filled(_turned(x, r), number) for (x, _, _), r in zip(given, recurrences, strict=True)]
+    inputs = [_filled(_turned(x, r), number) for (x, *_), r in zip(given, recurrences, strict=True)]
     masks = [None if r.mask is None else _filled(_turned(r.mask, r), number) for r in recurrences]
-    weights = [w for _, _, w in given]
+    weights = [w for _, _, w, _ in given]
 
     @tf.function(jit_compile=True)
     def run(inputs, masks, states, weights, steps):
@@ -61,7 +62,7 @@ def _pieces(recurrences, given):
         def body(t, states, histories):
             new_states, new_histories = [], []
             for r, x, mask, old, w, history in zip(recurrences, inputs, masks, states, weights, histories, strict=True):
-                new = r.step(t, x[t], old, r.product(w))
+                new = r.step(t, x[t], old, r.product(w), {})
                 if mask is not None:
                     new = [tf.where(mask[t], n, o) for n, o in zip(new, old, strict=True)]
                 new_states.append(list(new))
@@ -76,7 +77,7 @@ def _pieces(recurrences, given):
         states, pieces = run(*chosen, states, weights, tf.minimum(time - i * LENGTH, LENGTH))
         return i + 1, states, [array.write(i, p) for array, p in zip(outputs, pieces, strict=True)]
 
-    first = [[tf.ensure_shape(s, (1, s.shape[-1])) for s in states] for _, states, _ in given]
+    first = [[tf.ensure_shape(s, (1, s.shape[-1])) for s in states] for _, states, *_ in given]
     arrays = [tf.TensorArray(s[0].dtype, number, element_shape=(LENGTH, *s[0].shape)) for s in first]
     _, last, outputs = tf.while_loop(lambda i, *_: i < number, piece, (0, first, arrays))
     outputs = [

@@ -1,6 +1,7 @@
 """Builders of the RNN types of the lecture; each returns a plain functional `keras.Model`."""
 
 from seqtasks.models.classifier import classifier
+from seqtasks.models.encoder_decoder import Writer, encoder_decoder
 from seqtasks.models.tagger import lean, tagger
 
-__all__ = ["classifier", "lean", "tagger"]
+__all__ = ["Writer", "classifier", "encoder_decoder", "lean", "tagger"]

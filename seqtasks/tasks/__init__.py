@@ -4,5 +4,6 @@ from seqtasks.tasks.classification import Classification
 from seqtasks.tasks.spans import SpanTagging
 from seqtasks.tasks.steps import StepTagging
 from seqtasks.tasks.task import Task
+from seqtasks.tasks.translation import Translation
 
-__all__ = ["Classification", "SpanTagging", "StepTagging", "Task"]
+__all__ = ["Classification", "SpanTagging", "StepTagging", "Task", "Translation"]

@@ -11,7 +11,7 @@ class Task:
     Attributes:
         metrics: {name: f(*evidence) -> float}, of which one chooses the best epoch.
         lower_is_better: those of them that are.
-        fewest_labels: how many different labels train must have.
+        fewest_labels: how many different labels train must have; 0 where targets have none.
         grade: what the number in `mistakes` is.
     """
 
@@ -27,6 +27,10 @@ class Task:
     def encode_target(self, assets, targets):
         """Numbers of a vector of targets, dense or ragged, in the graph; ragged ones are padded with -1."""
         raise NotImplementedError
+
+    def teach(self, features, targets):
+        """The features of a training batch with what the model is shown of its targets; `targets` padded with -1."""
+        return features
 
     def decode(self, assets, outputs, features):
         """Answer tensors {name: (batch, ...)} of a model's outputs, in the graph."""

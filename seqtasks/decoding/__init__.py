@@ -1,0 +1,20 @@
+"""Decoding: token by token out of any model that can make one step, by beam search, greedy search or sampling.
+
+A step is a function `step(tokens, states) -> (logits, states)` or `(logits, states, attention)`:
+
+| name | shape | what it is |
+|---|---|---|
+| tokens | int32 (rows,) | the token that was chosen last, at first the start token |
+| states | a nest of tensors (rows, ...) | what the model remembers; their shapes stay as they are |
+| logits | (rows, vocabulary) | of the next token; the size of the vocabulary is known when the graph is made |
+| attention | (rows, source) | weights over the positions of the source, exactly 0 at padding |
+
+In beam search there are batch x width rows, those of one sentence side by side: a step may reshape to
+(batch, width, ...) and use a memory (batch, ...) that it closes over without repeating it.
+"""
+
+from seqtasks.decoding.sampling import sample
+from seqtasks.decoding.search import beam_search
+from seqtasks.decoding.steps import Decoded
+
+__all__ = ["Decoded", "beam_search", "sample"]

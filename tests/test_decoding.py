@@ -1,0 +1,421 @@
+"""Decoding against the enumeration of every sequence, a beam search of a few lines of Python, and counts of draws."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from seqtasks.decoding import beam_search, sample
+from seqtasks.errors import UserError
+
+END, START, NODES, SOURCE = 0, 1, 211, 3
+OFF = {"length_penalty": 0.0, "coverage_penalty": 0.0, "min_length": 0, "no_repeat_ngram": 0}
+OFF |= {"repetition_penalty": 1.0, "forbidden": ()}
+
+
+class Model:
+    """A model whose next token depends on the sentence and on all tokens before, by their hash; in float64 beside it."""
+
+    def __init__(self, seed, sentences, vocabulary, sharpness=1.5):
+        rng = np.random.default_rng(seed)
+        self.size, self.sentences, self.steps = vocabulary, sentences, 0
+        self.logits = (rng.normal(size=(sentences, NODES, vocabulary)) * sharpness).astype("float32")
+        weights = rng.exponential(size=(sentences, NODES, SOURCE)) * (np.arange(SOURCE) <= rng.integers(1, SOURCE))
+        self.weights = (weights / weights.sum(-1, keepdims=True)).astype("float32")
+
+    @property
+    def states(self):
+        return {"sentence": tf.range(self.sentences), "node": [tf.zeros(self.sentences, tf.int32)]}
+
+    def step(self, tokens, states):
+        self.steps += 1
+        node = (states["node"][0] * 7 + tokens + 1) % NODES
+        places = tf.stack([states["sentence"], node], 1)
+        states = {"sentence": states["sentence"], "node": (node,)}
+        return tf.gather_nd(self.logits, places), states, tf.gather_nd(self.weights, places)
+
+    def at(self, sentence, prefix):
+        """Logits and attention behind a prefix."""
+        node = 0
+        for token in (START, *prefix):
+            node = (node * 7 + token + 1) % NODES
+        return self.logits[sentence, node].astype("float64"), self.weights[sentence, node].astype("float64")
+
+    def ways(self, sentence, prefix, limit, rules):
+        """{token: log-probability} of what may come next."""
+        logits, _ = self.at(sentence, prefix)
+        for token in set(prefix):
+            factor = rules["repetition_penalty"]
+            logits[token] = logits[token] / factor if logits[token] > 0 else logits[token] * factor
+        logits -= np.logaddexp.reduce(logits)
+        if len(prefix) == limit:
+            return {END: logits[END]}
+        n = rules["no_repeat_ngram"]
+        said = {prefix[i : i + n] for i in range(len(prefix) - n + 1)} if n else ()
+        return {
+            token: logits[token]
+            for token in range(self.size)
+            if token not in rules["forbidden"]
+            and (token != END or len(prefix) >= rules["min_length"])
+            and not (n and len(prefix) >= n - 1 and (*prefix[len(prefix) - n + 1 :], token) in said)
+        }
+
+    def score(self, sentence, tokens, total, rules):
+        """The score of a finished hypothesis by its definition."""
+        attended = sum(self.at(sentence, tokens[:i])[1] for i in range(len(tokens) + 1))
+        coverage = sum(math.log(min(a, 1.0)) for a in attended if a > 0)
+        return total / ((6 + len(tokens)) / 6) ** rules["length_penalty"] + rules["coverage_penalty"] * coverage
+
+    def every(self, sentence, limit, rules):
+        """{tokens: score} of every hypothesis there is."""
+        found, open_ = {}, [((), 0.0)]
+        while open_:
+            prefix, total = open_.pop()
+            for token, gained in self.ways(sentence, prefix, limit, rules).items():
+                if token == END:
+                    found[prefix] = self.score(sentence, prefix, total + gained, rules)
+                else:
+                    open_.append(((*prefix, token), total + gained))
+        return found
+
+    def beam(self, sentence, limit, width, n_best, rules):
+        """([(score, tokens)], steps): the best of a beam search that never stops early, and where it could have."""
+        live, finished, steps = [(0.0, ())], [], None
+        for t in range(limit + 1):
+            ways = [
+                (total + gained, prefix, token)
+                for total, prefix in live
+                for token, gained in self.ways(sentence, prefix, limit, rules).items()
+            ]
+            ways = sorted(ways, key=lambda way: -way[0])[: 2 * width]
+            finished += [(self.score(sentence, p, total, rules), p) for total, p, token in ways if token == END]
+            finished = sorted(finished, key=lambda found: -found[0])[:n_best]
+            live = [(total, (*p, token)) for total, p, token in ways if token != END][:width]
+            bound = max((total for total, _ in live), default=-math.inf) / ((6 + limit) / 6) ** rules["length_penalty"]
+            if steps is None and (finished[n_best - 1][0] if len(finished) == n_best else -math.inf) >= bound:
+                steps = t + 1
+        return finished, steps
+
+    def greedy(self, sentence, limit, rules, prompt=()):
+        """The likeliest token each time: tokens and log-probability."""
+        tokens, total = prompt, 0.0
+        while True:
+            ways = self.ways(sentence, tokens, limit, rules)
+            token = max(ways, key=ways.get)
+            total += ways[token]
+            if token == END:
+                return tokens, total
+            tokens = (*tokens, token)
+
+
+def hypotheses(found, sentence):
+    """[(score, tokens)] of a sentence, the padding checked."""
+    listed = []
+    for tokens, length, score in zip(*(x.numpy()[sentence] for x in found[:3]), strict=True):
+        assert np.all(tokens[:length] >= 0) and np.all(tokens[length:] == -1)
+        if score > -np.inf:
+            listed.append((score, tuple(tokens[:length].tolist())))
+    assert np.all(np.diff(found.scores.numpy()[sentence][: len(listed)]) <= 0)
+    return listed
+
+
+@st.composite
+def searches(draw):
+    sentences, vocabulary = draw(st.integers(1, 3)), draw(st.integers(3, 4))
+    limits = draw(st.lists(st.integers(0, 3), min_size=sentences, max_size=sentences))
+    rules = {
+        "length_penalty": draw(st.sampled_from([0.0, 0.6, 1.0])),
+        "coverage_penalty": draw(st.sampled_from([0.0, 0.3])),
+        "min_length": draw(st.integers(0, 2)),
+        "no_repeat_ngram": draw(st.integers(0, 2)),
+        "repetition_penalty": draw(st.sampled_from([1.0, 1.7])),
+        "forbidden": draw(st.sampled_from([(), (2,)])),
+    }
+    model = Model(draw(st.integers(0, 2**32 - 1)), sentences, vocabulary, draw(st.sampled_from([0.5, 2.0])))
+    return model, limits, {k: draw(st.sampled_from([OFF[k], value])) for k, value in rules.items()}
+
+
+@given(searches(), st.integers(1, 4))
+def test_a_beam_that_holds_everything_finds_the_best_of_all(search, n_best):
+    model, limits, rules = search
+    width = max((model.size - 1) ** max(limits), model.size, n_best)
+    found = beam_search(model.step, model.states, START, END, max_length=limits, width=width, n_best=n_best, **rules)
+    for sentence, limit in enumerate(limits):
+        every = model.every(sentence, limit, rules)
+        listed = hypotheses(found, sentence)
+        best = sorted(every.values(), reverse=True)[:n_best]
+        np.testing.assert_allclose([score for score, _ in listed], best, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose([every[tokens] for _, tokens in listed], best, rtol=1e-4, atol=1e-4)
+        assert np.all(np.isneginf(found.scores[sentence, len(best) :]))
+
+
+@given(searches(), st.integers(2, 4), st.integers(1, 2), st.integers(0, 4))
+def test_a_narrow_beam_finds_what_a_plain_one_does_and_stops_as_soon_as_it_may(search, width, n_best, more):
+    model, limits, rules = search
+    limits = [limit + more for limit in limits]
+    found = beam_search(model.step, model.states, START, END, max_length=limits, width=width, n_best=n_best, **rules)
+    plain = [model.beam(sentence, limit, width, n_best, rules) for sentence, limit in enumerate(limits)]
+    for sentence, (finished, _) in enumerate(plain):
+        listed = hypotheses(found, sentence)
+        assert [tokens for _, tokens in listed] == [tokens for _, tokens in finished]
+        np.testing.assert_allclose([s for s, _ in listed], [s for s, _ in finished], rtol=1e-4, atol=1e-4)
+        for place, (_, tokens) in enumerate(listed):
+            attention = np.zeros(found.attention.shape[2:])
+            for i in range(len(tokens)):
+                attention[i] = model.at(sentence, tokens[:i])[1]
+            np.testing.assert_allclose(found.attention[sentence, place], attention, atol=1e-6)
+    assert model.steps == max(steps for _, steps in plain)
+
+
+@given(searches(), st.integers(0, 4))
+def test_a_beam_of_one_takes_the_likeliest_token_each_time(search, more):
+    model, limits, rules = search
+    limits, rules = [limit + more for limit in limits], {**rules, "min_length": min(rules["min_length"], 1)}
+    found = beam_search(model.step, model.states, START, END, max_length=limits, width=1, **rules)
+    lengths = []
+    for sentence, limit in enumerate(limits):
+        tokens, total = model.greedy(sentence, limit, rules)
+        [(score, ours)] = hypotheses(found, sentence)
+        assert ours == tokens
+        np.testing.assert_allclose(score, model.score(sentence, tokens, total, rules), rtol=1e-4, atol=1e-4)
+        for i in range(len(tokens)):
+            np.testing.assert_allclose(found.attention[sentence, 0, i], model.at(sentence, tokens[:i])[1], atol=1e-6)
+        lengths.append(len(tokens))
+    assert found.tokens.shape[2] == max(lengths) and model.steps == max(lengths) + 1
+
+
+def plain(step):
+    """A step without attention."""
+    return lambda tokens, states: step(tokens, states)[:2]
+
+
+def bigrams(logits):
+    """A step whose logits depend on the last token alone, and whose states are empty."""
+    table = tf.constant(logits, tf.float32)
+    return lambda tokens, states: (tf.gather(table, tokens), states)
+
+
+def test_a_large_vocabulary_is_searched_in_chunks(rng):
+    logits = rng.normal(size=(2100, 2100)).astype("float32")
+    logits[:, END] = 3.0
+    found = beam_search(bigrams(logits), [], [5, 1], END, max_length=3, width=2, n_best=2, forbidden=(7, 2099))
+    log_probs = logits.astype("float64") - np.logaddexp.reduce(logits.astype("float64"), -1, keepdims=True)
+    log_probs[:, [7, 2099]] = -np.inf
+    for sentence, start in enumerate((5, 1)):
+        live, finished = [(0.0, (start,))], []
+        for _ in range(3):
+            ways = [(total + log_probs[path[-1]], path) for total, path in live]
+            ways = sorted(((t[i], (*path, i)) for t, path in ways for i in np.argsort(-t)[:4]), reverse=True)[:4]
+            finished += [way for way in ways if way[1][-1] == END]
+            live = [way for way in ways if way[1][-1] != END][:2]
+        finished += [(total + log_probs[path[-1], END], (*path, END)) for total, path in live]
+        for (score, ours), (total, path) in zip(hypotheses(found, sentence), sorted(finished)[::-1], strict=False):
+            assert ours == path[1:-1]
+            np.testing.assert_allclose(score, total, atol=1e-4)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_a_sentence_is_the_same_in_every_company(width):
+    model, limits = Model(3, 5, 4), np.array([4, 0, 6, 2, 5])
+    options = {"width": width, "length_penalty": 0.6, "coverage_penalty": 0.2, "no_repeat_ngram": 2}
+    together = beam_search(model.step, model.states, START, END, max_length=limits, **options)
+    for rows in ([2], [4, 3, 2, 1, 0], [1, 1, 0]):
+        states = tf.nest.map_structure(lambda state, rows=rows: tf.gather(state, rows), model.states)
+        found = beam_search(model.step, states, START, END, max_length=limits[rows], **options)
+        for place, row in enumerate(rows):
+            assert hypotheses(found, place) == hypotheses(together, row)
+
+
+def test_no_more_is_said_than_there_is_to_say():
+    """Two hypotheses in all: the empty one and the one of token 2, where three are asked for."""
+    found = beam_search(bigrams(np.zeros((3, 3))), [], [START], END, max_length=1, width=3, n_best=3, forbidden=(1,))
+    assert found.tokens.numpy().tolist() == [[[-1], [2], [-1]]] and found.attention is None
+    np.testing.assert_allclose(tf.exp(found.scores), [[1 / 3, 1 / 9, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_no_sentence_and_no_token(width):
+    model = Model(0, 2, 4)
+    nothing = tf.nest.map_structure(lambda state: state[:0], model.states)
+    found = beam_search(model.step, nothing, START, END, max_length=4, width=width)
+    assert [x.shape.as_list() for x in found] == [[0, 1, 0], [0, 1], [0, 1], [0, 1, 0, SOURCE]]
+    found = sample(model.step, nothing, START, END, max_length=4, seed=(0, 0))
+    assert [x.shape.as_list() for x in found] == [[0, 1, 0], [0, 1], [0, 1], [0, 1, 0, SOURCE]]
+    found = beam_search(model.step, model.states, START, END, max_length=0, width=width)
+    assert found.tokens.shape == (2, 1, 0) and found.attention.shape == (2, 1, 0, SOURCE)
+    np.testing.assert_allclose(found.scores[:, 0], [model.every(i, 0, OFF)[()] for i in range(2)], rtol=1e-5)
+    found = sample(model.step, model.states, START, END, max_length=0, seed=(0, 0))
+    assert found.tokens.shape == (2, 1, 0) and found.scores.numpy().tolist() == [[0], [0]]
+
+
+LOGITS = np.log([0.4, 0.05, 0.3, 0.15, 0.1])
+
+
+def draws(rows, steps=1, **options):
+    """(rows, steps) tokens, each of which is drawn from `LOGITS`."""
+    step = bigrams(np.tile(LOGITS, (5, 1)) + 0.7)
+    return sample(step, [], [0] * rows, max_length=steps, seed=options.pop("seed", (3, 4)), **options).tokens[:, 0].numpy()
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5, tf.constant(0.5)])
+def test_tokens_come_as_often_as_the_model_says(temperature):
+    """Pairs of successive tokens, so that steps are seen to be independent too; and pairs of neighbouring rows."""
+    found = draws(20000, 2, temperature=temperature)
+    shares = np.exp(LOGITS / float(temperature))
+    pairs = np.outer(shares, shares).ravel() / shares.sum() ** 2
+    for first, second in ((found[:, 0], found[:, 1]), (found[::2, 0], found[1::2, 0])):
+        counts = np.bincount(first * 5 + second, minlength=25)
+        assert stats.chisquare(counts, pairs * len(first)).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("kind", [lambda x: x, tf.constant])
+@pytest.mark.parametrize(("top_k", "top_p"), [(0, 1.0), (2, 1.0), (9, 1.0), (0, 0.69), (0, 0.71), (3, 0.8), (3, 1e-6)])
+def test_only_the_likeliest_tokens_come(kind, top_k, top_p):
+    ranked = np.argsort(-LOGITS)[: top_k or None]
+    shares = np.exp(LOGITS[ranked]) / np.exp(LOGITS[ranked]).sum()
+    ranked = ranked[np.cumsum(shares) - shares < top_p]
+    found = draws(4000, top_k=kind(top_k), top_p=kind(top_p))[:, 0]
+    counts, due = np.bincount(found, minlength=5), np.zeros(5)
+    due[ranked] = np.exp(LOGITS[ranked]) / np.exp(LOGITS[ranked]).sum() * len(found)
+    assert set(np.flatnonzero(counts)) == set(ranked)
+    if len(ranked) > 1:
+        assert stats.chisquare(counts[ranked], due[ranked]).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("cold", [0, 0.0, tf.constant(0.0)])
+def test_without_temperature_the_likeliest_token_comes(cold):
+    model = Model(1, 4, 4)
+    found = sample(model.step, model.states, START, END, max_length=9, seed=(0, 0), temperature=cold)
+    for sentence in range(4):
+        tokens, total = model.greedy(sentence, 10, OFF)
+        [(score, ours)] = hypotheses(found, sentence)
+        assert ours == tokens[:9]
+        if len(tokens) < 9:
+            np.testing.assert_allclose(score, total, rtol=1e-5)
+
+
+def test_a_draw_depends_on_seed_row_and_step_alone():
+    many = draws(30000, 3)
+    np.testing.assert_array_equal(draws(2, 7)[:, :3], many[:2])
+    np.testing.assert_array_equal(draws(2, 7, prompt=[[-1, -1], [1, 2]])[:1, :3], many[:1])
+    np.testing.assert_array_equal(draws(30000, 3, seed=tf.constant([3, 4])), many)
+    for seed, first, second in (((3, 5), 0, 0), ((4, 4), 0, 0), ((3, 5), 0, 1), ((3, 3), 1, 0)):
+        assert 0.25 < np.mean(draws(30000, 3, seed=seed)[:, first] == many[:, second]) < 0.32  # by chance 0.285
+
+
+@given(searches(), st.lists(st.lists(st.integers(1, 2), max_size=3), min_size=3, max_size=3))
+def test_what_is_drawn_follows_the_prompt_and_is_scored_by_the_model_itself(search, prompts):
+    """Under all rules each token is one that was allowed, and the score is that of the untouched logits."""
+    model, limits, rules = search
+    rules = {k: v for k, v in rules.items() if k not in ("length_penalty", "coverage_penalty")}
+    prompts = [tuple(prompt) for prompt in prompts[: model.sentences]]
+    limits = [limit + 2 for limit in limits]
+    ragged = tf.ragged.constant(prompts, tf.int32, ragged_rank=1)
+    options = {"max_length": limits, "seed": (5, 6), "temperature": 1.3, **rules}
+    found = sample(model.step, model.states, START, END, prompt=ragged, **options)
+    padded = sample(model.step, model.states, START, END, prompt=ragged.to_tensor(-1).numpy(), **options)
+    tf.nest.map_structure(np.testing.assert_array_equal, found, padded)
+    for sentence, (prompt, limit) in enumerate(zip(prompts, limits, strict=True)):
+        [(score, tokens)] = hypotheses(found, sentence)
+        own, stuck = 0.0, False
+        shifted = {**rules, "min_length": rules["min_length"] + len(prompt)}
+        for i in range(len(tokens) + (len(tokens) < limit)):
+            prefix = (*prompt, *tokens[:i])
+            ways = model.ways(sentence, prefix, None, shifted)
+            token = tokens[i] if i < len(tokens) else END
+            stuck = not ways
+            assert stuck or token in ways
+            logits, weights = model.at(sentence, prefix)
+            own += 0.0 if stuck else logits[token] - np.logaddexp.reduce(logits)
+            if i < len(tokens):
+                np.testing.assert_allclose(found.attention[sentence, 0, i], weights, atol=1e-6)
+        assert len(tokens) <= limit
+        np.testing.assert_allclose(score, own, rtol=1e-4, atol=1e-4)
+
+
+def test_without_an_end_a_text_goes_on_until_nothing_is_left():
+    found = draws(50, 6)
+    assert found.shape == (50, 6) and np.all(found >= 0) and END in found
+    found = draws(50, 6, no_repeat_ngram=1, forbidden=(1,))
+    assert all(sorted(row.tolist()) == [0, 2, 3, 4] for row in found)
+
+
+class Served(tf.Module):
+    """A small model with both searches as exported functions of any number of rows."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = tf.Variable(np.random.default_rng(1).normal(size=(6, 6)), dtype=tf.float32)
+        self.memory = tf.Variable(np.random.default_rng(2).normal(size=(6, 6)), dtype=tf.float32)
+
+    def run(self, starts, find):
+        memory = tf.gather(self.memory, starts)  # (batch, 6), closed over, not repeated
+
+        def step(tokens, states):
+            shaped = tf.reshape(tf.gather(self.table, tokens) + states[0], (tf.shape(memory)[0], -1, 6))
+            logits = tf.reshape(shaped + memory[:, None], (-1, 6))
+            return logits, (states[0] + 0.1 * logits,), tf.nn.softmax(logits[:, : tf.shape(logits)[1] // 2])
+
+        return find(step, (tf.zeros(tf.shape(memory)),))._asdict()
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.int32)])
+    def best(self, starts, limits):
+        options = {"length_penalty": 1.0, "coverage_penalty": 0.1, "no_repeat_ngram": 2, "repetition_penalty": 1.2}
+        return self.run(
+            starts, lambda *model: beam_search(*model, starts, END, max_length=limits, width=3, n_best=2, **options)
+        )
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.int32)])
+    def first(self, starts, limits):
+        return self.run(starts, lambda *model: beam_search(*model, starts, END, max_length=limits, width=1))
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)]
+        + [tf.TensorSpec([], kind) for kind in (tf.int32, tf.float32, tf.int32, tf.float32)]
+        + [tf.TensorSpec([2], tf.int32)]
+    )
+    def drawn(self, starts, prompt, length, temperature, top_k, top_p, seed):
+        options = {"max_length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        return self.run(starts, lambda *model: sample(*model, starts, END, prompt=prompt, min_length=2, **options))
+
+
+def test_a_saved_search_answers_as_the_one_it_was_saved_from(tmp_path):
+    module = Served()
+    tf.saved_model.save(module, str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    for starts, prompt in (([1, 2, 3], [[4, -1], [-1, -1], [2, 3]]), ([5], [[1]]), ([], np.zeros((0, 0)))):
+        starts, prompt = tf.constant(starts, tf.int32), tf.constant(prompt, tf.int32)
+        drawn = (prompt, tf.constant(8), tf.constant(0.9), tf.constant(4), tf.constant(0.95), tf.constant([1, 2]))
+        for name, given in (("best", (starts + 3,)), ("first", (starts + 3,)), ("drawn", drawn)):
+            expected = getattr(module, name).python_function(starts, *given)
+            tf.nest.map_structure(
+                lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5), getattr(loaded, name)(starts, *given), expected
+            )
+
+
+@pytest.mark.parametrize(
+    ("search", "options", "told"),
+    [
+        (beam_search, {"width": 0}, "beam_search: width is 0; give 1 or more"),
+        (beam_search, {"width": 2, "n_best": 3}, "beam_search: n_best is 3; give 1 to 2"),
+        (beam_search, {"min_length": 9}, "beam_search: min_length is 9; give 0 to 4"),
+        (beam_search, {"length_penalty": -1.0}, "beam_search: length_penalty is -1.0; give 0 or more"),
+        (beam_search, {"repetition_penalty": 0.5}, "beam_search: repetition_penalty is 0.5; give 1 or more"),
+        (beam_search, {"coverage_penalty": 0.1}, "coverage_penalty: the step gives no attention; set it to 0"),
+        (sample, {"temperature": -0.1}, "sample: temperature is -0.1; give 0 or more"),
+        (sample, {"top_k": -1}, "sample: top_k is -1; give 0 or more"),
+        (sample, {"top_p": 1.5}, "sample: top_p is 1.5; give 1e-06 to 1"),
+        (sample, {"states": []}, "start: the number of rows is unknown; give a start token for each row"),
+    ],
+)
+def test_what_cannot_be(search, options, told):
+    model = Model(0, 1, 3)
+    given = {"states": model.states, "max_length": 4, **({"seed": (0, 0)} if search is sample else {}), **options}
+    with pytest.raises(UserError) as fault:
+        search(plain(model.step), start=START, end=END, **given)
+    assert str(fault.value) == told
