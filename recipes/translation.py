@@ -22,15 +22,15 @@ BEGIN, END, UNWRITTEN = 2, 3, (0, 1, 2)  # numbers of a segmenter; padding, UNK 
 class Config(Options):
     """Options of the translation recipe."""
 
-    epochs: int = 20  # passes over the training data, at most
+    epochs: int = 15  # passes over the training data, at most
     batch_size: int = 64  # sentences of a step, on average
     batch_by: Literal["examples", "tokens"] = "tokens"  # what batches have the same number of
-    learning_rate: float = 2e-3  # its largest value
+    learning_rate: float = 1.5e-3  # its largest value
     patience: int = 5  # epochs without a better validation metric before training stops
     source_language: str | None = None  # suffix of its files, or name of its column
     target_language: str | None = None  # the same of what is written
     vocabulary: Literal["word", "character", "unigram", "bpe"] = "unigram"  # what a token is
-    vocabulary_size: int = 8000  # tokens of each language, at most
+    vocabulary_size: int = 6000  # tokens of each language, at most
     min_count: int = 2  # how often a word must appear in train to be kept (word and character)
     lowercase: bool = False  # whether both languages are in lower case
     max_characters: int = 1000  # of a sentence; longer pairs are left out of train, and refused elsewhere
@@ -46,7 +46,7 @@ class Config(Options):
     input_feeding: bool = True  # whether a step knows what the last one put out
     coverage: bool = False  # whether the attention knows where it has looked
     embedding_dropout: float = 0.3  # of the elements of the source embeddings
-    output_dropout: float = 0.3  # of the outputs of each recurrence, and of the target embeddings
+    output_dropout: float = 0.4  # of the outputs of each recurrence, and of the target embeddings
     recurrent_dropout: float = 0.0  # inside the recurrences, one mask for all steps of a sentence
     zoneout: float = 0.0  # share of the encoder's state that stays as it was, drawn each step
     label_smoothing: float = 0.1  # probability that is spread over all tokens
@@ -70,7 +70,8 @@ def load(config, data=None, train=None, valid=None, test=None):
 def learn(config, train):
     def segmenter(side):
         chunks = ([getattr(example, side) for example in chunk] for chunk in train.chunks(1024))
-        options = config.vocabulary, config.vocabulary_size, config.min_count, config.lowercase
+        least = config.min_count if config.vocabulary in ("word", "character") else 1
+        options = config.vocabulary, config.vocabulary_size, least, config.lowercase
         return st.data.segmenter.Segmenter.learn(chunks, *options)
 
     return {"source": segmenter("input"), "target": segmenter("target")}
@@ -149,6 +150,7 @@ RECIPE = Recipe(
     default_metric="bleu",
     baselines=lambda config: {"translation_memory": lambda config: st.baselines.TranslationMemory()},
     asked=asked,
+    illustrate=lambda responder, examples: st.highlights.translations(responder, examples),
     glance={"beam_width": 1, "n_best": 1},
     told_anew=("beam_width", "n_best", "length_penalty", "coverage_penalty", "no_repeat_ngram"),
 )

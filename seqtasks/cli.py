@@ -19,6 +19,7 @@ USAGE = """seqtasks: from raw files to a trained, measured, exported sequence mo
   seqtasks evaluate RUN [--data PATH] [--split test]
   seqtasks predict RUN [INPUT ...] [--input FILE] [--output FILE]
                        ner: [--tokens]; dna: GENOME --window N [--stride N] [--threshold P] [--label NAME]
+                       translation: [--beam_width N] [--n_best N] ... (of evaluate and export too)
   seqtasks explain RUN [INPUT ...] [--output FILE]   dna: the effect of every substitution
   seqtasks finetune RUN --data PATH --run DIR [--freeze PATTERN ...] [--FIELD VALUE ...]
   seqtasks export RUN DIR [--overwrite]
@@ -119,8 +120,9 @@ def _finetune(arguments):
 
 
 def _evaluate(arguments):
-    parsed = _simple("evaluate", arguments, {"--data": "other data", "--split": "train, validation or test"})
-    run = _open(parsed.run)
+    options = {"--data": "other data", "--split": "train, validation or test"}
+    parsed = _simple("evaluate", arguments, options | _TOLD)
+    run = _told(parsed)
     _load_tensorflow()
     _print(run.evaluate(parsed.data, parsed.split or "test"))
 
@@ -134,8 +136,8 @@ def _predict(arguments):
         "--threshold": "dna: least probability of what a scan tells (default: 0.5)",
         "--label": "dna: the one label that a scan looks for",
     }
-    parsed = _simple("predict", arguments, options, rest="INPUT", flags=("tokens",))
-    run = _open(parsed.run)
+    parsed = _simple("predict", arguments, options | _TOLD, rest="INPUT", flags=("tokens",))
+    run = _told(parsed)
     texts = _texts(parsed)
     _load_tensorflow()
     _ = run.model
@@ -189,12 +191,12 @@ def _explain(arguments):
 
 
 def _export(arguments):
-    parsed = _simple("export", arguments, {"--format": "saved_model"}, rest="DIR", flags=("overwrite",))
+    parsed = _simple("export", arguments, {"--format": "saved_model"} | _TOLD, rest="DIR", flags=("overwrite",))
     if len(parsed.rest) != 1:
         raise UserError("which directory?", where="export", remedy="seqtasks export RUN DIR")
     if parsed.format not in (None, "saved_model"):
         raise UserError(f"unknown format {parsed.format!r}", where="--format", remedy="take saved_model")
-    run = _open(parsed.run)
+    run = _told(parsed)
     _load_tensorflow()
     _print({"saved_model": str(run.export(parsed.rest[0], parsed.overwrite))})
 
@@ -207,6 +209,22 @@ def _open(directory):
     from seqtasks.engine.run import Run
 
     return Run(directory)
+
+
+_TOLD = {
+    "--beam_width": "translation: hypotheses that beam search keeps at each step; 1 is greedy",
+    "--n_best": "translation: hypotheses that are told",
+    "--length_penalty": "translation: exponent of the length by which log-probabilities are divided",
+    "--coverage_penalty": "translation: weight of the places of the source that were not looked at",
+    "--no_repeat_ngram": "translation: tokens in a row that are not written twice",
+}
+
+
+def _told(parsed):
+    """The run, with what decides about its answers told anew."""
+    run, kinds = _open(parsed.run), {"length_penalty": float, "coverage_penalty": float}
+    given = ((name[2:], getattr(parsed, name[2:])) for name in _TOLD)
+    return run.told(**{n: _number(kinds.get(n, int), n, text) for n, text in given if text is not None})
 
 
 def _first(arguments, command, name, what):

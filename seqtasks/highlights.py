@@ -1,4 +1,4 @@
-"""Texts with their entities marked, as HTML for the report."""
+"""Texts with their entities marked, and translations with their attention, as HTML for the report."""
 
 import html
 
@@ -25,6 +25,41 @@ def entities(responder, examples):
             line += f"<p><small>true</small> {marked(text, truth, types)}</p>"
         shown.append(f'<li dir="auto">{line}</li>')
     return [("Entities", f'<ol class="mistakes">{"".join(shown)}</ol>')]
+
+
+def translations(responder, examples):
+    """The part of the report that shows translations, each with the attention of its tokens.
+
+    Args:
+        responder: the trained model of a `Translation` task.
+        examples: list of examples.
+
+    Returns:
+        `[(title, HTML)]`.
+    """
+    import tensorflow as tf
+
+    from seqtasks import pictures
+    from seqtasks.data.pipeline import pad
+
+    read, written = (responder.assets[name].tokens for name in ("source", "target"))
+    shown = []
+    for place, example in enumerate(examples):
+        features = {n: pad(f, 1) for n, f in responder.encode(tf.constant([example.input])).items()}
+        outputs = responder.outputs(features)
+        answer = responder.task.answer(
+            responder.assets,
+            {n: v.numpy()[0] for n, v in responder.task.decode(responder.assets, outputs, features).items()},
+        )["translation"]
+        lines = [("source", example.input), ("translation", answer)]
+        lines += [("reference", example.target)] if answer != example.target else []
+        text = "".join(f'<p dir="auto"><small>{name}</small> {html.escape(line)}</p>' for name, line in lines)
+        if outputs.attention is not None and answer:
+            columns = [read[n] for n in features["source"].numpy()[0]]
+            rows = [written[n] for n in outputs.tokens.numpy()[0, 0] if n >= 0]
+            text += pictures.alignment(outputs.attention.numpy()[0, 0], rows, columns, f"alignment{place}")
+        shown.append(f"<li>{text}</li>")
+    return [("Translations", f'<ol class="mistakes">{"".join(shown)}</ol>')]
 
 
 def marked(text, spans, types):

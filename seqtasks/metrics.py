@@ -83,20 +83,20 @@ CLASSIFICATION = {
 }
 
 
-def step_accuracy(confusion, _=None):
+def step_accuracy(_, confusion):
     """Share of steps with the right label; `confusion` (examples, labels, labels) has a matrix for each example."""
     total = confusion.sum(0)
     return float(np.trace(total) / total.sum())
 
 
-def step_macro_f1(confusion, _=None):
+def step_macro_f1(_, confusion):
     """Mean over the labels that occur of the harmonic mean of precision and recall over all steps."""
     total = confusion.sum(0)
     both = total.sum(0) + total.sum(1)
     return float(np.mean(2 * np.diag(total)[both > 0] / both[both > 0]))
 
 
-def step_mcc(confusion, _=None):
+def step_mcc(_, confusion):
     """Matthews correlation coefficient over all steps."""
     return _correlation(confusion.sum(0))
 

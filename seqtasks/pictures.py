@@ -178,6 +178,27 @@ def gradient_flow(flow):
     return _svg(figure, f"Norm of the loss gradient over time: {'; '.join(alt)}", "flow")
 
 
+def alignment(weights, written, read, name):
+    """Where a decoder looked: a row for each token that was written, a column for each place of the source.
+
+    Args:
+        weights: array (at least as many as `written`, places), each row a distribution.
+        written, read: the tokens.
+        name: of the picture, unlike any other of the page.
+    """
+    figure = Figure(figsize=(0.26 * max(len(read), 1), 0.24 * max(len(written), 1)))
+    axes = figure.add_axes((0, 0, 1, 1))
+    cells = [(i, j, weights[i][j]) for i in range(len(written)) for j in range(len(read)) if weights[i][j] >= 0.01]
+    squares = [[(j, i), (j + 1, i), (j + 1, i + 1), (j, i + 1)] for i, j, _ in cells]
+    axes.add_collection(PolyCollection(squares, fc=HEAT, alpha=[float(w) for *_, w in cells], linewidths=0))
+    axes.set(xlim=(0, max(len(read), 1)), ylim=(max(len(written), 1), 0))
+    axes.xaxis.tick_top()
+    axes.set_xticks([j + 0.5 for j in range(len(read))], [shorten(t, 24) for t in read], rotation=90, fontsize=8)
+    axes.set_yticks([i + 0.5 for i in range(len(written))], [shorten(t, 24) for t in written], fontsize=8)
+    looked = [f"{token} at {read[max(range(len(read)), key=row.__getitem__)]}" for token, row in zip(written, weights, strict=False)]
+    return _svg(figure, f"Attention of each written token: {', '.join(looked)}", name, natural=True)
+
+
 def substitutions(sequence, changes, title, name):
     """The change of a probability for every base and substitution: rows A, C, G, T, lines of 60 bases.
 

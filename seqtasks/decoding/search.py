@@ -139,7 +139,9 @@ def _beams(step, states, start, limits, rules, width, n_best, divisor, coverage_
         tf.zeros([batch * width, 1]),
     )
     *_, scores, ends, _, _, words, slots, attentions = loop(body, states, first, [(width,), (width,), (None,)])
-    return _follow(scores, ends, words.stack(), slots.stack(), attentions.stack() if step.attends else None)
+    scores, ends = (tf.ensure_shape(x, (None, n_best)) for x in (scores, ends))
+    found = _follow(scores, ends, words.stack(), slots.stack(), attentions.stack() if step.attends else None)
+    return found._replace(tokens=tf.ensure_shape(found.tokens, (None, n_best, None)))
 
 
 def _ways(live, allowed, ending, forced, end, width):

@@ -34,7 +34,8 @@ class Step:
         self.attends = bool(attention)
         if self.needs_attention and not attention:
             raise UserError("the step gives no attention", where="coverage_penalty", remedy="set it to 0")
-        return tf.cast(logits, tf.float32), tf.nest.pack_sequence_as(states, tf.nest.flatten(new)), *attention
+        logits, *attention = (tf.cast(x, tf.float32) for x in (logits, *attention))
+        return logits, tf.nest.pack_sequence_as(states, tf.nest.flatten(new)), *attention
 
 
 def start_tokens(start, states):

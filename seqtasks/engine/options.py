@@ -108,10 +108,19 @@ LIMITS = {
     "positions": 0,
     "pool": 1,
     "window": 0,
+    "decoder_layers": 1,
+    "vocabulary_size": 5,
+    "max_characters": 1,
+    "max_ratio": 1,
+    "beam_width": 1,
+    "n_best": 1,
+    "length_penalty": 0,
+    "coverage_penalty": 0,
+    "no_repeat_ngram": 0,
 }
 RATES = (
     "dropout", "embedding_dropout", "output_dropout", "recurrent_dropout", "zoneout", "unknown_rate", "drop_rate",
-    "average", "warmup", "substitution", "convolution_dropout",
+    "average", "warmup", "substitution", "convolution_dropout", "label_smoothing", "scheduled_sampling",
 )  # fmt: skip
 
 
@@ -124,6 +133,9 @@ def checked(config):
     for name in RATES:
         if not 0 <= getattr(config, name, 0) < 1:
             raise UserError(f"{getattr(config, name)} is no rate", where=f"--{name}", remedy="take 0 <= rate < 1")
+    if getattr(config, "n_best", 1) > getattr(config, "beam_width", 1):
+        what = f"{config.n_best} of a beam of {config.beam_width}"
+        raise UserError(what, where="--n_best", remedy="take at most --beam_width")
     if not config.learning_rate > 0:
         raise UserError(f"{config.learning_rate} is no rate", where="--learning_rate", remedy="take a number above 0")
     return config

@@ -25,11 +25,13 @@ class Responder:
 
     def decode(self, features):
         """Decoded tensors of padded features, in the graph."""
+        return self.task.decode(self.assets, self.outputs(features), features)
+
+    def outputs(self, features):
+        """What the model gives for padded features, or writes."""
         if self.recipe.write:
-            outputs = self.recipe.write(self.config, self.model, features)
-        else:
-            outputs = self.model({i.name: features[i.name] for i in self.model.inputs}, training=False)
-        return self.task.decode(self.assets, outputs, features)
+            return self.recipe.write(self.config, self.model, features)
+        return self.model({i.name: features[i.name] for i in self.model.inputs}, training=False)
 
     def encode(self, inputs):
         return self.recipe.encode(self.config, self.assets, inputs)

@@ -171,8 +171,5 @@ class ScheduledSampling(keras.layers.Layer):
         chosen = keras.random.uniform(ops.shape(previous), seed=self.generator) < rate
         return tf.where(chosen & (previous > 0), own, previous)
 
-    def compute_output_shape(self, previous_shape, logits_shape):
-        return previous_shape
-
     def get_config(self):
         return {**super().get_config(), "rate": self.rate, "ramp": self.ramp}

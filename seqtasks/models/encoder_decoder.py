@@ -22,8 +22,8 @@ def encoder_decoder(
         tokens: size of the target vocabulary.
         dimension: size of the target embedding.
         cell, units, layers: of the decoder.
-        attention: `dot`, `general`, `additive` (see `seqtasks.layers.Attention`), or `none`: then the memory reaches the
-            decoder through the bridge alone (Sutskever et al., 2014).
+        attention: `dot`, `general`, `additive` (see `seqtasks.layers.Attention`), or `none`: then the memory reaches
+            the decoder through the bridge alone (Sutskever et al., 2014).
         dropout: rate of the embeddings and of what is put out.
         sampled: share of the tokens shown in training that are the model's own, see `ScheduledSampling`.
         options: `input_feeding`, `coverage` (see `AttentionRNN`), `recurrent_dropout` (see `RNNCell`).

@@ -70,19 +70,19 @@ class StepTagging(Task):
         return self.targets(assets, [" ".join(label.decode() for label in row if label) for row in decoded["label"]])
 
     def evidence(self, assets, targets, outputs):
-        """Confusion matrices (examples, labels, labels), rows the true labels, twice: a metric takes two arguments."""
+        """The numbers of the examples, and their confusion matrices (examples, labels, labels), rows the true labels."""
         size = len(assets["labels"])
         counts = [
             np.bincount(target * size + output, minlength=size * size).reshape(size, size)
             for target, output in zip(targets, outputs, strict=True)
         ]
-        return np.stack(counts), np.stack(counts)
+        return np.arange(len(counts)), np.stack(counts)
 
     def measure(self, assets, targets, outputs):
         labels = assets["labels"].tokens
         flat = np.concatenate(list(targets)), np.concatenate(list(outputs))
-        counts, _ = self.evidence(assets, targets, outputs)
-        figures = {name: metric(counts, counts) for name, metric in self.metrics.items()}
+        _, counts = self.evidence(assets, targets, outputs)
+        figures = {name: metric(None, counts) for name, metric in self.metrics.items()}
         return {**figures, **metrics.per_class(*flat, labels), "labels": labels}
 
     def mistakes(self, assets, targets, outputs):
