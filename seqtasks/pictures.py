@@ -195,7 +195,7 @@ def alignment(weights, written, read, name):
     axes.xaxis.tick_top()
     axes.set_xticks([j + 0.5 for j in range(len(read))], [shorten(t, 24) for t in read], rotation=90, fontsize=8)
     axes.set_yticks([i + 0.5 for i in range(len(written))], [shorten(t, 24) for t in written], fontsize=8)
-    looked = [f"{token} at {read[max(range(len(read)), key=row.__getitem__)]}" for token, row in zip(written, weights, strict=False)]
+    looked = [f"{written[i]} at {read[weights[i].argmax()]}" for i in range(len(written))]
     return _svg(figure, f"Attention of each written token: {', '.join(looked)}", name, natural=True)
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqtasks.data.pipeline import POOL_BATCHES, Batches, batched, pad
+from seqtasks.data.pipeline import POOL_BATCHES, Batches, _token_cuts, batched, pad
 from seqtasks.data.sources import Example, Held, Source
 
 
@@ -158,3 +158,54 @@ def test_targets_of_steps_are_padded_with_their_steps():
         for words, target in zip(features["words"].numpy(), targets.numpy(), strict=True):
             assert (target[words > 0] == words[words > 0]).all() and (target[words == 0] == -1).all()
         assert len(set(index.numpy())) == 8
+
+
+def sentences(count, seed=0):
+    lengths = np.random.default_rng(seed).geometric(0.1, (count, 2))
+    return [Example(" ".join(["7"] * a), " ".join([str(i)] * b), i) for i, (a, b) in enumerate(lengths.tolist())]
+
+
+def by_tokens(rows, **options):
+    split = lambda texts: tf.strings.to_number(tf.strings.split(texts), tf.int32)  # noqa: E731
+    source = Held(lambda: iter(rows), "memory")
+    return Batches(
+        source, len(rows), lambda texts: {"words": split(texts)}, split, boundary=1, by_tokens=True, **options
+    )
+
+
+def test_batches_by_tokens_hold_every_row_once_and_about_as_many_tokens():
+    rows, batch_size = sentences(3200), 64
+    batches = by_tokens(rows, batch_size=batch_size)
+    found = arrays(batches.epoch(seed=3))
+    assert len(found) == len(batches) == 50
+    assert sorted(i for _, targets, *_ in found for i in targets[:, 0]) == list(range(3200))
+    tokens = [words.shape[0] * max(words.shape[1], targets.shape[1]) for words, targets, *_ in found]
+    assert max(tokens) < 1.5 * np.median(tokens)  # the last batch has the longest sentences, and they differ
+    sizes = [words.shape[0] for words, *_ in found]
+    assert min(sizes) < batch_size / 2 and max(sizes) > 2 * batch_size
+
+
+def test_the_weights_of_batches_by_tokens_make_the_mean_over_tokens():
+    for words, targets, weight, _ in arrays(by_tokens(sentences(70), batch_size=16, replicas=4).epoch(seed=1)):
+        assert len(weight) == len(words) == len(targets) and len(weight) % 4 == 0
+        real = weight > 0
+        loss = np.where(targets >= 0, np.arange(targets.shape[1]) + 1.0, 0).sum(1)  # of each row, summed over tokens
+        tokens = (targets[real] >= 0).sum()
+        assert np.mean(weight * loss) == pytest.approx(loss[real].sum() / tokens, rel=1e-5)
+        assert len(set(targets[real][:, 0])) == real.sum() and (~real).sum() < 4
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=40), st.data())
+def test_rows_are_cut_into_batches_of_a_row_at_least(lengths, data):
+    count = data.draw(st.integers(1, len(lengths)))
+    lengths = np.sort(lengths)
+    cuts = _token_cuts(tf.constant(lengths, tf.int64), count).numpy()
+    assert cuts[0] == 0 and cuts[-1] == len(lengths) and len(cuts) == count + 1 and np.diff(cuts).min() >= 1
+    if lengths[0] == lengths[-1]:
+        assert np.diff(cuts).max() - np.diff(cuts).min() <= 1
+
+
+@pytest.mark.parametrize("start", [1, 49, 50, 61])
+def test_starting_late_gives_the_tail_of_the_epoch_by_tokens_too(start):
+    batches = by_tokens(sentences(1000), batch_size=16)
+    assert_same(arrays(batches.epoch(seed=2, epoch=1, start=start)), arrays(batches.epoch(seed=2, epoch=1))[start:])

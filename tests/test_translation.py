@@ -17,7 +17,8 @@ from seqtasks.cli import main
 from seqtasks.data.pipeline import pad
 from seqtasks.errors import UserError
 
-WORDS = dict(zip("0123456789", "zero one two three four five six seven eight nine".split(), strict=True))
+NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+WORDS = dict(zip("0123456789", NAMES, strict=True))
 SMALL = {"vocabulary": "word", "units": 32, "dimension": 16, "batch_size": 16, "min_count": 1, "learning_rate": 1e-2}
 TEXTS = ["seven two two", "", "nine", "zero one two three five eight nine", "  ", "four elephants one"]
 
@@ -195,7 +196,8 @@ def test_a_stopped_run_ends_with_the_weights_it_would_have_had(corpus, tmp_path)
         "    end(self, batch, logs)\n"
         "    if self.loop.state['epoch'] == 1 and self.loop.state['step'] == 11: os.kill(os.getpid(), signal.SIGKILL)\n"
         "loop._Watch.on_train_batch_end = kill\n"
-        f"seqtasks.train('translation', data={str(corpus)!r}, run={str(tmp_path / 'cut')!r}, checkpoint_steps=10, **{fields!r})"
+        f"seqtasks.train('translation', data={str(corpus)!r}, run={str(tmp_path / 'cut')!r}, checkpoint_steps=10,"
+        f"               **{fields!r})"
     )
     killed = subprocess.run([sys.executable, "-c", code], capture_output=True, env=os.environ)
     assert killed.returncode == -9

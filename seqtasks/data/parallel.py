@@ -131,7 +131,7 @@ def sentence(text, max_characters):
         UserError: if it is not UTF-8, or longer.
 
     Example:
-        >>> sentence(b"Zwei M\xc3\xa4nner", 20)
+        >>> sentence(b"Zwei M\\xc3\\xa4nner", 20)
         'Zwei Männer'
     """
     if isinstance(text, bytes):

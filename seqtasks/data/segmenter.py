@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from seqtasks.data.subwords import FIRST, Merges, Unigram
 from seqtasks.data.tokenizer import tokenize
-from seqtasks.data.vocabulary import PADDING, PRUNE_AT, UNKNOWN
+from seqtasks.data.vocabulary import PADDING, UNKNOWN, count
 from seqtasks.errors import UserError, nearest, needs
 
 BEGIN, END = "[BOS]", "[EOS]"
@@ -85,22 +85,20 @@ class Segmenter:
                 characters of the text.
         """
         empty = cls(kind, SPECIAL, [0.0] * FIRST, lowercase)
-        counts = Counter()
-        for chunk in chunks:
-            texts = tf.constant([text.encode("utf-8", "surrogatepass") for text in chunk], tf.string)
-            counts.update(empty._units(texts).flat_values.numpy().tolist())
-            if len(counts) > PRUNE_AT:
-                counts = Counter(dict(counts.most_common(PRUNE_AT // 2)))
-        counts = {unit.decode(): n for unit, n in counts.items() if n >= min_count}
-        if empty.subwords:
-            counts = {unit: n for unit, n in counts.items() if not RESERVED & set(unit)}
-        ranked = sorted(counts.keys() - {*SPECIAL}, key=lambda unit: (-counts[unit], unit))
+
+        def units():
+            for chunk in chunks:
+                texts = tf.constant([text.encode("utf-8", "surrogatepass") for text in chunk], tf.string)
+                yield empty._units(texts).flat_values.numpy().tolist()
+
+        unfit = RESERVED if empty.subwords else set()
+        ranked = {u: n for u, n in count(units(), min_count).items() if u not in SPECIAL and not unfit & set(u)}
         if not ranked:
             remedy = f"what appears fewer than {min_count} times does not count" if min_count > 1 else ""
             raise UserError("no text to learn from", remedy=remedy)
         if empty.subwords:
-            return cls(kind, *_pieces({unit: counts[unit] for unit in ranked}, kind, size or SIZE), lowercase)
-        return cls(kind, [*SPECIAL, *ranked[: None if size is None else max(0, size - FIRST)]], None, lowercase)
+            return cls(kind, *_pieces(ranked, kind, size or SIZE), lowercase)
+        return cls(kind, [*SPECIAL, *list(ranked)[: None if size is None else max(0, size - FIRST)]], None, lowercase)
 
     @functools.cached_property
     def tables(self):

@@ -44,21 +44,12 @@ class Vocabulary:
     def learn(cls, chunks, max_size=None, min_count=1):
         """The most frequent words, ties in alphabetical order, after padding and UNK.
 
-        Memory stays bounded on any number of words: past two million distinct ones the rarest are forgotten, which
-        can only touch words that are rarer than any kept ones.
-
         Args:
             chunks: iterable of lists of words (`str` or UTF-8 `bytes`).
             max_size: how many tokens to keep, padding and UNK included; None keeps all.
             min_count: how often a word must appear.
         """
-        counts = Counter()
-        for chunk in chunks:
-            counts.update(chunk)
-            if len(counts) > PRUNE_AT:
-                counts = Counter(dict(counts.most_common(PRUNE_AT // 2)))
-        counts = {w.decode() if isinstance(w, bytes) else w: n for w, n in counts.items() if n >= min_count}
-        ranked = sorted(counts, key=lambda word: (-counts[word], word))
+        ranked = list(count(chunks, min_count))
         return cls([PADDING, UNKNOWN, *ranked[: None if max_size is None else max(0, max_size - 2)]])
 
     @classmethod
@@ -112,3 +103,26 @@ class Vocabulary:
                     raise UserError(f"not a token: {line!r:.40}", where=f"{path}:{number}", remedy=remedy)
                 tokens.append(token)
         return cls(tokens)
+
+
+def count(chunks, least=1):
+    """How often each word appears, from the most frequent on, ties in alphabetical order.
+
+    Memory stays bounded on any number of words: past two million distinct ones the rarest are forgotten, which can only
+    touch words that are rarer than any kept ones.
+
+    Args:
+        chunks: iterable of lists of words (`str` or UTF-8 `bytes`).
+        least: how often a word must appear to count.
+
+    Example:
+        >>> count([["b", "a"], ["c", "b"]])
+        {'b': 2, 'a': 1, 'c': 1}
+    """
+    counts = Counter()
+    for chunk in chunks:
+        counts.update(chunk)
+        if len(counts) > PRUNE_AT:
+            counts = Counter(dict(counts.most_common(PRUNE_AT // 2)))
+    named = ((word.decode() if isinstance(word, bytes) else word, n) for word, n in counts.items() if n >= least)
+    return dict(sorted(named, key=lambda item: (-item[1], item[0])))

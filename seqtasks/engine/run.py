@@ -145,7 +145,7 @@ class Run:
         from seqtasks.engine.evaluation import evaluate, interval
         from seqtasks.engine.survey import check_labels, survey
 
-        if data is not None and Path(data).is_file():
+        if data is not None and not Path(data).is_dir() and not str(data).startswith("tfds:"):
             source = self.recipe.load(self.config, data, valid=data, test=data).test
         else:
             splits = dict(self.splits(data))

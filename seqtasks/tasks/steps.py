@@ -70,7 +70,7 @@ class StepTagging(Task):
         return self.targets(assets, [" ".join(label.decode() for label in row if label) for row in decoded["label"]])
 
     def evidence(self, assets, targets, outputs):
-        """The numbers of the examples, and their confusion matrices (examples, labels, labels), rows the true labels."""
+        """Numbers of the examples, and their confusion matrices (examples, labels, labels), rows the true labels."""
         size = len(assets["labels"])
         counts = [
             np.bincount(target * size + output, minlength=size * size).reshape(size, size)

@@ -1,0 +1,160 @@
+"""The translation recipe on Multi30k, English to German: BLEU, what its parts give, and its speed beside PyTorch.
+
+    python -m benchmarks.translation [--only quality ablations speed] [--seeds 0 1 2]
+
+`quality` trains the recipe as it is, once for each seed, and measures it with several widths of the beam. `ablations`
+trains it with one thing changed each time. `speed` gives the recipe's model and `benchmarks.torch_translation` of the
+same sizes the same batches, in turns, and lets both translate the test split in turns; words are those of the source
+files, between spaces. There the recipe reads and writes texts, PyTorch numbers alone.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import seqtasks
+from benchmarks.record import data_folder, spread, write
+
+LANGUAGES = {"source_language": "en", "target_language": "de"}
+FIGURES = ("bleu_lower_tokenized", "bleu", "chrf")
+BEAMS = (1, 5, 10)
+ABLATIONS = {
+    "as it is": {},
+    "without attention": {"attention": "none"},
+    "words": {"vocabulary": "word", "vocabulary_size": 8000},
+    "additive attention": {"attention": "additive"},
+    "without input feeding": {"input_feeding": False},
+}
+ROUNDS, STEPS = 8, 100  # of training, each round for one and then for the other
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", default=["quality", "ablations", "speed"])
+    parser.add_argument("--rows", nargs="+", default=list(ABLATIONS), help="of the ablations")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    given = parser.parse_args()
+    if "quality" in given.only:
+        row = trained({}, given.seeds)
+        write("translation_multi30k", "python -m benchmarks.translation --only quality", {"seeds": given.seeds} | row)
+    if "ablations" in given.only:
+        rows = {name: trained(ABLATIONS[name], given.seeds[:1]) for name in given.rows}
+        write("translation_ablations", "python -m benchmarks.translation --only ablations", {"rows": rows})
+    if "speed" in given.only:
+        write("translation_speed", "python -m benchmarks.translation --only speed", speed())
+
+
+def trained(fields, seeds):
+    """Figures of the recipe with some options changed, over seeds."""
+    tests, trains, validations, signature = {beam: [] for beam in BEAMS}, [], [], None
+    for seed in seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            data = data_folder() / "translation" / "multi30k-en-de"
+            run = seqtasks.train("translation", data=data, run=Path(folder) / "run", seed=seed, **LANGUAGES, **fields)
+            for beam in BEAMS:
+                tests[beam].append(run.told(beam_width=beam).evaluate())
+            trains.append(run.metrics["train"])
+            validations.append(run.metrics["validation"])
+            signature = run.metrics["test"]["bleu_signature"], run.metrics["test"]["chrf_signature"]
+            print(fields, seed, {b: round(t[-1]["bleu_lower_tokenized"], 2) for b, t in tests.items()}, flush=True)
+    return {
+        "options": fields,
+        "test": {f"beam {b}": {f: spread([t[f] for t in found]) for f in FIGURES} for b, found in tests.items()},
+        "validation": {figure: spread([v[figure] for v in validations]) for figure in FIGURES},
+        "seconds": spread([t["seconds"] for t in trains]),
+        "best_epochs": [t["best_epoch"] for t in trains],
+        "parameters": trains[0]["parameters"],
+        "translation_seconds": {f"beam {b}": [t["seconds"] for t in found] for b, found in tests.items()},
+        "signatures": signature,
+    }
+
+
+def speed():
+    """Training and translation in turns, the recipe's model and PyTorch's on the same batches."""
+    import tensorflow as tf
+    import torch
+
+    from benchmarks import torch_translation as other
+    from seqtasks.engine.loop import fit
+    from seqtasks.engine.options import make_config
+    from seqtasks.engine.serving import Responder
+    from seqtasks.engine.training import _Setup
+    from seqtasks.recipe import find
+
+    recipe = find("translation")
+    config = make_config(recipe, LANGUAGES | {"schedule": "constant", "average": 0.0})
+    data = str(data_folder() / "translation" / "multi30k-en-de")
+    setup = _Setup(recipe, recipe.name, None, {"data": data}, config, Path("unused"))
+    sources, surveys = setup.read()
+    assets = recipe.learn(config, sources["train"])
+    batches = setup.batches(sources["train"], surveys["train"], assets)
+    model = setup.compiled(assets, batches, None, ())
+    theirs = other.Translator(
+        *(len(assets[side]) for side in ("source", "target")),
+        dimension=config.dimension, units=config.units, encoder_units=config.units, dropout=config.output_dropout,
+    )  # fmt: skip
+    optimizer = torch.optim.Adam(theirs.parameters(), lr=config.learning_rate)
+
+    def inputs(features, targets, weight, index):
+        features = setup.task.teach(features, targets)
+        return {i.name: features[i.name] for i in model.inputs}, targets, weight
+
+    words = np.array([len(e.input.split()) + len(e.target.split()) for e in sources["train"]])
+    taken = {"seqtasks": [], "torch": []}
+    for turn in range(ROUNDS):
+        epoch, start = divmod(turn * STEPS, len(batches))
+        steps = min(STEPS, len(batches) - start)
+        dataset = batches.epoch(config.seed, epoch, start).take(steps)
+        held = [(x["source"].numpy(), x["previous"].numpy(), y.numpy()) for x, y, _ in dataset.map(inputs)]
+        tokens = sum(int((y >= 0).sum()) for *_, y in held)
+        began = time.perf_counter()
+        fit(model, dataset.map(inputs), steps)
+        taken["seqtasks"].append((time.perf_counter() - began) / tokens)
+        began = time.perf_counter()
+        other.train_epoch(theirs, optimizer, held, config.label_smoothing, config.clip_norm)
+        taken["torch"].append((time.perf_counter() - began) / tokens)
+        print("training", turn, {name: t[-1] * 1e6 for name, t in taken.items()}, "us a token", flush=True)
+    target_tokens = sum(
+        len(row) + 1 for row in assets["target"].encode(tf.constant([e.target for e in sources["train"]]))
+    )
+    ratio = words.sum() / target_tokens
+    result = {"training": _compared({n: [ratio / t for t in each[1:]] for n, each in taken.items()})}
+
+    responder, test = Responder(recipe, config, assets, model), [e.input for e in sources["test"]]
+    features = assets["source"].encode(tf.constant(test))
+    features = tf.concat([features, tf.fill([features.nrows(), 1], 3)], 1)
+    order = np.argsort(features.row_lengths().numpy(), kind="stable")
+    rows = [tf.gather(features, order[i : i + 64]).to_tensor().numpy() for i in range(0, len(order), 64)]
+    count = sum(len(text.split()) for text in test)
+    taken, written = {"seqtasks": [], "torch": []}, {}
+    for turn in range(6):
+        began = time.perf_counter()
+        said = list(responder.answers(test))
+        taken["seqtasks"].append(count / (time.perf_counter() - began))
+        began = time.perf_counter()
+        numbers = [
+            other.translate(theirs, row, config.beam_width, config.length_penalty, 2 * row.shape[1] + 20)
+            for row in rows
+        ]
+        taken["torch"].append(count / (time.perf_counter() - began))
+        print("translation", turn, {name: t[-1] for name, t in taken.items()}, "words a second", flush=True)
+    texts = tf.constant([answer["translation"] for answer in said])
+    written["seqtasks"] = float(tf.reduce_mean(tf.cast(assets["target"].encode(texts).row_lengths(), tf.float32)))
+    written["torch"] = float(np.concatenate([(n.numpy() >= 0).sum(1) for n in numbers]).mean())
+    result["translation"] = _compared({n: each[1:] for n, each in taken.items()})
+    return result | {"tokens_written": written, "beam_width": config.beam_width, "torch": torch.__version__}
+
+
+def _compared(rates):
+    """Medians of words a second, and the median of the ratios of neighbouring rounds."""
+    ratios = [ours / theirs for ours, theirs in zip(rates["seqtasks"], rates["torch"], strict=True)]
+    medians = {name: statistics.median(each) for name, each in rates.items()}
+    return {"words_per_second": medians, "ratio": statistics.median(ratios), "ratios": ratios}
+
+
+if __name__ == "__main__":
+    main()
