@@ -144,7 +144,7 @@ def speed():
         print("translation", turn, {name: t[-1] for name, t in taken.items()}, "words a second", flush=True)
     texts = tf.constant([answer["translation"] for answer in said])
     written["seqtasks"] = float(tf.reduce_mean(tf.cast(assets["target"].encode(texts).row_lengths(), tf.float32)))
-    written["torch"] = float(np.concatenate([(n.numpy() >= 0).sum(1) for n in numbers]).mean())
+    written["torch"] = float(np.concatenate([(np.asarray(n) >= 0).sum(1) for n in numbers]).mean())
     result["translation"] = _compared({n: each[1:] for n, each in taken.items()})
     return result | {"tokens_written": written, "beam_width": config.beam_width, "torch": torch.__version__}
 

@@ -111,10 +111,11 @@ def write(config, model, features):
     import tensorflow as tf
 
     source = features["source"]
-    states, step = st.models.Writer(model).begin(features, source > 0)
+    writer = st.models.Writer(model)
+    states, memory = writer.begin(features, source > 0)
     times, more = LONGEST
     return st.decoding.beam_search(
-        step,
+        writer.step,
         states,
         BEGIN,
         END,
@@ -125,6 +126,7 @@ def write(config, model, features):
         coverage_penalty=config.coverage_penalty,
         no_repeat_ngram=config.no_repeat_ngram,
         forbidden=UNWRITTEN,
+        memory=memory,
     )
 
 
@@ -139,7 +141,17 @@ RECIPE = Recipe(
     formats=("parallel files", "tsv", "csv", "jsonl", "tfds:NAME"),
     Config=Config,
     sample=Path(__file__).parent / "samples" / "dates.tsv",
-    sample_options={"vocabulary": "character", "units": 96, "dimension": 48, "epochs": 12, "batch_size": 32},
+    sample_options={
+        "vocabulary": "character",
+        "units": 96,
+        "dimension": 48,
+        "epochs": 6,
+        "batch_size": 32,
+        "learning_rate": 4e-3,
+        "embedding_dropout": 0.1,
+        "output_dropout": 0.1,
+        "label_smoothing": 0.0,
+    },
     load=load,
     learn=learn,
     encode=encode,

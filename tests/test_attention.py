@@ -142,9 +142,10 @@ def test_a_written_step_is_the_model_and_survives_saving(attention, layers, tmp_
     due = model.predict({"source": sources, "previous": previous}, verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    states, step = Writer(loaded).begin({"source": tf.constant(sources)}, sources > 0)
+    writer = Writer(loaded)
+    states, memory = writer.begin({"source": tf.constant(sources)}, sources > 0)
     for t in range(5):
-        logits, states, *weights = step(tf.constant(previous[:, t], tf.int32), states)
+        logits, states, *weights = writer.step(tf.constant(previous[:, t], tf.int32), states, memory)
         np.testing.assert_allclose(logits, due[:, t], atol=1e-5)
     if attention != "none":
         np.testing.assert_allclose(weights[0][1, 2:], 0, atol=1e-12)

@@ -171,6 +171,31 @@ def test_a_narrow_beam_finds_what_a_plain_one_does_and_stops_as_soon_as_it_may(s
     assert model.steps == max(steps for _, steps in plain)
 
 
+@given(searches(), st.integers(2, 4), st.integers(0, 4))
+def test_a_sentence_that_is_done_leaves_the_batch_and_nothing_else_changes(search, width, more):
+    model, limits, rules = search
+    limits, rows = [limit + more for limit in limits], []
+
+    def step(tokens, states, memory):
+        rows.append(tokens.shape[0])
+        node = (states["node"][0] * 7 + tokens + 1) % NODES
+        places = tf.reshape(node, (-1, width))  # the rows of a sentence are neighbours
+        logits, weights = (tf.gather(x, places, batch_dims=1) for x in memory["tables"])
+        new = {"sentence": states["sentence"], "node": [node]}
+        return tf.reshape(logits, (-1, model.size)), new, tf.reshape(weights, (-1, SOURCE))
+
+    memory, options = {"tables": (model.logits, model.weights)}, {"width": width, "max_length": limits, **rules}
+    found = beam_search(step, model.states, START, END, memory=memory, **options)
+    for ours, due in zip(found, beam_search(model.step, model.states, START, END, **options), strict=True):
+        np.testing.assert_allclose(ours, due, rtol=1e-5, atol=1e-6)
+    taken = rows.copy()
+    graph = tf.function(lambda: beam_search(step, model.states, START, END, memory=memory, **options))
+    for ours, due in zip(graph(), found, strict=True):
+        np.testing.assert_allclose(ours, due, rtol=1e-5, atol=1e-6)
+    steps = [model.beam(sentence, limit, width, 1, rules)[1] for sentence, limit in enumerate(limits)]
+    assert taken == [width * sum(s > t for s in steps) for t in range(max(steps))]
+
+
 @given(searches(), st.integers(0, 4))
 def test_a_beam_of_one_takes_the_likeliest_token_each_time(search, more):
     model, limits, rules = search

@@ -10,7 +10,8 @@ A step is a function `step(tokens, states) -> (logits, states)` or `(logits, sta
 | attention | (rows, source) | weights over the positions of the source, exactly 0 at padding |
 
 In beam search there are batch x width rows, those of one sentence side by side: a step may reshape to
-(batch, width, ...) and use a memory (batch, ...) that it closes over without repeating it.
+(batch, width, ...) and use a memory (batch, ...) without repeating it. It may close over that, or get it as a third
+argument from `beam_search(..., memory=...)`, which lets sentences leave the batch as soon as they are done.
 """
 
 from seqtasks.decoding.sampling import sample

@@ -47,14 +47,17 @@ class Rules(NamedTuple):
         lower = tf.where(said > 0, said / self.repetition_penalty, said * self.repetition_penalty)
         return _at_most(logits, memory, tf.where(memory >= 0, lower, -NEVER))
 
+    def forbid(self, scores):
+        """Scores (rows, vocabulary), -infinity for forbidden tokens."""
+        banned = np.isin(np.arange(scores.shape[-1]), self.forbidden)
+        return scores + np.where(banned, NEVER, 0.0).astype("float32") if self.forbidden else scores
+
     def block(self, scores, t, written, memory):
-        """Scores (rows, vocabulary) of step `t`, -infinity where a token may not be chosen.
+        """Scores (rows, vocabulary) of step `t`, -infinity for an end too early and a repeated n-gram.
 
         `written`, () or (rows, 1), is how many tokens there are behind the prompt.
         """
         tokens = np.arange(scores.shape[-1])
-        if self.forbidden:
-            scores += np.where(np.isin(tokens, self.forbidden), NEVER, 0.0).astype("float32")
         if self.min_length and self.end is not None:
             scores += tf.where((tokens == self.end) & (written < self.min_length), NEVER, 0.0)
         return self._unrepeated(scores, t, memory) if self.no_repeat_ngram else scores

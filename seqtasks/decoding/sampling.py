@@ -121,9 +121,9 @@ def _write(step, states, start, limits, rules, pick, prompt=None, penalised=Fals
     def body(t, going, states, tokens, memory, done, scores, words, attentions):
         logits, states, *attention = step(tokens, states)
         penal = rules.penalise(logits, memory)
-        allowed = rules.block(penal, t, t if prompt is None else (t - given)[:, None], memory)
-        tokens = pick(allowed, t)
-        gained = tf.gather(tf.nn.log_softmax(penal if penalised else logits), tokens[:, None], batch_dims=1)[:, 0]
+        allowed = rules.forbid(rules.block(penal, t, t if prompt is None else (t - given)[:, None], memory))
+        tokens, scored = pick(allowed, t), penal if penalised else logits
+        gained = tf.gather(scored, tokens[:, None], batch_dims=1)[:, 0] - tf.reduce_logsumexp(scored, -1)
         over = tokens == (-1 if rules.end is None else rules.end)
         if rules.no_repeat_ngram:
             stuck = tf.reduce_max(allowed, -1) == NEVER

@@ -24,6 +24,7 @@ def beam_search(
     no_repeat_ngram=0,
     repetition_penalty=1.0,
     forbidden=(),
+    memory=None,
 ):
     """The sequences that score best among those that a beam comes across.
 
@@ -54,6 +55,8 @@ def beam_search(
         repetition_penalty: what positive logits are divided by, and negative ones multiplied with, if their token is in
             the hypothesis already. P is of these logits.
         forbidden: tokens that are never chosen. P is the model's own, here and under the other bans.
+        memory: a nest of tensors (batch, ...) that all steps of a sentence need, given to `step` as its third argument;
+            sentences that are done then leave the batch. None if `step` takes two, and they stay.
 
     Returns:
         `Decoded`.
@@ -78,7 +81,8 @@ def beam_search(
     check("beam_search", "coverage_penalty", coverage_penalty, 0)
     rules = Rules(end, min_length, tuple(forbidden), no_repeat_ngram, repetition_penalty)
     rules.check("beam_search", max_length)
-    step, start = Step(step, needs_attention=coverage_penalty > 0), start_tokens(start, states)
+    start = start_tokens(start, states)
+    step = Step(step, needs_attention=coverage_penalty > 0, memory=memory)
     limits = tf.maximum(tf.broadcast_to(tf.cast(max_length, tf.int32), tf.shape(start)), 0)
 
     def divisor(length):
@@ -95,70 +99,105 @@ def beam_search(
 
 
 def _beams(step, states, start, limits, rules, width, n_best, divisor, coverage_penalty):
-    """A live hypothesis is a slot of a step; what it says is read off on the way back from there."""
-    batch = tf.shape(start)[0]
-    firsts = tf.range(batch)[:, None] * width
-    greatest = divisor(limits + 1)
+    """A live hypothesis is a slot of a step; what it says is read off on the way back from there.
 
-    def body(t, going, states, tokens, live, scores, ends, memory, covered, words, slots, attentions):
-        logits, states, *attention = step(tokens, states)
-        log_probs = tf.nn.log_softmax(rules.penalise(logits, memory))
-        allowed = rules.block(log_probs, t, t, memory)
-        totals, tokens, slot = _ways(live, allowed, log_probs[:, rules.end], t >= limits, rules.end, width)
+    `places` are the sentences that are still looked at, and what belongs to a sentence or to its `width` rows has their
+    order; `scores` and `ends` are of the whole batch, as are the arrays that the steps leave.
+    """
+    batch = tf.shape(start)[0]
+
+    def body(t, _, given, tokens, places, limits, live, scores, ends, said, covered, words, slots, attentions):
+        states, memory = given
+        count = tf.shape(live)[0]
+        logits, states, *attention = step(tokens, states, memory)
+        logits = rules.penalise(logits, said)
+        values, tokens = _likeliest(rules.block(logits, t, t, said), 2 * width, rules)
+        total = tf.reduce_logsumexp(logits, -1, keepdims=True)
+        ending = logits[:, rules.end, None] - total
+        totals, tokens, slot = _ways(live, values - total, tokens, ending, t >= limits, rules.end, width)
 
         found = totals / divisor(t + 1)
         if coverage_penalty:
             covered += attention[0]
-            terms = coverage_penalty * tf.reshape(_coverage(covered), (batch, width))
+            terms = coverage_penalty * tf.reshape(_coverage(covered), (count, width))
             found += tf.gather(terms, slot, batch_dims=1)
         over = tokens == rules.end
-        scores, kept = tf.math.top_k(tf.concat([scores, tf.where(over, found, NEVER)], 1), n_best)
-        ends = tf.gather(tf.concat([ends, t * width + slot], 1), kept, batch_dims=1)
+        best, kept = tf.math.top_k(tf.concat([tf.gather(scores, places), tf.where(over, found, NEVER)], 1), n_best)
+        ended = tf.gather(tf.concat([tf.gather(ends, places), t * width + slot], 1), kept, batch_dims=1)
+        scores, ends = (_put(all_, places, some) for all_, some in ((scores, best), (ends, ended)))
 
         live, kept = tf.math.top_k(tf.where(over, NEVER, totals), width)
         tokens, slot = (tf.gather(x, kept, batch_dims=1) for x in (tokens, slot))
-        words, slots = words.write(t, tokens), slots.write(t, slot)
+        nothing = tf.zeros([batch, width], tf.int32)
+        words, slots = words.write(t, _put(nothing, places, tokens)), slots.write(t, _put(nothing, places, slot))
         if attention:
-            attentions = attentions.write(t, attention[0])
-        tokens, rows = (tf.reshape(x, [-1]) for x in (tokens, firsts + slot))
+            looked = tf.reshape(attention[0], (count, width, tf.shape(attention[0])[1]))
+            looked = _put(tf.zeros(tf.concat([[batch], tf.shape(looked)[1:]], 0)), places, looked)
+            attentions = attentions.write(t, tf.reshape(looked, (-1, tf.shape(looked)[2])))
+
+        undone = live[:, 0] / divisor(limits + 1) > best[:, -1]
+        stays = undone if step.compacts else tf.ones_like(undone)
+        rows = tf.boolean_mask(tf.range(count)[:, None] * width + slot, stays)
+        tokens, rows = tf.reshape(tf.boolean_mask(tokens, stays), [-1]), tf.reshape(rows, [-1])
         states = tf.nest.map_structure(lambda state: tf.gather(state, rows), states)
         if rules.remembers:
-            memory = rules.remember(tf.gather(memory, rows), t, tokens)
+            said = rules.remember(tf.gather(said, rows), t, tokens)
         if coverage_penalty:
             covered = tf.gather(covered, rows)
-        going = tf.reduce_any(live[:, 0] / greatest > scores[:, -1])
-        return t + 1, going, states, tokens, live, scores, ends, memory, covered, words, slots, attentions
+        if memory:
+            memory = tf.cond(tf.reduce_all(stays), lambda: memory, lambda: [tf.boolean_mask(x, stays) for x in memory])
+        places, limits, live = (tf.boolean_mask(x, stays) for x in (places, limits, live))
+        more = (places, limits, live, scores, ends, said, covered, words, slots, attentions)
+        return t + 1, tf.reduce_any(undone), (states, memory), tokens, *more
 
     states = tf.nest.map_structure(lambda state: tf.repeat(state, width, 0), states)
     first = (
         tf.repeat(start, width),
+        tf.range(batch),
+        limits,
         tf.tile([[0.0] + [NEVER] * (width - 1)], [batch, 1]),  # all slots begin alike: the first alone lives
         tf.fill([batch, n_best], NEVER),
         tf.zeros([batch, n_best], tf.int32),
         rules.memory(batch * width, longest(limits)),
         tf.zeros([batch * width, 1]),
     )
-    *_, scores, ends, _, _, words, slots, attentions = loop(body, states, first, [(width,), (width,), (None,)])
+    results = loop(body, (states, step.memory), first, [(width,), (width,), (None,)])
+    scores, ends, (words, slots, attentions) = *results[7:9], results[-3:]
     scores, ends = (tf.ensure_shape(x, (None, n_best)) for x in (scores, ends))
     found = _follow(scores, ends, words.stack(), slots.stack(), attentions.stack() if step.attends else None)
     return found._replace(tokens=tf.ensure_shape(found.tokens, (None, n_best, None)))
 
 
-def _ways(live, allowed, ending, forced, end, width):
+def _put(all_, places, some):
+    """Rows of a tensor replaced."""
+    return tf.tensor_scatter_nd_update(all_, places[:, None], some)
+
+
+def _likeliest(logits, count, rules):
+    """The `count` highest logits of each row and their tokens, forbidden ones aside, in few passes over all of them."""
+    banned = [token for token in rules.forbidden if 0 <= token < logits.shape[-1]]
+    values, tokens = _top_k(logits, min(count + len(banned), logits.shape[-1]))
+    if banned:
+        forbidden = tf.reduce_any(tokens[..., None] == banned, -1)
+        values, places = tf.math.top_k(tf.where(forbidden, NEVER, values), min(count, values.shape[-1]))
+        tokens = tf.gather(tokens, places, batch_dims=1)
+    return values, tokens
+
+
+def _ways(live, values, tokens, ending, forced, end, width):
     """The 2 * width best ways to go on of each sentence, of which width at least are no end.
 
     Args:
         live: (batch, width), the log-probabilities of the hypotheses.
-        allowed: (batch * width, vocabulary), those of the next token.
-        ending: (batch * width,), those of the end token.
+        values, tokens: (batch * width, size), the highest log-probabilities of the next token.
+        ending: (batch * width, 1), those of the end token.
         forced: (batch,), where nothing but the end may follow.
 
     Returns:
         log-probabilities, tokens and slots, each (batch, 2 * width).
     """
-    batch = tf.shape(live)[0]
-    size = min(2 * width, allowed.shape[-1])
-    values, tokens = (tf.reshape(x, (batch, width, size)) for x in _top_k(allowed, size))
+    batch, size = tf.shape(live)[0], values.shape[-1]
+    values, tokens = (tf.reshape(x, (batch, width, size)) for x in (values, tokens))
     ending = tf.where(tf.range(size) == 0, tf.reshape(ending, (batch, width, 1)), NEVER)
     forced = forced[:, None, None]
     values, tokens = tf.where(forced, ending, values), tf.where(forced, end, tokens)

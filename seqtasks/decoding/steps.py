@@ -26,11 +26,17 @@ class Decoded(NamedTuple):
 class Step:
     """A step as its user wrote it. Once it was called, `attends` tells whether it gives attention."""
 
-    def __init__(self, step, needs_attention=False):
+    def __init__(self, step, needs_attention=False, memory=None):
         self.step, self.needs_attention, self.attends = step, needs_attention, False
+        self.compacts, self.structure = memory is not None, memory
+        self.memory = tf.nest.flatten(memory) if self.compacts else []
 
-    def __call__(self, tokens, states):
-        logits, new, *attention = self.step(tokens, states)
+    def __call__(self, tokens, states, memory=None):
+        """Of `memory`, flat as in `self.memory`, None stands for the whole."""
+        more = ()
+        if self.compacts:
+            more = (tf.nest.pack_sequence_as(self.structure, self.memory if memory is None else memory),)
+        logits, new, *attention = self.step(tokens, states, *more)
         self.attends = bool(attention)
         if self.needs_attention and not attention:
             raise UserError("the step gives no attention", where="coverage_penalty", remedy="set it to 0")

@@ -85,8 +85,9 @@ class Writer:
     Example:
         >>> source = keras.Input((None, 4), name="source")
         >>> model = encoder_decoder({"source": source}, source, tokens=7, dimension=4, units=8)
-        >>> states, step = Writer(model).begin({"source": keras.ops.ones((2, 3, 4))}, mask=None)
-        >>> logits, states, weights = step(keras.ops.array([2, 2]), states)
+        >>> writer = Writer(model)
+        >>> states, memory = writer.begin({"source": keras.ops.ones((2, 3, 4))}, mask=None)
+        >>> logits, states, weights = writer.step(keras.ops.array([2, 2]), states, memory)
         >>> logits.shape, weights.shape
         (TensorShape([2, 7]), TensorShape([2, 3]))
     """
@@ -101,30 +102,37 @@ class Writer:
         self.encoder = keras.Model(inputs, [layers["memory"].output, bridges])
 
     def begin(self, inputs, mask):
-        """The states before the first step, and the function of one step.
+        """What the first step takes.
 
         Args:
             inputs: dict of what the encoder takes.
             mask: boolean (batch, places), where the memory is to be looked at; None for everywhere.
 
         Returns:
-            states, nested tensors (batch, ...), and ``step(tokens, states) -> (logits, states)`` from int (rows,) to
-            (rows, tokens), with the weights of the attention (rows, places) as a third if there is one; the rows of a
-            sentence are neighbours.
+            states and memory, nests of tensors (batch, ...).
         """
         memory, states = self.encoder({name: inputs[name] for name in self.encoder.input})
-        first, prepared = self.decoders[0], None
+        first, prepared = self.decoders[0], ()
         if isinstance(first, AttentionRNN):
             states[0], prepared = first.begin(memory, states[0], mask)
+        return states, prepared
 
-        def step(tokens, states):
-            x, new, weights = self.embedding(tokens), [], ()
-            for decoder, old in zip(self.decoders, states, strict=True):
-                if isinstance(decoder, AttentionRNN):
-                    x, old, *weights = decoder.step(x, old, prepared)
-                else:
-                    x, old = decoder.cell(x, old)
-                new.append(old)
-            return self.embedding(self.readout(x), reverse=True), new, *weights
+    def step(self, tokens, states, memory):
+        """One step.
 
-        return states, step
+        Args:
+            tokens: int (rows,), the last of each row; the rows of a sentence are neighbours.
+            states: nest of tensors (rows, ...).
+            memory: as `begin` gave it, of the whole batch.
+
+        Returns:
+            logits (rows, tokens), the new states, and the weights of the attention (rows, places) if there is one.
+        """
+        x, new, weights = self.embedding(tokens), [], ()
+        for decoder, old in zip(self.decoders, states, strict=True):
+            if isinstance(decoder, AttentionRNN):
+                x, old, *weights = decoder.step(x, old, memory)
+            else:
+                x, old = decoder.cell(x, old)
+            new.append(old)
+        return self.embedding(self.readout(x), reverse=True), new, *weights
