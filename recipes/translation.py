@@ -61,9 +61,7 @@ class Config(Options):
 def load(config, data=None, train=None, valid=None, test=None):
     st.errors.needs("sacrebleu", extra="translation")
     parallel = st.data.parallel
-    options = parallel.Options(
-        config.source_language, config.target_language, config.max_characters, config.max_ratio
-    )
+    options = parallel.Options(config.source_language, config.target_language, config.max_characters, config.max_ratio)
     return parallel.load_splits(data, options, train, valid, test)
 
 

@@ -37,6 +37,7 @@ def translations(responder, examples):
     Returns:
         `[(title, HTML)]`.
     """
+    import matplotlib
     import tensorflow as tf
 
     from seqtasks import pictures
@@ -47,17 +48,17 @@ def translations(responder, examples):
     for place, example in enumerate(examples):
         features = {n: pad(f, 1) for n, f in responder.encode(tf.constant([example.input])).items()}
         outputs = responder.outputs(features)
-        answer = responder.task.answer(
-            responder.assets,
-            {n: v.numpy()[0] for n, v in responder.task.decode(responder.assets, outputs, features).items()},
-        )["translation"]
+        decoded = responder.task.decode(responder.assets, outputs, features)
+        answer = responder.task.answer(responder.assets, {n: v.numpy()[0] for n, v in decoded.items()})["translation"]
         lines = [("source", example.input), ("translation", answer)]
         lines += [("reference", example.target)] if answer != example.target else []
         text = "".join(f'<p dir="auto"><small>{name}</small> {html.escape(line)}</p>' for name, line in lines)
         if outputs.attention is not None and answer:
             columns = [read[n] for n in features["source"].numpy()[0]]
             rows = [written[n] for n in outputs.tokens.numpy()[0, 0] if n >= 0]
-            text += pictures.alignment(outputs.attention.numpy()[0, 0], rows, columns, f"alignment{place}")
+            with matplotlib.rc_context(pictures.STYLE):
+                picture = pictures.alignment(outputs.attention.numpy()[0, 0], rows, columns, f"alignment{place}")
+            text += str(picture)
         shown.append(f"<li>{text}</li>")
     return [("Translations", f'<ol class="mistakes">{"".join(shown)}</ol>')]
 

@@ -127,8 +127,6 @@ def test_repetition_is_the_share_of_runs_seen_before():
             runs = [tokens[i : i + n] for i in range(len(tokens) - n + 1)]
             before = sum(run in runs[:i] for i, run in enumerate(runs))
             assert analysis.repetition(tokens, n) == pytest.approx(before / len(runs) if runs else 0)
-    frere = TUNES[TITLES.index("Frère Jacques")]
-    assert analysis.repetition(analysis.onsets(frere.notes), 4) > 0.4
 
 
 def test_lengths_of_a_tune_counted_by_hand():

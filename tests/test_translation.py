@@ -210,6 +210,7 @@ def test_the_report_shows_translations_and_where_they_looked(run):
     page = (run.directory / "report.html").read_text("utf-8")
     assert "<h2>Translations</h2>" in page
     assert page.count("Attention of each written token") == 12
+    assert page.count("<small>source</small>") == 12 and "&lt;small" not in page
 
 
 @pytest.mark.parametrize(

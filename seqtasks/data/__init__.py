@@ -3,8 +3,9 @@
 import importlib
 
 _ROOMS = (
-    "bases", "bed", "dates", "dna", "genome", "parallel", "pipeline", "records", "segmenter", "sources", "splits",
-    "subwords", "tags", "text", "tokenizer", "tokens", "vectors", "vocabulary",
+    "bases", "bed", "dates", "dna", "events", "genome", "midi", "notes", "parallel", "pieces", "pipeline", "records",
+    "rolls", "segmenter", "sources", "splits", "subwords", "tags", "text", "tokenizer", "tokens", "tunes", "vectors",
+    "vocabulary",
 )  # fmt: skip
 __all__ = list(_ROOMS)
 
