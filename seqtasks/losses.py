@@ -125,7 +125,7 @@ class TokenCrossentropy(keras.losses.Loss):
         return tf.reduce_sum(tf.reshape(tf.where(targets >= 0, losses, 0.0), tf.shape(y_true)), -1)
 
     def _losses(self, logits, targets):
-        """Written out, for the logits are the largest tensor of a model: TensorFlow's loss takes three times as long."""
+        """Written out: logits are the largest tensor of a model, and TensorFlow's loss takes three times as long."""
         places = tf.stack([tf.range(tf.size(targets)), targets], 1)
         size = logits.shape[-1]
 
