@@ -85,6 +85,10 @@ def encode(config, assets, texts):
 def build(config, assets):
     import keras
 
+    if config.attention == "none" and config.coverage:
+        raise st.errors.UserError(
+            "there is no attention", where="--coverage", remedy="leave it out, or take --attention"
+        )
     source = keras.Input((None,), dtype="int32", name="source")
     embedding = keras.layers.Embedding(len(assets["source"]), config.dimension, mask_zero=True, name="embedding")
     embedded = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedding(source))
@@ -162,5 +166,5 @@ RECIPE = Recipe(
     asked=asked,
     illustrate=lambda responder, examples: st.highlights.translations(responder, examples),
     glance={"beam_width": 1, "n_best": 1},
-    told_anew=("beam_width", "n_best", "length_penalty", "coverage_penalty", "no_repeat_ngram"),
+    told_anew=("beam_width", "n_best", "length_penalty", "coverage_penalty", "no_repeat_ngram", "max_characters"),
 )

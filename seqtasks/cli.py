@@ -109,10 +109,8 @@ def _train(arguments):
 
 
 def _finetune(arguments):
-    from seqtasks.engine.run import Run
-
     name, rest = _first(arguments, "finetune", "RUN", "a run directory")
-    run = Run(name)
+    run = _open(name)
     fields, given = _options(run.recipe, f"seqtasks finetune {name}", rest, ("overwrite",), run=True, freeze=True)
     given["new"] = given.pop("run")
     _load_tensorflow()
@@ -146,7 +144,8 @@ def _predict(arguments):
         if parsed.window is not None:
             _scan(run, parsed, texts, output)
         else:
-            for answer in run.answers(texts, parsed.tokens):
+            where = f"{parsed.input}:" if parsed.input and not parsed.rest else "input "
+            for answer in run.answers(texts, parsed.tokens, where):
                 output.write(json.dumps(answer, ensure_ascii=False) + "\n")
         output.flush()
 
@@ -208,6 +207,8 @@ def _report(arguments):
 def _open(directory):
     from seqtasks.engine.run import Run
 
+    if Path(directory, "config.yaml").is_file():
+        _load_tensorflow()
     return Run(directory)
 
 
@@ -217,6 +218,7 @@ _TOLD = {
     "--length_penalty": "translation: exponent of the length by which log-probabilities are divided",
     "--coverage_penalty": "translation: weight of the places of the source that were not looked at",
     "--no_repeat_ngram": "translation: tokens in a row that are not written twice",
+    "--max_characters": "translation: of a sentence; longer ones are refused",
 }
 
 
@@ -327,6 +329,8 @@ def _lines(file):
 def _output(path):
     from seqtasks.engine.files import replacing
 
+    if not Path(path).parent.is_dir():
+        raise UserError("no such folder", where=Path(path).parent, remedy="make it, or take another --output")
     if Path(path).exists() and not Path(path).is_file():  # a device or a pipe
         with open(path, "w", encoding="utf-8") as file:
             yield file

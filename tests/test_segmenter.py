@@ -271,11 +271,14 @@ def test_faults_of_a_file_are_told_with_their_line(tmp_path, content, message):
 def test_what_cannot_be_learnt_is_said(monkeypatch):
     for kind in KINDS:
         remedy = "what appears fewer than 2 times does not count"
-        with pytest.raises(UserError, match=f"^no text to learn from; {remedy}$"):
+        with pytest.raises(UserError, match=f"^--min_count: no text to learn from; {remedy}$"):
             Segmenter.learn([["ab cd" if kind != "character" else "ab"], []], kind, min_count=2)
         with pytest.raises(UserError, match="^no text to learn from$"):
             Segmenter.learn([["", " ▅a \0"] if kind in SUBWORDS else [""]], kind)
-    with pytest.raises(UserError, match="a vocabulary of 10 is too small for the 27 characters of the text"):
+    with pytest.raises(
+        UserError,
+        match="^--vocabulary_size: 10 is too small for a text of 27 characters and 4 special tokens; take at least 32$",
+    ):
         Segmenter.learn([["abcdefghijklm nopqrstuvwxyz"]], "bpe", 10)
     with pytest.raises(UserError, match="2 scores; give each a score"):
         Segmenter("bpe", [*SPECIAL, "a"], [0.0, 1.0])

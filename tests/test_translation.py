@@ -160,12 +160,10 @@ def test_every_vocabulary_trains_reloads_and_exports(vocabulary, few, tmp_path):
     [
         {"attention": "additive", "coverage": True, "coverage_penalty": 0.2, "cell": "gru"},
         {"attention": "none", "decoder_layers": 2, "layers": 2},
-        {"attention": "dot", "units": 16, "input_feeding": False, "scheduled_sampling": 0.5, "recurrent_dropout": 0.1},
+        {"attention": "dot", "input_feeding": False, "scheduled_sampling": 0.5, "recurrent_dropout": 0.1},
     ],
 )
 def test_every_decoder_trains_and_answers_after_loading(fields, few, tmp_path):
-    if fields["attention"] == "dot":
-        fields = fields | {"bidirectional": False}
     options = SMALL | LANGUAGES | {"epochs": 2, "patience": 0} | fields
     made = seqtasks.train("translation", data=few, run=tmp_path / "run", **options)
     loss = [float(line.split(",")[2]) for line in (tmp_path / "run" / "history.csv").read_text().splitlines()[1:]]
@@ -242,8 +240,13 @@ def test_bad_corpora_are_told_in_one_line_and_leave_nothing(change, told, tmp_pa
 
 def test_inputs_that_cannot_be_translated_are_told_with_their_place(run, tmp_path, capsys):
     (tmp_path / "in.txt").write_bytes(b"one\n" + b"two " * 400 + b"\n")
-    assert main(["predict", str(run.directory), "--input", str(tmp_path / "in.txt"), "--output", "out.jsonl"]) == 2
-    assert "input 2: 1600 characters, more than --max_characters 1000; split it" in capsys.readouterr().err
+    options = ["--input", str(tmp_path / "in.txt"), "--output", str(tmp_path / "out.jsonl")]
+    assert main(["predict", str(run.directory), *options]) == 2
+    assert "in.txt:2: 1600 characters, more than --max_characters 1000; split it" in capsys.readouterr().err
+    assert not (tmp_path / "out.jsonl").exists()
+    assert main(["predict", str(run.directory), *options, "--max_characters", "2000"]) == 0
+    assert main(["predict", str(run.directory), "one", "--output", str(tmp_path / "none" / "out.jsonl")]) == 2
+    assert "none: no such folder; make it, or take another --output" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"input 2: not UTF-8 \(byte 0xff at offset 4\)"):
         run.predict([b"one", b"two \xff"])
 
@@ -255,7 +258,20 @@ def test_languages_that_are_not_named_or_not_there_are_told(corpus, tmp_path):
         seqtasks.train("translation", data=corpus, run=tmp_path / "run", source_language="wo", target_language="fr")
 
 
+def test_a_figure_of_nothing_is_no_reason_to_keep_the_first_epoch(tmp_path):
+    """BLEU counts four tokens in a row, which these sentences have not."""
+    short = [(text, digits) for text, digits in pairs(300, 9) if len(digits) == 1]
+    corpus = write(tmp_path / "short", train=short, valid=short[:9], test=short[:9])
+    made = seqtasks.train("translation", data=corpus, run=tmp_path / "run", epochs=2, **SMALL, **LANGUAGES)
+    assert made.metrics["validation"]["bleu"] == 0 and made.metrics["train"]["best_epoch"] == 2
+
+
 def test_options_that_make_no_sense_are_told(corpus, tmp_path):
+    with pytest.raises(UserError, match="--coverage: there is no attention; leave it out"):
+        options = SMALL | LANGUAGES | {"attention": "none", "coverage": True}
+        seqtasks.train("translation", data=corpus, run=tmp_path / "run", **options)
+    with pytest.raises(UserError, match="--metric: unknown metric 'blue'; did you mean 'bleu'?"):
+        seqtasks.train("translation", data=corpus, run=tmp_path / "run", dry_run=True, metric="blue", **LANGUAGES)
     with pytest.raises(UserError, match="--label_smoothing"):
         seqtasks.train("translation", data=corpus, run=tmp_path / "run", label_smoothing=1.0, **LANGUAGES)
     with pytest.raises(UserError, match="--n_best: 6 of a beam of 5"):

@@ -242,7 +242,7 @@ def _direction(names, options, where):
         raise UserError(what, where=where, remedy="give a source and a target")
     first = asked[0] if asked[0] in known else next(name for name in known if name != asked[1])
     second = asked[1] if asked[1] in known and asked[1] != first else next(name for name in known if name != first)
-    raise UserError(what, where=where, remedy=f"--source_language {first} --target_language {second} chooses")
+    raise UserError(what, where=where, remedy=f"choose, say --source_language {first} --target_language {second}")
 
 
 def _stem(path):

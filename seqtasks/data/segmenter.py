@@ -95,7 +95,7 @@ class Segmenter:
         ranked = {u: n for u, n in count(units(), min_count).items() if u not in SPECIAL and not unfit & set(u)}
         if not ranked:
             remedy = f"what appears fewer than {min_count} times does not count" if min_count > 1 else ""
-            raise UserError("no text to learn from", remedy=remedy)
+            raise UserError("no text to learn from", where="--min_count" if remedy else "", remedy=remedy)
         if empty.subwords:
             return cls(kind, *_pieces(ranked, kind, size or SIZE), lowercase)
         return cls(kind, [*SPECIAL, *list(ranked)[: None if size is None else max(0, size - FIRST)]], None, lowercase)
@@ -230,7 +230,8 @@ def _pieces(counts, kind, size):
     except RuntimeError as error:
         if "required_chars" not in str(error):
             raise
-        raise UserError(f"a vocabulary of {size} is too small for the {letters} characters of the text") from None
+        what = f"{size} is too small for a text of {letters} characters and {FIRST} special tokens"
+        raise UserError(what, where="--vocabulary_size", remedy=f"take at least {letters + FIRST + 1}") from None
     read = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     # The shortest decimals that give the same float32.
     scores = [float(str(tf.constant(read.get_score(i)).numpy())) for i in range(len(read))]

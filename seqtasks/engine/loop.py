@@ -87,7 +87,8 @@ class Loop:
             figures = self.validate()
             value = figures[self.metric]
             value = -math.inf if value is None else self.sign * value
-            if state["best_epoch"] is None or value > state["best"] or self.config.keep == "last":
+            nothing_yet = value == state["best"] == 0  # as BLEU is until the first four words in a row are right
+            if state["best_epoch"] is None or value > state["best"] or nothing_yet or self.config.keep == "last":
                 state["best"], state["best_epoch"] = value, epoch + 1
                 checkpoint.save(self.best, checkpoint.values(self.model.weights))
         state["seconds"] += time.perf_counter() - began

@@ -101,8 +101,8 @@ class Run:
         """
         return list(self.answers([inputs] if isinstance(inputs, str) else inputs, tokens))
 
-    def answers(self, inputs, tokens=False):
-        """The same, one after the other."""
+    def answers(self, inputs, tokens=False, where="input "):
+        """The same, one after the other; `where` and its number are what an input is called in an error."""
         if tokens and not self.recipe.tokens:
             raise UserError("a recipe without tokens", where="--tokens", remedy="leave it out")
         asked = self.recipe.asked
@@ -114,7 +114,7 @@ class Run:
                 try:
                     yield from asked(self.config, text, tokens)
                 except UserError as error:
-                    raise UserError(str(error), where=f"input {number}") from None
+                    raise UserError(str(error), where=f"{where}{number}") from None
 
         return self.responder.answers(items())
 

@@ -163,6 +163,7 @@ class _Setup:
         return sources, surveys
 
     def dry_run(self):
+        self.recipe.metric(self.config)
         sources, surveys = self.read()
         assets = self.recipe.learn(self.config, sources["train"])
         with _policy(self.config.precision):

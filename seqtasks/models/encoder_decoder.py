@@ -22,8 +22,8 @@ def encoder_decoder(
         tokens: size of the target vocabulary.
         dimension: size of the target embedding.
         cell, units, layers: of the decoder.
-        attention: `dot`, `general`, `additive` (see `seqtasks.layers.Attention`), or `none`: then the memory reaches
-            the decoder through the bridge alone (Sutskever et al., 2014).
+        attention: `dot` (of a memory projected to `units`), `general`, `additive` (see `seqtasks.layers.Attention`), or
+            `none`: then the memory reaches the decoder through the bridge alone (Sutskever et al., 2014).
         dropout: rate of the embeddings and of what is put out.
         sampled: share of the tokens shown in training that are the model's own, see `ScheduledSampling`.
         options: `input_feeding`, `coverage` (see `AttentionRNN`), `recurrent_dropout` (see `RNNCell`).
@@ -43,6 +43,8 @@ def encoder_decoder(
         tied embeddings: https://arxiv.org/abs/1608.05859; without attention: https://arxiv.org/abs/1409.3215
     """
     looks = {name: options.pop(name) for name in ("input_feeding", "coverage") if name in options}
+    if attention == "dot" and memory.shape[-1] != units:
+        memory = keras.layers.Dense(units, name="memory_projection")(memory)
     memory = keras.layers.Identity(name="memory")(memory)
     summary = keras.layers.GlobalAveragePooling1D(name="summary")(memory)
     made = [cells.make(cell, units, **options) for _ in range(layers)]
