@@ -134,14 +134,29 @@ FAULTS = [
     ("a.tsv", "a\tb\na\n", NO_OPTIONS, ":2: 1 field where 2 are due; a sentence holds no tab"),
     ("a.tsv", "a\tb\n\n \tb\n", NO_OPTIONS, ":3: the source is empty; give each sentence its translation"),
     ("a.tsv", "a\t\n", NO_OPTIONS, ":1: the target is empty"),
-    ("a.tsv", "a\tb\tc\n", NO_OPTIONS, ": no telling source and target among 'a', 'b', 'c'; choose, say --source_language a"),
+    (
+        "a.tsv",
+        "a\tb\tc\n",
+        NO_OPTIONS,
+        ": no telling source and target among 'a', 'b', 'c'; choose, say --source_language a",
+    ),
     ("a.tsv", "de\ten\na\tb\n", NO_OPTIONS, f": no telling source and target among 'de', 'en'; {CHOOSE}"),
-    ("a.tsv", "de\ten\na\tb\n", Options("fr", "de"), ": no 'fr' among 'de', 'en'; choose, say --source_language en --target_lang"),
+    (
+        "a.tsv",
+        "de\ten\na\tb\n",
+        Options("fr", "de"),
+        ": no 'fr' among 'de', 'en'; choose, say --source_language en --target_lang",
+    ),
     ("a.tsv", "de\ten\na\tb\n", Options("fr", "it"), f": no 'fr' among 'de', 'en'; {CHOOSE}"),
     ("a.tsv", "de\ten\na\tb\n", Options("de", "de"), f": no telling source and target among 'de', 'en'; {CHOOSE}"),
     ("a.tsv", b"a\tb\na\t\xff\n", NO_OPTIONS, ":2: not UTF-8 (byte 0xff at offset 6); save the file as UTF-8"),
     ("a.tsv.gz", b"\xef\xbb\xbfx\ty\n\xe9t\xe9\tb\n", NO_OPTIONS, ":2: not UTF-8 (byte 0xe9 at offset 7)"),
-    ("a.csv", "A b,C\na,b\n", NO_OPTIONS, ": no telling source and target among 'A b', 'C'; choose, say --source_language"),
+    (
+        "a.csv",
+        "A b,C\na,b\n",
+        NO_OPTIONS,
+        ": no telling source and target among 'A b', 'C'; choose, say --source_language",
+    ),
     ("a.csv", "English\na\n", NO_OPTIONS, ": no telling source and target among 'English'; give a source and a target"),
     ("a.csv", "source,target\na,b,c\n", NO_OPTIONS, ":2: 3 fields where 2 are due; quote sentences that hold a comma"),
     ("a.csv", 'source,target\n"a,b\n', NO_OPTIONS, ":2: not a table ("),
@@ -167,7 +182,9 @@ def test_faults_of_two_files(tmp_path):
     stem = sides(tmp_path / "a", EN, DE[:2])
     english, german = tmp_path / "a.en", tmp_path / "a.de"
     assert fault(stem) == f"{stem}: no telling source and target among 'de', 'en'; {CHOOSE}"
-    assert fault(stem, Options("en", "fr")).startswith(f"{stem}: no 'fr' among 'de', 'en'; choose, say --source_language en --targ")
+    assert fault(stem, Options("en", "fr")).startswith(
+        f"{stem}: no 'fr' among 'de', 'en'; choose, say --source_language en --targ"
+    )
     unequal = "line n of one file must translate line n of the other"
     assert fault(stem, EN_DE) == f"{english}: 3 lines, and 2 in a.de; {unequal}"
     assert fault(stem, Options("de", "en")) == f"{german}: 2 lines, and 3 in a.en; {unequal}"
