@@ -29,7 +29,7 @@ ABLATIONS = {
     "additive attention": {"attention": "additive"},
     "without input feeding": {"input_feeding": False},
 }
-ROUNDS, STEPS = 5, 90  # of training, each round for one and then for the other
+ROUNDS, STEPS = 4, 90  # of training, each round for one and then for the other
 
 
 def main():
