@@ -76,10 +76,7 @@ def learn(config, train):
 
 
 def encode(config, assets, texts):
-    import tensorflow as tf
-
-    tokens = assets["source"].encode(texts)
-    return {"source": tf.concat([tokens, tf.fill([tokens.nrows(), 1], END)], 1)}
+    return {"source": st.tasks.translation.ended(assets["source"].encode(texts))}
 
 
 def build(config, assets):

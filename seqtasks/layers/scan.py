@@ -297,10 +297,14 @@ def _back(recurrences, given, histories, products, upstream, variables):
             used = rows[i][name].stack() if place is None else r.before(_whole(histories[i][place]))
             used = used * r.dropped[name] if name in r.dropped else used
             d = into_input if name in added[i] else into_products[i][name].stack()
-            if len(weights[0].shape) == 3:
-                into_weights[name] = [tf.matmul(tf.transpose(used, (1, 2, 0)), tf.transpose(d, (1, 0, 2)))]
-                continue
-            used, d = (tf.reshape(x, (-1, x.shape[-1])) for x in (used, d))
-            into_weights[name] = [tf.matmul(used, d, transpose_a=True), column_sums(d)][: len(weights)]
+            into_weights[name] = _outer(used, d, weights)
         into.append([into_input, into_first[i], into_weights, into_constants[i]])
     return into, into_variables
+
+
+def _outer(vectors, upstream, weights):
+    """Gradients of the weights of a product, from its vectors and those of its results, both (time, batch, size)."""
+    if len(weights[0].shape) == 3:  # each row's own
+        return [tf.matmul(tf.transpose(vectors, (1, 2, 0)), tf.transpose(upstream, (1, 0, 2)))]
+    vectors, upstream = (tf.reshape(x, (-1, x.shape[-1])) for x in (vectors, upstream))
+    return [tf.matmul(vectors, upstream, transpose_a=True), column_sums(upstream)][: len(weights)]

@@ -8,6 +8,19 @@ from seqtasks.tasks.task import Task, rows
 PADDING, BEGIN, END = 0, 2, 3  # numbers of a segmenter
 
 
+def ended(numbers):
+    """Ragged numbers (batch, None) with `END` behind each row.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> ended(tf.ragged.constant([[7, 8], []], dtype=tf.int32)).to_list()
+        [[7, 8, 3], [3]]
+    """
+    import tensorflow as tf
+
+    return tf.concat([numbers, tf.fill([numbers.nrows(), 1], END)], 1)
+
+
 class Translation(Task):
     """A text written for a text; the model gives a `seqtasks.decoding.Decoded`, hypotheses from the best on.
 
@@ -31,10 +44,7 @@ class Translation(Task):
         return ()
 
     def encode_target(self, assets, targets):
-        import tensorflow as tf
-
-        numbers = assets["target"].encode(targets)
-        return tf.concat([numbers, tf.fill([numbers.nrows(), 1], END)], 1)
+        return ended(assets["target"].encode(targets))
 
     def teach(self, features, targets):
         """The features with `previous`: before each number of the target the one before it, `BEGIN` before the first.
