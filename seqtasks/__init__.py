@@ -9,7 +9,7 @@ import importlib
 __version__ = "0.1.0"
 _ROOMS = (
     "baselines", "cells", "crf", "data", "decoding", "distribute", "dna", "engine", "errors", "export", "highlights",
-    "layers", "losses", "metrics", "models", "music", "optimizers", "tasks",
+    "language", "layers", "losses", "metrics", "models", "music", "ngrams", "optimizers", "tasks",
 )  # fmt: skip
 _FUNCTIONS = {
     "train": "engine.training",

@@ -1,6 +1,7 @@
 """The command line. Standard output carries the result as JSON; progress and warnings go to standard error."""
 
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -9,26 +10,8 @@ import warnings
 from pathlib import Path
 
 import seqtasks
+from seqtasks import console
 from seqtasks.errors import UserError, nearest
-
-USAGE = """seqtasks: from raw files to a trained, measured, exported sequence model
-
-  seqtasks recipes                                   the recipes, their RNN type, formats and metric
-  seqtasks train RECIPE [--data PATH|tfds:NAME] [--run DIR] [--config FILE] [--FIELD VALUE ...]
-                                                     [--resume] [--overwrite] [--dry_run]
-  seqtasks evaluate RUN [--data PATH] [--split test]
-  seqtasks predict RUN [INPUT ...] [--input FILE] [--output FILE]
-                       ner: [--tokens]; dna: GENOME --window N [--stride N] [--threshold P] [--label NAME]
-                       translation: [--beam_width N] [--n_best N] ... (of evaluate and export too)
-  seqtasks explain RUN [INPUT ...] [--output FILE]   dna: the effect of every substitution
-  seqtasks finetune RUN --data PATH --run DIR [--freeze PATTERN ...] [--FIELD VALUE ...]
-  seqtasks export RUN DIR [--overwrite]
-  seqtasks report RUN                                writes RUN/report.html
-
-RECIPE is a name or the path of a .py file. `seqtasks train RECIPE --help` lists the options of a recipe.
-Without --data a recipe runs on its small built-in sample. An INPUT of - stands for standard input.
-  --version   --help
-"""
 
 
 def main(arguments=None):
@@ -65,11 +48,9 @@ def _underscored(argument):
 
 
 def _dispatch(arguments):
-    commands = {
-        c.__name__[1:]: c for c in (_recipes, _train, _evaluate, _predict, _explain, _finetune, _export, _report)
-    }
+    commands = {c.__name__[1:]: c for c in COMMANDS}
     if not arguments or arguments[0] in ("--help", "-h", "help"):
-        print(USAGE, end="")
+        print(console.USAGE, end="")
         return 0 if arguments else 2
     if arguments[0] == "--version":
         print(f"seqtasks {seqtasks.__version__}")
@@ -85,7 +66,7 @@ def _recipes(arguments):
     for name in sorted(installed()):
         recipe = find(name)
         told = {"rnn_type": recipe.rnn_type, "formats": list(recipe.formats), "metric": recipe.default_metric}
-        _print({"recipe": name, **told, "summary": recipe.summary})
+        console.show({"recipe": name, **told, "summary": recipe.summary})
 
 
 def _how_to_resume(arguments):
@@ -100,29 +81,29 @@ def _how_to_resume(arguments):
 def _train(arguments):
     from seqtasks.recipe import find
 
-    name, rest = _first(arguments, "train", "RECIPE", "a name that `seqtasks recipes` lists, or a .py file")
+    name, rest = console.first(arguments, "train", "RECIPE", "a name that `seqtasks recipes` lists, or a .py file")
     recipe = find(name)
     fields, given = _options(recipe, f"seqtasks train {name}", rest, ("resume", "overwrite", "dry_run"), run=True)
-    _load_tensorflow()
+    console.load_tensorflow()
     found = seqtasks.train(name, **given, **fields)
-    _print(found if given["dry_run"] else _summary(found))
+    console.show(found if given["dry_run"] else _summary(found))
 
 
 def _finetune(arguments):
-    name, rest = _first(arguments, "finetune", "RUN", "a run directory")
+    name, rest = console.first(arguments, "finetune", "RUN", "a run directory")
     run = _open(name)
     fields, given = _options(run.recipe, f"seqtasks finetune {name}", rest, ("overwrite",), run=True, freeze=True)
     given["new"] = given.pop("run")
-    _load_tensorflow()
-    _print(_summary(seqtasks.finetune(run, **given, **fields)))
+    console.load_tensorflow()
+    console.show(_summary(seqtasks.finetune(run, **given, **fields)))
 
 
 def _evaluate(arguments):
     options = {"--data": "other data", "--split": "train, validation or test"}
-    parsed = _simple("evaluate", arguments, options | _TOLD)
+    parsed = console.simple("evaluate", arguments, options | _TOLD)
     run = _told(parsed)
-    _load_tensorflow()
-    _print(run.evaluate(parsed.data, parsed.split or "test"))
+    console.load_tensorflow()
+    console.show(run.evaluate(parsed.data, parsed.split or "test"))
 
 
 def _predict(arguments):
@@ -134,28 +115,26 @@ def _predict(arguments):
         "--threshold": "dna: least probability of what a scan tells (default: 0.5)",
         "--label": "dna: the one label that a scan looks for",
     }
-    parsed = _simple("predict", arguments, options | _TOLD, rest="INPUT", flags=("tokens",))
+    parsed = console.simple("predict", arguments, options | _TOLD, rest="INPUT", flags=("tokens",))
     run = _told(parsed)
-    texts = _texts(parsed)
-    _load_tensorflow()
+    texts = console.texts(parsed)
+    console.load_tensorflow()
     _ = run.model
-    with contextlib.ExitStack() as stack:
-        output = stack.enter_context(_output(parsed.output)) if parsed.output else sys.stdout
+    with _results(parsed.output) as output:
         if parsed.window is not None:
             _scan(run, parsed, texts, output)
         else:
             where = f"{parsed.input}:" if parsed.input and not parsed.rest else "input "
             for answer in run.answers(texts, parsed.tokens, where):
                 output.write(json.dumps(answer, ensure_ascii=False) + "\n")
-        output.flush()
 
 
 def _scan(run, parsed, paths, output):
     from seqtasks.data.bed import write_bed
 
-    window = _number(int, "window", parsed.window)
-    stride = _number(int, "stride", parsed.stride or parsed.window)
-    threshold = _number(float, "threshold", parsed.threshold or 0.5)
+    window = console.number(int, "window", parsed.window)
+    stride = console.number(int, "stride", parsed.stride or parsed.window)
+    threshold = console.number(float, "threshold", parsed.threshold or 0.5)
     for path in paths:
         hits = run.scan(os.fsdecode(path), window, stride, threshold, parsed.label)
         if str(parsed.output).endswith(".bed"):
@@ -165,20 +144,57 @@ def _scan(run, parsed, paths, output):
                 output.write(json.dumps(hit._asdict()) + "\n")
 
 
-def _number(kind, name, text):
-    try:
-        return kind(text)
-    except ValueError:
-        what = "whole number" if kind is int else "number"
-        raise UserError(f"{text!r} is no {what}", where=f"--{name}", remedy="see --help") from None
+def _score(arguments):
+    options = {"--input": "a file with one text on each line", "--output": "write here instead of standard output"}
+    parsed = console.simple("score", arguments, options, rest="TEXT")
+    run, texts = _open(parsed.run), console.texts(parsed)
+    with _results(parsed.output) as output:
+        for answer in run.score(list(texts)):
+            output.write(json.dumps(answer, ensure_ascii=False) + "\n")
+
+
+def _generate(arguments):
+    from seqtasks.language import Ask
+    from seqtasks.recipe import helps
+
+    fields, told = dataclasses.fields(Ask), helps(Ask)
+    options = {
+        "--prompt": "what each begins with; for music also the path of a MIDI file",
+        **{f"--{field.name}": f"{told[field.name]} (default: {field.default})" for field in fields},
+        "--show": "how many of the likeliest tokens are told of every step, beside the one chosen",
+        "--output": "write here instead of standard output; for music .mid or .wav, numbered where there are several",
+    }
+    parsed = console.simple("generate", arguments, options)
+    run = _open(parsed.run)
+    given = {f.name: getattr(parsed, f.name) for f in fields if getattr(parsed, f.name) is not None}
+    asked = {f.name: console.number(f.type, f.name, given[f.name]) for f in fields if f.name in given}
+    found = run.generate(parsed.prompt or "", console.number(int, "show", parsed.show or "0"), **asked)
+    path = Path(parsed.output or "")
+    if parsed.output and path.suffix and run.recipe.deliver and path.suffix not in (".json", ".jsonl"):
+        console.check_folder(path)
+        for number, answer in enumerate(found, 1):
+            numbered = path if asked.get("num", 1) == 1 else path.with_stem(f"{path.stem}-{number}")
+            console.show({"file": str(run.recipe.deliver(run.config, answer, numbered))})
+        return
+    with _results(parsed.output) as output:
+        for answer in found:
+            output.write(json.dumps(answer, ensure_ascii=False) + "\n")
+
+
+@contextlib.contextmanager
+def _results(path):
+    """Where answers are written to: a file, or standard output."""
+    with console.opened(path) if path else contextlib.nullcontext(sys.stdout) as output:
+        yield output
+        output.flush()
 
 
 def _explain(arguments):
-    parsed = _simple("explain", arguments, {"--output": "write a table (.csv) here"}, rest="INPUT")
+    parsed = console.simple("explain", arguments, {"--output": "write a table (.csv) here"}, rest="INPUT")
     run = _open(parsed.run)
     parsed.input = None
-    texts = _texts(parsed)
-    _load_tensorflow()
+    texts = console.texts(parsed)
+    console.load_tensorflow()
     rows = [row for text in texts for row in run.explain(text)]
     if parsed.output:
         from seqtasks.engine.files import write_csv
@@ -186,29 +202,29 @@ def _explain(arguments):
         write_csv(Path(parsed.output), rows)
     else:
         for row in rows:
-            _print(row)
+            console.show(row)
 
 
 def _export(arguments):
-    parsed = _simple("export", arguments, {"--format": "saved_model"} | _TOLD, rest="DIR", flags=("overwrite",))
+    parsed = console.simple("export", arguments, {"--format": "saved_model"} | _TOLD, rest="DIR", flags=("overwrite",))
     if len(parsed.rest) != 1:
         raise UserError("which directory?", where="export", remedy="seqtasks export RUN DIR")
     if parsed.format not in (None, "saved_model"):
         raise UserError(f"unknown format {parsed.format!r}", where="--format", remedy="take saved_model")
     run = _told(parsed)
-    _load_tensorflow()
-    _print({"saved_model": str(run.export(parsed.rest[0], parsed.overwrite))})
+    console.load_tensorflow()
+    console.show({"saved_model": str(run.export(parsed.rest[0], parsed.overwrite))})
 
 
 def _report(arguments):
-    _print({"report": str(_open(_simple("report", arguments, {}).run).report())})
+    console.show({"report": str(_open(console.simple("report", arguments, {}).run).report())})
 
 
 def _open(directory):
     from seqtasks.engine.run import Run
 
     if Path(directory, "config.yaml").is_file():
-        _load_tensorflow()
+        console.load_tensorflow()
     return Run(directory)
 
 
@@ -226,16 +242,7 @@ def _told(parsed):
     """The run, with what decides about its answers told anew."""
     run, kinds = _open(parsed.run), {"length_penalty": float, "coverage_penalty": float}
     given = ((name[2:], getattr(parsed, name[2:])) for name in _TOLD)
-    return run.told(**{n: _number(kinds.get(n, int), n, text) for n, text in given if text is not None})
-
-
-def _first(arguments, command, name, what):
-    if not arguments or arguments[0].startswith("-"):
-        if arguments and arguments[0] in ("--help", "-h"):
-            print(USAGE, end="")
-            raise SystemExit(0)
-        raise UserError(f"{name} comes first", where=command, remedy=f"seqtasks {command} {name} ...: {what}")
-    return arguments[0], arguments[1:]
+    return run.told(**{n: console.number(kinds.get(n, int), n, text) for n, text in given if text is not None})
 
 
 def _options(recipe, prog, arguments, flags, run=False, freeze=False):
@@ -250,7 +257,7 @@ def _options(recipe, prog, arguments, flags, run=False, freeze=False):
     if freeze:
         made.add_argument("--freeze", nargs="+", default=[], help="patterns of layer names whose weights stay")
     for flag in flags:
-        made.add_argument(f"--{flag}", action="store_true", help=_FLAGS[flag])
+        made.add_argument(f"--{flag}", action="store_true", help=console.FLAGS[flag])
     fields = known_fields(recipe)
     others = ["data", "train", "valid", "test", "run", *flags, *(["freeze"] if freeze else [])]
     try:
@@ -270,75 +277,6 @@ def _options(recipe, prog, arguments, flags, run=False, freeze=False):
     return {f: values[f] for f in fields if f in named}, {o: values[o] for o in others}
 
 
-_FLAGS = {
-    "resume": "go on with a run that was stopped",
-    "overwrite": "replace a run that exists",
-    "dry_run": "look at the data and the shapes; train nothing, write nothing",
-    "tokens": "ner: the inputs are split already, with spaces between the tokens",
-}
-
-
-def _simple(command, arguments, options, rest=None, flags=()):
-    """The arguments of a command that has no recipe's options."""
-    import argparse
-
-    made = argparse.ArgumentParser(prog=f"seqtasks {command}", allow_abbrev=False, exit_on_error=False)
-    made.add_argument("run", metavar="RUN", help="a run directory")
-    made.add_argument("rest", nargs="*", metavar=rest or "", help=argparse.SUPPRESS if rest is None else None)
-    for name, text in options.items():
-        made.add_argument(name, help=text)
-    for flag in flags:
-        made.add_argument(f"--{flag}", action="store_true", help=_FLAGS[flag])
-    made.error = lambda message: (_ for _ in ()).throw(UserError(message, where=command, remedy="see --help"))
-    parsed, unknown = made.parse_known_intermixed_args(arguments)
-    if unknown:
-        remedy = nearest(unknown[0], [*options, *(f"--{flag}" for flag in flags), "--help"])
-        raise UserError(f"unknown option {unknown[0]}", where=command, remedy=remedy)
-    if parsed.rest and rest is None:
-        raise UserError(f"unexpected {parsed.rest[0]!r}", where=command, remedy="see --help")
-    return parsed
-
-
-def _texts(parsed):
-    """The raw inputs of `predict`, bytes as they are, in order."""
-    if parsed.input is None and not parsed.rest:
-        raise UserError("nothing to read", where="INPUT", remedy="give texts, --input FILE, or - for standard input")
-    if parsed.input is not None and not Path(parsed.input).is_file() and parsed.input != "-":
-        raise UserError("no such file", where=parsed.input, remedy="give --input a file with one text on each line")
-
-    def read():
-        for text in parsed.rest:
-            if text == "-":
-                yield from _lines(sys.stdin.buffer)
-            else:
-                yield os.fsencode(text)
-        if parsed.input == "-":
-            yield from _lines(sys.stdin.buffer)
-        elif parsed.input is not None:
-            with open(parsed.input, "rb") as file:
-                yield from _lines(file)
-
-    return read()
-
-
-def _lines(file):
-    return (line.removesuffix(b"\n").removesuffix(b"\r") for line in file)
-
-
-@contextlib.contextmanager
-def _output(path):
-    from seqtasks.engine.files import replacing
-
-    if not Path(path).parent.is_dir():
-        raise UserError("no such folder", where=Path(path).parent, remedy="make it, or take another --output")
-    if Path(path).exists() and not Path(path).is_file():  # a device or a pipe
-        with open(path, "w", encoding="utf-8") as file:
-            yield file
-    else:
-        with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-            yield file
-
-
 def _summary(run):
     metrics = run.metrics
     name = metrics["metric"]
@@ -356,25 +294,9 @@ def _summary(run):
     }
 
 
-def _print(value):
-    print(json.dumps(value, ensure_ascii=False))
-
-
-def _load_tensorflow():
-    """Import TensorFlow without what its libraries print while they load."""
-    sys.stderr.flush()
-    kept, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 2)
-    try:
-        import keras  # noqa: F401
-        import tensorflow as tf
-
-        tf.get_logger().setLevel("ERROR")
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(sink)
-
+COMMANDS = (
+    _recipes, _train, _evaluate, _predict, _score, _generate, _explain, _finetune, _export, _report,
+)  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main())

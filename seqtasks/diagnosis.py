@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.layers import Bidirectional
+from seqtasks.layers import Bidirectional, CarriedRNN
 
-RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional, Bidirectional)
+RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional, Bidirectional, CarriedRNN)
 
 
 def gradient_flow(model, batch, path=None):
@@ -39,10 +39,10 @@ def gradient_flow(model, batch, path=None):
     """
     inputs, targets, weights = keras.utils.unpack_x_y_sample_weight(batch)
     inputs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
-    layers = [layer for layer in model.layers if isinstance(layer, RECURRENT)]
+    layers = [layer for layer in model.layers if isinstance(layer, RECURRENT) and _read(layer).dtype[:3] != "int"]
     if not layers:
         return {}
-    opened = keras.Model(model.inputs, [[tf.nest.flatten(layer.input)[0] for layer in layers], model.outputs[0]])
+    opened = keras.Model(model.inputs, [[_read(layer) for layer in layers], model.outputs[0]])
 
     @tf.function
     def gradients(inputs):
@@ -50,17 +50,23 @@ def gradient_flow(model, batch, path=None):
             tape.watch([x for x in tf.nest.flatten(inputs) if x.dtype.is_floating])
             read, outputs = opened(inputs, training=False)
             loss = model.compute_loss(inputs, targets, outputs, weights, training=False)
-            loss *= tf.cast(tf.shape(read[0])[0], loss.dtype)  # of one example, not of a batch
+            loss *= tf.cast(tf.shape(tf.nest.flatten(inputs)[0])[0], loss.dtype)  # of one example, not of a batch
         return tape.gradient(loss, read, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     norms = {}
     for layer, gradient in zip(layers, gradients(inputs), strict=True):
         each = np.linalg.norm(keras.ops.convert_to_numpy(gradient).astype("float64"), axis=-1)  # (batch, time)
+        each = each.T if isinstance(layer, CarriedRNN) else each
         live = (each > 0).sum(0)
         norms[layer.name] = np.where(live > 0, each.sum(0) / np.maximum(live, 1), np.nan)
     if path is not None:
         _draw(norms, path)
     return norms
+
+
+def _read(layer):
+    """What a layer of a functional model reads, a Keras tensor."""
+    return tf.nest.flatten(layer.input)[0]
 
 
 def rows(norms):

@@ -12,9 +12,9 @@ from seqtasks.layers.single import exporting
 
 
 class Served(tf.Module):
-    """What is saved: the weights, the lookup tables, and one function from raw strings to answers.
+    """What is saved: the weights, the lookup tables, and the functions from raw strings to answers.
 
-    The function is the one of training and of `predict`: encode, model, decode.
+    The first is the one of training and of `predict`: encode, model, decode. A model that writes has another.
     """
 
     def __init__(self, responder):
@@ -30,14 +30,20 @@ class Served(tf.Module):
                 answers = responder.decode(features)
             return answers if labels is None else answers | {"labels": tf.identity(labels.tables[1])}
 
-        self.serve = serve
+        functions = {"serving_default": serve} | ({"score": serve} if responder.recipe.scores else {})
+        if responder.recipe.signatures:
+            functions |= responder.recipe.signatures(responder)
+        self.names = tuple(functions)
+        for name, function in functions.items():
+            setattr(self, name, function)
 
 
 def export(responder, directory, overwrite=False):
     """Write a SavedModel.
 
     `serving_default` takes `inputs`, a batch of raw strings, and gives `label` (string), `score`, `scores` (batch,
-    classes), `truncated` (whether a text was longer than `max_length`) and `labels`, the names of the classes.
+    classes), `truncated` (whether a text was longer than `max_length`) and `labels`, the names of the classes. Models
+    that tell how likely a text is give that under the name `score` too; those that write have `generate`.
 
     Args:
         responder: the model with its encoder.
@@ -56,7 +62,7 @@ def export(responder, directory, overwrite=False):
     temporary = directory.with_name(f".{os.getpid()}.{directory.name}")
     module = Served(responder)
     try:
-        tf.saved_model.save(module, str(temporary), signatures={"serving_default": module.serve})
+        tf.saved_model.save(module, str(temporary), signatures={n: getattr(module, n) for n in module.names})
         if directory.exists():
             shutil.rmtree(directory)
         directory.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from seqtasks import crf
+from seqtasks.likelihood import log_likelihoods
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -120,33 +121,27 @@ class TokenCrossentropy(keras.losses.Loss):
         self.smoothing = smoothing
 
     def call(self, y_true, y_pred):
-        targets = tf.reshape(tf.cast(y_true, tf.int32), [-1])
-        losses = self._losses(tf.reshape(y_pred, (-1, y_pred.shape[-1])), tf.maximum(targets, 0))
-        return tf.reduce_sum(tf.reshape(tf.where(targets >= 0, losses, 0.0), tf.shape(y_true)), -1)
-
-    def _losses(self, logits, targets):
-        """Written out: logits are the largest tensor of a model, and TensorFlow's loss takes three times as long."""
-        places = tf.stack([tf.range(tf.size(targets)), targets], 1)
-        size = logits.shape[-1]
-
-        @tf.custom_gradient
-        def losses(logits):
-            highest = tf.reduce_max(logits, -1)
-            powers = tf.exp(logits - highest[:, None])
-            total = tf.reduce_sum(powers, -1)
-            due = (1 - self.smoothing) * tf.gather_nd(logits, places)
-            if self.smoothing:
-                due += self.smoothing * tf.reduce_mean(logits, -1)
-
-            def gradient(upstream):
-                into = powers * (upstream / total)[:, None]
-                if self.smoothing:
-                    into -= (self.smoothing / size * upstream)[:, None]
-                return tf.tensor_scatter_nd_sub(into, places, (1 - self.smoothing) * upstream)
-
-            return tf.math.log(total) + highest - due, gradient
-
-        return losses(logits)
+        return -tf.reduce_sum(log_likelihoods(y_pred, y_true, self.smoothing), -1)
 
     def get_config(self):
         return {**super().get_config(), "smoothing": self.smoothing}
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class NegativeLogLikelihood(keras.losses.Loss):
+    """Of models that put out log-likelihoods themselves: their sum over the sequence, turned round, in nats.
+
+    Call arguments:
+        y_true: not looked at.
+        y_pred: log-likelihoods (batch, time), 0 where there is nothing.
+
+    Example:
+        >>> float(NegativeLogLikelihood()(tf.zeros((1, 2)), tf.constant([[-1.0, -0.5]])))
+        1.5
+    """
+
+    def __init__(self, name="loss", **kwargs):
+        super().__init__(name=name, **{"reduction": "sum_over_batch_size", **kwargs})
+
+    def call(self, y_true, y_pred):
+        return -tf.reduce_sum(y_pred, -1)

@@ -243,6 +243,40 @@ TRANSLATION = {
 }
 
 
+def nll(_, sums):
+    """Negative log-likelihood of a token, or a frame, in nats.
+
+    Args:
+        _: has no part in it.
+        sums: array (examples, 3 or more): log-likelihood in nats, count of tokens, count of characters.
+
+    Example:
+        >>> sums = np.array([[-2.0, 1, 4], [-6.0, 3, 4]])
+        >>> nll(None, sums), round(perplexity(None, sums), 4), round(bits_per_character(None, sums), 4)
+        (2.0, 7.3891, 1.4427)
+    """
+    return float(-sums[:, 0].sum() / max(sums[:, 1].sum(), 1))
+
+
+def perplexity(_, sums):
+    """``exp(nll)``: as uncertain as a fair choice among so many tokens; `sums` as of `nll`."""
+    return float(np.exp(min(nll(None, sums), 700)))
+
+
+def bits_per_character(_, sums):
+    """Bits that a character of the text takes, whatever the tokens are; `sums` as of `nll`."""
+    return float(-sums[:, 0].sum() / np.log(2) / max(sums[:, 2].sum(), 1))
+
+
+def nll_per_sequence(_, sums):
+    """Negative log-likelihood of a frame, as the mean over sequences of the mean of each; `sums` as of `nll`."""
+    return float((-sums[:, 0] / np.maximum(sums[:, 1], 1)).mean())
+
+
+MUSIC = {"nll": nll, "nll_per_sequence": nll_per_sequence}
+LANGUAGE = {"perplexity": perplexity, "bits_per_character": bits_per_character, "nll": nll}
+
+
 def bootstrap(metric, targets, scores, baseline=None, samples=1000, level=0.95, seed=0):
     """The percentile bootstrap interval of a metric, or of its paired difference to a baseline.
 

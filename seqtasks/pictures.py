@@ -43,7 +43,7 @@ def ranges(metric, test, baselines):
     axes.set(ylim=(len(systems) - 0.5, -0.5), xlabel=words(metric))
     axes.spines["left"].set_visible(False)
     alt = "; ".join(f"{name} {number(figures[metric])}" for name, figures in systems.items())
-    return _svg(figure, f"{words(metric)} on the test examples: {alt}", "ranges")
+    return svg(figure, f"{words(metric)} on the test examples: {alt}", "ranges")
 
 
 def _chart(width, height, grid):
@@ -86,7 +86,7 @@ def _curve(history, title, lines, best_epoch, name):
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.margins(y=0.12)
-    return _svg(figure, f"{title} over the epochs: {', '.join(alt)}", name)
+    return svg(figure, f"{title} over the epochs: {', '.join(alt)}", name)
 
 
 def confusion_matrix(confusion, labels):
@@ -104,7 +104,7 @@ def confusion_matrix(confusion, labels):
     _class_names(axes, labels, cell)
     right = sum(confusion[i][i] for i in range(size))
     alt = f"Confusion matrix of {size} classes: {right:,} of {sum(map(sum, confusion)):,} test examples on the diagonal"
-    return _svg(figure, alt, "confusion", natural=True)
+    return svg(figure, alt, "confusion", natural=True)
 
 
 def _cell_texts(axes, confusion, shares, shaded, cell):
@@ -130,7 +130,7 @@ def _class_names(axes, labels, cell):
     axes.spines[["top", "right"]].set_visible(True)
 
 
-def _svg(figure, alt, name, natural=False):
+def svg(figure, alt, name, natural=False):
     """An inline SVG in the page's own fonts and colours; `natural` stops it from shrinking much on narrow pages."""
     file = io.StringIO()
     metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -175,7 +175,7 @@ def gradient_flow(flow):
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if len(names) > 1:
         axes.legend()
-    return _svg(figure, f"Norm of the loss gradient over time: {'; '.join(alt)}", "flow")
+    return svg(figure, f"Norm of the loss gradient over time: {'; '.join(alt)}", "flow")
 
 
 def alignment(weights, written, read, name):
@@ -196,7 +196,7 @@ def alignment(weights, written, read, name):
     axes.set_xticks([j + 0.5 for j in range(len(read))], [shorten(t, 24) for t in read], rotation=90, fontsize=8)
     axes.set_yticks([i + 0.5 for i in range(len(written))], [shorten(t, 24) for t in written], fontsize=8)
     looked = [f"{written[i]} at {read[weights[i].argmax()]}" for i in range(len(written))]
-    return _svg(figure, f"Attention of each written token: {', '.join(looked)}", name, natural=True)
+    return svg(figure, f"Attention of each written token: {', '.join(looked)}", name, natural=True)
 
 
 def substitutions(sequence, changes, title, name):
@@ -227,4 +227,4 @@ def substitutions(sequence, changes, title, name):
         axes.spines[["left", "bottom"]].set_visible(False)
     low, high = changes.min(), changes.max()
     alt = f"Substitutions of {len(sequence)} bases, {title}: changes from {number(low, True)} to {number(high, True)}"
-    return _svg(figure, alt, name)
+    return svg(figure, alt, name)

@@ -62,7 +62,7 @@ class Recipe:
         rnn_type: the lecture's: many-to-one, many-to-many, ...
         formats: the formats of `--data`.
         Config: frozen dataclass, a subclass of `Options`; each field with a comment that becomes its help.
-        sample: path of the built-in sample.
+        sample: path of the built-in sample, or another name that `load` knows.
         sample_options: options that suit the sample, where none are given.
         load: `load(config, data, train, valid, test) -> Splits`.
         learn: `learn(config, train) -> {name: Vocabulary or Segmenter}`; `labels`, where a target has some, are all
@@ -77,6 +77,11 @@ class Recipe:
         default_metric: the one that chooses the best epoch.
         baselines: `baselines(config) -> {name: f(config) -> estimator over raw inputs}`, with `fit` and what the task
             asks for.
+        segments: `segments(config, assets, source) -> seqtasks.data.stream.Segments`, where examples are pieces of
+            running text and the state is carried from batch to batch; None where they are independent.
+        stream: `stream(responder, source) -> pools of examples with their decoded arrays`, for the same reason.
+        augment: `augment(config, features, seed) -> features`, a training batch's ragged features varied at random, in
+            the graph; `seed` is an int tensor (2,).
         views: `views(config)`, how many times each row of a training batch is repeated.
         settle: `settle(responder, validate) -> dict`: a last touch to the trained model, chosen by `validate()`, the
             figure of the validation split (larger is better); what it returns is told with the training's figures.
@@ -89,6 +94,13 @@ class Recipe:
         tokens: whether inputs may have been tokenised (`predict --tokens`).
         scan: `scan(responder, path, window, stride, threshold, label) -> iterable of Hit`, `predict --window`.
         explain: `explain(responder, raw input) -> rows`, `seqtasks explain`.
+        generate: `generate(responder, prompt, ask, shown) -> iterable of answers`, `seqtasks generate`; `ask` is a
+            `seqtasks.language.Ask`, `shown` the number of likeliest tokens that are told of every step.
+        checks: `checks(responder, train) -> dict`: how what the model writes compares with what it learnt from, told by
+            `evaluate` as `written`; `train` are examples.
+        scores: whether `predict` tells how likely an input is, `seqtasks score`.
+        signatures: `signatures(responder) -> {name: tf.function}` that an export has beside `serving_default`.
+        deliver: `deliver(config, answer, path)`: write an answer of `generate` as a file of another format (`.mid`).
     """
 
     name: str
@@ -96,7 +108,7 @@ class Recipe:
     rnn_type: str
     formats: tuple[str, ...]
     Config: type[Options]
-    sample: Path
+    sample: Path | str
     sample_options: dict[str, Any]
     load: Callable
     learn: Callable
@@ -107,6 +119,9 @@ class Recipe:
     default_metric: str
     baselines: Callable
     write: Callable | None = None
+    segments: Callable | None = None
+    stream: Callable | None = None
+    augment: Callable | None = None
     views: Callable[[Any], int] = lambda config: 1
     settle: Callable | None = None
     illustrate: Callable | None = None
@@ -116,6 +131,11 @@ class Recipe:
     tokens: bool = False
     scan: Callable | None = None
     explain: Callable | None = None
+    generate: Callable | None = None
+    checks: Callable | None = None
+    scores: bool = False
+    signatures: Callable | None = None
+    deliver: Callable | None = None
 
     def metric(self, config):
         """The name of the metric that chooses the best epoch, and whether more of it is better."""

@@ -105,8 +105,12 @@ class RNNCell(keras.layers.Layer):
             raise ValueError(
                 f"{type(self).__name__}: a mask for a whole sequence cannot be drawn in one step: {remedy}."
             )
+        return self.advance(self.project(inputs), states)
+
+    def advance(self, projected, states):
+        """One step from what `project` gave: the output, and the new states."""
         weights = self.recurrent_weights()
-        new = self.step(self.project(inputs), states, lambda name, vectors: affine(vectors, *weights[name]))
+        new = self.step(projected, states, lambda name, vectors: affine(vectors, *weights[name]))
         new = self.zone_out(states, new)
         return new[0], new
 

@@ -4,8 +4,8 @@ import importlib
 
 _ROOMS = (
     "bases", "bed", "dates", "dna", "events", "genome", "midi", "notes", "parallel", "pieces", "pipeline", "records",
-    "rolls", "segmenter", "sources", "splits", "subwords", "tags", "text", "tokenizer", "tokens", "tunes", "vectors",
-    "vocabulary",
+    "prose", "rolls", "segmenter", "sources", "splits", "stream", "subwords", "tags", "text", "tokenizer", "tokens",
+    "tunes", "vectors", "vocabulary",
 )  # fmt: skip
 __all__ = list(_ROOMS)
 

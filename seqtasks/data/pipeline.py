@@ -5,7 +5,8 @@
 3. shard      every n-th row, for one of several workers
 4. skip       the pools before the step to start from
 5. pool       many batches' worth of rows
-6. encode     the whole pool at once, in the graph: the same function as in the exported model
+6. encode     the whole pool at once, in the graph: the same function as in the exported model; and, where training
+              has a recipe vary its examples, that
 7. bucket     the pool sorted by length and cut into batches, of equal numbers of rows or of about equal numbers of
               tokens; each padded to the next boundary
 8. skip       the batches of the pool before the step to start from
@@ -50,6 +51,8 @@ class Batches:
         shard: (index, number) of the worker this is for.
         by_tokens: whether batches are cut by tokens.
         replicas: with `by_tokens` the number of rows is filled up to a multiple of it.
+        predicts: the feature that is the target as well; "" where targets are encoded.
+        augment: None, or `augment(features, seed) -> features`, for batches that are shuffled.
 
     Example:
         >>> from seqtasks.data.sources import Example
@@ -70,6 +73,8 @@ class Batches:
     shard: tuple[int, int] = (0, 1)
     by_tokens: bool = False
     replicas: int = 1
+    predicts: str = ""
+    augment: Callable | None = None
 
     def __post_init__(self):
         # traced once, not once an epoch
@@ -110,23 +115,26 @@ class Batches:
         pools, batches = divmod(start, POOL_BATCHES)
         pool_size = POOL_BATCHES * self.batch_size
         rows = rows.skip(pools * pool_size).batch(pool_size).enumerate(pools)
-        encoded = rows.map(self._encode, num_parallel_calls=POOLS_AT_ONCE, deterministic=True)
-        order = tf.constant(order, tf.int64)
-        dataset = encoded.flat_map(lambda *pool: self._cut(*pool, order, shuffled=seed is not None))
+        order, shuffled = tf.constant(order, tf.int64), seed is not None
+        encode = lambda number, rows: self._encode(number, rows, order, varied=shuffled)  # noqa: E731
+        encoded = rows.map(encode, num_parallel_calls=POOLS_AT_ONCE, deterministic=True)
+        dataset = encoded.flat_map(lambda *pool: self._cut(*pool, order, shuffled=shuffled))
         steps = max(0, len(self) - start)
         dataset = dataset.skip(batches).apply(tf.data.experimental.assert_cardinality(steps)).prefetch(4)
         options = tf.data.Options()
         options.autotune.enabled = False  # its thread sleeps ever longer, and the end of an epoch waits for it
         return dataset.with_options(options)
 
-    def _encode_pool(self, number, rows):
+    def _encode_pool(self, number, rows, seed, varied):
         inputs, targets = rows
         features, size = self.encode(inputs), tf.shape(inputs, tf.int64)[0]
+        if varied and self.augment:
+            features = self.augment(features, tf.stack([seed, number]))
+        targets = features.pop(self.predicts) if self.predicts else self.encode_target(targets)
         ragged = {name: f for name, f in features.items() if isinstance(f, tf.RaggedTensor)}
         # made dense once for the pool, so that a batch is a gather and a slice
         sequences = {name: (pad(f, self.boundary), f.row_lengths()) for name, f in ragged.items()}
         others = {name: f for name, f in features.items() if name not in ragged}
-        targets = self.encode_target(targets)
         row_lengths = lengths(features, size)
         if isinstance(targets, tf.RaggedTensor):
             row_lengths = tf.maximum(row_lengths, targets.row_lengths())

@@ -14,7 +14,7 @@ from seqtasks.errors import UserError, nearest, needs
 
 BEGIN, END = "[BOS]", "[EOS]"
 SPECIAL = [PADDING, UNKNOWN, BEGIN, END]
-KINDS = ("word", "character", "unigram", "bpe")
+KINDS = ("word", "character", "unigram", "bpe", "space")
 JOINER = "￭"  # begins a word that touches the one before it
 SPACE = "▁"  # begins the first subword of a word
 RESERVED = set("▅\0")  # what sentencepiece keeps for itself: words with them teach no subwords
@@ -27,6 +27,7 @@ class Segmenter:
     The numbers 0, 1, 2, 3 are `PADDING`, `UNKNOWN`, `BEGIN`, `END`. Invalid UTF-8 becomes U+FFFD.
 
     - `character`: every code point, spaces and newlines too.
+    - `space`: what stands between white space, as in texts that are tokenised already.
     - `word`: the tokens of `tokenize`; one that touches the token before it begins with `JOINER`.
     - `unigram`, `bpe`: the pieces into which `sentencepiece` cuts the same words with the same scores. White space ends
       a word, however much there is.
@@ -34,7 +35,7 @@ class Segmenter:
     The signs that mark, `JOINER` in words and `SPACE` in subwords, count as spaces in a text.
 
     Args:
-        kind: `word`, `character`, `unigram` or `bpe`.
+        kind: `word`, `character`, `unigram`, `bpe` or `space`.
         tokens: the four special ones, then words, characters or pieces; the number of each is its place.
         scores: of each piece, for subwords.
         lowercase: whether texts are put in lower case first; then NUL counts as a space.
@@ -74,7 +75,7 @@ class Segmenter:
 
         Args:
             chunks: iterable of lists of texts (`str`).
-            kind: `word`, `character`, `unigram` or `bpe`.
+            kind: `word`, `character`, `unigram`, `bpe` or `space`.
             size: how many tokens, the four special ones included; None keeps all words and characters, and makes
                 8,000 subwords. If the texts hold fewer, there are as many as they hold.
             min_count: how often a word or character must appear; rarer words teach no subwords.
@@ -138,7 +139,7 @@ class Segmenter:
             numbers = tf.RaggedTensor.from_tensor(numbers)
         numbers = tf.ragged.boolean_mask(numbers, (numbers == 1) | (numbers >= FIRST))
         tokens = numbers.with_flat_values(tf.gather(self.tables[1], numbers.flat_values))
-        texts = tf.strings.reduce_join(tokens, -1, separator=" " if self.kind == "word" else "")
+        texts = tf.strings.reduce_join(tokens, -1, separator=" " if self.kind in ("word", "space") else "")
         if self.kind == "word":
             return tf.strings.regex_replace(texts, f" ?{JOINER}", "")
         if self.subwords:
@@ -152,6 +153,8 @@ class Segmenter:
             texts = tf.strings.lower(tf.strings.regex_replace(texts, r"\x00", " "), encoding="utf-8")
         if self.kind == "character":
             return tf.strings.unicode_split(texts, "UTF-8")
+        if self.kind == "space":
+            return tf.strings.split(texts)
         if self.subwords:
             words = tf.strings.split(tf.strings.regex_replace(texts, rf"[\p{{Z}}\x1c-\x1f\x{{85}}{SPACE}]", " "))
             return words.with_flat_values(tf.strings.join([SPACE, words.flat_values]))
@@ -189,7 +192,7 @@ class Segmenter:
             match value:
                 case {"kind": str(), "lowercase": bool()} if number == 1:
                     head = value
-                case str() if head and head["kind"] in ("word", "character"):
+                case str() if head and head["kind"] in ("word", "character", "space"):
                     tokens.append(value)
                 case [str(token), int() | float() as score] if head:
                     tokens.append(token)

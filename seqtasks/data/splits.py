@@ -46,12 +46,15 @@ class Formats(NamedTuple):
         suffixes: of the files that may hold a split.
         open_tfds: `open_tfds(name, split, options) -> Source`, or None.
         several: `several(paths) -> paths`: what to open where a split lies in several of these files, or None.
+        complete: `complete({name: source}, options) -> {name: source}` with the splits that are missing, taken from
+            train; None takes them by the hash of the input.
     """
 
     open: Callable
     suffixes: tuple[str, ...]
     open_tfds: Callable | None = None
     several: Callable | None = None
+    complete: Callable | None = None
 
 
 TEXTS = Formats(open_source, SUFFIXES, open_tfds)
@@ -78,7 +81,7 @@ def find_splits(data, options=Columns(), train=None, valid=None, test=None, form
     if "train" not in found:
         raise UserError("nothing to train on", where=data or "--train", remedy="give --data or --train a file")
     sources = {k: v if isinstance(v, Source) else formats.open(v, options) for k, v in found.items()}
-    return Splits(**_complete(sources))
+    return Splits(**(formats.complete(sources, options) if formats.complete else _complete(sources)))
 
 
 def _paths(data, formats):

@@ -78,7 +78,7 @@ def sample(
         heat = tf.cast(temperature, tf.float32)
         scaled = allowed if _is(temperature, 1) else allowed / tf.where(heat > 0, heat, 1.0)
         uniform = tf.random.stateless_uniform(tf.shape(allowed), key + tf.stack([0, tf.cast(t, tf.int64)]))
-        drawn = _likeliest(scaled, top_k, top_p) - tf.math.log(-tf.math.log(uniform))  # the highest is a fair draw
+        drawn = likeliest(scaled, top_k, top_p) - tf.math.log(-tf.math.log(uniform))  # the highest is a fair draw
         return _argmax(tf.where(heat > 0, drawn, allowed) if tf.is_tensor(temperature) else drawn)
 
     start = start_tokens(start, states)
@@ -154,14 +154,15 @@ def _write(step, states, start, limits, rules, pick, prompt=None, penalised=Fals
     return tokens, lengths, scores, tf.gather(tf.transpose(attentions.stack(), (1, 0, 2)), shifted, batch_dims=1)
 
 
-def _likeliest(logits, top_k, top_p):
+def likeliest(logits, top_k, top_p):
     """The logits of the `top_k` likeliest tokens that together reach `top_p`, -infinity for the others."""
     if _is(top_k, 0) and _is(top_p, 1):
         return logits
     size = logits.shape[-1]
-    ranked = tf.math.top_k(logits, tf.where(tf.equal(top_k, 0), size, tf.minimum(top_k, size))).values
+    ranked = tf.sort(logits, direction="DESCENDING")
+    ranked = tf.where(tf.range(size) < tf.where(tf.equal(top_k, 0), size, top_k), ranked, NEVER)
     before = tf.cumsum(tf.nn.softmax(ranked), -1, exclusive=True)
-    kept = (before < top_p) | tf.greater_equal(top_p, 1)
+    kept = ((before < top_p) | tf.greater_equal(top_p, 1)) & (ranked > NEVER)
     least = tf.reduce_min(tf.where(kept, ranked, -NEVER), -1, keepdims=True)
     return tf.where(logits < least, NEVER, logits)
 

@@ -39,3 +39,15 @@ def values(variables):
 def assign(variables, arrays):
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array.reshape(variable.shape))
+
+
+def copy(model, other):
+    """Give another model of the same layers the weights of this one, but for states that are carried in training.
+
+    Raises:
+        ValueError: if they do not fit.
+    """
+    kept, into = ([v for v in m.weights if not v.name.startswith("carried")] for m in (model, other))
+    if [v.shape for v in kept] != [v.shape for v in into]:
+        raise ValueError("the weights do not fit")
+    assign(into, values(kept))

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from seqtasks.engine.serving import Responder
 from seqtasks.metrics import bootstrap
 
 BASELINE_EXAMPLES = 25_000  # baselines do not stream: they learn from a sample of this size at most
@@ -21,7 +22,7 @@ def evaluate(responder, source):
     """
     task, assets, began = responder.task, responder.assets, time.perf_counter()
     targets, outputs, mistakes, count = [], [], [], 0
-    for pool, decoded in responder.stream(source):
+    for pool, decoded in (responder.recipe.stream or Responder.stream)(responder, source):
         truth = task.targets(assets, [example.target for example in pool])
         said = task.outputs(assets, decoded)
         targets.append(truth)

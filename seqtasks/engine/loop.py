@@ -64,6 +64,10 @@ class Loop:
         state, epoch, start = self.state, self.state["epoch"], self.state["step"]
         watch = _Watch(self, interrupts)
         dataset = self.batches.epoch(self.config.seed, epoch, start).map(self.inputs)
+        if start == 0:
+            for layer in self.model.layers:
+                if hasattr(layer, "reset_state"):  # what is carried over batches begins anew
+                    layer.reset_state()
         if start < len(self.batches):
             epochs = {"initial_epoch": epoch, "epochs": epoch + 1}
             fitted = fit(self.model, dataset, len(self.batches) - start, callbacks=[watch], **epochs)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from seqtasks.engine.options import make_config, read_config
 from seqtasks.errors import UserError
 from seqtasks.recipe import find
 
+LEARNT = 500  # training examples that what a model writes is compared with
 PATHS = ("data", "train", "valid", "test")
 
 
@@ -118,6 +120,27 @@ class Run:
 
         return self.responder.answers(items())
 
+    def score(self, texts):
+        """How likely texts are: a list of dicts with `log_probability`, `perplexity` and those of each token."""
+        if not self.recipe.scores:
+            raise UserError(f"not for a run of {self.recipe.name}", where="score", remedy="take a language model")
+        return self.predict(texts)
+
+    def generate(self, prompt="", shown=0, **asked):
+        """Novel sequences: an iterator of answers; see `seqtasks.language.Ask` for what can be asked.
+
+        Args:
+            prompt: what each begins with: a text, or for music also the path of a MIDI file.
+            shown: how many of the likeliest tokens are told of every step.
+            asked: `num`, `length`, `temperature`, `top_k`, `top_p`, `seed`.
+        """
+        from seqtasks.language import Ask
+
+        if self.recipe.generate is None:
+            remedy = "take a run of language_model or music"
+            raise UserError(f"a run of {self.recipe.name} writes nothing new", where="generate", remedy=remedy)
+        return self.recipe.generate(self.responder, prompt, Ask(**asked), shown)
+
     def scan(self, path, window, stride, threshold=0.5, label=None):
         """What a classifier finds along a genome, window by window: an iterator of `seqtasks.data.bed.Hit`."""
         self._classifies(self.recipe.scan, "--window")
@@ -156,7 +179,11 @@ class Run:
         sources, surveys = survey([(split, source)], task, self.config.cache_mb, training=False)
         check_labels(sources, surveys, task, self.assets)
         figures, evidence, _ = evaluate(self.responder, sources[split])
-        return figures | interval(self.recipe, self.config, evidence)
+        figures |= interval(self.recipe, self.config, evidence)
+        if self.recipe.checks:
+            learnt = itertools.islice(self.splits().train, LEARNT)
+            figures["written"] = self.recipe.checks(self.responder, list(learnt))
+        return figures
 
     def export(self, directory, overwrite=False):
         """Write a SavedModel that takes raw strings; see `seqtasks.export.export`."""

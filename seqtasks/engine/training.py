@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from seqtasks import diagnosis, distribute
 from seqtasks.data.pipeline import POOL_BATCHES, Batches
-from seqtasks.engine import evaluation
+from seqtasks.engine import checkpoint, evaluation
 from seqtasks.engine.files import write_csv, write_json
 from seqtasks.engine.loop import Loop
 from seqtasks.engine.options import make_config
@@ -183,6 +183,9 @@ class _Setup:
 
     def batches(self, source, found, assets, replicas=1):
         config, recipe = self.config, self.recipe
+        carried = recipe.segments(config, assets, source) if recipe.segments else None
+        if carried is not None:
+            return carried
         return Batches(
             source,
             found.examples,
@@ -193,6 +196,8 @@ class _Setup:
             config.shuffle_buffer,
             by_tokens=config.batch_by == "tokens",
             replicas=replicas,
+            predicts=self.task.predicts,
+            augment=recipe.augment and (lambda features, seed: recipe.augment(config, features, seed)),
         )
 
     def train(self, resume=False, overwrite=False, base=None, freeze=()):
@@ -239,7 +244,7 @@ class _Setup:
         model = self.recipe.build(config, assets)
         if base:
             try:
-                model.set_weights(base.model.get_weights())
+                checkpoint.copy(base.model, model)
             except ValueError:
                 remedy = "leave out options that change its shape"
                 raise UserError("the weights of the run do not fit", where=base.directory, remedy=remedy) from None
@@ -301,7 +306,7 @@ class _Setup:
         given = (recipe, config, responder.assets, sources["train"], sources["test"], evidence)
         compared = evaluation.baselines(*given)
         plain = type(model).from_config(model.get_config())  # without the optimizer
-        plain.set_weights(model.get_weights())
+        checkpoint.copy(model, plain)
         temporary = self.directory / f".{time.time_ns()}.keras"
         plain.save(temporary)
         temporary.replace(self.directory / "model.keras")

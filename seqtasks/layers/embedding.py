@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from seqtasks.likelihood import log_likelihoods
+
 
 @keras.saving.register_keras_serializable("seqtasks")
 class WordEmbedding(keras.layers.Layer):
@@ -87,9 +89,12 @@ class TokenEmbedding(keras.layers.Layer):
     Call arguments:
         inputs: int (..., time), or with `reverse` vectors (..., dimension).
         reverse: whether to score instead of to embed.
+        whole: whether to give the vectors of all tokens, (tokens, dimension), whatever the inputs are.
+        following: None, or with `reverse` the tokens, int (...), whose log-likelihoods are wanted; negative where
+            there is none.
 
     Output shape:
-        (..., dimension), or with `reverse` logits (..., tokens), float32.
+        (..., dimension), or with `reverse` logits (..., tokens), or of `following` log-likelihoods (...), float32.
 
     Example:
         >>> layer = TokenEmbedding(tokens=10, dimension=4)
@@ -109,12 +114,16 @@ class TokenEmbedding(keras.layers.Layer):
         self.table = self.add_weight(shape=(self.tokens, self.dimension), initializer=spread, name="table")
         self.bias = self.add_weight(shape=(self.tokens,), initializer="zeros", name="bias")
 
-    def call(self, inputs, reverse=False):
+    def call(self, inputs, reverse=False, following=None, whole=False):
         table = tf.convert_to_tensor(self.table)
+        if whole:
+            return tf.identity(table)
         if not reverse:
             return tf.gather(table, inputs)
         logits = tf.matmul(tf.reshape(inputs, (-1, self.dimension)), table, transpose_b=True)
         logits = tf.nn.bias_add(tf.cast(logits, tf.float32), tf.cast(self.bias, tf.float32))
+        if following is not None:
+            return tf.reshape(log_likelihoods(logits, tf.reshape(following, [-1])), tf.shape(following))
         logits = tf.reshape(logits, tf.concat([tf.shape(inputs)[:-1], [self.tokens]], 0))
         return tf.ensure_shape(logits, (*inputs.shape[:-1], self.tokens))
 

@@ -9,10 +9,15 @@ from keras import ops
 from seqtasks.cells import RNNCell
 from seqtasks.layers.scan import Recurrence, scan
 
+CORES = (
+    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+)  # that this process may use
 LANE = 4096  # units times rows that make a part of a batch worth a core of its own (see benchmarks/layers.py)
 
 
-def recur(cells, sequences, states, mask=None, training=False, matrices=None, constants=None):
+def recur(
+    cells, sequences, states, mask=None, training=False, matrices=None, constants=None, time_major=False, table=None
+):
     """Carry cells over the same sequences, side by side.
 
     A step of a recurrence is too small for more than one core, so the batch is split into as many lanes as there are
@@ -20,11 +25,13 @@ def recur(cells, sequences, states, mask=None, training=False, matrices=None, co
 
     Args:
         cells: list of (cell, backwards).
-        sequences: (batch, time, features).
+        sequences: (batch, time, features), or with `time_major` (time, batch, features).
         states: the first states of each cell.
         mask: boolean (batch, time), or None.
         training: whether dropout is at work.
         matrices, constants: what belongs to the rows of the batch, see `seqtasks.layers.scan.Recurrence`.
+        time_major: whether sequences and outputs have time first, which saves turning them; then there is no mask.
+        table: None, or what the cells' `project` gives, (tokens, columns), for the numbers in `sequences`, int.
 
     Returns:
         A list with (outputs (batch, time, units), last states) for each cell.
@@ -32,11 +39,18 @@ def recur(cells, sequences, states, mask=None, training=False, matrices=None, co
     lanes = _lanes(sequences, states, len(cells), training)
     recurrences = [
         Recurrence(
-            cell, _time_first(rows), first, None if live is None else _time_first(live), backwards, training, *own
+            cell,
+            _time_first(rows, time_major) if table is None else tf.gather(table, rows),
+            first,
+            None if live is None else _time_first(live),
+            backwards,
+            training,
+            *own,
+            table is not None,
         )
         for (cell, backwards), firsts in zip(cells, states, strict=True)
         for rows, first, live, *own in zip(
-            _split(sequences, lanes),
+            _split(sequences, lanes, axis=int(time_major)),
             zip(*(_split(state, lanes) for state in firsts), strict=True),
             [None] * lanes if mask is None else _split(tf.cast(mask, bool)[..., None], lanes),
             *(_split_each(named or {}, lanes) for named in (matrices, constants)),
@@ -47,25 +61,25 @@ def recur(cells, sequences, states, mask=None, training=False, matrices=None, co
     joined = []
     for i in range(0, len(results), lanes):
         outputs, last = zip(*results[i : i + lanes], strict=True)
-        outputs = [_time_first(x) for x in outputs]  # and back
-        joined.append((_join(outputs), [_join(state) for state in zip(*last, strict=True)]))
+        outputs = [_time_first(x, time_major) for x in outputs]  # and back
+        joined.append((_join(outputs, int(time_major)), [_join(state) for state in zip(*last, strict=True)]))
     return joined
 
 
 def _lanes(sequences, states, directions, training):
-    rows = sequences.shape[0] or (32 if training else 1)
+    rows = states[0][0].shape[0] or (32 if training else 1)
     if tf.executing_eagerly() or tf.config.list_physical_devices("GPU"):
         return 1
-    cores = tf.config.threading.get_inter_op_parallelism_threads() or os.cpu_count()
+    cores = tf.config.threading.get_inter_op_parallelism_threads() or CORES
     return max(1, min(cores // directions, rows * states[0][0].shape[-1] // LANE))
 
 
-def _split(x, lanes):
+def _split(x, lanes, axis=0):
     if lanes == 1:
         return [x]
-    rows = tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
+    rows = tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis]
     sizes = [(i + 1) * rows // lanes - i * rows // lanes for i in range(lanes)]
-    return tf.split(x, sizes, num=lanes)
+    return tf.split(x, sizes, axis, num=lanes)
 
 
 def _split_each(named, lanes):
@@ -73,12 +87,12 @@ def _split_each(named, lanes):
     return [{name: part[lane] for name, part in parts.items()} for lane in range(lanes)]
 
 
-def _join(parts):
-    return parts[0] if len(parts) == 1 else tf.concat(parts, 0)
+def _join(parts, axis=0):
+    return parts[0] if len(parts) == 1 else tf.concat(parts, axis)
 
 
-def _time_first(x):
-    return tf.transpose(x, (1, 0, *range(2, len(x.shape))))
+def _time_first(x, already=False):
+    return x if already else tf.transpose(x, (1, 0, *range(2, len(x.shape))))
 
 
 @keras.saving.register_keras_serializable("seqtasks")

@@ -30,31 +30,33 @@ class Recurrence:
 
     Args:
         cell: a cell of `seqtasks.cells` or any Keras RNN cell.
-        sequences: tensor (time, batch, features).
+        sequences: tensor (time, batch, features), or what a cell's `project` gives for it.
         states: list of tensors (batch, size), the states before the first step.
         mask: None or boolean tensor (time, batch, 1), False where a step is to be skipped.
         backwards: whether time runs from the end to the start; inputs and outputs keep their places.
         training: whether dropout and zoneout are at work, and gradients will be asked for.
         matrices: {name: tensor (batch, rows, columns)}, for a cell of this package that asks for them.
         constants: {name: tensor (batch, ...)}, the same.
+        projected: whether `sequences` are projected already.
     """
 
     def __init__(
-        self, cell, sequences, states, mask=None, backwards=False, training=False, matrices=None, constants=None
-    ):
+        self, cell, sequences, states, mask=None, backwards=False, training=False, matrices=None, constants=None,
+        projected=False,
+    ):  # fmt: skip
         self.mask, self.backwards, self.training = mask, backwards, bool(training)
         self.states, self.dropped, self.kept = list(states), {}, None
         self.weights, self.constants = {name: [m] for name, m in (matrices or {}).items()}, constants or {}
         if isinstance(cell, RNNCell):
-            self._own(cell, sequences)
+            self._own(cell, sequences, projected)
         else:
             self._foreign(cell, sequences)
 
-    def _own(self, cell, sequences):
+    def _own(self, cell, sequences, projected):
         time, batch, features = tf.unstack(tf.shape(sequences))
-        if self.training and cell.dropout:
+        if self.training and cell.dropout and not projected:
             sequences *= cell.dropped((batch, features), cell.dropout)
-        self.inputs = cell.project(sequences)
+        self.inputs = sequences if projected else cell.project(sequences)
         for name, weights in cell.recurrent_weights().items():
             self.weights[name] = [tf.convert_to_tensor(w) for w in weights]
             if self.training and cell.recurrent_dropout:

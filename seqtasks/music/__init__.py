@@ -1,8 +1,8 @@
-"""What music has beyond a recipe: pieces written as files of notes and of sound, and what they are like."""
+"""What music has beyond a recipe: new pieces, files of notes and of sound, and what they are like."""
 
 import importlib
 
-_ROOMS = ("analysis", "synthesis")
+_ROOMS = ("analysis", "showing", "synthesis", "writing")
 __all__ = list(_ROOMS)
 
 

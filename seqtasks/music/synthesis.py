@@ -1,5 +1,6 @@
 """Notes as sound, and as files that other programs open."""
 
+import io
 import wave
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from seqtasks.errors import UserError
 
 RATE = 44_100  # samples a second
 LOUDEST = 0.9  # of what 16 bits hold
-HARMONICS = (1, 0.4, 0.2, 0.1)  # of the tones; the fourth of the highest key of a piano stays below half of `RATE`
+HARMONICS = (1, 0.4, 0.2, 0.1)  # of the tones, as far as they stay below half the rate
 
 
 def write(notes, path, tempo=None):
@@ -37,21 +38,46 @@ def write(notes, path, tempo=None):
     if suffix in SUFFIXES:
         write_midi(notes, path, tempo)
     elif suffix == ".wav":
-        samples = np.round(render(notes, tempo) * (LOUDEST * 32767)).astype("<i2")
-        with wave.open(str(path), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(RATE)
-            file.writeframes(samples.tobytes())
+        Path(path).write_bytes(wav(render(notes, tempo)))
     else:
         raise UserError(f"unknown format {suffix or '(no suffix)'!r}", where=path, remedy="name a .mid or .wav file")
 
 
-def render(notes, tempo=None):
-    """The sound of notes, float (samples,) at `RATE`, its loudest sample 1 or -1; arguments as of `write`."""
-    midi = midi_of(notes, tempo)
-    return midi.synthesize(RATE, wave=_tone) if notes else np.zeros(0)
+def render(notes, tempo=None, rate=RATE):
+    """The sound of notes, float (samples,), its loudest sample 1 or -1.
+
+    Args:
+        notes, tempo: as of `write`.
+        rate: samples a second.
+    """
+    if not notes:
+        return np.zeros(0)
+    samples = midi_of(notes, tempo).synthesize(rate, wave=_tone, normalize=False)
+    return samples / (np.abs(samples).max() or 1)
+
+
+def wav(samples, rate=RATE):
+    """The bytes of a WAV file, 16 bits, one channel.
+
+    Args:
+        samples: float (samples,), from -1 to 1.
+        rate: samples a second.
+
+    Example:
+        >>> with wave.open(io.BytesIO(wav(np.ones(3), rate=8000))) as file:
+        ...     file.getframerate(), np.frombuffer(file.readframes(3), "<i2").tolist()
+        (8000, [29490, 29490, 29490])
+    """
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(np.round(samples * (LOUDEST * 32767)).astype("<i2").tobytes())
+    return content.getvalue()
 
 
 def _tone(phase):
-    return sum(share * np.sin(number * phase) for number, share in enumerate(HARMONICS, 1))
+    """The sum of the harmonics; those that would come back as other tones, at half the rate and above, are left out."""
+    step = phase[1] - phase[0] if len(phase) > 1 else 0  # radians of the fundamental from sample to sample
+    return sum(share * np.sin(n * phase) for n, share in enumerate(HARMONICS, 1) if n * step < np.pi)

@@ -13,12 +13,14 @@ class Task:
         lower_is_better: those of them that are.
         fewest_labels: how many different labels train must have; 0 where targets have none.
         grade: what the number in `mistakes` is.
+        predicts: the feature that is the target as well, where a sequence is foretold; else "".
     """
 
     metrics = {}
     lower_is_better = ()
     fewest_labels = 1
     grade = "score"
+    predicts = ""
 
     def labels(self, target):
         """The labels in the target of one example, as the data is counted by."""

@@ -1,0 +1,149 @@
+"""Language model (one-to-many): how likely a text is, token by token, and texts that it writes itself.
+
+    seqtasks train language_model --data text.txt --run runs/lm
+    seqtasks score runs/lm "the apple and pear salad was delicious"
+    seqtasks generate runs/lm --prompt "The" --num 3 --temperature 0.8 --seed 1
+
+A recurrence reads the text character by character, word by word or piece by piece, and gives the distribution of the
+next. Long texts are cut into segments: gradients end where a segment begins, the state goes on. The measured results
+stand in the README.
+"""
+
+import functools
+from dataclasses import dataclass
+from typing import Literal
+
+import seqtasks as st
+from seqtasks.recipe import Cell, Options, Recipe
+
+ORDERS = {"character": 6, "word": 3, "unigram": 4, "bpe": 4, "space": 3}  # of the n-grams of the baseline
+
+
+@dataclass(frozen=True)
+class Config(Options):
+    """Options of the language model recipe."""
+
+    epochs: int = 20  # passes over the training data, at most
+    batch_size: int = 32  # texts, or segments of running text, of a step
+    batch_by: Literal["examples", "tokens"] = "tokens"  # what batches of texts have the same number of
+    learning_rate: float = 3e-3  # its largest value
+    document: Literal["file", "paragraph", "line"] = "file"  # what ends with an end of text
+    carry: bool | None = None  # whether the state goes on from one document to the next; null: if they are files
+    segment: int = 96  # tokens of running text through which gradients reach back
+    text_column: str | None = None  # name or number of the column with the text
+    vocabulary: Literal["character", "word", "unigram", "bpe", "space"] = "character"  # what a token is
+    vocabulary_size: int = 20000  # tokens, at most
+    min_count: int = 1  # how often a word or character must appear in train to be kept
+    lowercase: bool = False  # whether texts are put in lower case
+    cell: Cell = "lstm"  # the recurrent cell
+    units: int = 256  # size of its state
+    layers: int = 2  # recurrences on top of one another
+    residual: bool = False  # whether a layer adds its input to its output
+    dimension: int = 256  # size of the embeddings, which score the tokens too
+    embedding_dropout: float = 0.1  # of the elements of the embeddings
+    output_dropout: float = 0.2  # of the outputs of each recurrence
+    recurrent_dropout: float = 0.0  # inside the recurrences, one mask for all steps of a segment
+    zoneout: float = 0.0  # share of the state that stays as it was, drawn each step
+    softmax: Literal["full", "adaptive"] = "full"  # adaptive: rare tokens in clusters, for large vocabularies
+
+
+def load(config, data=None, train=None, valid=None, test=None):
+    options = st.data.prose.Options(config.document, config.text_column)
+    return st.data.prose.load_splits(data, options, train, valid, test)
+
+
+def learn(config, train):
+    chunks = ([example.input for example in chunk] for chunk in train.chunks(1024))
+    options = config.vocabulary, config.vocabulary_size, config.min_count, config.lowercase
+    return {"tokens": st.data.segmenter.Segmenter.learn(chunks, *options)}
+
+
+def encode(config, assets, texts):
+    import tensorflow as tf
+
+    numbers = assets["tokens"].encode(texts)
+    valid = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
+    characters = tf.strings.length(valid, unit="UTF8_CHAR")
+    if config.document == "file":
+        return {"following": numbers, "characters": characters}
+    return {"following": st.tasks.translation.ended(numbers), "characters": characters + 1}
+
+
+def build(config, assets):
+    import keras
+
+    previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("previous", "following"))
+    size = len(assets["tokens"])
+    if config.softmax == "adaptive":
+        embedding = keras.layers.Embedding(size, config.dimension, name="embedding")
+        head = st.layers.AdaptiveSoftmax(size, st.layers.AdaptiveSoftmax.cutoffs_for(size), name="softmax")
+    else:
+        embedding = st.layers.TokenEmbedding(size, config.dimension, name="embedding")
+
+        def head(vectors, following):
+            return embedding(vectors, reverse=True, following=following)
+
+    few = size <= config.batch_size * config.segment and config.softmax == "full"
+    return st.models.language_model(
+        previous,
+        keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(
+            embedding(previous, whole=True) if few else embedding(previous)
+        ),
+        following,
+        head,
+        config.cell,
+        config.units,
+        config.layers,
+        config.output_dropout,
+        config.residual,
+        config.dimension,
+        rows=config.batch_size if carries(config) else 0,
+        recurrent_dropout=config.recurrent_dropout,
+        zoneout=config.zoneout,
+    )
+
+
+def carries(config):
+    return config.document == "file" if config.carry is None else config.carry
+
+
+def segments(config, assets, source):
+    if not carries(config):
+        return None
+    return st.data.stream.Segments(source, assets["tokens"].encode, config.batch_size, config.segment)
+
+
+def write(config, model, features):
+    shown = st.tasks.LanguageModelling().teach({}, st.data.stream.due(features["following"]))
+    return st.language.scoring.score(st.models.Speaker(model), shown["previous"], shown["following"])[0]
+
+
+def stream(responder, source):
+    if not carries(responder.config):
+        return responder.stream(source)
+    return st.language.scoring.pools(responder, source)
+
+
+RECIPE = Recipe(
+    name="language_model",
+    summary="How likely a text is, and novel texts that are drawn from what was learnt.",
+    rnn_type="one-to-many",
+    formats=("text", "folder of texts", "csv", "tsv", "jsonl", "tfds:NAME"),
+    Config=Config,
+    sample="pydoc:topics",
+    sample_options={"epochs": 3, "units": 128, "dimension": 128, "layers": 1, "learning_rate": 6e-3},
+    load=load,
+    learn=learn,
+    encode=encode,
+    build=build,
+    write=write,
+    segments=segments,
+    stream=stream,
+    task=lambda config: st.tasks.LanguageModelling(),
+    loss=lambda config: st.losses.NegativeLogLikelihood(),
+    default_metric="bits_per_character",
+    baselines=lambda config: {"n_grams": lambda config: functools.partial(st.ngrams.NGrams, ORDERS[config.vocabulary])},
+    generate=lambda responder, *asked: st.language.generation.answers(responder, *asked),
+    signatures=lambda responder: {"generate": st.language.generation.writer(responder)},
+    scores=True,
+)

@@ -1,0 +1,176 @@
+"""Music generation (one-to-many): pieces written from nothing, or going on where a given one ends.
+
+    seqtasks train music --data jsb-chorales.json --step 1 --run runs/music
+    seqtasks generate runs/music --num 3 --temperature 0.9 --output new.mid
+    seqtasks generate runs/music --prompt beginning.mid --output whole.wav
+
+Music in frames is a piano roll, the keys that sound in each step of a grid: a recurrence reads the frames so far, and
+the keys of the next are told one after the other, from low to high, each given those below. Music in events is a
+performance with its timing and loudness, a language model of keys going down and up. The measured results stand in the
+README.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import seqtasks as st
+from seqtasks.recipe import Asked, Cell, Options, Recipe
+
+
+@dataclass(frozen=True)
+class Config(Options):
+    """Options of the music recipe."""
+
+    epochs: int = 100  # passes over the training data, at most
+    batch_size: int = 16  # pieces, or segments of performances, of a step
+    batch_by: Literal["examples", "tokens"] = "tokens"  # what batches of pieces have the same number of
+    learning_rate: float = 3e-3  # its largest value
+    patience: int = 15  # epochs without a better validation metric before training stops
+    representation: Literal["frames", "events"] = "frames"  # piano rolls on a grid, or performances
+    step: float = 0.25  # length of a frame that is read from MIDI files; of files of frames, the length they have
+    unit: Literal["quarters", "seconds"] = "quarters"  # of the step: quarter notes, whatever the tempo, or seconds
+    transpose: int = 5  # semitones by which pieces are moved up or down while training, at most
+    stretch: float = 0.05  # share by which performances are made slower or faster while training, at most
+    chords: Literal["nade", "independent"] = "nade"  # whether a key of a frame is told which keys below it sound
+    hidden: int = 128  # size of what the keys above are told
+    cell: Cell = "lstm"  # the recurrent cell
+    units: int = 256  # size of its state
+    layers: int = 1  # recurrences on top of one another
+    residual: bool = False  # whether a layer adds its input to its output
+    dimension: int = 128  # size of the embeddings of events, which score them too
+    segment: int = 128  # events through which gradients reach back
+    embedding_dropout: float = 0.2  # of the keys of the frame before, or of the elements of the embeddings
+    output_dropout: float = 0.5  # of the outputs of each recurrence
+    recurrent_dropout: float = 0.2  # inside the recurrences, one mask for all steps of a piece
+    zoneout: float = 0.0  # share of the state that stays as it was, drawn each step
+
+
+def load(config, data=None, train=None, valid=None, test=None):
+    st.errors.needs("pretty_midi", extra="music")
+    return st.data.pieces.load_splits(data, st.music.writing.reading(config), train, valid, test)
+
+
+def learn(config, train):
+    if config.representation == "frames":
+        return {}
+    segmenter = st.data.segmenter
+    return {"tokens": segmenter.Segmenter("space", [*segmenter.SPECIAL, *st.data.events.EVENTS])}
+
+
+def encode(config, assets, texts):
+    import tensorflow as tf
+
+    if config.representation == "events":
+        numbers = st.tasks.translation.ended(assets["tokens"].encode(texts))
+        return {"following": numbers, "characters": tf.cast(numbers.row_lengths(), tf.int32)}
+    frames = st.data.rolls.encode(texts)
+    return {"following": frames, "frames": tf.cast(frames.row_lengths(), tf.int32)}
+
+
+def build(config, assets):
+    import keras
+
+    dropout = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")
+    if config.representation == "events":
+        previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("previous", "following"))
+        embedding = st.layers.TokenEmbedding(len(assets["tokens"]), config.dimension, name="embedding")
+        embedded, size, rows = dropout(embedding(previous)), config.dimension, config.batch_size
+
+        def head(vectors, following):
+            return embedding(vectors, reverse=True, following=following)
+    else:
+        keys = st.data.rolls.KEYS
+        previous, following = (keras.Input((None, keys), name=name) for name in ("previous", "following"))
+        embedded, size, rows = dropout(previous), None, 0
+        kinds = {"nade": st.layers.NADE, "independent": st.layers.IndependentFrames}
+        more = {"hidden": config.hidden} if config.chords == "nade" else {}
+        head = kinds[config.chords](keys, name="keys", **more)
+    return st.models.language_model(
+        previous,
+        embedded,
+        following,
+        head,
+        config.cell,
+        config.units,
+        config.layers,
+        config.output_dropout,
+        config.residual,
+        size,
+        rows,
+        recurrent_dropout=config.recurrent_dropout,
+        zoneout=config.zoneout,
+    )
+
+
+def segments(config, assets, source):
+    if config.representation == "frames":
+        return None
+    variants = st.music.writing.shifts(config.transpose, config.stretch)
+    encode = assets["tokens"].encode
+    return st.data.stream.Segments(st.data.stream.ended(source), encode, config.batch_size, config.segment, variants)
+
+
+def augment(config, features, seed):
+    return st.music.writing.transposed(features, seed, config.transpose)
+
+
+def write(config, model, features):
+    import tensorflow as tf
+
+    following = features["following"]
+    if config.representation == "events":
+        following = st.data.stream.due(following)
+    else:
+        live = tf.range(tf.shape(following)[1]) < features["frames"][:, None]
+        following = tf.where(live[..., None], following, -1)
+    shown = task(config).teach({}, following)
+    return st.language.scoring.score(st.models.Speaker(model), shown["previous"], shown["following"])[0]
+
+
+def task(config):
+    return st.tasks.FrameModelling() if config.representation == "frames" else st.tasks.LanguageModelling()
+
+
+def baselines(config):
+    if config.representation == "frames":
+        return {"frame_before": lambda config: st.ngrams.FrameFrequencies()}
+    return {"n_grams": lambda config: lambda tokens: st.ngrams.NGrams(4, tokens)}
+
+
+def asked(config, text, tokens):
+    return [Asked(st.data.pieces.piece(text, st.music.writing.reading(config)), {})]
+
+
+def signatures(responder):
+    events = responder.config.representation == "events"
+    return {"generate": (st.language.generation if events else st.music.writing).writer(responder)}
+
+
+RECIPE = Recipe(
+    name="music",
+    summary="New pieces of music, from nothing or going on with a given one, in frames or in events.",
+    rnn_type="one-to-many",
+    formats=("json of frames", "folder of midi files", "tunes"),
+    Config=Config,
+    sample=Path(__file__).parent / "samples" / "tunes.txt",
+    sample_options={"step": 0.5, "transpose": 0, "epochs": 8, "units": 128, "patience": 0, "output_dropout": 0.2},
+    load=load,
+    learn=learn,
+    encode=encode,
+    build=build,
+    write=write,
+    segments=segments,
+    augment=augment,
+    task=task,
+    loss=lambda config: st.losses.NegativeLogLikelihood(),
+    default_metric="nll",
+    baselines=baselines,
+    asked=asked,
+    illustrate=lambda responder, examples: st.music.writing.illustrate(responder, examples),
+    generate=lambda responder, *asked: st.music.writing.answers(responder, *asked),
+    deliver=lambda config, answer, path: st.music.writing.deliver(config, answer, path),
+    checks=lambda responder, train: st.music.writing.checks(responder, train),
+    signatures=signatures,
+    scores=True,
+)

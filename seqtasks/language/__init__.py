@@ -1,0 +1,46 @@
+"""What language models have beyond a recipe: the likelihood of texts of any length, and texts that they write."""
+
+import dataclasses
+import importlib
+
+from seqtasks.errors import UserError
+
+_ROOMS = ("generation", "scoring")
+__all__ = ["Ask", *_ROOMS]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ask:
+    """What a model that writes is asked for.
+
+    Raises:
+        UserError: if a number is out of its range.
+
+    Example:
+        >>> Ask(top_p=1.5)
+        Traceback (most recent call last):
+        seqtasks.errors.UserError: --top_p: 1.5 is out of range; take a number above 0, and 1 at most
+    """
+
+    num: int = 1  # how many are written
+    length: int = 200  # tokens or steps that are written, at most
+    temperature: float = 1.0  # what logits are divided by: below 1 more likely, above 1 more daring; 0 the likeliest
+    top_k: int = 0  # choose from so many, the likeliest; 0 from all
+    top_p: float = 1.0  # choose from the likeliest that together reach this probability
+    seed: int = 0  # of the random numbers
+
+    def __post_init__(self):
+        for name, least in {"num": 1, "length": 1, "temperature": 0, "top_k": 0, "seed": 0}.items():
+            if not getattr(self, name) >= least:
+                raise UserError(
+                    f"{getattr(self, name)} is too small", where=f"--{name}", remedy=f"take {least} or more"
+                )
+        if not 0 < self.top_p <= 1:
+            what, remedy = f"{self.top_p} is out of range", "take a number above 0, and 1 at most"
+            raise UserError(what, where="--top_p", remedy=remedy)
+
+
+def __getattr__(name):
+    if name in _ROOMS:
+        return importlib.import_module(f"seqtasks.language.{name}")
+    raise AttributeError(f"module 'seqtasks.language' has no attribute {name!r}")
