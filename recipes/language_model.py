@@ -144,6 +144,8 @@ RECIPE = Recipe(
     default_metric="bits_per_character",
     baselines=lambda config: {"n_grams": lambda config: functools.partial(st.ngrams.NGrams, ORDERS[config.vocabulary])},
     generate=lambda responder, *asked: st.language.generation.answers(responder, *asked),
+    checks=lambda responder, train: st.language.generation.checks(responder, train),
+    illustrate=lambda responder, examples: st.highlights.novel_texts(responder, examples),
     signatures=lambda responder: {"generate": st.language.generation.writer(responder)},
     scores=True,
 )

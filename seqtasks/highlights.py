@@ -1,7 +1,8 @@
-"""Texts with their entities marked, and translations with their attention, as HTML for the report."""
+"""Texts with their entities marked, translations with their attention, and novel texts, as HTML for the report."""
 
 import html
 
+TEMPERATURES, WRITTEN, STARTED = (0.5, 1.0), 400, 40  # of novel texts: tokens, and characters of a true one
 HUES = (210, 30, 130, 280, 0, 175, 330, 60)  # of the types, in turn
 
 
@@ -61,6 +62,30 @@ def translations(responder, examples):
             text += str(picture)
         shown.append(f"<li>{text}</li>")
     return [("Translations", f'<ol class="mistakes">{"".join(shown)}</ol>')]
+
+
+def novel_texts(responder, examples):
+    """The part of the report that shows texts a language model wrote, from nothing and after the start of a true one.
+
+    Args:
+        responder: the trained model of a `LanguageModelling` task.
+        examples: list of examples.
+
+    Returns:
+        `[(title, HTML)]`.
+    """
+    from seqtasks.language import Ask, generation
+
+    start = next((e.input[:STARTED] for e in examples if len(e.input) > STARTED), "")
+    shown = []
+    for prompt in ["", start] if start else [""]:
+        for heat in TEMPERATURES:
+            (answer,) = generation.answers(responder, prompt, Ask(length=WRITTEN, temperature=heat))
+            begun = f"<b>{html.escape(prompt)}</b>" if answer["text"].startswith(prompt) else ""
+            text = html.escape(answer["text"][len(prompt) if begun else 0 :])
+            style = "white-space:pre-wrap;overflow-wrap:anywhere"
+            shown.append(f'<li><small>temperature {heat}</small><p dir="auto" style="{style}">{begun}{text}</p></li>')
+    return [("Written by the network", f'<ol class="mistakes">{"".join(shown)}</ol>')]
 
 
 def marked(text, spans, types):

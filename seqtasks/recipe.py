@@ -96,8 +96,8 @@ class Recipe:
         explain: `explain(responder, raw input) -> rows`, `seqtasks explain`.
         generate: `generate(responder, prompt, ask, shown) -> iterable of answers`, `seqtasks generate`; `ask` is a
             `seqtasks.language.Ask`, `shown` the number of likeliest tokens that are told of every step.
-        checks: `checks(responder, train) -> dict`: how what the model writes compares with what it learnt from, told by
-            `evaluate` as `written`; `train` are examples.
+        checks: `checks(responder, train) -> dict`: how what the model writes compares with the source that it learnt
+            from, told by `evaluate` as `written`; None where there is nothing to compare.
         scores: whether `predict` tells how likely an input is, `seqtasks score`.
         signatures: `signatures(responder) -> {name: tf.function}` that an export has beside `serving_default`.
         deliver: `deliver(config, answer, path)`: write an answer of `generate` as a file of another format (`.mid`).

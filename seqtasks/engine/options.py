@@ -117,10 +117,14 @@ LIMITS = {
     "length_penalty": 0,
     "coverage_penalty": 0,
     "no_repeat_ngram": 0,
+    "segment": 1,
+    "hidden": 1,
+    "transpose": 0,
 }
 RATES = (
     "dropout", "embedding_dropout", "output_dropout", "recurrent_dropout", "zoneout", "unknown_rate", "drop_rate",
     "average", "warmup", "substitution", "convolution_dropout", "label_smoothing", "scheduled_sampling",
+    "stretch",
 )  # fmt: skip
 
 
@@ -136,6 +140,7 @@ def checked(config):
     if getattr(config, "n_best", 1) > getattr(config, "beam_width", 1):
         what = f"{config.n_best} of a beam of {config.beam_width}"
         raise UserError(what, where="--n_best", remedy="take at most --beam_width")
-    if not config.learning_rate > 0:
-        raise UserError(f"{config.learning_rate} is no rate", where="--learning_rate", remedy="take a number above 0")
+    for name in ("learning_rate", "step"):
+        if not getattr(config, name, 1) > 0:
+            raise UserError(f"{getattr(config, name)} is too small", where=f"--{name}", remedy="take a number above 0")
     return config

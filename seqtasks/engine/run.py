@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import itertools
 import json
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from seqtasks.engine.options import make_config, read_config
 from seqtasks.errors import UserError
 from seqtasks.recipe import find
 
-LEARNT = 500  # training examples that what a model writes is compared with
 PATHS = ("data", "train", "valid", "test")
 
 
@@ -180,10 +178,8 @@ class Run:
         check_labels(sources, surveys, task, self.assets)
         figures, evidence, _ = evaluate(self.responder, sources[split])
         figures |= interval(self.recipe, self.config, evidence)
-        if self.recipe.checks:
-            learnt = itertools.islice(self.splits().train, LEARNT)
-            figures["written"] = self.recipe.checks(self.responder, list(learnt))
-        return figures
+        written = self.recipe.checks(self.responder, self.splits().train) if self.recipe.checks else None
+        return figures | ({"written": written} if written else {})
 
     def export(self, directory, overwrite=False):
         """Write a SavedModel that takes raw strings; see `seqtasks.export.export`."""

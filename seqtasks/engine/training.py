@@ -184,6 +184,9 @@ class _Setup:
     def batches(self, source, found, assets, replicas=1):
         config, recipe = self.config, self.recipe
         carried = recipe.segments(config, assets, source) if recipe.segments else None
+        if carried is not None and replicas > 1:
+            what, remedy = "a state cannot be carried on several devices", "take one, --strategy cpu or gpu"
+            raise UserError(what, where="--strategy", remedy=remedy)
         if carried is not None:
             return carried
         return Batches(

@@ -12,10 +12,12 @@ import tensorflow as tf
 from seqtasks.data.stream import BEGIN, END
 from seqtasks.decoding.rules import NEVER
 from seqtasks.decoding.sampling import likeliest
+from seqtasks.language import Ask
 from seqtasks.models import Speaker
 
 log = logging.getLogger("seqtasks")
 UNWRITTEN = (0, 1, 2)  # padding, UNK and BOS are never written
+CHECKED = 50  # texts that are written to be compared with others
 ROWS = 64  # texts written side by side
 BLOCK = 64  # steps compiled as one
 TABLE = 2**24  # numbers that the projected inputs of all tokens may be
@@ -45,7 +47,7 @@ def generate(speaker, prompts, seed, length, temperature=1.0, top_k=0, top_p=1.0
         Graves, 2013, https://arxiv.org/abs/1308.0850
     """
     tokens, states = _read(speaker, prompts)
-    key = tf.random.stateless_uniform([2], seed, None, None, tf.int64, "philox")
+    key = tf.random.stateless_uniform([2], seed, None, None, tf.int64, alg="philox")
     banned = tf.constant([NEVER if n in forbidden else 0.0 for n in range(_size(speaker))])
     table = _projected(speaker)
     length, heat, top_p = tf.cast(length, tf.int32), tf.cast(temperature, tf.float32), tf.cast(top_p, tf.float32)
@@ -83,11 +85,11 @@ def generate(speaker, prompts, seed, length, temperature=1.0, top_k=0, top_p=1.0
     rows = tf.size(tokens)
     words = tf.TensorArray(tf.int32, 0, dynamic_size=True, element_shape=(BLOCK, None))
     *_, likely, words = tf.while_loop(
-        lambda number, tokens, states, done, *_: ~tf.reduce_all(done),
+        lambda number, tokens, states, done, *_: (number == 0) | ~tf.reduce_all(done),
         blocks,
         (0, tokens, states, tf.fill([rows], length <= 0), tf.zeros([rows]), words),
     )
-    written = tf.transpose(tf.reshape(words.concat(), (-1, rows)))[:, : tf.maximum(length, 0)]
+    written = tf.transpose(words.concat())[:, : tf.maximum(length, 0)]
     longest = tf.reduce_max(tf.reduce_sum(tf.cast(written >= 0, tf.int32), 1))
     return written[:, :longest], likely
 
@@ -172,6 +174,29 @@ def answers(responder, prompt, ask, shown=0):
             answer = {"text": text, "log_probability": float(found["log_probability"][i])}
             steps = {"steps": _steps(responder, prompt, found["tokens"][i].numpy(), shown)} if shown else {}
             yield answer | steps
+
+
+def checks(responder, train):
+    """How texts that the model writes from nothing compare with those it learnt from, where they are no files.
+
+    Returns:
+        `texts`, how many were written; `new`, the share that is not among those of train; `distinct`, the share of
+        different ones; `length` and `reference_length`, mean code points. None where a document is a file.
+    """
+    if responder.config.document == "file":
+        return None
+    texts = [answer["text"] for answer in answers(responder, "", Ask(CHECKED))]
+    known, size, count = set(), 0, 0
+    for count, example in enumerate(train, 1):  # noqa: B007
+        size += len(example.input)
+        known |= {text for text in texts if text == example.input}
+    return {
+        "texts": len(texts),
+        "new": sum(text not in known for text in texts) / len(texts),
+        "distinct": len(set(texts)) / len(texts),
+        "length": sum(map(len, texts)) / len(texts),
+        "reference_length": size / max(count, 1),
+    }
 
 
 def unknown(segmenter, prompt):

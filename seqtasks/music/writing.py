@@ -1,5 +1,7 @@
 """New pieces of music: rolls drawn frame by frame, performances event by event, and what is told and shown of them."""
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 
@@ -123,7 +125,7 @@ def checks(responder, reference, seed=0, length=None):
 
     Args:
         responder: the trained model.
-        reference: examples.
+        reference: iterable of examples.
         seed: of what is drawn.
         length: frames or events of each; None for the mean of the reference, at most 1,000.
 
@@ -131,7 +133,7 @@ def checks(responder, reference, seed=0, length=None):
         What `seqtasks.music.analysis.compare` gives, and `pieces`, how many were written.
     """
     config = responder.config
-    texts = [example.input for example in reference]
+    texts = [example.input for example in itertools.islice(reference, COMPARED)]
     split = ";" if config.representation == "frames" else None
     mean = sum(len(text.split(split)) for text in texts) // max(len(texts), 1)
     ask = Ask(num=SAMPLES, length=length or max(1, min(mean, 1000)), seed=seed)
