@@ -48,7 +48,10 @@ class Config(Options):
 
 def load(config, data=None, train=None, valid=None, test=None):
     st.errors.needs("pretty_midi", extra="music")
-    return st.data.pieces.load_splits(data, st.music.writing.reading(config), train, valid, test)
+    splits = st.data.pieces.load_splits(data, st.music.writing.reading(config), train, valid, test)
+    if config.representation == "frames":
+        return splits
+    return st.data.splits.Splits(*(st.data.stream.ended(source) for _, source in splits))
 
 
 def learn(config, train):
@@ -63,7 +66,7 @@ def encode(config, assets, texts):
 
     if config.representation == "events":
         numbers = st.tasks.translation.ended(assets["tokens"].encode(texts))
-        return {"following": numbers, "characters": tf.cast(numbers.row_lengths(), tf.int32)}
+        return {"following": numbers, "characters": tf.strings.length(texts) + 1}
     frames = st.data.rolls.encode(texts)
     return {"following": frames, "frames": tf.cast(frames.row_lengths(), tf.int32)}
 
@@ -106,9 +109,11 @@ def build(config, assets):
 def segments(config, assets, source):
     if config.representation == "frames":
         return None
+    if "tokens" not in assets:
+        remedy = "leave it out, or train a new run"
+        raise st.errors.UserError("the run that it begins with is of frames", where="--representation", remedy=remedy)
     variants = st.music.writing.shifts(config.transpose, config.stretch)
-    encode = assets["tokens"].encode
-    return st.data.stream.Segments(st.data.stream.ended(source), encode, config.batch_size, config.segment, variants)
+    return st.data.stream.Segments(source, assets["tokens"].encode, config.batch_size, config.segment, variants)
 
 
 def augment(config, features, seed):

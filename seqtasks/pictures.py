@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from seqtasks.wording import interval, known, number, shorten, words
 
-NOT_QUALITY = ("train_examples", "examples", "seconds")
+NOT_QUALITY = ("train_examples", "examples", "tokens", "frames", "unknown_rate", "seconds")
 PER_LINE = 60  # bases of a line
 LEGIBLE = 30  # classes up to which the cells of the confusion matrix hold text
 

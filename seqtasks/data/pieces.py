@@ -256,8 +256,10 @@ def _open_json(path, split, options):
         raise UserError("frames, which hold no events", where=path, remedy="read them with --representation frames")
 
     def read():
-        found = _json(path)
-        for number, steps in enumerate(found if split is None else found[split], 1):
+        found = _json(path) if split is None else _json(path)[split]
+        if not isinstance(found, list):
+            raise UserError(f"no list of pieces in {split}", where=path, remedy="a piece is a list of steps")
+        for number, steps in enumerate(found, 1):
             where = f"{path}: piece {number}{f' of {split}' if split else ''}"
             yield Example(_frames(steps, where), "", where)
 

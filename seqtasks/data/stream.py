@@ -70,10 +70,9 @@ class Segments:
             for step in range(start, steps):
                 places = first[:, None] + step * self.length + np.arange(-1, self.length)
                 rows = self.stream[places % size]
-                rows[:, 0] = np.where(places[:, 0] < 0, END, rows[:, 0])
                 if self.variants is not None:
                     rows = self.variants[drawn[:, None], rows]
-                yield previous(rows[:, :-1]), rows[:, 1:]
+                yield np.where(places[:, 1:] % size, previous(rows[:, :-1]), BEGIN), rows[:, 1:]
 
         spec = tf.TensorSpec((self.lanes, self.length), tf.int32)
         weight = tf.fill([self.lanes], 1 / self.length)

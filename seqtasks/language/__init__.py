@@ -7,6 +7,7 @@ from seqtasks.errors import UserError
 
 _ROOMS = ("generation", "scoring")
 __all__ = ["Ask", *_ROOMS]
+MOST = 2**31 - 1  # the largest int32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +32,10 @@ class Ask:
 
     def __post_init__(self):
         for name, least in {"num": 1, "length": 1, "temperature": 0, "top_k": 0, "seed": 0}.items():
-            if not getattr(self, name) >= least:
-                raise UserError(
-                    f"{getattr(self, name)} is too small", where=f"--{name}", remedy=f"take {least} or more"
-                )
+            value, most = getattr(self, name), MOST - self.num if name == "seed" else MOST  # each text has its own seed
+            if not least <= value <= most:
+                size, remedy = ("large", f"take at most {most}") if value > most else ("small", f"take {least} or more")
+                raise UserError(f"{value} is too {size}", where=f"--{name}", remedy=remedy)
         if not 0 < self.top_p <= 1:
             what, remedy = f"{self.top_p} is out of range", "take a number above 0, and 1 at most"
             raise UserError(what, where="--top_p", remedy=remedy)

@@ -4,6 +4,7 @@ The loop is compiled by XLA in blocks of `BLOCK` steps: a step is so small that 
 its operations. What every token adds to the first recurrence is computed once, before the loop.
 """
 
+import functools
 import logging
 
 import numpy as np
@@ -128,12 +129,13 @@ def _step(speaker, table, tokens, states):
     return speaker.logits(vectors), states
 
 
+@functools.lru_cache(1)  # so that what was compiled for a run is compiled once
 def writer(responder, forbidden=UNWRITTEN):
     """The function of a SavedModel's signature `generate`, of a run whose `assets["tokens"]` is a segmenter.
 
     Args of the function: `prompts`, strings (batch,); `seed`, `length` and `top_k`, int32; `temperature` and `top_p`,
-    float32. It gives `text`, prompt and what was written, `written`, that alone, the token numbers `tokens`, -1 behind
-    the last, and `log_probability` of what was written, all (batch, ...).
+    float32. It gives `text`, the prompt as it is and what was written, `written`, that alone, the token numbers
+    `tokens`, -1 behind the last, and `log_probability` of what was written, all (batch, ...).
     """
     segmenter, speaker = responder.assets["tokens"], Speaker(responder.model)
     names = ("seed", "length", "temperature", "top_k", "top_p")
@@ -145,8 +147,13 @@ def writer(responder, forbidden=UNWRITTEN):
         given = segmenter.encode(prompts)
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "end": END, "forbidden": forbidden}
         tokens, likely = generate(speaker, given, tf.stack([seed, 0]), length, **options)
-        both = tf.concat([given, tf.ragged.boolean_mask(tokens, tokens >= 0)], 1)
-        texts = {"text": segmenter.decode(both), "written": segmenter.decode(tokens)}
+        both = segmenter.decode(tf.concat([given, tf.ragged.boolean_mask(tokens, tokens >= 0)], 1))
+        begun = tf.strings.length(segmenter.decode(given))
+        new = tf.strings.substr(both, begun, tf.strings.length(both) - begun)
+        prompts = tf.strings.unicode_transcode(prompts, "UTF-8", "UTF-8", errors="replace")
+        if segmenter.kind != "character":  # a space, where one is due, begins `new`
+            prompts = tf.strings.regex_replace(prompts, r"[\s\p{Z}]+$", "")
+        texts = {"text": tf.strings.join([prompts, new]), "written": segmenter.decode(tokens)}
         return texts | {"tokens": tokens, "log_probability": likely}
 
     return written
@@ -162,17 +169,19 @@ def answers(responder, prompt, ask, shown=0):
         shown: how many of the likeliest tokens are told of every step, in `steps`; 0 tells none.
     """
     segmenter, write = responder.assets["tokens"], writer(responder)
+    prompt = prompt.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     unseen = unknown(segmenter, prompt)
     if unseen:
         log.warning("the prompt has what the model has never seen, read as unknown: %s", ", ".join(map(repr, unseen)))
-    options = [tf.constant(getattr(ask, name)) for name in ("length", "temperature", "top_k", "top_p")]
+    asked = {"length": tf.int32, "temperature": tf.float32, "top_k": tf.int32, "top_p": tf.float32}
+    options = [tf.constant(getattr(ask, name), kind) for name, kind in asked.items()]
     for start in range(0, ask.num, ROWS):
         rows = min(ROWS, ask.num - start)
         found = write(tf.fill([rows], prompt), tf.constant(ask.seed + start), *options)
         for i in range(rows):
             text = found["text"][i].numpy().decode("utf-8", "replace")
             answer = {"text": text, "log_probability": float(found["log_probability"][i])}
-            steps = {"steps": _steps(responder, prompt, found["tokens"][i].numpy(), shown)} if shown else {}
+            steps = {"steps": _steps(responder, prompt, found["tokens"][i].numpy(), ask.length, shown)} if shown else {}
             yield answer | steps
 
 
@@ -210,10 +219,11 @@ def unknown(segmenter, prompt):
     return sorted({u.decode("utf-8", "replace") for u, n in zip(units, numbers, strict=True) if n == 1})
 
 
-def _steps(responder, prompt, tokens, shown):
-    """Of each token that was written: the token, its probability, and the likeliest in its place with theirs."""
+def _steps(responder, prompt, tokens, length, shown):
+    """Of each token, the end included: the token, its probability, and the likeliest in its place with theirs."""
     segmenter, speaker = responder.assets["tokens"], Speaker(responder.model)
     tokens = tokens[tokens >= 0]
+    tokens = np.append(tokens, END) if len(tokens) < length else tokens
     given = segmenter.encode(tf.constant([prompt])).flat_values.numpy()
     shown_to = np.concatenate([[BEGIN], given, tokens[:-1]]).astype("int32")
     vectors, _ = speaker.run(tf.constant(shown_to[None]), speaker.begin(1))

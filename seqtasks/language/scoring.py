@@ -1,5 +1,7 @@
 """How likely texts are: sequences of any length in the graph, and whole corpora with the state carried through."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -21,7 +23,8 @@ def score(speaker, previous, following, states=None):
         states: those before the first step; None for zeros.
 
     Returns:
-        log-likelihoods (batch, time) in nats, and the last states.
+        log-likelihoods (batch, time) in nats, and the last states, which have read a 0 for each step that `time` lacks
+        of a multiple of `SEGMENT`.
     """
     rows, time = tf.shape(previous)[0], tf.shape(previous)[1]
     count = -(-time // SEGMENT)
@@ -65,12 +68,7 @@ def corpus(model, source, encode):
     stream, sizes = numbers(source, encode)
     lanes = max(1, min(LANES, len(stream) // LANE))
     length = -(-len(stream) // lanes)
-    speaker = Speaker(model)
-
-    @tf.function(reduce_retracing=True)
-    def walk(before, following, states):
-        return score(speaker, before, following, states)
-
+    speaker, walk = _walker(model)
     first, states, found = np.arange(lanes) * length, speaker.begin(lanes), []
     for start in range(0, length, CHUNK):
         places = first[:, None] + start + np.arange(-1, min(CHUNK, length - start))
@@ -86,6 +84,17 @@ def corpus(model, source, encode):
     totals = [np.concatenate([[0], np.cumsum(x)]) for x in (values, stream == 1)]
     likely, unknown = (total[ends] - total[ends - sizes] for total in totals)
     return likely, sizes, unknown
+
+
+@functools.lru_cache(1)  # so that a graph is made once for all epochs
+def _walker(model):
+    speaker = Speaker(model)
+
+    @tf.function(reduce_retracing=True)
+    def walk(before, following, states):
+        return score(speaker, before, following, states)
+
+    return speaker, walk
 
 
 def pools(responder, source):

@@ -93,6 +93,12 @@ class CarriedRNN(keras.layers.Layer):
     def compute_output_shape(self, inputs_shape, table_shape=None):
         return (*inputs_shape[:2], self.cell.output_size)
 
+    def save_own_variables(self, store):
+        """Saves nothing: the cell saves itself, and what is carried belongs to a training."""
+
+    def load_own_variables(self, store):
+        """Loads nothing, as nothing is saved."""
+
     def get_config(self):
         return {**super().get_config(), "cell": keras.saving.serialize_keras_object(self.cell)}
 

@@ -1,4 +1,4 @@
-"""Pieces of music in a report: what they look like, what they sound like, and how they differ from a training set.
+"""Pieces of music in a report: what they look like, what they sound like, and how they differ from others.
 
 Pieces are lists of `seqtasks.data.notes.Note`.
 """
@@ -21,7 +21,6 @@ TICKS = {"quarter notes": [1, 2, 4, 8, 10], "seconds": [1, 2, 5, 10]}
 BOX = {"facecolor": (ACCENT, 0.6), "edgecolor": ACCENT, "linewidth": 0.6}
 SECONDS = 30  # of a sound
 RATE = 11_025  # samples a second: more than twice the frequency of the highest key of a piano
-HEADS = ("written", "training set", "overlap", "distance")
 NAMES = {
     "pitch": "pitch, as a MIDI number",
     "pitch_class": "pitch class, from 0 (C) to 11 (B)",
@@ -95,9 +94,14 @@ def section(title, pieces):
     return title, "".join(shown)
 
 
-def differences(compared):
-    """The HTML table of what `seqtasks.music.analysis.compare` found."""
-    head = "".join(f'<th scope="col">{name}</th>' for name in HEADS)
+def differences(compared, reference="training set"):
+    """The HTML table of what `seqtasks.music.analysis.compare` found.
+
+    Args:
+        compared: what it gave.
+        reference: what the other pieces are called.
+    """
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("written", reference, "overlap", "distance"))
     rows = "".join(
         f'<tr><th scope="row">{NAMES[statistic]}</th>'
         + "".join(f"<td>{number(found[name])}</td>" for name in ("mean", "reference", "overlap", "distance"))
@@ -105,7 +109,7 @@ def differences(compared):
         for statistic, found in compared.items()
     )
     return (
-        '<div class="scroll" tabindex="0" role="group" aria-label="What was written beside the training set">'
+        '<div class="scroll" tabindex="0" role="group" aria-label="Differences of what was written">'
         f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         '<p class="quiet">Means; the area that both histograms have in common, from 0 to 1; and how far a value has to '
         "move, in the mean, to make one set the other.</p>"

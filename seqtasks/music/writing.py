@@ -158,7 +158,7 @@ def illustrate(responder, examples):
     sections = [showing.section("Written by the network", told)]
     compared = checks(responder, examples)
     if compared.pop("pieces"):
-        sections.append(("Written pieces beside those of the test split", showing.differences(compared)))
+        sections.append(("Written pieces beside those of the test split", showing.differences(compared, "test split")))
     return sections
 
 

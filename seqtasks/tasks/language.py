@@ -6,6 +6,7 @@ from seqtasks import metrics
 from seqtasks.tasks.task import Task
 
 BEGIN, END = 2, 3  # numbers of a segmenter
+LEARNT = 2_000_000  # characters that a baseline learns from, at most
 
 
 class LanguageModelling(Task):
@@ -86,7 +87,7 @@ class LanguageModelling(Task):
         return np.stack([np.asarray(decoded[name], "float64") for name in names], 1)
 
     def measure(self, assets, targets, outputs):
-        tokens = float(outputs[:, 1].sum())
+        tokens = int(outputs[:, 1].sum())
         return {
             **{name: metric(targets, outputs) for name, metric in self.metrics.items()},
             "tokens": tokens,
@@ -101,7 +102,12 @@ class LanguageModelling(Task):
         return ""
 
     def baseline(self, assets, model, sample):
-        """`model(size of the vocabulary)` learns from numbers (`fit`) and tells their log-likelihoods (`score`)."""
+        """`model(size of the vocabulary)` learns from numbers (`fit`) and tells their log-likelihoods (`score`).
+
+        It learns from the first two million characters of the sample.
+        """
+        ends = np.cumsum([len(e.input) for e in sample])
+        sample = sample[: 1 + int(np.searchsorted(ends, LEARNT))]
         learnt = model(len(assets["tokens"])).fit(self._documents(assets, sample)[0])
 
         def guess(examples):

@@ -9,8 +9,8 @@ from seqtasks.tasks.task import Task
 class FrameModelling(Task):
     """The likelihood of a piano roll; the model gives the log-likelihood of each frame, of all 88 keys together.
 
-    Of the features it needs `following`, rolls (batch, time, 88) whose padding holds -1. Empty frames count as any
-    other; the first is foretold from nothing. The answer is `{"nll", "frames", "log_probability"}`.
+    Of the features it needs `following`, rolls (batch, time, 88), and `frames`, how many each has. Empty frames count as
+    any other; the first is foretold from nothing. The answer is `{"nll", "frames", "log_probability"}`.
 
     Example:
         >>> row = {"log_probability": np.array(-16.0), "frames": np.array(2)}
@@ -37,12 +37,11 @@ class FrameModelling(Task):
     def decode(self, assets, outputs, features):
         import tensorflow as tf
 
-        frames = tf.reduce_sum(tf.cast(features["following"][..., 0] >= 0, tf.int32), 1)
-        return {"log_probability": tf.reduce_sum(outputs, 1), "frames": frames}
+        return {"log_probability": tf.reduce_sum(outputs, 1), "frames": features["frames"]}
 
     def answer(self, assets, row):
         total, frames = float(row["log_probability"]), int(row["frames"])
-        return {"nll": -total / max(frames, 1), "frames": frames, "log_probability": total}
+        return {"nll": -total / frames if frames else 0.0, "frames": frames, "log_probability": total}
 
     def targets(self, assets, strings):
         return np.zeros(len(strings))
