@@ -123,7 +123,7 @@ def compiled(**fields):
     source = recipe.load(config, shakespeare()).train
     assets = recipe.learn(config, source)
     model = recipe.build(config, assets)
-    model.compile(st.optimizers.AdamW(0.0, 0.0, 1.0, 0.99), recipe.loss(config))
+    model.compile(st.optimizers.AdamW(0.0, 0.0, 1.0, 0.99, epsilon=config.epsilon), recipe.loss(config))
     batches = recipe.segments(config, assets, source)
 
     def inputs(features, targets, weight, index):

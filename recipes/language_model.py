@@ -27,6 +27,7 @@ class Config(Options):
     batch_size: int = 32  # texts, or segments of running text, of a step
     batch_by: Literal["examples", "tokens"] = "tokens"  # what batches of texts have the same number of
     learning_rate: float = 3e-3  # its largest value
+    epsilon: float = 1e-10  # of Adam; the gradients of a mean over tokens are small
     document: Literal["file", "paragraph", "line"] = "file"  # what ends with an end of text
     carry: bool | None = None  # whether the state goes on from one document to the next; null: if they are files
     segment: int = 96  # tokens of running text through which gradients reach back

@@ -22,10 +22,11 @@ from seqtasks.recipe import Asked, Cell, Options, Recipe
 class Config(Options):
     """Options of the music recipe."""
 
-    epochs: int = 100  # passes over the training data, at most
+    epochs: int = 60  # passes over the training data, at most
     batch_size: int = 16  # pieces, or segments of performances, of a step
     batch_by: Literal["examples", "tokens"] = "tokens"  # what batches of pieces have the same number of
     learning_rate: float = 3e-3  # its largest value
+    epsilon: float = 1e-10  # of Adam; the gradients of a mean over frames are small
     patience: int = 15  # epochs without a better validation metric before training stops
     representation: Literal["frames", "events"] = "frames"  # piano rolls on a grid, or performances
     step: float = 0.25  # length of a frame that is read from MIDI files; of files of frames, the length they have

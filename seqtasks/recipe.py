@@ -32,6 +32,7 @@ class Options:
     weight_decay: float = 0.0  # decoupled, of all weights but biases
     clip_norm: float | None = 1.0  # bound of the gradients; null for none
     clip_by: Literal["global_norm", "norm", "value"] = "global_norm"  # what it bounds: all, each weight's, each element
+    epsilon: float = 1e-7  # of Adam, beside the root of the mean square of a gradient
     average: float = 0.99  # momentum of the moving average of the weights that is kept; 0 for none
     patience: int = 3  # epochs without a better validation metric before training stops
     keep: Literal["best", "last"] = "best"  # the epoch whose weights are kept: best by validation, or the last of all

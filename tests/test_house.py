@@ -19,6 +19,7 @@ ALLOWED = {  # what a room may import of the project; rooms that are not here ma
     "data": {"data", "errors"},
     "tasks": {"tasks", "crf", "data", "errors", "layers", "metrics"},
     "crf": set(),
+    "ctc": {"errors"},
     "likelihood": set(),
     "losses": {"crf", "errors", "likelihood"},
     "metrics": {"errors"},

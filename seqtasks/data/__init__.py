@@ -3,9 +3,9 @@
 import importlib
 
 _ROOMS = (
-    "bases", "bed", "dates", "dna", "events", "genome", "midi", "notes", "parallel", "pieces", "pipeline", "records",
+    "bases", "bed", "dates", "digits", "dna", "events", "frames", "genome", "midi", "notes", "parallel", "pieces", "pipeline", "records",
     "prose", "rolls", "segmenter", "sources", "splits", "stream", "subwords", "tags", "text", "tokenizer", "tokens",
-    "tunes", "vectors", "vocabulary",
+    "tunes", "vectors", "video", "vocabulary",
 )  # fmt: skip
 __all__ = list(_ROOMS)
 

@@ -140,7 +140,7 @@ def checked(config):
     if getattr(config, "n_best", 1) > getattr(config, "beam_width", 1):
         what = f"{config.n_best} of a beam of {config.beam_width}"
         raise UserError(what, where="--n_best", remedy="take at most --beam_width")
-    for name in ("learning_rate", "step"):
+    for name in ("learning_rate", "epsilon", "step"):
         if not getattr(config, name, 1) > 0:
             raise UserError(f"{getattr(config, name)} is too small", where=f"--{name}", remedy="take a number above 0")
     return config

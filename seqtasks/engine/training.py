@@ -260,7 +260,8 @@ class _Setup:
                 layer.trainable = False
         steps = config.epochs * len(batches)
         rate = schedule(config.schedule, config.learning_rate, steps, round(config.warmup * steps))
-        optimizer = AdamW(rate, config.weight_decay, config.clip_norm, config.average, config.clip_by)
+        given = config.weight_decay, config.clip_norm, config.average, config.clip_by
+        optimizer = AdamW(rate, *given, epsilon=config.epsilon)
         model.compile(optimizer, self.recipe.loss(config), jit_compile=config.jit)
         optimizer.build(model.trainable_variables)
         return model

@@ -86,11 +86,12 @@ def corpus(model, source, encode):
     return likely, sizes, unknown
 
 
-@functools.lru_cache(1)  # so that a graph is made once for all epochs
+@functools.lru_cache(1)  # one graph for all epochs
 def _walker(model):
-    speaker = Speaker(model)
+    speaker, numbers = Speaker(model), tf.TensorSpec([None, None], tf.int32)
+    kept = tf.nest.map_structure(lambda s: tf.TensorSpec([None, *s.shape[1:]], s.dtype), speaker.begin(1))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[numbers, numbers, kept])
     def walk(before, following, states):
         return score(speaker, before, following, states)
 

@@ -1,5 +1,6 @@
 """New pieces of music: rolls drawn frame by frame, performances event by event, and what is told and shown of them."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -47,6 +48,7 @@ def frames(speaker, prompts, seed, length, temperature=1.0):
     return tf.transpose(written.stack(), (1, 0, 2)), likely
 
 
+@functools.lru_cache(1)  # so that it is traced once for a run
 def writer(responder):
     """The function of a SavedModel's signature `generate` of a run of frames.
 

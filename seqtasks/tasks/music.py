@@ -9,8 +9,8 @@ from seqtasks.tasks.task import Task
 class FrameModelling(Task):
     """The likelihood of a piano roll; the model gives the log-likelihood of each frame, of all 88 keys together.
 
-    Of the features it needs `following`, rolls (batch, time, 88), and `frames`, how many each has. Empty frames count as
-    any other; the first is foretold from nothing. The answer is `{"nll", "frames", "log_probability"}`.
+    Of the features it needs `following`, rolls (batch, time, 88), and `frames`, how many each has. Empty frames count
+    as any other; the first is foretold from nothing. The answer is `{"nll", "frames", "log_probability"}`.
 
     Example:
         >>> row = {"log_probability": np.array(-16.0), "frames": np.array(2)}
