@@ -8,8 +8,8 @@ import importlib
 
 __version__ = "0.1.0"
 _ROOMS = (
-    "baselines", "cells", "crf", "ctc", "data", "decoding", "distribute", "dna", "engine", "errors", "export", "highlights",
-    "language", "layers", "losses", "metrics", "models", "music", "ngrams", "optimizers", "tasks",
+    "baselines", "cells", "crf", "ctc", "data", "decoding", "distribute", "dna", "engine", "errors", "export",
+    "highlights", "language", "layers", "losses", "metrics", "models", "music", "ngrams", "optimizers", "tasks",
 )  # fmt: skip
 _FUNCTIONS = {
     "train": "engine.training",

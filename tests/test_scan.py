@@ -45,7 +45,7 @@ def same(ones, others, tolerance=1e-10):
 @pytest.mark.parametrize("rows", [7, None])
 @pytest.mark.parametrize("name", ["lstm", "gru", "layer_norm_gru"])
 def test_a_batch_in_lanes_gives_the_numbers_of_the_whole(name, rows, layer, rng, monkeypatch):
-    monkeypatch.setattr(rnn.os, "cpu_count", lambda: 6)
+    monkeypatch.setattr(rnn, "CORES", 6)
     monkeypatch.setattr(rnn, "LANE", UNITS)
     count, seen = 2 if layer is Bidirectional else 1, []
     made = (cells.make(name, UNITS, dtype="float64") for _ in range(count))

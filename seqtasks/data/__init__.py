@@ -3,9 +3,9 @@
 import importlib
 
 _ROOMS = (
-    "bases", "bed", "dates", "digits", "dna", "events", "frames", "genome", "midi", "notes", "parallel", "pieces", "pipeline", "records",
-    "prose", "rolls", "segmenter", "sources", "splits", "stream", "subwords", "tags", "text", "tokenizer", "tokens",
-    "tunes", "vectors", "video", "vocabulary",
+    "bases", "bed", "dates", "digits", "dna", "events", "frames", "genome", "midi", "notes", "parallel", "pieces",
+    "pipeline", "prose", "records", "rolls", "segmenter", "sources", "splits", "stream", "subwords", "tags", "text",
+    "tokenizer", "tokens", "tunes", "vectors", "video", "vocabulary",
 )  # fmt: skip
 __all__ = list(_ROOMS)
 

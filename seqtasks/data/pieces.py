@@ -258,7 +258,8 @@ def _open_json(path, split, options):
     def read():
         found = _json(path) if split is None else _json(path)[split]
         if not isinstance(found, list):
-            raise UserError(f"no list of pieces in {split}", where=path, remedy="a piece is a list of steps")
+            remedy = "write a list of pieces, each a list of steps"
+            raise UserError(f"no list of pieces in {split}", where=path, remedy=remedy)
         for number, steps in enumerate(found, 1):
             where = f"{path}: piece {number}{f' of {split}' if split else ''}"
             yield Example(_frames(steps, where), "", where)

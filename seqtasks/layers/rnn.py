@@ -9,9 +9,8 @@ from keras import ops
 from seqtasks.cells import RNNCell
 from seqtasks.layers.scan import Recurrence, scan
 
-CORES = (
-    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-)  # that this process may use
+# that this process may use
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 LANE = 4096  # units times rows that make a part of a batch worth a core of its own (see benchmarks/layers.py)
 
 
