@@ -184,7 +184,7 @@ def problems(draw):
 
 
 @pytest.mark.parametrize("cell", MAKERS_AND_FOREIGN)
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(problems(), st.booleans(), st.booleans())
 def test_backpropagation_equals_automatic_differentiation(cell, problem, go_backwards, return_sequences):
     batch, time, features, units, mask, rng = problem
@@ -205,7 +205,7 @@ def test_backpropagation_equals_automatic_differentiation(cell, problem, go_back
 
 
 @every_cell
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(problems())
 def test_backpropagation_in_both_directions_at_once(cell, problem):
     batch, time, features, units, mask, rng = problem
@@ -223,7 +223,7 @@ def test_backpropagation_in_both_directions_at_once(cell, problem):
 
 
 @every_cell
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(st.lists(st.integers(0, TIME), min_size=1, max_size=4), st.integers(1, 5), st.integers(0, 2**32 - 1))
 def test_padding_changes_no_answer(cell, lengths, more, seed):
     rng = np.random.default_rng(seed)

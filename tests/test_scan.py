@@ -181,7 +181,7 @@ def derivatives(function, given, upstream):
     return [outputs, *tape.gradient(loss, given)]
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=3), st.booleans(), st.integers(0, 2**32 - 1))
 def test_affine_and_its_gradients(leading, biased, seed):
     rng = np.random.default_rng(seed)
@@ -193,7 +193,7 @@ def test_affine_and_its_gradients(leading, biased, seed):
     same(derivatives(affine, given, upstream), derivatives(plain, given, upstream))
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=2), st.booleans(), st.integers(0, 2**32 - 1))
 def test_normalise_and_its_gradients(leading, offset, seed):
     rng = np.random.default_rng(seed)

@@ -104,6 +104,7 @@ def test_subwords_are_those_of_sentencepiece_for_any_vocabulary(kind, vocabulary
     assert encoded(segmenter, " ".join(words)) == [sum((expected.encode(word) for word in words), [])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SUBWORDS)
 def test_real_sentences_are_cut_as_by_sentencepiece_learnt_and_applied_fast(kind, data_folder):
     lines = (data_folder / "translation/multi30k-en-de/train.de").read_text("utf-8").split("\n")[:-1]
