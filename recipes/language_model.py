@@ -79,11 +79,7 @@ def build(config, assets):
         embedding = keras.layers.Embedding(size, config.dimension, name="embedding")
         head = st.layers.AdaptiveSoftmax(size, st.layers.AdaptiveSoftmax.cutoffs_for(size), name="softmax")
     else:
-        embedding = st.layers.TokenEmbedding(size, config.dimension, name="embedding")
-
-        def head(vectors, following):
-            return embedding(vectors, reverse=True, following=following)
-
+        embedding = head = st.layers.TokenEmbedding(size, config.dimension, name="embedding")
     few = size <= config.batch_size * config.segment and config.softmax == "full"
     return st.models.language_model(
         previous,

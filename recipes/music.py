@@ -78,11 +78,8 @@ def build(config, assets):
     dropout = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")
     if config.representation == "events":
         previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("previous", "following"))
-        embedding = st.layers.TokenEmbedding(len(assets["tokens"]), config.dimension, name="embedding")
+        embedding = head = st.layers.TokenEmbedding(len(assets["tokens"]), config.dimension, name="embedding")
         embedded, size, rows = dropout(embedding(previous)), config.dimension, config.batch_size
-
-        def head(vectors, following):
-            return embedding(vectors, reverse=True, following=following)
     else:
         keys = st.data.rolls.KEYS
         previous, following = (keras.Input((None, keys), name=name) for name in ("previous", "following"))
@@ -176,6 +173,7 @@ RECIPE = Recipe(
     illustrate=lambda responder, examples: st.music.writing.illustrate(responder, examples),
     generate=lambda responder, *asked: st.music.writing.answers(responder, *asked),
     deliver=lambda config, answer, path: st.music.writing.deliver(config, answer, path),
+    delivers=(".mid", ".wav"),
     checks=lambda responder, train: st.music.writing.checks(responder, train),
     signatures=signatures,
     scores=True,

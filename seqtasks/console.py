@@ -138,5 +138,7 @@ def load_tensorflow():
 
 def check_folder(path):
     """Raise `UserError` if there is no folder that an output could be written to."""
+    if Path(path).is_dir():
+        raise UserError("is a folder", where=path, remedy="give --output the name of a file")
     if not Path(path).parent.is_dir():
         raise UserError("no such folder", where=Path(path).parent, remedy="make it, or take another --output")

@@ -80,7 +80,7 @@ def novel_texts(responder, examples):
     shown = []
     for prompt in ["", start] if start else [""]:
         for heat in TEMPERATURES:
-            (answer,) = generation.answers(responder, prompt, Ask(length=WRITTEN, temperature=heat))
+            (answer,) = generation.answers(responder, prompt, Ask(length=WRITTEN, temperature=heat), warned=False)
             begun = f"<b>{html.escape(prompt)}</b>" if answer["text"].startswith(prompt) else ""
             text = html.escape(answer["text"][len(prompt) if begun else 0 :])
             style = "white-space:pre-wrap;overflow-wrap:anywhere"

@@ -18,6 +18,8 @@ SMALL = {"epochs": 2, "filters": 8, "units": 4, "batch_size": 16}
 PLACES = {"linear": True, "positions": 64}
 SEQUENCES = ["TTGACAGCTAGCTCAGTCCTAGGTATAATGCTAGC", "acgurynACGT", "A", "GC" * 300]
 
+CLOSE = 1e-3  # of posteriors: the path sums of a CRF reach thousands over 600 steps, where float32 resolves 1e-4
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
@@ -56,7 +58,7 @@ def test_answers_do_not_depend_on_their_neighbours_nor_on_case_and_u(run, tagged
         for sequence, together in zip(SEQUENCES, made.predict(SEQUENCES), strict=True):
             (alone,) = made.predict([sequence])
             (other,) = made.predict([sequence.lower().replace("t", "u")])
-            np.testing.assert_allclose(of(alone), of(together), atol=1e-5)
+            np.testing.assert_allclose(of(alone), of(together), atol=CLOSE)
             np.testing.assert_allclose(of(alone), of(other), atol=1e-6)
 
 
@@ -177,7 +179,7 @@ def test_the_export_answers_alike_where_only_tensorflow_is(task, run, tagged, tm
     assert done.returncode == 0, done.stderr
     served, decoded = json.loads(done.stdout), made.responder.respond(SEQUENCES)
     np.testing.assert_array_equal(np.array(served["label"]), decoded["label"].astype(str))
-    np.testing.assert_allclose(served["score"], decoded["score"], atol=1e-5)
+    np.testing.assert_allclose(served["score"], decoded["score"], atol=1e-5 if task == "classify" else CLOSE)
 
 
 @pytest.mark.parametrize("fields", [{}, {"task": "tag"}])

@@ -162,7 +162,8 @@ def test_a_model_is_measured_beside_the_translation_memory():
     said = ["ein großer Hund da", "zwei Männer und mehr"]
     test = Source(lambda: iter(held), "test.tsv")
     decoded = {"translation": np.array([text.encode() for text in said], object)}
-    responder = SimpleNamespace(task=TASK, assets=ASSETS, stream=lambda source: [(list(source), decoded)])
+    recipe = SimpleNamespace(stream=lambda responder, source: [(list(source), decoded)])
+    responder = SimpleNamespace(task=TASK, assets=ASSETS, recipe=recipe)
     figures, evidence, mistakes = evaluation.evaluate(responder, test)
     references = [e.target for e in held]
     assert figures["bleu"] == by_sacrebleu(references, said)["bleu"]

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.data.sources import Source
+from seqtasks.errors import UserError
 
 CHUNK = 512
 BEGIN, END = 2, 3  # numbers of a segmenter
@@ -52,6 +53,8 @@ class Segments:
 
     def __post_init__(self):
         self.stream, self.sizes = numbers(self.source, self.encode)
+        if not len(self.stream):
+            raise UserError("no tokens in it", where=self.source.name, remedy="give a text with words")
 
     def __len__(self):
         return max(1, -(-len(self.stream) // (self.lanes * self.length)))

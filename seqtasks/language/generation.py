@@ -159,7 +159,7 @@ def writer(responder, forbidden=UNWRITTEN):
     return written
 
 
-def answers(responder, prompt, ask, shown=0):
+def answers(responder, prompt, ask, shown=0, warned=True):
     """What `seqtasks generate` tells: `ask.num` dicts, each with `text` and `log_probability`.
 
     Args:
@@ -167,11 +167,12 @@ def answers(responder, prompt, ask, shown=0):
         prompt: what each text begins with.
         ask: `seqtasks.language.Ask`.
         shown: how many of the likeliest tokens are told of every step, in `steps`; 0 tells none.
+        warned: whether a log line names what in the prompt the model has never seen.
     """
     segmenter, write = responder.assets["tokens"], writer(responder)
     prompt = prompt.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     unseen = unknown(segmenter, prompt)
-    if unseen:
+    if unseen and warned:
         log.warning("the prompt has what the model has never seen, read as unknown: %s", ", ".join(map(repr, unseen)))
     asked = {"length": tf.int32, "temperature": tf.float32, "top_k": tf.int32, "top_p": tf.float32}
     options = [tf.constant(getattr(ask, name), kind) for name, kind in asked.items()]

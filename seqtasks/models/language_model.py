@@ -22,7 +22,8 @@ def language_model(
         embedded: Keras tensor (batch, time, features) of `previous` alone, step by step; or, of tokens, all their
             vectors (tokens, features).
         following: Keras input, each step itself, (batch, time, ...).
-        head: `head(vectors, following) -> log-likelihoods (batch, time)` of Keras tensors.
+        head: `head(vectors, following) -> log-likelihoods (batch, time)` of Keras tensors; or the `TokenEmbedding` that
+            embeds the tokens, which then scores them too.
         cell, units, layers: of the recurrences.
         dropout: rate of the outputs of every recurrence.
         residual: whether a recurrence adds its input to its output, where their sizes agree.
@@ -38,8 +39,7 @@ def language_model(
         >>> from seqtasks.layers import TokenEmbedding
         >>> previous, following = (keras.Input((None,), dtype="int32", name=n) for n in ("previous", "following"))
         >>> tokens = TokenEmbedding(9, 4)
-        >>> head = lambda vectors, following: tokens(vectors, reverse=True, following=following)
-        >>> language_model(previous, tokens(previous), following, head, "gru", units=4).output_shape
+        >>> language_model(previous, tokens(previous), following, tokens, "gru", units=4).output_shape
         (None, None)
 
     References:
@@ -58,8 +58,14 @@ def language_model(
         x, table = outputs, None
     if size not in (None, x.shape[-1]):
         x = keras.layers.Dense(size, name="readout")(x)
-    likely = turn(head(x, turn(following)))
+    likely = turn(_scored(head, x, turn(following)))
     return keras.Model({"previous": previous, "following": following}, likely, name="language_model")
+
+
+def _scored(head, vectors, following):
+    if isinstance(head, TokenEmbedding):
+        return head(vectors, reverse=True, following=following)
+    return head(vectors, following)
 
 
 class Speaker:
@@ -72,8 +78,7 @@ class Speaker:
         >>> from seqtasks.layers import TokenEmbedding
         >>> previous, following = (keras.Input((None,), dtype="int32", name=n) for n in ("previous", "following"))
         >>> tokens = TokenEmbedding(9, 4)
-        >>> head = lambda vectors, following: tokens(vectors, reverse=True, following=following)
-        >>> speaker = Speaker(language_model(previous, tokens(previous), following, head, "gru", units=4))
+        >>> speaker = Speaker(language_model(previous, tokens(previous), following, tokens, "gru", units=4))
         >>> vectors, states = speaker.step(tf.constant([2, 2]), speaker.begin(2))
         >>> vectors.shape, [[state.shape for state in layer] for layer in states]
         (TensorShape([2, 4]), [[TensorShape([2, 4])]])
@@ -123,9 +128,7 @@ class Speaker:
 
     def score(self, vectors, following):
         """Log-likelihoods of what follows, of vectors that `run` or `step` gave."""
-        if isinstance(self.head, TokenEmbedding):
-            return self.head(vectors, reverse=True, following=following)
-        return self.head(vectors, following)
+        return _scored(self.head, vectors, following)
 
     def logits(self, vectors):
         """Of a model of tokens, float32 (..., tokens)."""
