@@ -123,6 +123,10 @@ def _predict(arguments):
     with _results(parsed.output) as output:
         if parsed.window is not None:
             _scan(run, parsed, texts, output)
+        elif run.recipe.live and parsed.rest == ["-"]:
+            for answer in run.live(sys.stdin.buffer):
+                output.write(json.dumps(answer, ensure_ascii=False) + "\n")
+                output.flush()
         else:
             where = f"{parsed.input}:" if parsed.input and not parsed.rest else "input "
             for answer in run.answers(texts, parsed.tokens, where):
@@ -170,15 +174,32 @@ def _generate(arguments):
     asked = {f.name: console.number(f.type, f.name, given[f.name]) for f in fields if f.name in given}
     found = run.generate(parsed.prompt or "", console.number(int, "show", parsed.show or "0"), **asked)
     path = Path(parsed.output or "")
-    if parsed.output and path.suffix and run.recipe.deliver and path.suffix not in (".json", ".jsonl"):
+    if parsed.output and run.recipe.deliver and path.suffix not in ("", ".json", ".jsonl"):
+        if path.suffix not in run.recipe.delivers:
+            remedy = f"end it in {', '.join(run.recipe.delivers)} or .jsonl"
+            raise UserError(f"unknown format {path.suffix!r}", where=path, remedy=remedy)
         console.check_folder(path)
-        for number, answer in enumerate(found, 1):
-            numbered = path if asked.get("num", 1) == 1 else path.with_stem(f"{path.stem}-{number}")
-            console.show({"file": str(run.recipe.deliver(run.config, answer, numbered))})
+        _deliver(run, found, path, asked.get("num", 1))
         return
     with _results(parsed.output) as output:
         for answer in found:
             output.write(json.dumps(answer, ensure_ascii=False) + "\n")
+
+
+def _deliver(run, answers, path, count):
+    """Write each answer as a file; one that cannot be is told, and is a mistake where it is the last hope."""
+    written, fault = 0, None
+    for number, answer in enumerate(answers, 1):
+        numbered = path if count == 1 else path.with_stem(f"{path.stem}-{number}")
+        try:
+            console.show({"file": str(run.recipe.deliver(run.config, answer, numbered))})
+            written += 1
+        except UserError as error:
+            fault = error
+            if count > 1:
+                console.show({"error": str(error)})
+    if fault and not written:
+        raise fault
 
 
 @contextlib.contextmanager
@@ -229,20 +250,27 @@ def _open(directory):
 
 
 _TOLD = {
-    "--beam_width": "translation: hypotheses that beam search keeps at each step; 1 is greedy",
+    "--beam_width": "translation, speech: hypotheses that beam search keeps at each step; 1 is greedy",
     "--n_best": "translation: hypotheses that are told",
     "--length_penalty": "translation: exponent of the length by which log-probabilities are divided",
     "--coverage_penalty": "translation: weight of the places of the source that were not looked at",
     "--no_repeat_ngram": "translation: tokens in a row that are not written twice",
     "--max_characters": "translation: of a sentence; longer ones are refused",
+    "--every": "video: seconds of a video that get an answer each",
+    "--language_model": "speech: a run of language_model, of characters, that has a say in what was said",
+    "--language_weight": "speech: how much of a say",
+    "--bonus": "speech: what each character is worth against the language model's liking for few",
 }
+_KINDS = {"language_model": str} | dict.fromkeys(
+    ("length_penalty", "coverage_penalty", "every", "language_weight", "bonus"), float
+)
 
 
 def _told(parsed):
     """The run, with what decides about its answers told anew."""
-    run, kinds = _open(parsed.run), {"length_penalty": float, "coverage_penalty": float}
+    run = _open(parsed.run)
     given = ((name[2:], getattr(parsed, name[2:])) for name in _TOLD)
-    return run.told(**{n: console.number(kinds.get(n, int), n, text) for n, text in given if text is not None})
+    return run.told(**{n: console.number(_KINDS.get(n, int), n, text) for n, text in given if text is not None})
 
 
 def _options(recipe, prog, arguments, flags, run=False, freeze=False):
@@ -280,7 +308,7 @@ def _options(recipe, prog, arguments, flags, run=False, freeze=False):
 def _summary(run):
     metrics = run.metrics
     name = metrics["metric"]
-    told = (*run.recipe.task(run.config).metrics, f"{name}_interval", "examples")
+    told = (*run.recipe.task(run.config).metrics, f"{name}_interval", "examples", "unknown_rate")
     return {
         "run": str(run.directory),
         "recipe": run.recipe.name,

@@ -23,8 +23,13 @@ class Served(tf.Module):
         self.tables = [asset.tables for asset in responder.assets.values()]
         labels = responder.assets.get("labels")
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
-        def serve(inputs):
+        medium, config = responder.recipe.medium, responder.config
+        raw = medium.raw(config) if medium else {"inputs": tf.TensorSpec([None], tf.string)}
+        given = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in raw.items()]
+
+        @tf.function(input_signature=given)
+        def serve(*tensors):
+            inputs = medium.inputs(config, **dict(zip(raw, tensors, strict=True))) if medium else tensors[0]
             features = {name: pad(f, 1) for name, f in responder.encode(inputs).items()}
             with exporting():
                 answers = responder.decode(features)
@@ -34,6 +39,7 @@ class Served(tf.Module):
         if responder.recipe.signatures:
             functions |= responder.recipe.signatures(responder)
         self.names = tuple(functions)
+        self.captured = [f.get_concrete_function().variables for f in functions.values()] if medium else []
         for name, function in functions.items():
             setattr(self, name, function)
 
@@ -41,7 +47,8 @@ class Served(tf.Module):
 def export(responder, directory, overwrite=False):
     """Write a SavedModel.
 
-    `serving_default` takes `inputs`, a batch of raw strings, and gives `label` (string), `score`, `scores` (batch,
+    `serving_default` takes `inputs`, a batch of raw strings (or, of recipes whose inputs are files, arrays of frames or
+    sound under the names that the README gives), and gives `label` (string), `score`, `scores` (batch,
     classes), `truncated` (whether a text was longer than `max_length`) and `labels`, the names of the classes. Models
     that tell how likely a text is give that under the name `score` too; those that write have `generate`.
 

@@ -1,6 +1,7 @@
 """What a recipe is: one declarative value that an engine can train, measure, serve and export."""
 
 import dataclasses
+import functools
 import importlib.metadata
 import importlib.util
 import inspect
@@ -53,6 +54,24 @@ class Asked(NamedTuple):
     told: dict
 
 
+class Medium(NamedTuple):
+    """Inputs that are files, named by their paths; without it inputs are texts.
+
+    Args:
+        read: `read(config, path) -> array` of one input; raises `UserError` where the file is faulty.
+        spec: `spec(config) -> tf.TensorSpec` of such an array; a first axis of unknown length makes batches ragged.
+        raw: `raw(config) -> {name: tf.TensorSpec}`, the batch that an exported model takes.
+        inputs: `inputs(config, **raw) -> inputs`, what `encode` takes, from such a batch, in the graph.
+        fits: None, or `fits(config, target, array)`, raises `UserError` where a target cannot be learnt from its input.
+    """
+
+    read: Callable
+    spec: Callable
+    raw: Callable
+    inputs: Callable
+    fits: Callable | None = None
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """An application. Functions take `(config, assets, ...)`; `assets` are the vocabularies learnt from train.
@@ -71,6 +90,7 @@ class Recipe:
         encode: `encode(config, assets, inputs) -> {name: tensor}` over a vector of raw inputs, in the graph. The model
             takes those that bear its inputs' names; the others go to `decode`.
         build: `build(config, assets) -> keras.Model`, functional.
+        medium: how inputs that are files are read; None where they are texts.
         write: `write(config, model, features) -> outputs`, the decoding loop of a model that writes, in the graph; None
             where the model itself gives what the task decodes.
         task: `task(config) -> seqtasks.tasks.Task`: how targets become numbers, outputs answers, and both figures.
@@ -93,6 +113,7 @@ class Recipe:
         asked: `asked(config, text, tokens) -> iterable of Asked`: what an INPUT of `seqtasks predict` stands for;
             `tokens` is whether it has been tokenised. None takes the text itself.
         tokens: whether inputs may have been tokenised (`predict --tokens`).
+        live: `live(responder, file) -> iterable of answers` to a stream of bytes, `seqtasks predict RUN -`.
         scan: `scan(responder, path, window, stride, threshold, label) -> iterable of Hit`, `predict --window`.
         explain: `explain(responder, raw input) -> rows`, `seqtasks explain`.
         generate: `generate(responder, prompt, ask, shown) -> iterable of answers`, `seqtasks generate`; `ask` is a
@@ -101,7 +122,8 @@ class Recipe:
             from, told by `evaluate` as `written`; None where there is nothing to compare.
         scores: whether `predict` tells how likely an input is, `seqtasks score`.
         signatures: `signatures(responder) -> {name: tf.function}` that an export has beside `serving_default`.
-        deliver: `deliver(config, answer, path)`: write an answer of `generate` as a file of another format (`.mid`).
+        deliver: `deliver(config, answer, path)`: write an answer of `generate` as a file of another format.
+        delivers: the suffixes of such files (`.mid`).
     """
 
     name: str
@@ -119,6 +141,7 @@ class Recipe:
     loss: Callable
     default_metric: str
     baselines: Callable
+    medium: Medium | None = None
     write: Callable | None = None
     segments: Callable | None = None
     stream: Callable | None = None
@@ -130,6 +153,7 @@ class Recipe:
     told_anew: tuple[str, ...] = ()
     asked: Callable | None = None
     tokens: bool = False
+    live: Callable | None = None
     scan: Callable | None = None
     explain: Callable | None = None
     generate: Callable | None = None
@@ -137,6 +161,16 @@ class Recipe:
     scores: bool = False
     signatures: Callable | None = None
     deliver: Callable | None = None
+    delivers: tuple[str, ...] = ()
+
+    def reader(self, config):
+        """What reads the inputs, a `seqtasks.data.media.Reader`; None where they are texts."""
+        if self.medium is None:
+            return None
+        from seqtasks.data.media import Reader
+
+        read = functools.partial(self.medium.read, config)
+        return Reader(read, self.medium.spec(config), config.cache_mb * 2**20)
 
     def metric(self, config):
         """The name of the metric that chooses the best epoch, and whether more of it is better."""

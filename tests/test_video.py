@@ -2,8 +2,6 @@
 
 import contextlib
 import itertools
-import threading
-import warnings
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtasks.data import frames, video
+from seqtasks.data import frames
 from seqtasks.data.digits import MOTIONS, _draw, _phases, moving
-from seqtasks.data.sources import Example, Source
+from seqtasks.data.sources import Example
 from seqtasks.data.splits import part
-from seqtasks.data.video import Options, clips, decoded, load_splits, open_clips, open_tfds, read
+from seqtasks.data.video import Options, clips, load_splits, open_clips, open_tfds, read
 from seqtasks.errors import UserError
 
 av = pytest.importorskip("av")
@@ -354,59 +352,13 @@ def test_splits_by_the_hash_of_what_was_recorded(tmp_path):
     assert sum(map(len, found["a"].values())) == 60
 
 
-def listed(paths, name="memory"):
-    examples = [Example(str(path), "", n) for n, path in enumerate(paths, 1)]
-    return Source(lambda: iter(examples), name)
-
-
-@pytest.mark.parametrize("workers", [1, 3, None])
-def test_clips_decoded_by_threads_come_in_order(tmp_path, two_seconds, workers):
-    paths = [two_seconds if n % 3 == 0 else saved(tmp_path, np.stack(grey(25))[n:], f"{n}.npy") for n in range(12)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = list(decoded(listed(paths), Options(3, 16), workers))
-    assert [example.input for example, _ in found] == list(map(str, paths))
-    for path, (_, shown) in zip(paths, found, strict=True):
-        np.testing.assert_array_equal(shown, read(path, Options(3, 16)))
-
-
-def test_clips_are_decoded_side_by_side_and_not_far_ahead(two_seconds, monkeypatch):
-    begun, meet = [], threading.Barrier(3)
-
-    def reading(path, options):
-        begun.append(path)
-        meet.wait(timeout=10)  # broken, unless three threads read at once
-        return np.zeros(1)
-
-    monkeypatch.setattr(video, "read", reading)
-    found = decoded(listed([two_seconds] * 30), Options(), 3)
-    next(found)
-    assert len(begun) <= 1 + 2 * 3
-    assert len(list(found)) == 29
-
-
-def test_faulty_clips_are_left_out_and_told(tmp_path):
-    good = [saved(tmp_path, np.stack(grey(4)), f"{n}.npy") for n in range(2)]
-    bad = [text(tmp_path / f"bad{n}.npy", "no array") for n in range(6)]
-    with pytest.warns(UserWarning) as told:
-        found = list(decoded(listed([bad[0], good[0], *bad[1:], good[1]], str(tmp_path)), Options(4, 16), 2))
-    assert [Path(example.input) for example, _ in found] == good and len(told) == 1
-    message = str(told[0].message)
-    assert message.startswith(f"{tmp_path}: 6 of 8 clips left out: bad0.npy: no array (") and message.endswith("), ...")
-    assert message.count("no array") == 5
-    with pytest.raises(
-        UserError, match=f"^{tmp_path}: none of 1 clips can be read: bad0.npy: no array .*; give videos that"
-    ):
-        list(decoded(listed(bad[:1], str(tmp_path))))
-
-
 def test_what_is_missing_is_no_fault_of_the_clips(two_seconds, monkeypatch):
     def missing(package, extra):
         raise UserError(f"the package {package} is missing", remedy=f"pip install 'seqtasks[{extra}]'")
 
-    monkeypatch.setattr(video, "needs", missing)
+    monkeypatch.setattr("seqtasks.data.frames.needs", missing)
     with pytest.raises(UserError, match="^the package av is missing; pip install 'seqtasks.video.'"):
-        list(decoded(listed([two_seconds])))
+        read(two_seconds)
 
 
 def test_tensorflow_datasets(tmp_path):
@@ -444,8 +396,8 @@ def test_tensorflow_datasets(tmp_path):
 def test_real_clips(data_folder):
     splits = load_splits(data_folder / "video" / "fights")
     assert [len(list(source)) for _, source in splits] == [210, 30, 60]
-    few = Source(lambda: itertools.islice(splits.test, 0, None, 12), splits.test.name)
-    for _, shown in decoded(few, Options(8, 32), 1):
+    for example in itertools.islice(splits.test, 0, None, 12):
+        shown = read(example.input, Options(8, 32))
         assert shown.shape == (8, 32, 32, 3) and 10 < shown.mean() < 245 and shown.std() > 10
 
 

@@ -3,9 +3,10 @@
 import importlib
 
 _ROOMS = (
-    "bases", "bed", "dates", "digits", "dna", "events", "frames", "genome", "midi", "notes", "parallel", "pieces",
-    "pipeline", "prose", "records", "rolls", "segmenter", "sources", "splits", "stream", "subwords", "tags", "text",
-    "tokenizer", "tokens", "tunes", "vectors", "video", "vocabulary",
+    "audio", "bases", "bed", "dates", "digits", "dna", "events", "frames", "genome", "media", "midi", "morse",
+    "notes", "parallel", "pieces", "pipeline", "prose", "records", "rolls", "segmenter", "sources", "speech",
+    "splits", "stream", "subwords", "tags", "text", "tokenizer", "tokens", "transcripts", "tunes", "vectors", "video",
+    "vocabulary",
 )  # fmt: skip
 __all__ = list(_ROOMS)
 

@@ -4,13 +4,14 @@
 2. shuffle    in a buffer, by a seed of (seed, epoch); skipped when evaluating
 3. shard      every n-th row, for one of several workers
 4. skip       the pools before the step to start from
-5. pool       many batches' worth of rows
-6. encode     the whole pool at once, in the graph: the same function as in the exported model; and, where training
+5. read       inputs that are files, in parallel
+6. pool       many batches' worth of rows
+7. encode     the whole pool at once, in the graph: the same function as in the exported model; and, where training
               has a recipe vary its examples, that
-7. bucket     the pool sorted by length and cut into batches, of equal numbers of rows or of about equal numbers of
+8. bucket     the pool sorted by length and cut into batches, of equal numbers of rows or of about equal numbers of
               tokens; each padded to the next boundary
-8. skip       the batches of the pool before the step to start from
-9. prefetch   the cardinality stated
+9. skip       the batches of the pool before the step to start from
+10. prefetch  the cardinality stated
 """
 
 import itertools
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from seqtasks.data.media import POOL, Reader
 from seqtasks.data.sources import Held, Source
 
 CHUNK = 512
@@ -53,6 +55,7 @@ class Batches:
         replicas: with `by_tokens` the number of rows is filled up to a multiple of it.
         predicts: the feature that is the target as well; "" where targets are encoded.
         augment: None, or `augment(features, seed) -> features`, for batches that are shuffled.
+        reader: the `seqtasks.data.media.Reader` of inputs that are files; None where they are texts.
 
     Example:
         >>> from seqtasks.data.sources import Example
@@ -75,11 +78,17 @@ class Batches:
     replicas: int = 1
     predicts: str = ""
     augment: Callable | None = None
+    reader: Reader | None = None
 
     def __post_init__(self):
         # traced once, not once an epoch
         self._encode = tf.function(self._encode_pool)
         self._cut = tf.function(self._cut_pool)
+
+    @property
+    def pool_size(self):
+        """Rows of a pool, a whole number of batches."""
+        return self.batch_size * (max(1, POOL // self.batch_size) if self.reader else POOL_BATCHES)
 
     def __len__(self):
         index, number = self.shard
@@ -112,9 +121,10 @@ class Batches:
             rows = rows.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
         if self.shard[1] > 1:
             rows = rows.shard(self.shard[1], self.shard[0])
-        pools, batches = divmod(start, POOL_BATCHES)
-        pool_size = POOL_BATCHES * self.batch_size
-        rows = rows.skip(pools * pool_size).batch(pool_size).enumerate(pools)
+        pools, batches = divmod(start, self.pool_size // self.batch_size)
+        rows = rows.skip(pools * self.pool_size)
+        rows = self.reader.pooled(rows, self.pool_size) if self.reader else rows.batch(self.pool_size)
+        rows = rows.enumerate(pools)
         order, shuffled = tf.constant(order, tf.int64), seed is not None
         encode = lambda number, rows: self._encode(number, rows, order, varied=shuffled)  # noqa: E731
         encoded = rows.map(encode, num_parallel_calls=POOLS_AT_ONCE, deterministic=True)
@@ -127,7 +137,7 @@ class Batches:
 
     def _encode_pool(self, number, rows, seed, varied):
         inputs, targets = rows
-        features, size = self.encode(inputs), tf.shape(inputs, tf.int64)[0]
+        features, size = self.encode(inputs), tf.size(targets, tf.int64)
         if varied and self.augment:
             features = self.augment(features, tf.stack([seed, number]))
         targets = features.pop(self.predicts) if self.predicts else self.encode_target(targets)
@@ -161,7 +171,7 @@ class Batches:
             places = tf.pad(places, [[0, rows - real]], constant_values=places[-1])
             places = tf.ensure_shape(places, [None if self.by_tokens else self.batch_size])
             weight = tf.cast(tf.range(rows) < real, tf.float32)
-            index = number * POOL_BATCHES * self.batch_size + tf.cast(places, tf.int64)
+            index = number * self.pool_size + tf.cast(places, tf.int64)
             longest = [tf.reduce_max(tf.gather(found, places)) for _, found in sequences.values()]
             longest = tf.maximum(tf.reduce_max(tf.stack([*longest, 1])), 1)
             cut = -(-longest // self.boundary) * self.boundary

@@ -4,22 +4,22 @@ The input of an example is the path of a clip, a video or an array of frames (`.
 """
 
 import csv
+import functools
 import hashlib
 import itertools
 import math
 import os
 import re
 import warnings
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from seqtasks.data.digits import MOTIONS, TENTHS, moving
 from seqtasks.data.frames import broken, check_file, check_sides, fit, middles, on_screen, opened, span
 from seqtasks.data.sources import TABLES, Columns, Example, Source, open_source, suffix_of
-from seqtasks.data.splits import TEST, VALIDATION, Formats, find_splits, part
+from seqtasks.data.splits import TEST, VALIDATION, Formats, Splits, find_splits, part
 from seqtasks.errors import UserError, needs
 
 ARRAY = ".npy"
@@ -27,6 +27,9 @@ VIDEOS = (".mp4", ".avi", ".mov", ".webm", ".mkv", ".gif")
 CLIPS = (*VIDEOS, ARRAY)
 PATH_NAMES = ("path", "file", "filename", "video", "clip", "video_path", "clip_path", "file_name", "name")
 NAMED = 5  # clips that a warning names
+DIGITS = {"train": 2048, "validation": 256, "test": 512}  # clips of the built-in data set
+DRAWN = re.compile(r"digits:(train|validation|test):([0-9]{1,9})")
+DRAWN_TOGETHER = 64  # of them
 CUT = re.compile(r"_c[0-9]+$")  # at the end of names in UCF-101: which cut of one recording it is
 
 
@@ -57,10 +60,13 @@ def load_splits(data, options=Options(), train=None, valid=None, test=None):
 
     Args:
         data: a folder with `train`, `valid` and `test`, which are tables or folders with a sub-folder per class; one
-            such table or folder; or `tfds:ucf101`.
+            such table or folder; `tfds:ucf101`; or `digits`, moving digits that are drawn when they are read
+            (`seqtasks.data.digits.moving`).
         options: see `Options`.
         train, valid, test: paths that take the place of what `data` holds.
     """
+    if str(data) == "digits" and not (train or valid or test):
+        return Splits(*map(_open_digits, DIGITS))
     return find_splits(data, options, train, valid, test, FORMATS)
 
 
@@ -131,7 +137,8 @@ def read(path, options=Options()):
     aspect kept (that of its pixels too) and turned upright, and the middle of its longer side is taken.
 
     Args:
-        path: a video, or an array of frames (`.npy`), uint8 (time, height, width, 3).
+        path: a video; an array of frames (`.npy`), uint8 (time, height, width, 3); or a moving digit by its number,
+            `digits:SPLIT:NUMBER`.
         options: see `Options`.
 
     Returns:
@@ -148,6 +155,9 @@ def read(path, options=Options()):
         >>> read(path, Options(frames=3, size=4))[:, 0, 0, 0].tolist()
         [5, 15, 25]
     """
+    if drawn := DRAWN.fullmatch(str(path)):
+        chunk, place = divmod(int(drawn[2]), DRAWN_TOGETHER)
+        return _draw(drawn[1], chunk, options.frames, options.size)[place]
     path = Path(path)
     if suffix_of(path) == ARRAY:
         return _sampled(_array(path), options)
@@ -175,7 +185,7 @@ def clips(path, options=Options()):
     Raises:
         UserError: as of `read`, but that a video may last as long as it will.
     """
-    if options.every is None or suffix_of(path) == ARRAY:
+    if options.every is None or suffix_of(path) == ARRAY or DRAWN.fullmatch(str(path)):
         yield 0.0, read(path, options)
         return
     with opened(path) as (container, stream):
@@ -191,52 +201,6 @@ def clips(path, options=Options()):
             if not taken:
                 raise broken(path, "no frame can be decoded")
             yield second, np.stack(taken)
-
-
-def decoded(source, options=Options(), workers=None):
-    """The clips of a source with their frames, in its order, decoded by threads.
-
-    A clip that cannot be read is left out; a warning at the end counts them and names the first five. No more than two
-    clips for each thread wait to be taken.
-
-    Args:
-        source: the clips.
-        options: see `Options`.
-        workers: threads; None: as many as the computer has cores.
-
-    Yields:
-        (example, frames), frames as of `read`.
-
-    Raises:
-        UserError: if none can be read.
-    """
-    count, faulty, workers = 0, [], workers or os.cpu_count()
-    with ThreadPoolExecutor(workers) as pool:
-        for count, (example, frames) in enumerate(_ahead(pool, source, options, 2 * workers), 1):  # noqa: B007
-            try:
-                found = frames.result()
-            except UserError as error:
-                faulty.append(str(error).removeprefix(f"{Path(source.name)}/").split("; ")[0])
-                continue
-            yield example, found
-    listed = ", ".join(faulty[:NAMED]) + ", ..." * (len(faulty) > NAMED)
-    if faulty and len(faulty) == count:
-        remedy = "give videos that are complete"
-        raise UserError(f"none of {count} clips can be read: {listed}", where=source.name, remedy=remedy)
-    if faulty:
-        warnings.warn(f"{source.name}: {len(faulty)} of {count} clips left out: {listed}", stacklevel=2)
-
-
-def _ahead(pool, source, options, depth):
-    """Pairs (example, future of its frames), `depth` of them begun before they are asked for."""
-    begun = deque()
-    for example in source:
-        if suffix_of(example.input) != ARRAY:
-            needs("av", extra="video")  # its absence is no fault of the clip
-        begun.append((example, pool.submit(read, example.input, options)))
-        if len(begun) > depth:
-            yield begun.popleft()
-    yield from begun
 
 
 def _open_labelled(path, options):
@@ -260,6 +224,20 @@ def _complete(sources, options):
 
 
 FORMATS = Formats(_open_labelled, tuple(TABLES), open_tfds, complete=_complete)
+
+
+def _open_digits(split):
+    names = [f"digits:{split}:{number}" for number in range(DIGITS[split])]
+    examples = [Example(name, list(MOTIONS)[n % len(MOTIONS)], name) for n, name in enumerate(names)]
+    return Source(lambda: iter(examples), f"digits:{split}")
+
+
+@functools.lru_cache(maxsize=4)
+def _draw(split, chunk, frames, size):
+    """A chunk of the clips of a split, in the order of their numbers: the motions in turn."""
+    found, motions = moving(DRAWN_TOGETHER, (list(TENTHS).index(split), chunk), frames, size, split)
+    by_motion = np.argsort([list(MOTIONS).index(motion) for motion in motions], kind="stable")
+    return found[by_motion.reshape(len(MOTIONS), -1).T.reshape(-1)]
 
 
 def _recording(path):

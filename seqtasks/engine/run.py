@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import json
+import os
+import zipfile
 from pathlib import Path
 
 import yaml
@@ -10,7 +12,7 @@ import yaml
 from seqtasks.engine.files import write_text
 from seqtasks.engine.options import make_config, read_config
 from seqtasks.errors import UserError
-from seqtasks.recipe import find
+from seqtasks.recipe import Asked, find
 
 PATHS = ("data", "train", "valid", "test")
 
@@ -50,7 +52,11 @@ class Run:
         path = self.directory / "model.keras"
         if not path.is_file():
             raise UserError("the run has not finished", where=self.directory, remedy="continue it with --resume")
-        return keras.models.load_model(path, compile=False)
+        try:
+            return keras.models.load_model(path, compile=False)
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            what = f"cannot be loaded ({str(error).strip().splitlines()[0]})"
+            raise UserError(what, where=path, remedy="copy the whole run again, or train a new one") from None
 
     @functools.cached_property
     def responder(self):
@@ -105,7 +111,9 @@ class Run:
         """The same, one after the other; `where` and its number are what an input is called in an error."""
         if tokens and not self.recipe.tokens:
             raise UserError("a recipe without tokens", where="--tokens", remedy="leave it out")
-        asked = self.recipe.asked
+        asked, files = self.recipe.asked, self.recipe.medium is not None
+        if files:
+            inputs = map(os.fsdecode, inputs)
         if asked is None:
             return self.responder.answers(inputs)
 
@@ -114,9 +122,21 @@ class Run:
                 try:
                     yield from asked(self.config, text, tokens)
                 except UserError as error:
-                    raise UserError(str(error), where=f"{where}{number}") from None
+                    if not files:
+                        raise UserError(str(error), where=f"{where}{number}") from None
+                    yield Asked(error, {"file": text})
 
         return self.responder.answers(items())
+
+    def live(self, file):
+        """Answers to a stream of bytes, as they can be given: an iterator of dicts.
+
+        Args:
+            file: binary file, read to its end; what it holds is the recipe's affair (see `seqtasks predict --help`).
+        """
+        if self.recipe.live is None:
+            raise UserError(f"a run of {self.recipe.name} reads no stream", where="-", remedy="give paths of files")
+        return self.recipe.live(self.responder, file)
 
     def score(self, texts):
         """How likely texts are: a list of dicts with `log_probability`, `perplexity` and those of each token."""
@@ -134,6 +154,8 @@ class Run:
         """
         from seqtasks.language import Ask
 
+        if shown < 0:
+            raise UserError(f"{shown} is too small", where="--show", remedy="take at least 0")
         if self.recipe.generate is None:
             remedy = "take a run of language_model or music"
             raise UserError(f"a run of {self.recipe.name} writes nothing new", where="generate", remedy=remedy)
@@ -162,23 +184,28 @@ class Run:
         Args:
             data: None, or as for training.
             split: `train`, `validation` or `test`.
+
+        Returns:
+            The figures; on the run's own data with `written`, how what the model writes compares with train.
         """
         from seqtasks.engine.evaluation import evaluate, interval
         from seqtasks.engine.survey import check_labels, survey
 
         if data is not None and not Path(data).is_dir() and not str(data).startswith("tfds:"):
-            source = self.recipe.load(self.config, data, valid=data, test=data).test
+            source, reference = self.recipe.load(self.config, data, valid=data, test=data).test, None
         else:
             splits = dict(self.splits(data))
+            reference = splits["train"] if data is None else None
             if split not in splits:
                 raise UserError(f"unknown split {split!r}", where="--split", remedy="take train, validation or test")
             source = splits[split]
-        task = self.responder.task
+        task, reader = self.responder.task, self.responder.reader
+        source = reader.readable(source) if reader else source
         sources, surveys = survey([(split, source)], task, self.config.cache_mb, training=False)
         check_labels(sources, surveys, task, self.assets)
         figures, evidence, _ = evaluate(self.responder, sources[split])
         figures |= interval(self.recipe, self.config, evidence)
-        written = self.recipe.checks(self.responder, self.splits().train) if self.recipe.checks else None
+        written = reference and self.recipe.checks and self.recipe.checks(self.responder, reference)
         return figures | ({"written": written} if written else {})
 
     def export(self, directory, overwrite=False):
@@ -214,7 +241,17 @@ def load_assets(directory):
     from seqtasks.data.vocabulary import Vocabulary
 
     kinds = {path: Segmenter if path.read_bytes()[:1] == b"{" else Vocabulary for path in Path(directory).glob("*.txt")}
-    return {path.stem: kinds[path].load(path) for path in sorted(kinds)}
+    assets = _Assets({path.stem: kinds[path].load(path) for path in sorted(kinds)})
+    assets.directory = directory
+    return assets
+
+
+class _Assets(dict):
+    """Vocabularies by name; a person is told which of them is missing."""
+
+    def __missing__(self, name):
+        what, remedy = "no such file", "copy the whole run again, or train a new one"
+        raise UserError(what, where=Path(self.directory) / f"{name}.txt", remedy=remedy)
 
 
 def save_setup(directory, recipe_name, recipe_source, paths, config, assets):

@@ -1,11 +1,15 @@
 """From raw inputs to answers, with a trained model: what `evaluate`, `predict` and `export` share."""
 
 import functools
+import itertools
 
 import numpy as np
 import tensorflow as tf
 
+from seqtasks.data import media
 from seqtasks.data.pipeline import POOL_BATCHES, batched, lengths, pad
+from seqtasks.errors import UserError
+from seqtasks.recipe import Asked
 
 SERVING_BATCH = 64
 
@@ -16,10 +20,13 @@ class Responder:
     Args:
         recipe, config, assets: what was trained.
         model: the `keras.Model`.
+        reader: what reads inputs that are files; None makes one.
     """
 
-    def __init__(self, recipe, config, assets, model):
+    def __init__(self, recipe, config, assets, model, reader=None):
         self.recipe, self.config, self.assets, self.model = recipe, config, assets, model
+        self.reader = reader or recipe.reader(config)
+        self.pool = media.POOL if self.reader else POOL_BATCHES * SERVING_BATCH
         self.task = recipe.task(config)
         self._decode = None
 
@@ -38,11 +45,12 @@ class Responder:
 
     @functools.cached_property
     def _encode(self):
-        return tf.function(self.encode).get_concrete_function(tf.TensorSpec([None], tf.string))
+        spec = self.reader.batch_spec if self.reader else tf.TensorSpec([None], tf.string)
+        return tf.function(self.encode).get_concrete_function(spec)
 
     def respond(self, inputs, batch_size=SERVING_BATCH):
         """Decoded arrays of a list of raw inputs, in their order: {name: array (len(inputs), ...)}."""
-        features = self._encode(tf.constant(inputs, tf.string))
+        features = self._encode(self.reader.batch(inputs) if self.reader else tf.constant(inputs, tf.string))
         if self._decode is None:  # one graph for batches of any size and length
             specs = {name: tf.TensorSpec(f.shape, f.dtype) for name, f in self._encode.structured_outputs.items()}
             self._decode = tf.function(self.decode, input_signature=[specs])
@@ -57,15 +65,44 @@ class Responder:
 
     def stream(self, inputs):
         """Pools of raw inputs, or of examples, each with its decoded arrays, in order."""
-        for pool in batched(inputs, POOL_BATCHES * SERVING_BATCH):
-            yield pool, self.respond([getattr(item, "input", item) for item in pool])
+        for pool in batched(inputs, self.pool):
+            found = self.reader.each(pool) if self.reader else ((item, getattr(item, "input", item)) for item in pool)
+            yield pool, self.respond([raw for _, raw in found])
 
     def answers(self, inputs):
-        """The JSON answers of any iterable of raw inputs, or of `Asked`, one each, in order."""
+        """The JSON answers of any iterable of raw inputs, or of `Asked`, one each, in order.
+
+        A file that cannot be read is answered by `{"file", "error"}`.
+
+        Raises:
+            UserError: if no file can be read.
+        """
+        if self.reader:
+            yield from self._answers_to_files(inputs)
+            return
         for pool, decoded in self.stream(inputs):
             for i, item in enumerate(pool):
-                answer = self.task.answer(self.assets, {name: value[i] for name, value in decoded.items()})
-                yield {**getattr(item, "told", {}), **answer}
+                yield {**getattr(item, "told", {}), **self._answer(decoded, i)}
+
+    def _answer(self, decoded, i):
+        return self.task.answer(self.assets, {name: value[i] for name, value in decoded.items()})
+
+    def _answers_to_files(self, inputs):
+        asked = (item if isinstance(item, Asked) else Asked(item, {"file": item}) for item in inputs)
+        waiting, first = [], True  # what is told of faulty files waits for one that can be read
+        for pool in batched(self.reader.each(asked), self.pool):
+            good = [array for _, array in pool if not isinstance(array, UserError)]
+            decoded, rows = self.respond(good) if good else {}, itertools.count()
+            for item, array in pool:
+                fault = isinstance(array, UserError)
+                waiting.append({**item.told, **({"error": str(array)} if fault else self._answer(decoded, next(rows)))})
+            if good or not first:
+                yield from waiting
+                waiting, first = [], False
+        if len(waiting) == 1:
+            raise UserError(waiting[0]["error"])
+        if waiting:
+            raise UserError(f"none of {len(waiting)} files can be read: {waiting[0]['error']}")
 
 
 def stacked(arrays):

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import datetime
 import fnmatch
+import functools
 import importlib.metadata
 import itertools
 import json
@@ -151,11 +152,15 @@ class _Setup:
 
     def __post_init__(self):
         self.task = self.recipe.task(self.config)
+        self.reader = self.recipe.reader(self.config)
 
     def read(self):
         paths = self.paths if any(self.paths.values()) else {"data": str(self.recipe.sample)}
-        splits = self.recipe.load(self.config, **paths)
-        sources, surveys = survey(splits, self.task, self.config.cache_mb)
+        splits = dict(self.recipe.load(self.config, **paths))
+        if self.reader:
+            fits = self.recipe.medium.fits and functools.partial(self.recipe.medium.fits, self.config)
+            splits = {n: self.reader.readable(s, fits if n == "train" else None) for n, s in splits.items()}
+        sources, surveys = survey(splits.items(), self.task, self.config.cache_mb)
         for split, found in surveys.items():
             if split == "train" and found.longest_run > self.config.shuffle_buffer:
                 what = f"{found.name}: {found.longest_run} examples of one label in a row, more than --shuffle_buffer"
@@ -200,6 +205,7 @@ class _Setup:
             by_tokens=config.batch_by == "tokens",
             replicas=replicas,
             predicts=self.task.predicts,
+            reader=self.reader,
             augment=recipe.augment and (lambda features, seed: recipe.augment(config, features, seed)),
         )
 
@@ -214,14 +220,16 @@ class _Setup:
         assets = load_assets(self.directory / "encoder") if resume else None
         assets = assets or (base.assets if base else recipe.learn(config, sources["train"]))
         check_labels(sources, surveys, self.task, assets)
+        for name in ("validation", "test"):
+            self.task.check(assets, sources[name])
         batches = self.batches(sources["train"], surveys["train"], assets, strategy.num_replicas_in_sync)
         keras.utils.set_random_seed(config.seed)
         with _policy(config.precision), strategy.scope():
             model = self.compiled(assets, batches, base, freeze)
         if not resume:
             self.begin(assets, surveys, overwrite)
-        responder = Responder(recipe, config, assets, model)
-        glancing = Responder(recipe, dataclasses.replace(config, **recipe.glance), assets, model)
+        responder = Responder(recipe, config, assets, model, self.reader)
+        glancing = Responder(recipe, dataclasses.replace(config, **recipe.glance), assets, model, self.reader)
         balanced = getattr(config, "class_weights", "none") == "balanced"
         weights = self.task.class_weights(assets, surveys["train"].labels) if balanced else None
         views = recipe.views(config)
