@@ -9,7 +9,8 @@ import importlib
 __version__ = "0.1.0"
 _ROOMS = (
     "baselines", "cells", "crf", "ctc", "data", "decoding", "distribute", "dna", "engine", "errors", "export",
-    "highlights", "language", "layers", "losses", "metrics", "models", "music", "ngrams", "optimizers", "tasks",
+    "highlights", "language", "layers", "losses", "metrics", "models", "music", "ngrams", "optimizers", "speech",
+    "tasks", "video",
 )  # fmt: skip
 _FUNCTIONS = {
     "train": "engine.training",

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from seqtasks import crf
+from seqtasks import crf, ctc
 from seqtasks.likelihood import log_likelihoods
 
 
@@ -73,6 +73,32 @@ class CRFLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         return -crf.log_likelihood(y_pred, y_true)
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class CTC(keras.losses.Loss):
+    """Negative log-likelihood of labels that have fewer places than there are frames, over all alignments, in nats.
+
+    A row whose labels no alignment can say, for it has too few frames, pays nothing (see `seqtasks.ctc.feasible`).
+
+    Call arguments:
+        y_true: int (batch, longest), labels from 1 on; -1 behind the last.
+        y_pred: logits (batch, frames, classes); class 0 is the blank.
+
+    Example:
+        >>> round(float(CTC()(tf.constant([[1]]), tf.zeros((1, 2, 2)))), 4)  # three alignments of four
+        0.2877
+
+    References:
+        Graves et al., 2006, equation 8, https://www.cs.toronto.edu/~graves/icml_2006.pdf
+    """
+
+    def __init__(self, name="loss", **kwargs):
+        super().__init__(name=name, **{"reduction": "sum_over_batch_size", **kwargs})
+
+    def call(self, y_true, y_pred):
+        likely = ctc.log_likelihood(y_pred, tf.cast(y_true, tf.int32))
+        return tf.where(likely > ctc.FORBIDDEN, -likely, 0)
 
 
 @keras.saving.register_keras_serializable("seqtasks")

@@ -203,6 +203,37 @@ def clips(path, options=Options()):
             yield second, np.stack(taken)
 
 
+def sample(clips, count, size):
+    """What `read` takes of arrays of frames, in the graph, for a batch of clips.
+
+    Clips of `count` frames of `size` pixels stay as they are.
+
+    Args:
+        clips: uint8 tensor (batch, time, height, width, 3).
+        count: frames to take.
+        size: height and width to scale them to.
+
+    Returns:
+        uint8 tensor (batch, count, size, size, 3).
+
+    Example:
+        >>> frames = np.arange(30, dtype="uint8").reshape(1, 30, 1, 1, 1).repeat(3, -1)
+        >>> sample(frames, count=3, size=1)[0, :, 0, 0, 0].numpy().tolist()
+        [5, 15, 25]
+    """
+    import tensorflow as tf
+
+    time, sides = tf.shape(clips)[1], tf.shape(clips)[2:4]
+    chosen = tf.gather(clips, time * (2 * tf.range(count) + 1) // (2 * count), axis=1)
+    images = tf.reshape(chosen, tf.concat([[-1], sides, [3]], 0))
+    scale = size / tf.reduce_min(sides)
+    scaled = tf.maximum(tf.cast(tf.round(tf.cast(sides, tf.float64) * scale), tf.int32), size)
+    images = tf.image.resize(images, scaled, "area")
+    top, left = tf.unstack((scaled - size) // 2)
+    images = tf.saturate_cast(tf.round(images[:, top : top + size, left : left + size]), tf.uint8)
+    return tf.reshape(images, [-1, count, size, size, 3])
+
+
 def _open_labelled(path, options):
     if suffix_of(path) in CLIPS:
         remedy = "give a folder with one sub-folder per class, or a table of paths and labels"

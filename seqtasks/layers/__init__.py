@@ -2,12 +2,14 @@
 
 from seqtasks.layers.adaptive import AdaptiveSoftmax
 from seqtasks.layers.attention import Attention, AttentionCell, AttentionRNN
+from seqtasks.layers.audio import LogMel, SpecAugment, StridedConvolution
 from seqtasks.layers.carried import CarriedRNN, TimeMajor
 from seqtasks.layers.characters import CharacterEncoder
 from seqtasks.layers.convolution import MaxPooling, Neighbourhood, Places, PositionBias
 from seqtasks.layers.crf import CRF
 from seqtasks.layers.embedding import ScheduledSampling, TokenEmbedding, WordEmbedding
 from seqtasks.layers.frames import NADE, IndependentFrames
+from seqtasks.layers.images import Differences, EachFrame, FlowStatistics, OpticalFlow, image_stack
 from seqtasks.layers.pooling import Pooling
 from seqtasks.layers.rnn import RNN, Bidirectional
 from seqtasks.layers.stack import recurrent_stack
@@ -25,17 +27,25 @@ __all__ = [
     "BothStrands",
     "CarriedRNN",
     "CharacterEncoder",
+    "Differences",
+    "EachFrame",
+    "FlowStatistics",
     "IndependentFrames",
+    "LogMel",
     "MaxPooling",
     "Neighbourhood",
+    "OpticalFlow",
     "Places",
     "Pooling",
     "PositionBias",
     "ScheduledSampling",
+    "SpecAugment",
     "StrandMean",
+    "StridedConvolution",
     "Substitution",
     "TimeMajor",
     "TokenEmbedding",
     "WordEmbedding",
+    "image_stack",
     "recurrent_stack",
 ]

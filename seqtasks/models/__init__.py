@@ -4,5 +4,6 @@ from seqtasks.models.classifier import classifier
 from seqtasks.models.encoder_decoder import Writer, encoder_decoder
 from seqtasks.models.language_model import Speaker, language_model
 from seqtasks.models.tagger import lean, tagger
+from seqtasks.models.transcriber import transcriber
 
-__all__ = ["Speaker", "Writer", "classifier", "encoder_decoder", "language_model", "lean", "tagger"]
+__all__ = ["Speaker", "Writer", "classifier", "encoder_decoder", "language_model", "lean", "tagger", "transcriber"]

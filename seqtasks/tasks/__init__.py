@@ -6,6 +6,16 @@ from seqtasks.tasks.music import FrameModelling
 from seqtasks.tasks.spans import SpanTagging
 from seqtasks.tasks.steps import StepTagging
 from seqtasks.tasks.task import Task
+from seqtasks.tasks.transcription import Transcription
 from seqtasks.tasks.translation import Translation
 
-__all__ = ["Classification", "FrameModelling", "LanguageModelling", "SpanTagging", "StepTagging", "Task", "Translation"]
+__all__ = [
+    "Classification",
+    "FrameModelling",
+    "LanguageModelling",
+    "SpanTagging",
+    "StepTagging",
+    "Task",
+    "Transcription",
+    "Translation",
+]

@@ -26,6 +26,9 @@ class Task:
         """The labels in the target of one example, as the data is counted by."""
         return (target,)
 
+    def check(self, assets, source):
+        """Warn of targets in a held-out source that the model cannot give."""
+
     def encode_target(self, assets, targets):
         """Numbers of a vector of targets, dense or ragged, in the graph; ragged ones are padded with -1."""
         raise NotImplementedError

@@ -1,0 +1,207 @@
+"""The video recipe on fights and on moving digits, and how fast clips are decoded.
+
+    python -m benchmarks.video [--only fights digits throughput] [--seeds 0 1 2]
+
+`fights`: five-fold cross-validation over all 300 clips, stratified, by the seed; an eighth of the training part is the
+validation split of the network. The logistic regression of thirteen numbers of motion learns from the whole training
+part of the same folds. `digits`: the built-in sample, and its test clips with their frames in random order.
+`throughput`: clips decoded by all cores; the share of training that waits for data, held in memory and decoded anew in
+each epoch; and the peak memory of a training on all 300 clips and on ten times as many files.
+"""
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from sklearn.model_selection import StratifiedKFold, train_test_split
+
+import seqtasks
+from benchmarks.record import data_folder, spread, write
+from seqtasks.data import video
+from seqtasks.data.media import Reader
+from seqtasks.engine import loop
+from seqtasks.metrics import accuracy, bootstrap
+from seqtasks.recipe import find
+from seqtasks.video import motion
+
+FIGHTS = {"backbone": "none", "flow": True, "frames": 32, "members": 5, "units": 32, "flip": True}
+FIGHTS |= {"learning_rate": 3e-3, "weight_decay": 0.01, "average": 0.95, "keep": "last", "patience": 0}
+FOLDS = 5
+COPIES = 10
+HELD = 32  # MB held in memory where the peak is measured: less than either folder of clips has
+TRAIN = """
+import json, resource, sys, seqtasks
+seqtasks.train("video", data=sys.argv[1], run=sys.argv[2], epochs=1, cache_mb=int(sys.argv[3]))
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+"""
+
+
+def clips_of(folder):
+    """(path, label) of every clip, whichever split it is in."""
+    rows = []
+    for split in ("train", "valid", "test"):
+        with open(folder / f"{split}.csv", newline="") as file:
+            rows += [(str(folder / row["path"]), row["label"]) for row in csv.DictReader(file)]
+    return sorted(rows)
+
+
+def fights(seed, rows, fields):
+    """Accuracy of each fold of the network and of the baseline, and intervals over all clips."""
+    paths, labels = (np.array(column) for column in zip(*rows, strict=True))
+    truth = (labels == "noFight").astype(int)  # the order of the recipe's labels
+    ours, theirs = (np.zeros((len(rows), 2)) for _ in range(2))
+    numbers = motion.energies(paths, video.Options())
+    folds, seconds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(paths, truth)), []
+    for train, test in folds:
+        classifier = motion.logistic_regression(video.Options())[1:].fit(numbers[train], truth[train])
+        theirs[test] = classifier.predict_proba(numbers[test])
+        parts = train_test_split(train, test_size=1 / 8, stratify=truth[train], random_state=seed)
+        with tempfile.TemporaryDirectory() as folder:
+            for name, part in zip(("train", "valid", "test"), (*parts, test), strict=True):
+                with open(f"{folder}/{name}.csv", "w", newline="") as file:
+                    csv.writer(file).writerows([("path", "label"), *zip(paths[part], labels[part], strict=True)])
+            run = seqtasks.train("video", data=folder, run=f"{folder}/run", seed=seed, **fields)
+            ours[test] = [
+                [answer["scores"][name] for name in ("fight", "noFight")] for answer in run.predict(paths[test])
+            ]
+        seconds.append(run.metrics["train"]["seconds"])
+        print(seed, accuracy(truth[test], ours[test]), accuracy(truth[test], theirs[test]), seconds[-1], flush=True)
+    each = lambda scores: [accuracy(truth[test], scores[test]) for _, test in folds]  # noqa: E731
+    return {
+        "accuracy": accuracy(truth, ours),
+        "accuracy_interval": bootstrap(accuracy, truth, ours),
+        "baseline": accuracy(truth, theirs),
+        "baseline_interval": bootstrap(accuracy, truth, theirs),
+        "difference": accuracy(truth, ours) - accuracy(truth, theirs),
+        "difference_interval": bootstrap(accuracy, truth, ours, baseline=theirs),
+        "folds": {"network": each(ours), "baseline": each(theirs)},
+        "seconds_a_fold": spread(seconds),
+        "parameters": run.metrics["train"]["parameters"],
+    }
+
+
+def digits(seed):
+    """Accuracy on the sample, and on its test clips with their frames in random order."""
+    draws = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        run = seqtasks.train("video", run=f"{folder}/run", seed=seed)
+        figures, examples = run.metrics, list(run.splits().test)
+        clips = [run.responder.reader(example.input) for example in examples]
+        decoded = run.responder.respond([draws.permutation(clip) for clip in clips])
+        truth = run.responder.task.targets(run.assets, [example.target for example in examples])
+    return {
+        "accuracy": figures["test"]["accuracy"],
+        "accuracy_interval": figures["test"]["accuracy_interval"],
+        "shuffled": accuracy(truth, decoded["scores"]),
+        "chance": 1 / len(run.assets["labels"]),
+        "baseline": figures["baselines"]["motion_logistic_regression"]["accuracy"],
+        "seconds": figures["train"]["seconds"],
+        "parameters": figures["train"]["parameters"],
+    }
+
+
+def throughput(folder):
+    rows = clips_of(folder)
+    return decoding([path for path, _ in rows]) | waiting(folder) | memory(rows)
+
+
+def decoding(paths):
+    """Clips, and frames of the files, that all cores decode in a second."""
+    import av
+
+    frames = 0
+    for path in paths:
+        with av.open(path) as container:
+            frames += container.streams.video[0].frames
+    reader, began = Reader(lambda path: video.read(path), spec=None), time.perf_counter()
+    for _ in reader.each(paths):
+        pass
+    seconds = time.perf_counter() - began
+    return {
+        "decoding": {
+            "cores": os.cpu_count(),
+            "clips_a_second": len(paths) / seconds,
+            "frames_a_second": frames / seconds,
+        }
+    }
+
+
+def waiting(folder):
+    """The share of the time of training, but for the first epoch, that is spent waiting for the next batch."""
+    found, plain = {}, loop.fit
+    for kind, megabytes in (("held_in_memory", 256), ("decoded_in_each_epoch", 0)):
+        waited = []
+
+        def fit(model, dataset, steps, callbacks, initial_epoch, epochs):
+            began, wait, batches = time.perf_counter(), 0.0, iter(dataset)
+            callbacks[0].set_model(model)
+            callbacks[0].on_epoch_begin(initial_epoch)
+            for step in range(steps):
+                asked = time.perf_counter()
+                batch = next(batches)
+                wait += time.perf_counter() - asked
+                logs = model.train_on_batch(*batch, return_dict=True)
+                callbacks[0].on_train_batch_end(step, logs)
+            waited.append((wait, time.perf_counter() - began))  # noqa: B023
+            return SimpleNamespace(history={"loss": [float(logs["loss"])]})
+
+        loop.fit = fit
+        try:
+            with tempfile.TemporaryDirectory() as run:
+                seqtasks.train(
+                    "video", data=folder, run=f"{run}/run", epochs=4, patience=0, cache_mb=megabytes, **FIGHTS
+                )
+        finally:
+            loop.fit = plain
+        wait, whole = (sum(column) for column in zip(*waited[1:], strict=True))
+        found[kind] = {"share": wait / whole, "seconds_an_epoch": whole / (len(waited) - 1)}
+    return {"waiting_for_data": found}
+
+
+def memory(rows):
+    """Peak resident memory of a training in a process of its own, in MB, by the number of files."""
+    found = {}
+    for copies in (1, COPIES):
+        with tempfile.TemporaryDirectory() as folder:
+            for path, label in rows:
+                (Path(folder) / "clips" / label).mkdir(parents=True, exist_ok=True)
+                for copy in range(copies):
+                    (Path(folder) / "clips" / label / f"{copy}_{Path(path).name}").symlink_to(path)
+            command = [sys.executable, "-c", TRAIN, f"{folder}/clips", f"{folder}/run", str(HELD)]
+            told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            found[f"{copies * len(rows)} files"] = json.loads(told.splitlines()[-1])
+    return {"peak_mb": found, "of_which_clips_held": HELD}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", default=["fights", "digits", "throughput"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    given = parser.parse_args()
+    folder = data_folder() / "video" / "fights"
+    rows = clips_of(folder)
+    for name, measure in {"fights": lambda seed: fights(seed, rows, FIGHTS), "digits": digits}.items():
+        each = []
+        for seed in given.seeds if name in given.only else ():
+            each.append(measure(seed))
+            print(name, seed, {key: value for key, value in each[-1].items() if key != "folds"}, flush=True)
+            result = {key: spread([one[key] for one in each]) for key in ("accuracy", "baseline")}
+            options = {"options": FIGHTS} if name == "fights" else {"options": find("video").sample_options}
+            command = f"python -m benchmarks.video --only {name}"
+            write(f"video_{name}", command, {"seeds": given.seeds, **options, **result, "each": each})
+    if "throughput" in given.only:
+        result = throughput(folder)
+        print(result)
+        write("video_throughput", "python -m benchmarks.video --only throughput", result)
+
+
+if __name__ == "__main__":
+    main()

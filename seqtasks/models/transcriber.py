@@ -1,0 +1,62 @@
+"""Many-to-many, CTC: labels in their order, fewer than frames, with no alignment to learn from."""
+
+import keras
+import tensorflow as tf
+
+from seqtasks.ctc import FORBIDDEN
+from seqtasks.layers import StridedConvolution, recurrent_stack
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class FrameScores(keras.layers.Dense):
+    """A dense layer over every frame whose masked frames are certain blanks, so that no loss or decoder needs lengths.
+
+    Example:
+        >>> x, mask = tf.ones((1, 2, 4)), tf.constant([[True, False]])
+        >>> tf.nn.softmax(FrameScores(3)(x, mask=mask))[0, 1].numpy().tolist()
+        [1.0, 0.0, 0.0]
+    """
+
+    def call(self, inputs, mask=None):
+        logits = super().call(inputs)
+        if mask is None:
+            return logits
+        blank = tf.one_hot(0, self.units, tf.zeros((), logits.dtype), tf.cast(FORBIDDEN, logits.dtype))
+        return tf.where(mask[..., None], logits, blank)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
+
+
+def transcriber(inputs, x, classes, filters=0, width=5, stride=2, convolution_dropout=0.0, **recurrent):
+    """A model that scores labels frame by frame, for connectionist temporal classification.
+
+    Args:
+        inputs: dict of the model's Keras inputs.
+        x: Keras tensor (batch, frames, features) with its mask.
+        classes: how many labels there are, with the blank, class 0.
+        filters: of a convolution over time before the recurrence; 0 for none.
+        width, stride: of the convolution, see `seqtasks.layers.StridedConvolution`. It looks back alone where the
+            recurrence does.
+        convolution_dropout: rate of its outputs.
+        recurrent: of `seqtasks.layers.recurrent_stack`.
+
+    Returns:
+        A functional `keras.Model` from `inputs` to logits (batch, frames / stride rounded up, classes), float32. Train
+        it with `seqtasks.losses.CTC`.
+
+    Example:
+        >>> x = keras.Input((None, 40), name="frames")
+        >>> transcriber({"frames": x}, x, classes=28, filters=8, stride=3, units=4).output_shape
+        (None, None, 28)
+
+    References:
+        Graves and Jaitly, 2014, https://proceedings.mlr.press/v32/graves14.html
+    """
+    if filters:
+        causal = not recurrent.get("bidirectional", True)
+        x = StridedConvolution(filters, width, stride, causal, activation="relu", name="convolution")(x)
+        if convolution_dropout:
+            x = keras.layers.Dropout(convolution_dropout, name="convolution_dropout")(x)
+    x = recurrent_stack(x, **recurrent)
+    return keras.Model(inputs, FrameScores(classes, dtype="float32", name="logits")(x), name="transcriber")
