@@ -19,7 +19,7 @@ import seqtasks
 from benchmarks.files import memory, waiting
 from benchmarks.record import data_folder, spread, write
 
-DIGITS = {"sample_rate": 8000, "mels": 40, "units": 128, "layers": 2, "epochs": 40}
+DIGITS = {"sample_rate": 8000, "mels": 40, "units": 128, "layers": 2, "epochs": 25}
 FIGURES = ("accuracy", "wer", "cer", "substitutions", "deletions", "insertions")
 
 

@@ -17,12 +17,21 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several processes share the cores: a 
     tf.config.threading.set_intra_op_parallelism_threads(1)
 hypothesis.settings.register_profile(
     "seqtasks",
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     database=None,
     derandomize="CI" in os.environ,  # people explore; what decides whether a change lands draws the same every time
 )
 hypothesis.settings.load_profile("seqtasks")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def trainings_are_not_looked_into(request):
+    """The flow of gradients is told of every run, at the price of a backpropagation; few modules test that."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.module.__name__.split(".")[-1] not in ("test_engine", "test_diagnosis", "test_report"):
+            patch.setattr("seqtasks.diagnosis.gradient_flow", lambda *given, **options: {})
+        yield
 
 
 @pytest.fixture

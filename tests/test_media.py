@@ -70,7 +70,7 @@ def test_a_target_that_does_not_fit_its_input_is_a_fault_too():
         if len(array) < len(target):
             raise UserError(f"{len(array)} are too few", where="")
 
-    with pytest.warns(UserWarning, match="1 of 3 files left out: 2 are too few$"):
+    with pytest.warns(UserWarning, match="1 of 3 files left out: 2: 2 are too few$"):
         assert [e.input for e in reader().readable(listed(["3", "2", "5"]), fits)] == ["3", "5"]
 
 

@@ -80,15 +80,19 @@ class Reader:
         """
 
         def check(example, array):
-            if fits:
-                fits(example.target, array)
+            try:
+                if fits:
+                    fits(example.target, array)
+            except UserError as error:
+                raise UserError(str(error), where=example.input) from None
 
         faulty, listed, count = set(), [], 0
+        folder = Path(source.name) if Path(source.name).is_dir() else Path(source.name).parent
         for count, (example, array) in enumerate(self.each(source, check), 1):  # noqa: B007
             if isinstance(array, UserError):
                 faulty.add(example)
                 if len(listed) < NAMED:
-                    listed.append(str(array).removeprefix(f"{Path(source.name)}/").split("; ")[0])
+                    listed.append(str(array).removeprefix(f"{folder}/").split("; ")[0])
             elif array.nbytes <= self._free and example.input not in self._held:
                 self._held[example.input] = array
                 self._free -= array.nbytes

@@ -74,7 +74,7 @@ class LogMel(keras.layers.Layer):
         return ops.maximum(1, 1 + (samples - self.size) // self.step)
 
     def compute_mask(self, inputs, mask=None):
-        waveforms, samples = inputs
+        waveforms, samples = inputs[0], ops.cast(inputs[1], "int32")
         later = waveforms[:, self.size + self.step - 1 :: self.step]  # a sample of each frame but the first
         number = ops.cumsum(ops.ones_like(later, dtype="int32"), 1)
         first = ops.ones_like(samples[:, None], dtype="bool")
