@@ -73,10 +73,11 @@ def test_equals_keras_rnn(cell, mask, rng):
     cell, x, mask = MAKERS_AND_FOREIGN[cell](UNITS), sequences(rng), mask_of(mask)
     cell.build((BATCH, FEATURES))
     randomise(cell, rng)
-    for backwards, zero, whole in itertools.product([False, True], repeat=3):
+    for backwards, zero in itertools.product([False, True], repeat=2):
+        whole = backwards != zero  # of any two switches every pair of settings occurs
         options = {"go_backwards": backwards, "zero_output_for_mask": zero, "return_sequences": whole}
-        ours, theirs = (layer(cell, return_state=zero != whole, **options) for layer in (RNN, keras.layers.RNN))
-        given = backwards != zero  # with the line above: every pair of settings occurs
+        ours, theirs = (layer(cell, return_state=zero, **options) for layer in (RNN, keras.layers.RNN))
+        given = backwards
         states = [sequences(rng, *s.shape) for s in cell.get_initial_state(BATCH)] if given else None
         same(ours(x, initial_state=states, mask=mask), theirs(x, initial_state=states, mask=mask))
 
@@ -130,8 +131,8 @@ def test_stateful_goes_on_where_it_stopped(cell, rng):
 
 @every_mask
 @pytest.mark.parametrize("cell", MAKERS_AND_FOREIGN)
-@pytest.mark.parametrize("return_sequences", [True, False])
-def test_bidirectional_equals_keras(cell, mask, return_sequences, rng):
+def test_bidirectional_equals_keras(cell, mask, rng):
+    return_sequences = (list(MAKERS_AND_FOREIGN).index(cell) + list(MASKS).index(mask)) % 2 == 0
     make, x, mask = MAKERS_AND_FOREIGN[cell], sequences(rng), mask_of(mask)
     ours = Bidirectional(make(UNITS), make(UNITS), return_sequences=return_sequences)
     ours(x)

@@ -41,9 +41,8 @@ def same(ones, others, tolerance=1e-10):
         np.testing.assert_allclose(one, other, atol=tolerance * max(1, np.abs(other).max()), rtol=0)
 
 
-@pytest.mark.parametrize("layer", [RNN, Bidirectional])
 @pytest.mark.parametrize("rows", [7, None])
-@pytest.mark.parametrize("name", ["lstm", "gru", "layer_norm_gru"])
+@pytest.mark.parametrize(("name", "layer"), [("lstm", Bidirectional), ("gru", RNN), ("layer_norm_gru", Bidirectional)])
 def test_a_batch_in_lanes_gives_the_numbers_of_the_whole(name, rows, layer, rng, monkeypatch):
     monkeypatch.setattr(rnn, "CORES", 6)
     monkeypatch.setattr(rnn, "LANE", UNITS)

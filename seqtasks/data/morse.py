@@ -19,11 +19,11 @@ CODES = (
 )
 CODES = dict(zip(LETTERS + DIGITS, CODES.split(), strict=True))
 PREFIX = "morse:"
-COUNTS = {"train": 2000, "validation": 200, "test": 200}
+COUNTS = {"train": 4000, "validation": 200, "test": 200}
 # Of letters in English text, in thousandths, and of a digit; their square roots count, so that rare letters are learnt.
 FREQUENCIES = 82, 15, 28, 43, 127, 22, 20, 61, 70, 2, 8, 40, 24, 67, 75, 19, 1, 60, 63, 91, 28, 10, 24, 2, 20, 1
 DIGIT = 10
-WORDS, SIZES = (1, 2), (1, 5)  # words of a text, characters of a word: the fewest and the most
+WORDS, SIZES = (1, 2), (1, 3)  # words of a text, characters of a word: the fewest and the most
 SPEEDS = 15, 35  # words a minute, each of 50 units, as PARIS is with the gap behind it
 PITCHES, LEVELS = (400, 1000), (0.1, 0.5)  # hertz; amplitudes
 NOISES = 5, 30  # signal-to-noise ratio in decibels while the tone sounds, over all frequencies
@@ -62,7 +62,7 @@ def messages(count, seed=0, split="train"):
         split: `train`, `validation` or `test`.
 
     Returns:
-        List of distinct texts of one or two words, of one to five small letters and digits each.
+        List of distinct texts of one or two words, of one to three small letters and digits each.
 
     Example:
         >>> texts = messages(1000)
