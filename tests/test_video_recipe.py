@@ -19,6 +19,7 @@ from seqtasks.data.digits import MOTIONS
 from seqtasks.data.sources import Example
 from seqtasks.engine import training
 from seqtasks.errors import UserError
+from seqtasks.layers import EachFrame
 from seqtasks.metrics import accuracy
 from seqtasks.recipe import find
 from seqtasks.video import backbones, motion, strips
@@ -35,7 +36,7 @@ def few():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training.diagnosis, "gradient_flow", lambda *_: {})
         patch.setattr(training.Run, "report", lambda run: None)
-        for split, count in {"train": 768, "validation": 64, "test": 128}.items():
+        for split, count in {"train": 640, "validation": 64, "test": 128}.items():
             patch.setitem(video.DIGITS, split, count)
         yield patch
 
@@ -220,15 +221,14 @@ def quick(monkeypatch):
     backbones._make_once.cache_clear()
 
 
-def test_features_of_a_frozen_network_are_computed_once(folder, cache, monkeypatch):
+def test_features_of_a_frozen_network_are_computed_once(folder, cache, quick, monkeypatch):
     config = RECIPE.Config(**READY)
     path = str(folder / "train" / "darker" / "0.npy")
     found = RECIPE.medium.read(config, path)
     assert RECIPE.medium.spec(config).is_compatible_with(tf.constant(found))
     frames = video.read(path, video.Options(3, 32))
-    prepared = keras.applications.mobilenet_v2.preprocess_input(frames.astype("float32"))
     network = backbones.kept("mobilenet_v2", "none", 32, 0)
-    np.testing.assert_allclose(found, network.layers[-1](prepared), atol=1e-5)
+    np.testing.assert_allclose(found, network.layers[-1](frames / 255.0), atol=1e-5)
     embedded = tf.function(lambda clips: backbones.embed(network, clips))
     np.testing.assert_allclose(embedded(tf.constant(frames[None]))[0], found, atol=1e-5)
     assert len(list(cache.iterdir())) == 1
@@ -237,6 +237,21 @@ def test_features_of_a_frozen_network_are_computed_once(folder, cache, monkeypat
     os.utime(path, (0, 0))
     assert RECIPE.medium.read(config, path).shape == (3, 3)
     assert len(list(cache.iterdir())) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", backbones.BACKBONES)
+def test_each_network_has_images_as_it_wants_them_and_is_saved(name, tmp_path, rng):
+    images = rng.integers(0, 256, (1, 2, 32, 32, 3), np.uint8)
+    network = backbones.make(name, "none", 32, seed=1)
+    prepared = getattr(keras.applications, backbones.BACKBONES[name][0]).preprocess_input(images[0].astype("float32"))
+    expected = network.layers[-1](prepared)
+    np.testing.assert_allclose(
+        backbones.make(name, "none", 32, seed=1)(images[0].astype("float32")), expected, atol=1e-5
+    )
+    frames = keras.Input((2, 32, 32, 3), dtype="uint8")
+    keras.Model(frames, EachFrame(network)(frames)).save(tmp_path / "m.keras")
+    np.testing.assert_allclose(keras.models.load_model(tmp_path / "m.keras")(images)[0], expected, atol=1e-5)
 
 
 def test_weights_come_from_a_file_or_the_fault_is_told(tmp_path, quick):

@@ -44,10 +44,16 @@ def assign(variables, arrays):
 def copy(model, other):
     """Give another model of the same layers the weights of this one, but for states that are carried in training.
 
+    A `backbone` that this one lacks, whose features it was shown, keeps the weights that it has.
+
     Raises:
         ValueError: if they do not fit.
     """
+    names = {layer.name for layer in model.layers}
+    added = [layer for layer in other.layers if layer.name.startswith("backbone") and layer.name not in names]
+    apart = {id(v) for layer in added for v in layer.weights}
     kept, into = ([v for v in m.weights if not v.name.startswith("carried")] for m in (model, other))
+    into = [v for v in into if id(v) not in apart]
     if [v.shape for v in kept] != [v.shape for v in into]:
         raise ValueError("the weights do not fit")
     assign(into, values(kept))

@@ -120,11 +120,19 @@ LIMITS = {
     "segment": 1,
     "hidden": 1,
     "transpose": 0,
+    "frames": 1,
+    "size": 1,
+    "grid": 1,
+    "vector": 1,
+    "sample_rate": 1000,
+    "mels": 1,
+    "stride": 1,
+    "masks": 0,
 }
 RATES = (
     "dropout", "embedding_dropout", "output_dropout", "recurrent_dropout", "zoneout", "unknown_rate", "drop_rate",
     "average", "warmup", "substitution", "convolution_dropout", "label_smoothing", "scheduled_sampling",
-    "stretch",
+    "stretch", "image_dropout", "flow_dropout", "speed", "shift", "zoom", "brightness",
 )  # fmt: skip
 
 

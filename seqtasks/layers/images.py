@@ -100,21 +100,17 @@ class OpticalFlow(keras.layers.Layer):
         self.cells, self.scale, self.smoothing = cells, scale, smoothing
 
     def call(self, inputs):
-        height, width = (side // self.scale for side in inputs.shape[2:4])
-        time = ops.shape(inputs)[1]
-        grey = ops.mean(ops.cast(inputs, self.compute_dtype), -1)
-        grey = ops.reshape(grey, (-1, *inputs.shape[2:4], 1))
-        grey = ops.reshape(ops.average_pool(grey, self.scale), (-1, time, height, width))
+        sides = [side // self.scale for side in inputs.shape[2:4]]
+        channels = inputs.shape[-1]
+        grey = ops.matmul(ops.cast(inputs, self.compute_dtype), ops.full((channels, 1), 1 / channels))[..., 0]
+        grey = _means(grey, sides, [self.scale] * 2)
         first, second = grey[:, :-1], grey[:, 1:]
         x, y, t = *_slopes((first + second) / 2), second - first
-        products = ops.stack([x * x, x * y, y * y, x * t, y * t], -1)
-        products = ops.reshape(products, (-1, height, width, 5))
-        cell = height // self.cells, width // self.cells
-        products = products[:, : self.cells * cell[0], : self.cells * cell[1]]
-        xx, xy, yy, xt, yt = ops.unstack(ops.average_pool(products, cell), axis=-1)
+        cell = [side // self.cells for side in sides]
+        means = (_means(product, [self.cells] * 2, cell) for product in (x * x, x * y, y * y, x * t, y * t))
+        xx, xy, yy, xt, yt = means  # (batch, time - 1, cells, cells)
         xx, yy = xx + self.smoothing, yy + self.smoothing
         flow = ops.stack([xy * yt - yy * xt, xy * xt - xx * yt], -1) / (xx * yy - xy * xy)[..., None]
-        flow = ops.reshape(flow, (-1, time - 1, self.cells, self.cells, 2))
         return ops.concatenate([flow[:, :1], flow], 1)
 
     def compute_output_shape(self, input_shape):
@@ -123,6 +119,16 @@ class OpticalFlow(keras.layers.Layer):
     def get_config(self):
         own = {"cells": self.cells, "scale": self.scale, "smoothing": self.smoothing}
         return {**super().get_config(), **own}
+
+
+def _means(pixels, counts, sizes):
+    """Means over `counts` cells of `sizes` pixels, along the last two axes; what does not fill a cell is left out."""
+    for axis, (count, size) in enumerate(zip(counts, sizes, strict=True)):
+        if size > 1 or count < pixels.shape[-2 + axis]:
+            shares = ops.repeat(ops.eye(count, dtype=pixels.dtype) / size, size, 0)  # (pixels, cells)
+            shares = ops.pad(shares, [[0, pixels.shape[-2 + axis] - count * size], [0, 0]])
+            pixels = ops.matmul(pixels, shares) if axis else ops.matmul(ops.transpose(shares), pixels)
+    return pixels
 
 
 def _slopes(grey):
