@@ -126,7 +126,9 @@ seqtasks.train("sentiment", data={data!r}, run={run!r}, **{fields!r})
 """
 
 
-@pytest.mark.parametrize("step", [1, 4, 13, 17])
+@pytest.mark.parametrize(
+    "step", [pytest.param(1, marks=pytest.mark.slow), 4, pytest.param(13, marks=pytest.mark.slow), 17]
+)
 def test_a_killed_run_resumes_to_the_same_weights(step, reviews, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp()
     whole = folder / "undisturbed"

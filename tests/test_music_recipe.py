@@ -333,6 +333,7 @@ def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path):
     assert written == [answer["piece"] for answer in run.generate(prompt, **asked)]
 
 
+@pytest.mark.slow
 def test_two_devices_train_to_the_weights_of_one(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation, "evaluate", lambda *_: ({"nll": 1.0}, None, None))
     monkeypatch.setattr(training._Setup, "finish", lambda self, loop, *_: loop.model.get_weights())

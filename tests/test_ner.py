@@ -115,6 +115,7 @@ def test_both_heads_and_all_readers_of_letters_give_well_formed_tags(head, tmp_p
         assert not schemes.faults(tags, "IOBES")
 
 
+@pytest.mark.slow
 def test_two_devices_train_to_the_weights_of_one(tmp_path):
     still = {"embedding_dropout": 0.0, "output_dropout": 0.0, "unknown_rate": 0.0, "drop_rate": 0.0}
     for name in ("cpu", "mirrored"):

@@ -22,6 +22,10 @@ MASKS = {
     "empty": [[0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]],
 }
 every_cell = pytest.mark.parametrize("cell", MAKERS)
+QUICK = ("lstm", "gru", "layer_norm_gru")  # of what the loop does for all cells alike; the others are slow tests
+quick_cells = pytest.mark.parametrize(
+    "cell", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in MAKERS]
+)
 every_mask = pytest.mark.parametrize("mask", MASKS)
 
 
@@ -205,7 +209,7 @@ def test_backpropagation_equals_automatic_differentiation(cell, problem, go_back
     _same_gradients(gradients(ours), gradients(theirs))
 
 
-@every_cell
+@quick_cells
 @settings(max_examples=4)
 @given(problems())
 def test_backpropagation_in_both_directions_at_once(cell, problem):
@@ -223,7 +227,7 @@ def test_backpropagation_in_both_directions_at_once(cell, problem):
     _same_gradients(ours, _gradients(joined, [x], [layer], upstream))
 
 
-@every_cell
+@quick_cells
 @settings(max_examples=4)
 @given(st.lists(st.integers(0, TIME), min_size=1, max_size=4), st.integers(1, 5), st.integers(0, 2**32 - 1))
 def test_padding_changes_no_answer(cell, lengths, more, seed):
@@ -303,7 +307,7 @@ def test_two_replicas_train_as_one(cell, mirrored, rng):
 
 
 @pytest.mark.parametrize("mask", ["none", "holes"])
-@every_cell
+@quick_cells
 def test_mixed_precision_agrees_with_float32(cell, mask, rng):
     keras.utils.set_random_seed(0)
     x, mask = sequences(rng), mask_of(mask)

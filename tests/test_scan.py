@@ -14,6 +14,10 @@ from seqtasks.cells.normalise import normalise
 from seqtasks.layers import RNN, Bidirectional, rnn, scan, single
 
 TIME, FEATURES, UNITS = 5, 3, 4
+QUICK = ("lstm", "gru", "layer_norm_gru")  # of what the loop does for all cells alike; the others are slow tests
+quick_cells = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CELLS]
+)
 every_cell = pytest.mark.parametrize("name", CELLS)
 
 
@@ -60,7 +64,7 @@ def test_a_batch_in_lanes_gives_the_numbers_of_the_whole(name, rows, layer, rng,
     assert seen == [6]  # six cores: six lanes, or three for each direction
 
 
-@every_cell
+@quick_cells
 def test_xla_gives_the_numbers_of_the_plain_loop(name, rng, monkeypatch):
     layer = Bidirectional(*(cells.make(name, UNITS, dtype="float64") for _ in range(2)), dtype="float64")
     x, mask = problem(layer, 3, rng)

@@ -180,6 +180,7 @@ def test_finetuning_changes_what_is_written(run, tmp_path):
     assert new.assets["target"].tokens == run.assets["target"].tokens
 
 
+@pytest.mark.slow
 def test_two_devices_train_to_the_weights_of_one(few, tmp_path):
     still = {"embedding_dropout": 0.0, "output_dropout": 0.0, "epochs": 1, "clip_norm": 0.1}
     for name in ("cpu", "mirrored"):
