@@ -47,7 +47,7 @@ class Run:
         """The trained `keras.Model`."""
         import keras
 
-        import seqtasks.layers  # noqa: F401  registers the saved classes
+        import seqtasks.models  # noqa: F401  registers the saved classes, with those of seqtasks.layers
 
         path = self.directory / "model.keras"
         if not path.is_file():
