@@ -11,24 +11,19 @@ each epoch; and the peak memory of a training on all 300 clips and on ten times 
 
 import argparse
 import csv
-import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 import seqtasks
+from benchmarks.files import memory, waiting
 from benchmarks.record import data_folder, spread, write
 from seqtasks.data import video
 from seqtasks.data.digits import MOTIONS
 from seqtasks.data.media import Reader
-from seqtasks.engine import loop
 from seqtasks.metrics import accuracy, bootstrap
 from seqtasks.recipe import find
 from seqtasks.video import motion
@@ -37,13 +32,6 @@ FIGHTS = {"backbone": "none", "flow": True, "frames": 32, "members": 3, "units":
 FIGHTS |= {"learning_rate": 3e-3, "weight_decay": 0.01, "average": 0.95, "keep": "last", "patience": 0}
 FIGHTS |= {"shift": 0.0, "zoom": 0.0, "brightness": 0.0}  # where and how light a clip is does not change its speeds
 FOLDS = 5
-COPIES = 10
-HELD = 32  # MB held in memory where the peak is measured: less than either folder of clips has
-TRAIN = """
-import json, resource, sys, seqtasks
-seqtasks.train("video", data=sys.argv[1], run=sys.argv[2], epochs=1, cache_mb=int(sys.argv[3]))
-print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
-"""
 
 
 def clips_of(folder):
@@ -124,7 +112,11 @@ def digits(seed):
 
 def throughput(folder):
     rows = clips_of(folder)
-    return decoding([path for path, _ in rows]) | waiting(folder) | memory(rows)
+    return {
+        **decoding([path for path, _ in rows]),
+        "waiting_for_data": waiting("video", folder, **FIGHTS),
+        "peak_mb": memory("video", rows, **FIGHTS),
+    }
 
 
 def decoding(paths):
@@ -146,53 +138,6 @@ def decoding(paths):
             "frames_a_second": frames / seconds,
         }
     }
-
-
-def waiting(folder):
-    """The share of the time of training, but for the first epoch, that is spent waiting for the next batch."""
-    found, plain = {}, loop.fit
-    for kind, megabytes in (("held_in_memory", 256), ("decoded_in_each_epoch", 0)):
-        waited = []
-
-        def fit(model, dataset, steps, callbacks, initial_epoch, epochs):
-            began, wait, batches = time.perf_counter(), 0.0, iter(dataset)
-            callbacks[0].set_model(model)
-            callbacks[0].on_epoch_begin(initial_epoch)
-            for step in range(steps):
-                asked = time.perf_counter()
-                batch = next(batches)
-                wait += time.perf_counter() - asked
-                logs = model.train_on_batch(*batch, return_dict=True)
-                callbacks[0].on_train_batch_end(step, logs)
-            waited.append((wait, time.perf_counter() - began))  # noqa: B023
-            return SimpleNamespace(history={"loss": [float(logs["loss"])]})
-
-        loop.fit = fit
-        try:
-            with tempfile.TemporaryDirectory() as run:
-                seqtasks.train(
-                    "video", data=folder, run=f"{run}/run", epochs=4, patience=0, cache_mb=megabytes, **FIGHTS
-                )
-        finally:
-            loop.fit = plain
-        wait, whole = (sum(column) for column in zip(*waited[1:], strict=True))
-        found[kind] = {"share": wait / whole, "seconds_an_epoch": whole / (len(waited) - 1)}
-    return {"waiting_for_data": found}
-
-
-def memory(rows):
-    """Peak resident memory of a training in a process of its own, in MB, by the number of files."""
-    found = {}
-    for copies in (1, COPIES):
-        with tempfile.TemporaryDirectory() as folder:
-            for path, label in rows:
-                (Path(folder) / "clips" / label).mkdir(parents=True, exist_ok=True)
-                for copy in range(copies):
-                    (Path(folder) / "clips" / label / f"{copy}_{Path(path).name}").symlink_to(path)
-            command = [sys.executable, "-c", TRAIN, f"{folder}/clips", f"{folder}/run", str(HELD)]
-            told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            found[f"{copies * len(rows)} files"] = json.loads(told.splitlines()[-1])
-    return {"peak_mb": found, "of_which_clips_held": HELD}
 
 
 def main():

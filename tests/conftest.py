@@ -29,7 +29,7 @@ hypothesis.settings.load_profile("seqtasks")
 def trainings_are_not_looked_into(request):
     """The flow of gradients is told of every run, at the price of a backpropagation; few modules test that."""
     with pytest.MonkeyPatch.context() as patch:
-        if request.module.__name__.split(".")[-1] not in ("test_engine", "test_diagnosis", "test_report"):
+        if request.module.__name__.split(".")[-1] not in ("test_diagnosis", "test_report"):
             patch.setattr("seqtasks.diagnosis.gradient_flow", lambda *given, **options: {})
         yield
 

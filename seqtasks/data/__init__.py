@@ -4,7 +4,7 @@ import importlib
 
 _ROOMS = (
     "audio", "bases", "bed", "dates", "digits", "dna", "events", "frames", "genome", "media", "midi", "morse",
-    "notes", "parallel", "pieces", "pipeline", "prose", "records", "rolls", "segmenter", "sources", "speech",
+    "notes", "parallel", "paths", "pieces", "pipeline", "prose", "records", "rolls", "segmenter", "sources", "speech",
     "splits", "stream", "subwords", "tags", "text", "tokenizer", "tokens", "transcripts", "tunes", "vectors", "video",
     "vocabulary",
 )  # fmt: skip

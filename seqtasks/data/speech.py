@@ -4,10 +4,7 @@ The input of an example is the path of a recording, `seqtasks.data.audio.RECORDI
 (`seqtasks.data.morse`); its target is the text, as it is written in the data.
 """
 
-import csv
-import hashlib
 import itertools
-import os
 import re
 import warnings
 from dataclasses import replace
@@ -15,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from seqtasks.data import audio, morse
+from seqtasks.data import audio, morse, paths
 from seqtasks.data.audio import ARRAY, FULL, RECORDINGS, Options
-from seqtasks.data.sources import TABLES, UNREADABLE, Example, Source, faults, open_source, open_text, suffix_of
-from seqtasks.data.splits import NAMES, TEST, VALIDATION, Formats, find_splits, part
+from seqtasks.data.sources import TABLES, UNREADABLE, Example, Source, faults, open_text, suffix_of
+from seqtasks.data.splits import NAMES, Formats, find_splits
 from seqtasks.errors import UserError, needs
 
 PATH_NAMES = (
@@ -126,10 +123,7 @@ def open_tfds(name, split, options=Options(), **loading):
             waveform = audio.resample(_waveform(record[sound]), rate, options.sample_rate)
             np.save(folder / f"{number:07}{ARRAY}", waveform)
             rows.append((f"{number:07}{ARRAY}", said))
-        started = table.with_suffix(f".{os.getpid()}")
-        with started.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows(rows)
-        started.rename(table)  # it is there when all recordings are
+        paths.write_table(table, rows)
     return _open_table(table, Options())
 
 
@@ -209,54 +203,26 @@ def _open_labelled(path, options):
     return open_speech(path, options)
 
 
-def _complete(sources, options):
-    """Take the splits that are missing from train, by the hash of the names of recordings."""
-    missing = {number: name for name, number in (("validation", VALIDATION), ("test", TEST)) if name not in sources}
-    if missing:
-        train, named = sources["train"], " and no ".join(sorted(missing.values()))
-        told = f"no {named} split given; 10 % of train {'each ' * (len(missing) > 1)}taken by the hash of the name"
-        warnings.warn(f"{train.name}: {told}", stacklevel=4)
-        for number, name in missing.items():
-            sources[name] = train.select(lambda e, number=number: part(_recorded(e.input)) == number)
-        sources["train"] = train.select(lambda e: part(_recorded(e.input)) not in missing)
-    return sources
-
-
-FORMATS = Formats(_open_labelled, tuple(TABLES), complete=_complete)
-
-
 def _recorded(path):
-    """What a recording is a take of, wherever the data lie.
+    """What a recording is a take of.
 
     Example:
         >>> _recorded("speech_commands/yes/0a7c2a8d_nohash_1.wav"), _recorded("a/19-198-0003.flac")
         ('yes/0a7c2a8d', 'a/19-198-0003')
     """
-    path = Path(path)
-    return f"{path.parent.name}/{TAKE.sub('', path.stem)}"
+    return paths.recorded(path, TAKE)
 
 
-def _mixed(paths):
-    """Paths in an order that depends on their last folders and names alone."""
-    return sorted(paths, key=lambda p: hashlib.sha256(f"{p.parent.name}/{p.name}".encode()).digest())
+FORMATS = Formats(_open_labelled, tuple(TABLES), group=_recorded, grouped="name")
 
 
 def _open_words(folder):
-    files = [
-        p
-        for p in folder.glob("*/*")
-        if suffix_of(p) in RECORDINGS and p.parent.name[0] not in "_." and p.name[0] != "." and p.is_file()
-    ]
-    if not files:
-        listed = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
-        remedy = f"give a table, a folder of LibriSpeech, or one with a sub-folder per word and {', '.join(RECORDINGS)}"
-        raise UserError(f"no recordings in sub-folders here (found {listed})", where=folder, remedy=remedy)
-    examples = [Example(str(p), p.parent.name, str(p)) for p in _mixed(files)]
-    return Source(lambda: iter(examples), str(folder), sum(p.stat().st_size for p in files))
+    remedy = f"give a table, a folder of LibriSpeech, or one with a sub-folder per word and {', '.join(RECORDINGS)}"
+    return paths.open_labelled(folder, RECORDINGS, "recording", remedy, hidden="_.")
 
 
 def _open_chapters(folder, chapters):
-    chapters = _mixed(chapters)
+    chapters = paths.mixed(chapters)
 
     def examples():
         for chapter in chapters:
@@ -282,19 +248,4 @@ def _lines(path):
 
 def _open_table(path, options):
     columns = replace(options.columns, text_names=PATH_NAMES, label_names=TEXT_NAMES)
-    table, folder = open_source(path, columns), Path(path).parent
-    beside = folder / CLIPS if (folder / CLIPS).is_dir() else folder
-
-    def examples():
-        for example in table:
-            name = example.input.strip()
-            found = folder / name if (folder / name).is_file() else beside / name
-            if not found.is_file():
-                remedy = "give paths relative to the folder of the table"
-                raise UserError(f"no such file {found}", where=table.where(example), remedy=remedy)
-            if suffix_of(found) not in RECORDINGS:
-                remedy = f"recordings end in {', '.join(RECORDINGS)}"
-                raise UserError(f"{found.name} is no recording", where=table.where(example), remedy=remedy)
-            yield Example(str(found), example.target, example.place)
-
-    return Source(examples, table.name, table.size)
+    return paths.open_paths(path, columns, RECORDINGS, "recording", beside=CLIPS)

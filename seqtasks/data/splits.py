@@ -48,6 +48,8 @@ class Formats(NamedTuple):
         several: `several(paths) -> paths`: what to open where a split lies in several of these files, or None.
         complete: `complete({name: source}, options) -> {name: source}` with the splits that are missing, taken from
             train; None takes them by the hash of the input.
+        group: `group(input)`, the text whose hash decides: examples with the same stay on one side.
+        grouped: what that is called in the warning.
     """
 
     open: Callable
@@ -55,6 +57,8 @@ class Formats(NamedTuple):
     open_tfds: Callable | None = None
     several: Callable | None = None
     complete: Callable | None = None
+    group: Callable = str
+    grouped: str = "text"
 
 
 TEXTS = Formats(open_source, SUFFIXES, open_tfds)
@@ -81,7 +85,7 @@ def find_splits(data, options=Columns(), train=None, valid=None, test=None, form
     if "train" not in found:
         raise UserError("nothing to train on", where=data or "--train", remedy="give --data or --train a file")
     sources = {k: v if isinstance(v, Source) else formats.open(v, options) for k, v in found.items()}
-    return Splits(**(formats.complete(sources, options) if formats.complete else _complete(sources)))
+    return Splits(**(formats.complete(sources, options) if formats.complete else _complete(sources, formats)))
 
 
 def _paths(data, formats):
@@ -123,17 +127,17 @@ def _tfds(name, options, formats):
     return {split: formats.open_tfds(name, n, options) for split, n in names.items() if n is not None}
 
 
-def _complete(sources):
+def _complete(sources, formats):
     """Take the splits that are missing from train, by hash."""
     taken = {n: s for s, n in (("validation", VALIDATION), ("test", TEST)) if s not in sources}
     if taken:
         train, missing = sources["train"], sorted(taken.values())
         warnings.warn(
             f"{train.name}: no {' and no '.join(missing)} split given; 10 % of train {'each ' * (len(missing) > 1)}"
-            "taken by the hash of the text",
+            f"taken by the hash of the {formats.grouped}",
             stacklevel=2,
         )
         for number, split in taken.items():
-            sources[split] = train.select(lambda e, number=number: part(e.input) == number)
-        sources["train"] = train.select(lambda e: part(e.input) not in taken)
+            sources[split] = train.select(lambda e, number=number: part(formats.group(e.input)) == number)
+        sources["train"] = train.select(lambda e: part(formats.group(e.input)) not in taken)
     return sources

@@ -3,23 +3,20 @@
 The input of an example is the path of a clip, a video or an array of frames (`.npy`); its target is the class.
 """
 
-import csv
 import functools
-import hashlib
 import itertools
 import math
-import os
 import re
-import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from seqtasks.data import paths
 from seqtasks.data.digits import MOTIONS, TENTHS, moving
 from seqtasks.data.frames import broken, check_file, check_sides, fit, middles, on_screen, opened, span
-from seqtasks.data.sources import TABLES, Columns, Example, Source, open_source, suffix_of
-from seqtasks.data.splits import TEST, VALIDATION, Formats, Splits, find_splits, part
+from seqtasks.data.sources import TABLES, Columns, Example, Source, suffix_of
+from seqtasks.data.splits import Formats, Splits, find_splits
 from seqtasks.errors import UserError, needs
 
 ARRAY = ".npy"
@@ -122,10 +119,7 @@ def open_tfds(name, split, options=Options(), **loading):
         for number, record in enumerate(tfds.as_numpy(data), 1):
             np.save(folder / f"{number:06}{ARRAY}", _sampled(record[video], options))
             rows.append((f"{number:06}{ARRAY}", info.features[label].int2str(int(record[label]))))
-        started = table.with_suffix(f".{os.getpid()}")
-        with started.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows(rows)
-        started.rename(table)  # it is there when all clips are
+        paths.write_table(table, rows)
     return _open_table(table, Options())
 
 
@@ -241,22 +235,6 @@ def _open_labelled(path, options):
     return open_clips(path, options)
 
 
-def _complete(sources, options):
-    """Take the splits that are missing from train, by the hash of what was recorded."""
-    missing = {number: name for name, number in (("validation", VALIDATION), ("test", TEST)) if name not in sources}
-    if missing:
-        train, named = sources["train"], " and no ".join(sorted(missing.values()))
-        told = f"no {named} split given; 10 % of train {'each ' * (len(missing) > 1)}taken by the hash of the name"
-        warnings.warn(f"{train.name}: {told}", stacklevel=4)
-        for number, name in missing.items():
-            sources[name] = train.select(lambda e, number=number: part(_recording(e.input)) == number)
-        sources["train"] = train.select(lambda e: part(_recording(e.input)) not in missing)
-    return sources
-
-
-FORMATS = Formats(_open_labelled, tuple(TABLES), open_tfds, complete=_complete)
-
-
 def _open_digits(split):
     names = [f"digits:{split}:{number}" for number in range(DIGITS[split])]
     examples = [Example(name, list(MOTIONS)[n % len(MOTIONS)], name) for n, name in enumerate(names)]
@@ -272,42 +250,25 @@ def _draw(split, chunk, frames, size):
 
 
 def _recording(path):
-    """What a clip is a cut of, wherever the data lie.
+    """What a clip is a cut of.
 
     Example:
         >>> _recording("UCF-101/Archery/v_Archery_g01_c02.avi"), _recording("run/07.mp4")
         ('Archery/v_Archery_g01', 'run/07')
     """
-    path = Path(path)
-    return f"{path.parent.name}/{CUT.sub('', path.stem)}"
+    return paths.recorded(path, CUT)
+
+
+FORMATS = Formats(_open_labelled, tuple(TABLES), open_tfds, group=_recording, grouped="name")
 
 
 def _open_folder(folder):
-    files = [p for p in folder.glob("*/*") if suffix_of(p) in CLIPS and p.name[0] != "." and p.is_file()]
-    if not files:
-        listed = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
-        remedy = f"give a folder with one sub-folder per class and clips that end in {', '.join(CLIPS)}"
-        raise UserError(f"no clips in sub-folders here (found {listed})", where=folder, remedy=remedy)
-    files.sort(key=lambda p: hashlib.sha256(f"{p.parent.name}/{p.name}".encode()).digest())
-    examples = [Example(str(p), p.parent.name, str(p)) for p in files]
-    return Source(lambda: iter(examples), str(folder), sum(p.stat().st_size for p in files))
+    remedy = f"give a folder with one sub-folder per class and clips that end in {', '.join(CLIPS)}"
+    return paths.open_labelled(folder, CLIPS, "clip", remedy)
 
 
 def _open_table(path, options):
-    table = open_source(path, replace(options.columns, text_names=PATH_NAMES))
-
-    def examples():
-        for example in table:
-            clip = Path(path).parent / example.input.strip()
-            if not clip.is_file():
-                remedy = "give paths relative to the folder of the table"
-                raise UserError(f"no such file {clip}", where=table.where(example), remedy=remedy)
-            if suffix_of(clip) not in CLIPS:
-                remedy = f"clips end in {', '.join(CLIPS)}"
-                raise UserError(f"{clip.name} is no clip", where=table.where(example), remedy=remedy)
-            yield Example(str(clip), example.target, example.place)
-
-    return Source(examples, table.name, table.size)
+    return paths.open_paths(path, replace(options.columns, text_names=PATH_NAMES), CLIPS, "clip")
 
 
 def _array(path):
