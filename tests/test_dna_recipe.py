@@ -182,6 +182,7 @@ def test_the_export_answers_alike_where_only_tensorflow_is(task, run, tagged, tm
     np.testing.assert_allclose(served["score"], decoded["score"], atol=1e-5 if task == "classify" else CLOSE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [{}, {"task": "tag"}])
 def test_two_devices_train_to_the_weights_of_one(fields, tmp_path):
     still = {"convolution_dropout": 0.0, "output_dropout": 0.0, "dropout": 0.0, "substitution": 0.0}

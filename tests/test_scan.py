@@ -227,7 +227,7 @@ def test_the_reservoir_names_what_is_out_of_range(wrong):
 
 
 @pytest.mark.parametrize("kind", [RNN, Bidirectional])
-@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("masked", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_an_exported_layer_answers_single_sequences_of_any_length_by_one_compiled_loop(kind, masked, rng, tmp_path):
     made = (cells.make("gru", UNITS) for _ in range(2 if kind is Bidirectional else 1))
     layer = kind(*made, return_sequences=True)

@@ -145,7 +145,7 @@ def test_the_export_translates_alike_where_only_tensorflow_is(run, tmp_path):
     np.testing.assert_allclose(scores, [answer["score"] for answer in answers], atol=1e-5)
 
 
-@pytest.mark.parametrize("vocabulary", ["character", "unigram"])
+@pytest.mark.parametrize("vocabulary", ["character", pytest.param("unigram", marks=pytest.mark.slow)])
 def test_every_vocabulary_trains_reloads_and_exports(vocabulary, few, tmp_path):
     fields = SMALL | LANGUAGES | {"vocabulary": vocabulary, "vocabulary_size": 60, "epochs": 1}
     made = seqtasks.train("translation", data=few, run=tmp_path / "run", **fields)
@@ -159,7 +159,7 @@ def test_every_vocabulary_trains_reloads_and_exports(vocabulary, few, tmp_path):
     "fields",
     [
         {"attention": "additive", "coverage": True, "coverage_penalty": 0.2, "cell": "gru"},
-        {"attention": "none", "decoder_layers": 2, "layers": 2},
+        pytest.param({"attention": "none", "decoder_layers": 2, "layers": 2}, marks=pytest.mark.slow),
         {"attention": "dot", "input_feeding": False, "scheduled_sampling": 0.5, "recurrent_dropout": 0.1},
     ],
 )
@@ -171,6 +171,7 @@ def test_every_decoder_trains_and_answers_after_loading(fields, few, tmp_path):
     assert seqtasks.load_run(made.directory).predict(TEXTS) == made.predict(TEXTS)
 
 
+@pytest.mark.slow
 def test_finetuning_changes_what_is_written(run, tmp_path):
     """The same words, written from the last digit to the first."""
     turned = write(tmp_path / "more", train=pairs(900, 3, True), valid=pairs(60, 4, True), test=pairs(60, 5, True))
@@ -190,6 +191,7 @@ def test_two_devices_train_to_the_weights_of_one(few, tmp_path):
         np.testing.assert_allclose(a, b, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_ends_with_the_weights_it_would_have_had(few, tmp_path):
     fields = SMALL | LANGUAGES | {"epochs": 2, "patience": 0, "scheduled_sampling": 0.3}
     whole = seqtasks.train("translation", data=few, run=tmp_path / "whole", **fields)

@@ -229,7 +229,9 @@ class _Setup:
         if not resume:
             self.begin(assets, surveys, overwrite)
         responder = Responder(recipe, config, assets, model, self.reader)
-        glancing = Responder(recipe, dataclasses.replace(config, **recipe.glance), assets, model, self.reader)
+        glancing = responder  # whose graphs are traced once
+        if recipe.glance:
+            glancing = Responder(recipe, dataclasses.replace(config, **recipe.glance), assets, model, self.reader)
         balanced = getattr(config, "class_weights", "none") == "balanced"
         weights = self.task.class_weights(assets, surveys["train"].labels) if balanced else None
         views = recipe.views(config)

@@ -47,8 +47,8 @@ def resampled(waveform, speed):
         float32 (samples / speed rounded down,).
 
     Example:
-        >>> resampled(tf.range(4.0), 0.8).numpy().round(1).tolist()
-        [0.0, 0.8, 1.6, 2.4, 3.0]
+        >>> resampled(tf.range(4.0), 0.8).numpy().round(1).astype(str).tolist()
+        ['0.0', '0.8', '1.6', '2.4', '3.0']
     """
     size = tf.shape(waveform)[0]
     place = tf.range(tf.cast(tf.cast(size, tf.float32) / speed, tf.int32))
