@@ -2,6 +2,7 @@
 
 import html
 
+SHOWN = 12  # texts of a report
 TEMPERATURES, WRITTEN, STARTED = (0.5, 1.0), 400, 40  # of novel texts: tokens, and characters of a true one
 HUES = (210, 30, 130, 280, 0, 175, 330, 60)  # of the types, in turn
 
@@ -16,7 +17,7 @@ def entities(responder, examples):
     Returns:
         `[(title, HTML)]`.
     """
-    types = responder.assets["labels"].tokens
+    types, examples = responder.assets["labels"].tokens, examples[:SHOWN]
     shown = []
     for example, answer in zip(examples, responder.answers(e.input for e in examples), strict=True):
         text, truth = responder.task.annotated(responder.assets, responder.encode([example.input]), example.target)
@@ -46,7 +47,7 @@ def translations(responder, examples):
 
     read, written = (responder.assets[name].tokens for name in ("source", "target"))
     shown = []
-    for place, example in enumerate(examples):
+    for place, example in enumerate(examples[:SHOWN]):
         features = {n: pad(f, 1) for n, f in responder.encode(tf.constant([example.input])).items()}
         outputs = responder.outputs(features)
         decoded = responder.task.decode(responder.assets, outputs, features)

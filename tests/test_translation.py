@@ -160,7 +160,10 @@ def test_every_vocabulary_trains_reloads_and_exports(vocabulary, few, tmp_path):
     [
         {"attention": "additive", "coverage": True, "coverage_penalty": 0.2, "cell": "gru"},
         pytest.param({"attention": "none", "decoder_layers": 2, "layers": 2}, marks=pytest.mark.slow),
-        {"attention": "dot", "input_feeding": False, "scheduled_sampling": 0.5, "recurrent_dropout": 0.1},
+        pytest.param(
+            {"attention": "dot", "input_feeding": False, "scheduled_sampling": 0.5, "recurrent_dropout": 0.1},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_every_decoder_trains_and_answers_after_loading(fields, few, tmp_path):
@@ -261,6 +264,7 @@ def test_languages_that_are_not_named_or_not_there_are_told(corpus, tmp_path):
         seqtasks.train("translation", data=corpus, run=tmp_path / "run", source_language="wo", target_language="fr")
 
 
+@pytest.mark.slow
 def test_a_figure_of_nothing_is_no_reason_to_keep_the_first_epoch(tmp_path):
     """BLEU counts four tokens in a row, which these sentences have not."""
     short = [(text, digits) for text, digits in pairs(300, 9) if len(digits) == 1]

@@ -35,7 +35,7 @@ from seqtasks.recipe import find
 
 log = logging.getLogger("seqtasks")
 COMPILED_BOUNDARY = 8  # XLA compiles for every padded length: few of them
-SHOWN = 12  # examples of the test split in a recipe's own part of the report
+LOOKED_AT = 200  # examples of the test split among which a recipe's own part of the report chooses
 PACKAGES = ("seqtasks", "tensorflow", "keras", "numpy", "scikit-learn")
 
 
@@ -326,7 +326,7 @@ class _Setup:
         temporary.replace(self.directory / "model.keras")
         write_json(self.directory / "mistakes.json", mistakes)
         if recipe.illustrate:
-            examples = list(itertools.islice(sources["test"], SHOWN))
+            examples = list(itertools.islice(sources["test"], LOOKED_AT))
             write_json(self.directory / "sections.json", recipe.illustrate(responder, examples))
         longest = min(len(loop.batches), POOL_BATCHES) - 1  # the last batch of the first pool
         flow = diagnosis.gradient_flow(model, next(iter(loop.batches.epoch(start=longest).map(loop.inputs))))
