@@ -19,7 +19,8 @@ import seqtasks
 from benchmarks.files import memory, waiting
 from benchmarks.record import data_folder, spread, write
 
-DIGITS = {"sample_rate": 8000, "mels": 40, "units": 128, "layers": 2, "epochs": 25}
+DIGITS = {"sample_rate": 8000, "mels": 40, "units": 128, "layers": 2, "masks": 1, "learning_rate": 3e-3, "patience": 0}
+EPOCHS = {"fsdd": 50, "speakers": 25}
 FIGURES = ("accuracy", "wer", "cer", "substitutions", "deletions", "insertions")
 
 
@@ -32,13 +33,15 @@ def corpus():
     return rows
 
 
-def trained(parts, seed):
+def trained(parts, seed, epochs):
     """Figures of a run on splits given as lists of (path, text)."""
     with tempfile.TemporaryDirectory() as folder:
         for name, rows in parts.items():
             with open(f"{folder}/{name}.tsv", "w", newline="") as file:
                 csv.writer(file, delimiter="\t").writerows([("path", "text"), *rows])
-        return told(seqtasks.train("speech", data=folder, run=f"{folder}/run", seed=seed, **DIGITS).metrics)
+        return told(
+            seqtasks.train("speech", data=folder, run=f"{folder}/run", seed=seed, epochs=epochs, **DIGITS).metrics
+        )
 
 
 def told(metrics):
@@ -51,9 +54,8 @@ def told(metrics):
 def fsdd(seeds):
     each = []
     for seed in seeds:
-        each.append(
-            trained({s: [row[:2] for row in corpus() if row[2] == s] for s in ("train", "valid", "test")}, seed)
-        )
+        parts = {split: [row[:2] for row in corpus() if row[2] == split] for split in ("train", "valid", "test")}
+        each.append(trained(parts, seed, EPOCHS["fsdd"]))
         print("fsdd", seed, each[-1], flush=True)
     return {"seeds": seeds, **{name: spread([one[name] for one in each]) for name in FIGURES[:3]}, "each": each}
 
@@ -69,7 +71,7 @@ def speakers(seed=0):
             "valid": others[::10],
             "test": [row[:2] for row in spoken if speaker[row[0]] == name],
         }
-        found[name] = trained(parts, seed)
+        found[name] = trained(parts, seed, EPOCHS["speakers"])
         print(name, found[name], flush=True)
     return {"seed": seed, "speakers": found, "accuracy": spread([one["accuracy"] for one in found.values()])}
 
@@ -123,8 +125,8 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     given = parser.parse_args()
     jobs = {
-        "fsdd": lambda: {"options": DIGITS} | fsdd(given.seeds),
-        "speakers": lambda: {"options": DIGITS} | speakers(),
+        "fsdd": lambda: {"options": DIGITS, "epochs": EPOCHS["fsdd"]} | fsdd(given.seeds),
+        "speakers": lambda: {"options": DIGITS, "epochs": EPOCHS["speakers"]} | speakers(),
         "morse": lambda: morse(given.seeds),
         "throughput": throughput,
     }

@@ -35,7 +35,7 @@ class Config(Options):
     filters: int = 128  # of the convolution over time before the recurrence; 0 for none
     width: int = 5  # frames that the convolution looks at
     stride: int = 2  # frames that become one
-    cell: Cell = "lstm"  # the recurrent cell
+    cell: Cell = "gru"  # the recurrent cell
     units: int = 256  # size of its state, in each direction
     layers: int = 3  # recurrences on top of one another
     bidirectional: bool = True  # whether each layer reads from both ends; without it a stream can be answered
@@ -189,13 +189,13 @@ RECIPE = Recipe(
     sample_options={
         "metric": "cer",
         "sample_rate": 8000,
-        "mels": 20,
+        "mels": 8,
         "filters": 96,
         "width": 24,
         "stride": 6,
         "units": 96,
         "layers": 1,
-        "epochs": 12,
+        "epochs": 16,
         "batch_size": 16,
         "learning_rate": 4e-3,
         "convolution_dropout": 0.0,
