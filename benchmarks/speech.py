@@ -20,7 +20,7 @@ from benchmarks.files import memory, waiting
 from benchmarks.record import data_folder, spread, write
 
 DIGITS = {"sample_rate": 8000, "mels": 40, "units": 128, "layers": 2, "masks": 1, "learning_rate": 3e-3, "patience": 0}
-EPOCHS = {"fsdd": 50, "speakers": 25}
+EPOCHS = {"fsdd": 50, "speakers": 20}
 FIGURES = ("accuracy", "wer", "cer", "substitutions", "deletions", "insertions")
 
 

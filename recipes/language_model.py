@@ -82,7 +82,6 @@ def build(config, assets):
         embedding = head = st.layers.TokenEmbedding(size, config.dimension, name="embedding")
     few = size <= config.batch_size * config.segment and config.softmax == "full"
     embedded = embedding(previous, whole=True) if few else embedding(previous)
-    embedded = keras.layers.Rescaling(config.dimension**0.5, name="embedded_scale")(embedded)  # to a variance of 1
     return st.models.language_model(
         previous,
         keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedded),

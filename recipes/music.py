@@ -79,8 +79,7 @@ def build(config, assets):
     if config.representation == "events":
         previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("previous", "following"))
         embedding = head = st.layers.TokenEmbedding(len(assets["tokens"]), config.dimension, name="embedding")
-        scale = keras.layers.Rescaling(config.dimension**0.5, name="embedded_scale")  # to a variance of 1
-        embedded, size, rows = dropout(scale(embedding(previous))), config.dimension, config.batch_size
+        embedded, size, rows = dropout(embedding(previous)), config.dimension, config.batch_size
     else:
         keys = st.data.rolls.KEYS
         previous, following = (keras.Input((None, keys), name=name) for name in ("previous", "following"))

@@ -17,6 +17,7 @@ USAGE = """seqtasks: from raw files to a trained, measured, exported sequence mo
   seqtasks predict RUN [INPUT ...] [--input FILE] [--output FILE]
                        ner: [--tokens]; dna: GENOME --window N [--stride N] [--threshold P] [--label NAME]
                        translation: [--beam_width N] [--n_best N] ... (of evaluate and export too)
+                       video: FILE ... [--every SECONDS]; speech: FILE ... [--beam_width N] [--language_model RUN]
   seqtasks score RUN [TEXT ...] [--input FILE]       how likely texts are, token by token
   seqtasks generate RUN [--prompt TEXT] [--num N] [--length N] [--temperature T] [--top_k K] [--top_p P] [--seed S]
                         [--show N] [--output FILE]   novel texts, or music (.mid, .wav)
@@ -26,7 +27,7 @@ USAGE = """seqtasks: from raw files to a trained, measured, exported sequence mo
   seqtasks report RUN                                writes RUN/report.html
 
 RECIPE is a name or the path of a .py file. `seqtasks train RECIPE --help` lists the options of a recipe.
-Without --data a recipe runs on its small built-in sample. An INPUT of - stands for standard input.
+Without --data a recipe runs on its small built-in sample. An INPUT of - stands for standard input (speech: 16-bit samples).
   --version   --help
 """
 
