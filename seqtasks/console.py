@@ -27,7 +27,7 @@ USAGE = """seqtasks: from raw files to a trained, measured, exported sequence mo
   seqtasks report RUN                                writes RUN/report.html
 
 RECIPE is a name or the path of a .py file. `seqtasks train RECIPE --help` lists the options of a recipe.
-Without --data a recipe runs on its small built-in sample. An INPUT of - stands for standard input (speech: 16-bit samples).
+Without --data a recipe runs on its small built-in sample. An INPUT of - is standard input (speech: 16-bit samples).
   --version   --help
 """
 
