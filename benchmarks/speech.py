@@ -5,7 +5,7 @@
 `fsdd`: the official split of the Free Spoken Digit Dataset, through CTC: nothing tells the model that there are ten
 words. `speakers`: each of the six speakers is left out once and is the test; of the others, a tenth is the validation.
 `morse`: the built-in sample. `throughput`: hours of audio read a minute, the share of training that waits for data,
-and the peak memory of a training on 3,000 recordings and on ten times as many.
+and the peak memory of a training on 300 recordings and on ten times as many.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def throughput():
     return {
         "reading": reading([path for path, *_ in rows]),
         "waiting_for_data": waiting("speech", data_folder() / "speech" / "fsdd", **DIGITS),
-        "peak_mb": memory("speech", [row[:2] for row in rows], **DIGITS),
+        "peak_mb": memory("speech", [row[:2] for row in rows[::10]], **DIGITS),
     }
 
 
