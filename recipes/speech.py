@@ -195,7 +195,7 @@ RECIPE = Recipe(
         "stride": 6,
         "units": 96,
         "layers": 1,
-        "epochs": 16,
+        "epochs": 13,
         "batch_size": 16,
         "learning_rate": 4e-3,
         "convolution_dropout": 0.0,
