@@ -11,10 +11,11 @@ from types import SimpleNamespace
 COPIES = 10
 HELD = 32  # MB of arrays held in memory where the peak is measured
 TRAIN = """
-import json, resource, sys, seqtasks
+import json, sys, seqtasks
 fields = json.loads(sys.argv[4]) | {"epochs": 1, "cache_mb": int(sys.argv[5])}
 seqtasks.train(sys.argv[1], data=sys.argv[2], run=sys.argv[3], **fields)
-print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))  # ru_maxrss may be the parent's
+print(int(peak.split()[1]) / 1024)
 """
 
 
