@@ -12,7 +12,7 @@ import tensorflow as tf
 from seqtasks.errors import UserError
 
 NAMED = 5  # faulty files that a warning names
-POOL = 256  # inputs that are answered, or encoded for training, together
+POOL = 256  # inputs of different lengths that are sorted, for training or to be answered
 
 
 class Reader:
@@ -126,6 +126,10 @@ class Reader:
     @property
     def ragged(self):
         return self.spec.shape[0] is None
+
+    def together(self, batch_size):
+        """How many inputs are held as a pool: whole batches; one batch where all are of one length."""
+        return batch_size * (max(1, POOL // batch_size) if self.ragged else 1)
 
     @property
     def batch_spec(self):

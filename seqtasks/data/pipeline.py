@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.data.media import POOL, Reader
+from seqtasks.data.media import Reader
 from seqtasks.data.sources import Held, Source
 
 CHUNK = 512
@@ -88,7 +88,7 @@ class Batches:
     @property
     def pool_size(self):
         """Rows of a pool, a whole number of batches."""
-        return self.batch_size * (max(1, POOL // self.batch_size) if self.reader else POOL_BATCHES)
+        return self.reader.together(self.batch_size) if self.reader else self.batch_size * POOL_BATCHES
 
     def __len__(self):
         index, number = self.shard

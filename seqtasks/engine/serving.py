@@ -6,7 +6,6 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.data import media
 from seqtasks.data.pipeline import POOL_BATCHES, batched, lengths, pad
 from seqtasks.errors import UserError
 from seqtasks.recipe import Asked
@@ -26,7 +25,7 @@ class Responder:
     def __init__(self, recipe, config, assets, model, reader=None):
         self.recipe, self.config, self.assets, self.model = recipe, config, assets, model
         self.reader = reader or recipe.reader(config)
-        self.pool = media.POOL if self.reader else POOL_BATCHES * SERVING_BATCH
+        self.pool = self.reader.together(SERVING_BATCH) if self.reader else SERVING_BATCH * POOL_BATCHES
         self.task = recipe.task(config)
         self._decode = None
 

@@ -10,7 +10,7 @@ from seqtasks.layers.carried import turned
 
 def language_model(
     previous, embedded, following, head, cell="lstm", units=64, layers=1, dropout=0.0, residual=False, size=None,
-    rows=0, **rates,
+    rows=0, **arguments,
 ):  # fmt: skip
     """A model of a sequence: how likely each step is, given all before it.
 
@@ -29,7 +29,7 @@ def language_model(
         residual: whether a recurrence adds its input to its output, where their sizes agree.
         size: of the vectors that the head gets; None for `units`.
         rows: rows of a training batch whose states are carried to the next, see `CarriedRNN`.
-        rates: of what acts inside a recurrence (`recurrent_dropout`, `zoneout`; see `seqtasks.cells.RNNCell`).
+        arguments: of the cells (`recurrent_dropout`, `zoneout`, `forget_bias`; see `seqtasks.cells`).
 
     Returns:
         A functional `keras.Model` from `previous` and `following` to log-likelihoods (batch, time), in nats. `Speaker`
@@ -49,7 +49,7 @@ def language_model(
     whole = len(x.shape) == 2
     x, table = (turn(previous), x) if whole else (turn(x), None)
     for number in range(1, layers + 1):
-        recurrence = CarriedRNN(cells.make(cell, units, **rates), rows, name=f"recurrent_{number}")
+        recurrence = CarriedRNN(cells.make(cell, units, **arguments), rows, name=f"recurrent_{number}")
         outputs = recurrence(x) if table is None else recurrence(x, table)
         if dropout:
             outputs = keras.layers.Dropout(dropout, name=f"dropout_{number}")(outputs)
