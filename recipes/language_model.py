@@ -17,7 +17,8 @@ import seqtasks as st
 from seqtasks.recipe import Cell, Options, Recipe
 
 ORDERS = {"character": 6, "word": 3, "unigram": 4, "bpe": 4, "space": 3}  # of the n-grams of the baseline
-FORGET_BIAS = 0.0  # of an LSTM at first; with the usual 1 characters are learnt more slowly
+HALF_OPEN = {cell: {"forget_bias": 0.0} for cell in ("lstm", "peephole_lstm", "layer_norm_lstm")}
+HALF_OPEN["coupled_lstm"] = {"update_bias": 0.0}  # wider open, as is usual, they learn characters more slowly
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def build(config, assets):
         rows=config.batch_size if carries(config) else 0,
         recurrent_dropout=config.recurrent_dropout,
         zoneout=config.zoneout,
-        **({"forget_bias": FORGET_BIAS} if "lstm" in config.cell else {}),
+        **HALF_OPEN.get(config.cell, {}),
     )
 
 

@@ -15,10 +15,12 @@ import tensorflow as tf
 
 import seqtasks
 from seqtasks import highlights
+from seqtasks.cells import CELLS
 from seqtasks.cli import main
 from seqtasks.data.sources import Example
 from seqtasks.engine import loop
 from seqtasks.errors import UserError
+from seqtasks.recipe import find
 
 BEGIN, END = 2, 3
 SMALL = {"cell": "simple_rnn", "units": 32, "dimension": 16, "layers": 1, "batch_size": 8, "learning_rate": 1e-2}
@@ -109,6 +111,16 @@ def test_it_learns_what_comes_next(name, kind, share, folder, request):
     if name == "lines":
         told = again["written"]
         assert told["texts"] == 50 and 0 < told["distinct"] <= 1 and 0 <= told["new"] <= 1
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_can_be_taken_and_no_memory_is_kept_open_at_first(cell):
+    recipe = find("language_model")
+    config = recipe.Config(cell=cell, units=2, dimension=2, layers=1, document="line")
+    model = recipe.build(config, {"tokens": range(9)})
+    bias = next((w.numpy() for w in model.get_layer("recurrent_1").weights if w.path.endswith("/bias")), None)
+    if "lstm" in cell:  # the other cells have their own biases
+        np.testing.assert_array_equal(bias, 0)
 
 
 def test_a_score_is_that_of_the_model_forced(lines, running):
