@@ -110,3 +110,17 @@ def test_batches_of_files_are_those_of_their_arrays(ragged):
     later = list(batches.epoch(seed=1, epoch=2, start=2))
     assert len(later) == 1
     np.testing.assert_array_equal(later[0][0]["x"], list(batches.epoch(seed=1, epoch=2))[2][0]["x"])
+
+
+def test_inputs_of_one_length_are_read_a_few_batches_ahead():
+    reads = []
+
+    def counted(path):
+        reads.append(path)
+        return np.zeros(2, "float32")
+
+    made = Reader(counted, tf.TensorSpec([2]))
+    source, encode = listed(map(str, range(900))), lambda inputs: {"x": inputs}
+    next(iter(Batches(source, 900, encode, tf.strings.length, batch_size=4, reader=made).epoch(seed=1)))
+    assert 4 <= len(reads) <= 4 * 16  # where lengths differ, 256 are sorted before the first batch is cut
+    assert made.together(4) == 4 and Reader(counted, tf.TensorSpec([None])).together(5) == 255

@@ -25,7 +25,8 @@ class Responder:
     def __init__(self, recipe, config, assets, model, reader=None):
         self.recipe, self.config, self.assets, self.model = recipe, config, assets, model
         self.reader = reader or recipe.reader(config)
-        self.pool = self.reader.together(SERVING_BATCH) if self.reader else SERVING_BATCH * POOL_BATCHES
+        self.batch_size = config.batch_size if self.reader else SERVING_BATCH  # of files what training holds, no more
+        self.pool = self.reader.together(self.batch_size) if self.reader else self.batch_size * POOL_BATCHES
         self.task = recipe.task(config)
         self._decode = None
 
@@ -47,14 +48,14 @@ class Responder:
         spec = self.reader.batch_spec if self.reader else tf.TensorSpec([None], tf.string)
         return tf.function(self.encode).get_concrete_function(spec)
 
-    def respond(self, inputs, batch_size=SERVING_BATCH):
+    def respond(self, inputs, batch_size=None):
         """Decoded arrays of a list of raw inputs, in their order: {name: array (len(inputs), ...)}."""
         features = self._encode(self.reader.batch(inputs) if self.reader else tf.constant(inputs, tf.string))
         if self._decode is None:  # one graph for batches of any size and length
             specs = {name: tf.TensorSpec(f.shape, f.dtype) for name, f in self._encode.structured_outputs.items()}
             self._decode = tf.function(self.decode, input_signature=[specs])
         order = np.argsort(lengths(features, len(inputs)).numpy(), kind="stable")
-        parts = []
+        batch_size, parts = batch_size or self.batch_size, []
         for start in range(0, len(order), batch_size):
             places = order[start : start + batch_size]
             rows = {name: pad(tf.gather(f, places), 1) for name, f in features.items()}
