@@ -183,9 +183,10 @@ def test_the_baseline_tells_what_moves_from_what_rests(tmp_path, rng):
 def test_the_report_shows_frames_of_mistakes(run):
     options = video.Options(10, 20)
     answers = run.predict([f"digits:test:{n}" for n in range(3)])
-    examples = [Example(a["file"], "<other>" if n else a["label"], a["file"]) for n, a in enumerate(answers)]
+    examples = [Example(a["file"], "<other>" if n else a["label"], n + 1) for n, a in enumerate(answers)]
     ((title, text),) = strips.illustrate(run.responder, examples, options)
     assert title == "Frames of mistakes" and text.count("<img") == 2 and "&lt;other&gt;" in text
+    assert all(f'"where">{answers[n]["file"]}<' in text for n in (1, 2))
     sure = max((1, 2), key=lambda n: answers[n]["score"])
     shown = image.imread(io.BytesIO(_content(text)))[..., :3]
     frames = video.read(answers[sure]["file"], options)[[0, 1, 3, 4, 5, 6, 8, 9]]

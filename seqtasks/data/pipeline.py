@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.data.media import Reader
+from seqtasks.data.memory import from_generator
 from seqtasks.data.sources import Held, Source
 
 CHUNK = 512
@@ -105,7 +106,7 @@ class Batches:
                 yield [e.input for e in chunk], [e.target for e in chunk]
 
         strings = tf.TensorSpec([None], tf.string)
-        return tf.data.Dataset.from_generator(chunks, output_signature=(strings, strings)).unbatch()
+        return from_generator(chunks, (strings, strings)).unbatch()
 
     def epoch(self, seed=None, epoch=0, start=0):
         """The batches of one epoch as a `tf.data.Dataset`, from step `start` on.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from seqtasks.data.memory import from_generator
 from seqtasks.data.sources import Source
 from seqtasks.errors import UserError
 
@@ -80,7 +81,7 @@ class Segments:
         spec = tf.TensorSpec((self.lanes, self.length), tf.int32)
         weight = tf.fill([self.lanes], 1 / self.length)
         index = tf.range(self.lanes, dtype=tf.int64)
-        dataset = tf.data.Dataset.from_generator(batches, output_signature=(spec, spec))
+        dataset = from_generator(batches, (spec, spec))
         dataset = dataset.map(lambda before, following: ({"previous": before}, following, weight, index))
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(max(0, steps - start))).prefetch(4)
         options = tf.data.Options()

@@ -58,7 +58,7 @@ def illustrate(responder, examples, options):
 
 
 def _shown(example, answer, frames):
-    name, true, said = (html.escape(str(text)) for text in (example.place, example.target, answer["label"]))
+    name, true, said = (html.escape(str(text)) for text in (example.input, example.target, answer["label"]))
     told = f'<p><span class="where">{name}</span><span class="wrong">{said}</span> ({number(answer["score"])})'
     told += f', in truth <span class="right">{true}</span></p>'
     pixels = strip(frames)
