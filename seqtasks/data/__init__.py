@@ -3,7 +3,7 @@
 import importlib
 
 _ROOMS = (
-    "audio", "bases", "bed", "dates", "digits", "dna", "events", "frames", "genome", "media", "midi", "morse",
+    "audio", "bases", "bed", "dates", "digits", "dna", "events", "frames", "genome", "media", "memory", "midi", "morse",
     "notes", "parallel", "paths", "pieces", "pipeline", "prose", "records", "rolls", "segmenter", "sources", "speech",
     "splits", "stream", "subwords", "tags", "text", "tokenizer", "tokens", "transcripts", "tunes", "vectors", "video",
     "vocabulary",
