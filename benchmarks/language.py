@@ -9,6 +9,7 @@ and tells which of those it writes are new. Both sides are held to `--threads` c
 """
 
 import argparse
+import multiprocessing
 import os
 import statistics
 import tempfile
@@ -67,7 +68,8 @@ def quality(epochs):
     with tempfile.TemporaryDirectory() as folder:
         ours = figures(trained(folder, epochs=epochs))
     print("seqtasks", ours, flush=True)
-    return {"seqtasks": ours, "torch": torch_quality(ours["seconds"])}
+    with multiprocessing.get_context("spawn").Pool(1) as alone:  # TensorFlow changes how its process gets memory
+        return {"seqtasks": ours, "torch": alone.apply(torch_quality, (ours["seconds"],))}
 
 
 def torch_quality(seconds):
