@@ -29,9 +29,10 @@ def from_generator(function, output_signature):
 
 
 def keep_freed():
-    """Let glibc hold what is freed for the next step; whether it does, since other C libraries stay as they are."""
+    """Let glibc hold what is freed for the next step; other C libraries stay as they are."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
-        return False
-    return bool(mallopt(MMAP_THRESHOLD, LARGEST) and mallopt(TRIM_THRESHOLD, KEPT))
+        return
+    mallopt(MMAP_THRESHOLD, LARGEST)
+    mallopt(TRIM_THRESHOLD, KEPT)
