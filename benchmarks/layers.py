@@ -1,6 +1,9 @@
 """Milliseconds of recurrent layers, forward and training step, beside Keras and PyTorch.
 
-    python -m benchmarks.layers [--rounds 9] [--no-torch]
+    python -m benchmarks.layers [--rounds 9] [--no-torch] [--only layers products]
+
+`products` tells what a product of a step takes where the rows of the weights lie a multiple of a kilobyte apart, and
+what with 16 columns more (`seqtasks.cells.affine.staggered`).
 
 All layers of one shape take turns in one process, PyTorch in a second one that runs between the rounds; each is run
 once and then timed, so that all have their weights in the cache; medians. The
@@ -160,11 +163,39 @@ def targets(found):
     return ratios
 
 
+def products(repeated=400):
+    """{"rows,features,columns": microseconds} of products as an LSTM has them, of 128 and 256 units."""
+    found = {}
+    for features, columns in ((128, 512), (256, 1024), (1024, 256)):
+        for wide in (columns, columns + 16):
+            vectors, kernel = tf.random.normal((16, features)), tf.random.normal((features, wide))
+
+            @tf.function
+            def run(vectors, kernel):
+                def body(t, x):
+                    return t + 1, x + 1e-9 * tf.matmul(x, kernel)[:1, :1]  # no product without the one before it
+
+                return tf.while_loop(lambda t, x: t < repeated, body, (0, vectors))[1]
+
+            run(vectors, kernel)
+            took = best(lambda run=run, given=(vectors, kernel): run(*given).numpy(), 10)
+            found[f"16,{features},{wide}"] = 1e6 * took / repeated
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--no-torch", action="store_true")
+    parser.add_argument("--only", nargs="+", default=["layers", "products"])
     given = parser.parse_args()
+    if "products" in given.only:
+        write("products", "python -m benchmarks.layers --only products", {"microseconds": products()})
+    if "layers" in given.only:
+        all_layers(given)
+
+
+def all_layers(given):
     speed, bandwidth = rate()
     rows = {}
     for shape in SHAPES:

@@ -1,5 +1,7 @@
 """What the loop does beyond `keras.layers.RNN`: parts of a batch on cores of their own, XLA, dropout and zoneout."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -64,17 +66,44 @@ def test_a_batch_in_lanes_gives_the_numbers_of_the_whole(name, rows, layer, rng,
     assert seen == [6]  # six cores: six lanes, or three for each direction
 
 
+@pytest.mark.parametrize("rows, size, training", [(3, 2**30, False), (6, UNITS, True)])
 @quick_cells
-def test_xla_gives_the_numbers_of_the_plain_loop(name, rng, monkeypatch):
+def test_xla_gives_the_numbers_of_the_plain_loop(name, rows, size, training, rng, monkeypatch):
+    """Of few rows, and of a training in which all shapes are known."""
+    monkeypatch.setattr(scan, "COMPILED_SIZE", size)
     layer = Bidirectional(*(cells.make(name, UNITS, dtype="float64") for _ in range(2)), dtype="float64")
-    x, mask = problem(layer, 3, rng)
+    x, mask = problem(layer, rows, rng)
     upstream = rng.normal(size=layer(x).shape)
-    plain, compiled = gradients(layer, x, mask, upstream), []
+    plain, compiled = gradients(layer, x, mask, upstream, training), []
     real = tf.function
     noticed = lambda f, jit_compile: compiled.append(f) or real(f, jit_compile=jit_compile)  # noqa: E731
     monkeypatch.setattr(scan.tf, "function", noticed)
-    same(real(lambda: gradients(layer, x, mask, upstream))(), plain, 1e-9)
-    assert compiled
+    same(real(lambda: gradients(layer, x, mask, upstream, training))(), plain, 1e-9)
+    assert len(compiled) == (4 if training else 6)  # each direction has its own, forth (once more to keep all) and back
+
+
+@pytest.mark.parametrize("size", [1, 2**30])
+@pytest.mark.parametrize(
+    ("cell", "theirs"),
+    [
+        (LSTMCell, keras.layers.LSTM),
+        (partial(GRUCell, reset_after=False), partial(keras.layers.GRU, reset_after=False)),
+        (SimpleRNNCell, keras.layers.SimpleRNN),
+    ],
+)
+def test_kernels_with_columns_of_zeros_more_give_the_numbers_of_keras(cell, theirs, size, rng, monkeypatch):
+    """256 units: the products forth and back have a multiple of 256 columns, compiled and not."""
+    monkeypatch.setattr(scan, "COMPILED_SIZE", size)
+    ours = RNN(cell(256, dtype="float64"), return_sequences=True, dtype="float64")
+    theirs = theirs(256, return_sequences=True, dtype="float64")
+    x, _ = problem(ours, 5, rng, masked=False)
+    theirs(x)
+    weights = [rng.normal(size=w.shape, scale=0.05) for w in theirs.weights]
+    theirs.set_weights(weights)
+    ours.set_weights([w.reshape(mine.shape) for w, mine in zip(weights, ours.weights, strict=True)])
+    upstream = rng.normal(size=(5, TIME, 256))
+    found = tf.function(lambda: gradients(ours, x, None, upstream, training=True))()
+    same([tf.reshape(f, [-1]) for f in found], [tf.reshape(g, [-1]) for g in gradients(theirs, x, None, upstream)])
 
 
 class Drawn(LSTMCell):

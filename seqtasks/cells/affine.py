@@ -32,7 +32,7 @@ def affine(inputs, kernel, bias=None):
             outputs = tf.nn.bias_add(outputs, bias[0])
 
         def gradient(upstream):
-            into = [tf.matmul(upstream, kernel, transpose_b=True), tf.matmul(rows, upstream, transpose_a=True)]
+            into = [tf.matmul(upstream, kernel, transpose_b=True), outer(rows, upstream)]
             return into + [column_sums(upstream)] * len(bias)
 
         return outputs, gradient
@@ -42,6 +42,37 @@ def affine(inputs, kernel, bias=None):
         return outputs
     outputs = tf.reshape(outputs, tf.concat([leading, [kernel.shape[-1]]], 0))
     return tf.ensure_shape(outputs, [*inputs.shape[:-1], kernel.shape[-1]])
+
+
+def staggered(kernel):
+    """A matrix for many small products: where its rows lie a multiple of a kilobyte apart, with columns of zeros more.
+
+    Such rows share a few places of the processor's first cache and drive one another out: a product of 16 vectors with
+    256 x 1024 weights takes nearly twice as long as one with 256 x 1040. What is too much of the result is cut off.
+
+    Example:
+        >>> staggered(tf.ones((2, 256))).shape, staggered(tf.ones((2, 200))).shape
+        (TensorShape([2, 272]), TensorShape([2, 200]))
+    """
+    clear = len(kernel.shape) == 3 or kernel.shape[-1] % 256
+    return kernel if clear else tf.pad(kernel, [[0, 0], [0, 16]])
+
+
+def outer(rows, others):
+    """The sum of the outer products of each row with the other in its place.
+
+    Args:
+        rows: (number, n).
+        others: (number, m).
+
+    Returns:
+        (n, m).
+
+    Example:
+        >>> outer(tf.constant([[1.0, 2.0], [3.0, 4.0]]), tf.constant([[1.0], [10.0]])).numpy().tolist()
+        [[31.0], [42.0]]
+    """
+    return tf.matmul(rows, staggered(others), transpose_a=True)[:, : others.shape[-1]]
 
 
 def rowwise(vectors, matrices):

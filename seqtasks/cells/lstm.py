@@ -62,9 +62,11 @@ class LSTMCell(RNNCell):
     def step(self, projected, states, product):
         previous, memory = states
         gates = projected + product("recurrent_kernel", previous)
-        update, forget, candidate, output = ops.split(gates, 4, axis=-1)  # each (batch, units)
-        memory = ops.sigmoid(update) * ops.tanh(candidate) + ops.sigmoid(forget) * memory
-        return [ops.sigmoid(output) * ops.tanh(memory), memory]
+        candidate = ops.tanh(ops.split(gates, 4, axis=-1)[2])  # each (batch, units)
+        # one sigmoid of all, a quarter of it in vain, is faster than three: XLA makes no vectors of three in one loop
+        update, forget, _, output = ops.split(ops.sigmoid(gates), 4, axis=-1)
+        memory = update * candidate + forget * memory
+        return [output * ops.tanh(memory), memory]
 
     def get_config(self):
         return {**super().get_config(), "forget_bias": self.forget_bias}

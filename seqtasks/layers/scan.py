@@ -7,16 +7,19 @@ differentiation of a loop would keep every intermediate result of every step, an
 step by step.
 
 Several recurrences go through the loop side by side, the two directions of a layer or parts of a batch: each step is
-too small for more than one core, but they run on a core each.
+too small for more than one core, but they run on a core each. Where XLA compiles the loop, each has a loop of its own.
 """
+
+import functools
 
 import tensorflow as tf
 
 from seqtasks.cells import RNNCell
-from seqtasks.cells.affine import affine, column_sums, rowwise
+from seqtasks.cells.affine import column_sums, outer, rowwise, staggered
 from seqtasks.layers import single
 
-COMPILED_ROWS = 4  # up to this batch size XLA's loop is the faster one (see benchmarks/layers.py)
+COMPILED_ROWS = 4  # up to this batch size a step is all dispatch (see benchmarks/layers.py)
+COMPILED_SIZE = 2048  # rows times units from which a training of known shapes is worth the seconds that XLA takes
 
 
 class Recurrence:
@@ -46,6 +49,9 @@ class Recurrence:
     ):  # fmt: skip
         self.mask, self.backwards, self.training = mask, backwards, bool(training)
         self.states, self.dropped, self.kept = list(states), {}, None
+        # of each product: which state it multiplies, or None, and whether it is simply added to the inputs and so has
+        # their gradient; known when a step back was traced
+        self.multiplied, self.added = {}, []
         self.weights, self.constants = {name: [m] for name, m in (matrices or {}).items()}, constants or {}
         if isinstance(cell, RNNCell):
             self._own(cell, sequences, projected)
@@ -82,9 +88,9 @@ class Recurrence:
 
         self.inputs, self.states, self.step = sequences, [tf.zeros_like(output), *self.states], step
 
-    def product(self, weights):
-        """The function that `step` multiplies with."""
-        return _Product(self.dropped, weights)
+    def product(self, weights, kernels=None):
+        """The function that `step` multiplies with; `kernels` are those of the weights, ready for it."""
+        return _Product(self.dropped, weights, kernels)
 
     @property
     def tensors(self):
@@ -113,13 +119,15 @@ def scan(recurrences):
         A list with (outputs (time, batch, units), last states) for each recurrence.
     """
     keep = any(r.training for r in recurrences)
-    rows = max(r.inputs.shape[1] or 2**30 for r in recurrences)
-    compiled = rows <= COMPILED_ROWS and not tf.executing_eagerly()
-    forth, back = (tf.function(f, jit_compile=True) if compiled else f for f in (_forth, _back))
+    forth, back = (functools.partial(_apart, f) if _compiled(recurrences) else f for f in (_forth, _back))
 
     def plain(given):
-        histories, products, last = forth(recurrences, given, keep, compiled)
-        return [r.after(h[0]) for r, h in zip(recurrences, histories, strict=True)], last, histories, products
+        histories, products, last = forth(recurrences, keep, given, _kernels(given))
+        outputs = [
+            tf.ensure_shape(r.after(h[0]), (r.inputs.shape[0], *h[0].shape[1:]))
+            for r, h in zip(recurrences, histories, strict=True)
+        ]
+        return outputs, last, histories, products
 
     @tf.custom_gradient
     def run(*flat):
@@ -127,11 +135,12 @@ def scan(recurrences):
         outputs, last, histories, products = plain(given)
 
         def gradient(*upstream, variables=None):
-            kept = (histories, products) if keep else forth(recurrences, given, True, compiled)[:2]
-            into, into_variables = back(
-                recurrences, given, *kept, tf.nest.pack_sequence_as([outputs, last], upstream), variables or []
-            )
-            return tf.nest.flatten(into), into_variables
+            kept = (histories, products) if keep else forth(recurrences, True, given, _kernels(given))[:2]
+            upstream = tf.nest.pack_sequence_as([outputs, last], upstream)
+            into = back(recurrences, variables or [], given, _kernels(given, transposed=True), *kept, *upstream)
+            *into, into_variables = into
+            into = [_with_weights(*each) for each in zip(recurrences, given, kept[0], *into, strict=True)]
+            return tf.nest.flatten(into), [tf.add_n(parts) for parts in zip(*into_variables, strict=True)]
 
         return tf.nest.flatten([outputs, last]), gradient
 
@@ -143,11 +152,43 @@ def scan(recurrences):
     return list(zip(*tf.nest.pack_sequence_as(structure, results), strict=True))
 
 
+def _compiled(recurrences):
+    """Whether XLA compiles the loop: of few rows, or for a training in which every shape is known."""
+    if tf.executing_eagerly():
+        return False
+    shapes = [(*r.inputs.shape[:2], r.states[0].shape[-1]) for r in recurrences]
+    if all(rows is not None and rows <= COMPILED_ROWS for _, rows, _ in shapes):
+        return True
+    known = all(
+        r.training and None not in s and s[1] * s[2] >= COMPILED_SIZE for r, s in zip(recurrences, shapes, strict=True)
+    )
+    return known and not tf.config.list_physical_devices("GPU")
+
+
+def _apart(loop, recurrences, more, *each):
+    """What `loop` gives, with a program compiled by XLA for each recurrence: the parts of one would take turns."""
+
+    def run(*arguments):
+        return tf.nest.map_structure(_whole, loop(*arguments))  # an array cannot leave XLA
+
+    parts = [
+        tf.function(run, jit_compile=True)([r], more, *([mine] for mine in own))
+        for r, *own in zip(recurrences, *each, strict=True)
+    ]
+    return [[part for (part,) in column] for column in zip(*parts, strict=True)]
+
+
+def _kernels(given, transposed=False):
+    """{name: kernel} of each recurrence, ready for `_multiply`."""
+    turn = tf.linalg.matrix_transpose if transposed else tf.identity
+    return [{name: staggered(turn(kernel)) for name, (kernel, *_) in weights.items()} for _, _, weights, _ in given]
+
+
 def _array(size, dtype, shape):
     return tf.TensorArray(dtype, size, element_shape=shape, clear_after_read=False)
 
 
-def _forth(recurrences, given, keep, compiled=False):
+def _forth(recurrences, keep, given, kernels):
     """The states before and after every step, the products, and the last states.
 
     Histories are (1 + time, batch, size), products (time, batch, columns): tensors, or where the loop back only reads
@@ -164,11 +205,11 @@ def _forth(recurrences, given, keep, compiled=False):
 
     def body(t, states, histories, saved):
         new_states, new_histories, new_saved = [], [], []
-        for r, (inputs, _, weights, constants), old, history, products in zip(
-            recurrences, given, states, histories, saved, strict=True
+        for r, (inputs, _, weights, constants), kernel, old, history, products in zip(
+            recurrences, given, kernels, states, histories, saved, strict=True
         ):
             at, _, after = r.place(t, time)
-            product = r.product(weights)
+            product = r.product(weights, kernel)
             new = r.step(at, inputs[at], old, product, constants)
             if r.mask is not None:
                 live = r.mask[at]  # (batch, 1)
@@ -180,9 +221,6 @@ def _forth(recurrences, given, keep, compiled=False):
 
     start = (0, [states for _, states, _, _ in given], histories, saved)
     _, last, histories, saved = tf.while_loop(lambda t, *_: t < time, body, start, maximum_iterations=time)
-    if compiled:  # an array cannot leave XLA
-        stacked = tf.nest.map_structure(lambda array: array.stack(), (histories, saved))
-        return *stacked, last
     return [[h[0].stack(), *h[1:]] for h in histories], saved, last
 
 
@@ -193,24 +231,33 @@ def _read(x, place):
 class _Product:
     """The recurrent products of one step forth, which it remembers."""
 
-    def __init__(self, dropped, weights):
-        self.dropped, self.weights, self.results = dropped, weights, {}
+    def __init__(self, dropped, weights, kernels):
+        self.dropped, self.weights, self.kernels, self.results = dropped, weights, kernels, {}
 
     def __call__(self, name, vectors):
         if name in self.results:
             raise ValueError(f"product({name!r}) was asked for twice in one step: give the second a name of its own.")
         if name in self.dropped:
             vectors *= self.dropped[name]
-        multiply = rowwise if len(self.weights[name][0].shape) == 3 else affine
-        self.results[name] = multiply(vectors, *self.weights[name])
+        kernel, *bias = self.weights[name]
+        result = _multiply(vectors, kernel if self.kernels is None else self.kernels[name], kernel.shape[-1])
+        self.results[name] = tf.nn.bias_add(result, bias[0]) if bias else result
         return self.results[name]
+
+
+def _multiply(vectors, kernel, columns):
+    """A product with a kernel, perhaps a staggered one or each row's own, of so many columns."""
+    if len(kernel.shape) == 3:
+        return rowwise(vectors, kernel)
+    result = tf.matmul(vectors, kernel)
+    return result if kernel.shape[-1] == columns else tf.slice(result, (0, 0), (-1, columns))
 
 
 class _Recall:
     """The recurrent products of one step back: their results are known, their gradients lead to the vectors."""
 
-    def __init__(self, dropped, results, transposed):
-        self.dropped, self.results, self.transposed, self.vectors = dropped, results, transposed, {}
+    def __init__(self, dropped, results, kernels):
+        self.dropped, self.results, self.kernels, self.vectors = dropped, results, kernels, {}
 
     def __call__(self, name, vectors):
         self.vectors[name] = vectors
@@ -218,8 +265,7 @@ class _Recall:
         @tf.custom_gradient
         def recall(vectors, result):
             def gradient(upstream):
-                transposed = self.transposed[name]
-                into = rowwise(upstream, transposed) if len(transposed.shape) == 3 else tf.matmul(upstream, transposed)
+                into = _multiply(upstream, self.kernels[name], vectors.shape[-1])
                 return into * self.dropped[name] if name in self.dropped else into, upstream
 
             return tf.identity(result), gradient
@@ -231,14 +277,16 @@ def _whole(x):
     return x.stack() if isinstance(x, tf.TensorArray) else x
 
 
-def _back(recurrences, given, histories, products, upstream, variables):
-    """Gradients of all `given` tensors and of the variables, from those of the outputs and last states."""
+def _back(recurrences, variables, given, kernels, histories, products, into_outputs, into_last):
+    """The gradients, from those of the outputs and last states: lists for each recurrence.
+
+    Returns:
+        into_inputs, into_states: of the inputs and first states.
+        into_products: {name: (time, batch, columns)}, of products that are not simply added to the inputs.
+        vectors: {name: (time, batch, rows)}, what was multiplied, of products of no state.
+        into_constants, into_variables.
+    """
     time = tf.shape(given[0][0])[0]
-    into_outputs, into_last = upstream
-    transposed = [{name: tf.linalg.matrix_transpose(w[0]) for name, w in weights.items()} for _, _, weights, _ in given]
-    # the vectors of a product that are a state have a history, others are written down in the loop;
-    # a product that is added to the input has the input's gradient
-    states_in_products, added = [{} for _ in recurrences], [[] for _ in recurrences]
 
     def body(t, into_states, into_inputs, into_products, vectors, into_constants, into_variables):
         new = []
@@ -251,7 +299,7 @@ def _back(recurrences, given, histories, products, upstream, variables):
                 kept, into = [d * (1 - live) for d in into], [d * live for d in into]
             x, old = given[i][0][at], [_read(h, before) for h in histories[i]]
             results = {name: _read(p, at) for name, p in products[i].items()}
-            recall, constants = _Recall(r.dropped, results, transposed[i]), given[i][3]
+            recall, constants = _Recall(r.dropped, results, kernels[i]), given[i][3]
             watched = [x, old, results, constants, variables]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(watched)
@@ -262,14 +310,12 @@ def _back(recurrences, given, histories, products, upstream, variables):
             if kept is not None:
                 into_old = [d + k for d, k in zip(into_old, kept, strict=True)]
             for name, used in recall.vectors.items():
-                places = [place for place, state in enumerate(old) if state is used]
-                if places:
-                    states_in_products[i][name] = places[0]
-                else:
+                r.multiplied[name] = next((place for place, state in enumerate(old) if state is used), None)
+                if r.multiplied[name] is None:
                     vectors[i][name] = vectors[i][name].write(at, used)
-            added[i] = [name for name, d in into_results.items() if d is into_x]
+            r.added = [name for name, d in into_results.items() if d is into_x]
             written = {
-                name: into_products[i][name] if name in added[i] else into_products[i][name].write(at, d)
+                name: into_products[i][name] if name in r.added else into_products[i][name].write(at, d)
                 for name, d in into_results.items()
             }
             constant = {name: total + into_constant[name] for name, total in into_constants[i].items()}
@@ -288,20 +334,29 @@ def _back(recurrences, given, histories, products, upstream, variables):
     zeros = [tf.zeros(v.shape, v.dtype) for v in variables]
     none = [tf.nest.map_structure(tf.zeros_like, constants) for *_, constants in given]
     start = (time - 1, into_last, [like(inputs) for inputs, *_ in given], columns, rows, none, zeros)
-    _, into_first, into_inputs, into_products, rows, into_constants, into_variables = tf.while_loop(
+    _, into_states, into_inputs, into_products, vectors, into_constants, into_variables = tf.while_loop(
         lambda t, *_: t >= 0, body, start, maximum_iterations=time
     )
-    into = []
-    for i, r in enumerate(recurrences):
-        into_weights, into_input = {}, into_inputs[i].stack()
-        for name, weights in given[i][2].items():
-            place = states_in_products[i].get(name)
-            used = rows[i][name].stack() if place is None else r.before(_whole(histories[i][place]))
-            used = used * r.dropped[name] if name in r.dropped else used
-            d = into_input if name in added[i] else into_products[i][name].stack()
-            into_weights[name] = _outer(used, d, weights)
-        into.append([into_input, into_first[i], into_weights, into_constants[i]])
-    return into, into_variables
+    into_products = [
+        {name: x.stack() for name, x in arrays.items() if name not in r.added}
+        for r, arrays in zip(recurrences, into_products, strict=True)
+    ]
+    vectors = [
+        {name: x.stack() for name, x in arrays.items() if r.multiplied[name] is None}
+        for r, arrays in zip(recurrences, vectors, strict=True)
+    ]
+    into_inputs = [array.stack() for array in into_inputs]
+    return into_inputs, into_states, into_products, vectors, into_constants, [into_variables]
+
+
+def _with_weights(r, given, histories, into_input, into_states, into_products, vectors, into_constants):
+    """The gradients of all `given` tensors of a recurrence, from what the loop back found."""
+    into_weights = {}
+    for name, weights in given[2].items():
+        used = vectors[name] if name in vectors else r.before(_whole(histories[r.multiplied[name]]))
+        used = used * r.dropped[name] if name in r.dropped else used
+        into_weights[name] = _outer(used, into_products.get(name, into_input), weights)
+    return [into_input, into_states, into_weights, into_constants]
 
 
 def _outer(vectors, upstream, weights):
@@ -309,4 +364,4 @@ def _outer(vectors, upstream, weights):
     if len(weights[0].shape) == 3:  # each row's own
         return [tf.matmul(tf.transpose(vectors, (1, 2, 0)), tf.transpose(upstream, (1, 0, 2)))]
     vectors, upstream = (tf.reshape(x, (-1, x.shape[-1])) for x in (vectors, upstream))
-    return [tf.matmul(vectors, upstream, transpose_a=True), column_sums(upstream)][: len(weights)]
+    return [outer(vectors, upstream), column_sums(upstream)][: len(weights)]
