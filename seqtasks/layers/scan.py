@@ -19,7 +19,7 @@ from seqtasks.cells.affine import column_sums, outer, rowwise, staggered
 from seqtasks.layers import single
 
 COMPILED_ROWS = 4  # up to this batch size a step is all dispatch (see benchmarks/layers.py)
-COMPILED_SIZE = 2048  # rows times units from which a training of known shapes is worth the seconds that XLA takes
+COMPILED_SIZE = 4096  # rows times units from which a training of known shapes is worth the seconds that XLA takes
 
 
 class Recurrence:
