@@ -159,10 +159,9 @@ def _compiled(recurrences):
     shapes = [(*r.inputs.shape[:2], r.states[0].shape[-1]) for r in recurrences]
     if all(rows is not None and rows <= COMPILED_ROWS for _, rows, _ in shapes):
         return True
-    known = all(
-        r.training and None not in s and s[1] * s[2] >= COMPILED_SIZE for r, s in zip(recurrences, shapes, strict=True)
-    )
-    return known and not tf.config.list_physical_devices("GPU")
+    known = all(None not in shape and shape[1] * shape[2] >= COMPILED_SIZE for shape in shapes)
+    ours = all(r.training and r.weights for r in recurrences)  # a foreign cell may do what XLA cannot
+    return known and ours and not tf.config.list_physical_devices("GPU")
 
 
 def _apart(loop, recurrences, more, *each):
