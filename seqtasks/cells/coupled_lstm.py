@@ -57,9 +57,10 @@ class CoupledLSTMCell(RNNCell):
     def step(self, projected, states, product):
         previous, memory = states
         gates = projected + product("recurrent_kernel", previous)
-        update, candidate, output = ops.split(gates, 3, axis=-1)  # each (batch, units)
-        memory = memory + ops.sigmoid(update) * (ops.tanh(candidate) - memory)
-        return [ops.sigmoid(output) * ops.tanh(memory), memory]
+        candidate = ops.tanh(ops.split(gates, 3, axis=-1)[1])  # each (batch, units)
+        update, _, output = ops.split(ops.sigmoid(gates), 3, axis=-1)  # one sigmoid: see the LSTM
+        memory = memory + update * (candidate - memory)
+        return [output * ops.tanh(memory), memory]
 
     def get_config(self):
         return {**super().get_config(), "update_bias": self.update_bias}

@@ -65,6 +65,7 @@ class LayerNormLSTMCell(LSTMCell):
     def step(self, projected, states, product):
         previous, memory = states
         gates = projected + rescale(product("recurrent_kernel", previous), self.recurrent_gain)
-        update, forget, candidate, output = ops.split(gates, 4, axis=-1)  # each (batch, units)
-        memory = ops.sigmoid(update) * ops.tanh(candidate) + ops.sigmoid(forget) * memory
-        return [ops.sigmoid(output) * ops.tanh(normalise(memory, self.memory_gain, self.memory_bias)), memory]
+        candidate = ops.tanh(ops.split(gates, 4, axis=-1)[2])  # each (batch, units)
+        update, forget, _, output = ops.split(ops.sigmoid(gates), 4, axis=-1)  # one sigmoid: see the LSTM
+        memory = update * candidate + forget * memory
+        return [output * ops.tanh(normalise(memory, self.memory_gain, self.memory_bias)), memory]

@@ -60,6 +60,7 @@ class PeepholeLSTMCell(LSTMCell):
         gates = projected + product("recurrent_kernel", previous)
         update, forget, candidate, output = ops.split(gates, 4, axis=-1)  # each (batch, units)
         see_update, see_forget = ops.split(self.peephole, 2)
-        update, forget = ops.sigmoid(update + see_update * memory), ops.sigmoid(forget + see_forget * memory)
+        both = ops.concatenate([update + see_update * memory, forget + see_forget * memory], -1)
+        update, forget = ops.split(ops.sigmoid(both), 2, axis=-1)  # one sigmoid: see the LSTM
         memory = update * ops.tanh(candidate) + forget * memory
         return [ops.sigmoid(output + self.output_peephole * memory) * ops.tanh(memory), memory]
