@@ -19,6 +19,7 @@ from pathlib import Path
 from benchmarks.record import data_folder, write
 
 SIZES = {"batch_size": 32, "segment": 64, "learning_rate": 0.004, "patience": 0, "embedding_dropout": 0.2}
+DECAY = 0.05  # of the weights of both, in `quality`
 CELLS = ("lstm", "gru", "simple_rnn", "peephole_lstm")
 ROUNDS, STEPS = 5, 30  # of training, each round for one and then for the other
 SHAPES = ((32, 64), (64, 64), (128, 50))  # rows and tokens of a step
@@ -66,7 +67,7 @@ def figures(run):
 
 def quality(epochs):
     with tempfile.TemporaryDirectory() as folder:
-        ours = figures(trained(folder, epochs=epochs))
+        ours = figures(trained(folder, epochs=epochs, weight_decay=DECAY))
     print("seqtasks", ours, flush=True)
     with multiprocessing.get_context("spawn").Pool(1) as alone:  # TensorFlow changes how its process gets memory
         return {"seqtasks": ours, "torch": alone.apply(torch_quality, (ours["seconds"],))}
@@ -84,7 +85,7 @@ def torch_quality(seconds):
     torch.manual_seed(0)
     model = torch_language.LanguageModel(tokens, 256, 256, 2, 0.2)
     options = {"learning_rate": SIZES["learning_rate"], "batch": SIZES["batch_size"], "length": SIZES["segment"]}
-    training = torch_language.Training(model, train, seconds=seconds, weight_decay=0.0, average=0.99, **options)
+    training = torch_language.Training(model, train, seconds=seconds, weight_decay=DECAY, average=0.99, **options)
     while training.seconds < seconds:
         print("torch", training.train_for(min(120, seconds - training.seconds)), flush=True)
     nats = [torch_language.evaluate(training.answering, text, len(text) // 20_000) for text in held_out]

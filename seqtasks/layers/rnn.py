@@ -39,15 +39,16 @@ def recur(
     recurrences = [
         Recurrence(
             cell,
-            _time_first(rows, time_major) if table is None else tf.gather(table, rows),
+            _time_first(rows, time_major) if table is None else _looked_up(table, rows),
             first,
+            weights,
             None if live is None else _time_first(live),
             backwards,
             training,
             *own,
             table is not None,
         )
-        for (cell, backwards), firsts in zip(cells, states, strict=True)
+        for (cell, backwards), firsts, weights in zip(cells, states, [_weights(cell) for cell, _ in cells], strict=True)
         for rows, first, live, *own in zip(
             _split(sequences, lanes, axis=int(time_major)),
             zip(*(_split(state, lanes) for state in firsts), strict=True),
@@ -63,6 +64,23 @@ def recur(
         outputs = [_time_first(x, time_major) for x in outputs]  # and back
         joined.append((_join(outputs, int(time_major)), [_join(state) for state in zip(*last, strict=True)]))
     return joined
+
+
+def _weights(cell):
+    """The recurrent weights of a cell of this package, which all its lanes share."""
+    if not isinstance(cell, RNNCell):
+        return {}
+    return {name: [tf.convert_to_tensor(w) for w in weights] for name, weights in cell.recurrent_weights().items()}
+
+
+@tf.custom_gradient
+def _looked_up(table, numbers):
+    """Rows of a small table: their gradients are summed where they are, not gathered from all lanes first."""
+
+    def gradient(upstream):
+        return tf.math.unsorted_segment_sum(upstream, numbers, tf.shape(table)[0]), None
+
+    return tf.gather(table, numbers), gradient
 
 
 def _lanes(sequences, states, directions, training):

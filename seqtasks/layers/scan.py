@@ -35,6 +35,8 @@ class Recurrence:
         cell: a cell of `seqtasks.cells` or any Keras RNN cell.
         sequences: tensor (time, batch, features), or what a cell's `project` gives for it.
         states: list of tensors (batch, size), the states before the first step.
+        weights: {name: [kernel, perhaps bias]}, what a cell of this package has as `recurrent_weights`, in tensors;
+            several recurrences of one cell share them.
         mask: None or boolean tensor (time, batch, 1), False where a step is to be skipped.
         backwards: whether time runs from the end to the start; inputs and outputs keep their places.
         training: whether dropout and zoneout are at work, and gradients will be asked for.
@@ -44,29 +46,28 @@ class Recurrence:
     """
 
     def __init__(
-        self, cell, sequences, states, mask=None, backwards=False, training=False, matrices=None, constants=None,
-        projected=False,
+        self, cell, sequences, states, weights, mask=None, backwards=False, training=False, matrices=None,
+        constants=None, projected=False,
     ):  # fmt: skip
         self.mask, self.backwards, self.training = mask, backwards, bool(training)
         self.states, self.dropped, self.kept = list(states), {}, None
         # of each product: which state it multiplies, or None, and whether it is simply added to the inputs and so has
         # their gradient; known when a step back was traced
         self.multiplied, self.added = {}, []
-        self.weights, self.constants = {name: [m] for name, m in (matrices or {}).items()}, constants or {}
+        self.weights, self.constants = {name: [m] for name, m in (matrices or {}).items()} | weights, constants or {}
         if isinstance(cell, RNNCell):
-            self._own(cell, sequences, projected)
+            self._own(cell, sequences, weights, projected)
         else:
             self._foreign(cell, sequences)
 
-    def _own(self, cell, sequences, projected):
+    def _own(self, cell, sequences, weights, projected):
         time, batch, features = tf.unstack(tf.shape(sequences))
         if self.training and cell.dropout and not projected:
             sequences *= cell.dropped((batch, features), cell.dropout)
         self.inputs = sequences if projected else cell.project(sequences)
-        for name, weights in cell.recurrent_weights().items():
-            self.weights[name] = [tf.convert_to_tensor(w) for w in weights]
-            if self.training and cell.recurrent_dropout:
-                self.dropped[name] = cell.dropped((batch, self.weights[name][0].shape[0]), cell.recurrent_dropout)
+        if self.training and cell.recurrent_dropout:
+            for name, (kernel, *_) in weights.items():
+                self.dropped[name] = cell.dropped((batch, kernel.shape[0]), cell.recurrent_dropout)
         if self.training and cell.zoneout:
             shapes = [(time, batch, state.shape[-1]) for state in self.states]
             self.kept = [cell.dropped(shape, 1 - cell.zoneout) > 0 for shape in shapes]
@@ -130,8 +131,8 @@ def scan(recurrences):
         return outputs, last, histories, products
 
     @tf.custom_gradient
-    def run(*flat):
-        given = tf.nest.pack_sequence_as(tensors, flat)
+    def run(*unlike):
+        given = tf.nest.pack_sequence_as(tensors, [unlike[place] for place in places])
         outputs, last, histories, products = plain(given)
 
         def gradient(*upstream, variables=None):
@@ -140,16 +141,27 @@ def scan(recurrences):
             into = back(recurrences, variables or [], given, _kernels(given, transposed=True), *kept, *upstream)
             *into, into_variables = into
             into = [_with_weights(*each) for each in zip(recurrences, given, kept[0], *into, strict=True)]
-            return tf.nest.flatten(into), [tf.add_n(parts) for parts in zip(*into_variables, strict=True)]
+            into_unlike = [[] for _ in unlike]
+            for place, part in zip(places, tf.nest.flatten(into), strict=True):
+                into_unlike[place].append(part)
+            return [*map(tf.add_n, into_unlike)], [tf.add_n(parts) for parts in zip(*into_variables, strict=True)]
 
         return tf.nest.flatten([outputs, last]), gradient
 
     tensors = [r.tensors for r in recurrences]
+    unlike, places = _unlike(tf.nest.flatten(tensors))
     if single.wanted(recurrences):
         return list(zip(*single.single_or_many(recurrences, tensors, lambda: plain(tensors)[:2]), strict=True))
-    results = run(*tf.nest.flatten(tensors))
+    results = run(*unlike)
     structure = [[r.inputs for r in recurrences], [r.states for r in recurrences]]
     return list(zip(*tf.nest.pack_sequence_as(structure, results), strict=True))
+
+
+def _unlike(tensors):
+    """Each of the tensors once, and for all of them their places in that list: lanes share their weights."""
+    first = {}
+    places = [first.setdefault(id(tensor), len(first)) for tensor in tensors]
+    return [tensors[places.index(i)] for i in range(len(first))], places
 
 
 def _compiled(recurrences):
@@ -179,8 +191,11 @@ def _apart(loop, recurrences, more, *each):
 
 def _kernels(given, transposed=False):
     """{name: kernel} of each recurrence, ready for `_multiply`."""
-    turn = tf.linalg.matrix_transpose if transposed else tf.identity
-    return [{name: staggered(turn(kernel)) for name, (kernel, *_) in weights.items()} for _, _, weights, _ in given]
+    turn, ready = tf.linalg.matrix_transpose if transposed else tf.identity, {}
+    for kernel, *_ in (each for _, _, weights, _ in given for each in weights.values()):
+        if id(kernel) not in ready:
+            ready[id(kernel)] = staggered(turn(kernel))
+    return [{name: ready[id(kernel)] for name, (kernel, *_) in weights.items()} for _, _, weights, _ in given]
 
 
 def _array(size, dtype, shape):
