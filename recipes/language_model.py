@@ -82,10 +82,11 @@ def build(config, assets):
         head = st.layers.AdaptiveSoftmax(size, st.layers.AdaptiveSoftmax.cutoffs_for(size), name="softmax")
     else:
         embedding = head = st.layers.TokenEmbedding(size, config.dimension, name="embedding")
-    few = size * st.layers.TableDropout.COPIES <= config.batch_size * config.segment and config.softmax == "full"
+    few = size <= config.batch_size * config.segment and config.softmax == "full"
+    embedded = embedding(previous, whole=True) if few else embedding(previous)
     return st.models.language_model(
         previous,
-        embedding(previous, whole=True) if few else embedding(previous),
+        keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedded),
         following,
         head,
         config.cell,
@@ -95,7 +96,6 @@ def build(config, assets):
         config.residual,
         config.dimension,
         rows=config.batch_size if carries(config) else 0,
-        embedding_dropout=config.embedding_dropout,
         recurrent_dropout=config.recurrent_dropout,
         zoneout=config.zoneout,
         **HALF_OPEN.get(config.cell, {}),

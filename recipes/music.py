@@ -75,14 +75,15 @@ def encode(config, assets, texts):
 def build(config, assets):
     import keras
 
+    dropout = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")
     if config.representation == "events":
         previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("previous", "following"))
         embedding = head = st.layers.TokenEmbedding(len(assets["tokens"]), config.dimension, name="embedding")
-        embedded, size, rows = embedding(previous), config.dimension, config.batch_size
+        embedded, size, rows = dropout(embedding(previous)), config.dimension, config.batch_size
     else:
         keys = st.data.rolls.KEYS
         previous, following = (keras.Input((None, keys), name=name) for name in ("previous", "following"))
-        embedded, size, rows = previous, None, 0
+        embedded, size, rows = dropout(previous), None, 0
         kinds = {"nade": st.layers.NADE, "independent": st.layers.IndependentFrames}
         more = {"hidden": config.hidden} if config.chords == "nade" else {}
         head = kinds[config.chords](keys, name="keys", **more)
@@ -98,7 +99,6 @@ def build(config, assets):
         config.residual,
         size,
         rows,
-        embedding_dropout=config.embedding_dropout,
         recurrent_dropout=config.recurrent_dropout,
         zoneout=config.zoneout,
     )

@@ -6,10 +6,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy.stats import binomtest, chisquare
 
 from seqtasks import cells
-from seqtasks.layers import CarriedRNN, TableDropout, TimeMajor, carried, rnn
+from seqtasks.layers import CarriedRNN, TimeMajor, carried, rnn
 
 close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
 
@@ -106,29 +105,6 @@ def test_a_table_is_vectors_that_were_looked_up_first(lanes, rng, monkeypatch):
     for f in (by_table, turned):
         for mine, theirs in zip(outcome(f), expected, strict=True):
             close(mine, theirs)
-
-
-def test_each_place_reads_one_of_the_copies_which_have_masks_of_their_own(rng):
-    layer = TableDropout(0.25, copies=4)
-    table, numbers = tf.constant(rng.uniform(1, 2, (6, 200)), tf.float32), rng.integers(0, 6, (50, 40))
-    for result, given in zip(layer(table, numbers), (table, numbers), strict=True):
-        assert np.array_equal(result, given)
-    upstream = rng.normal(size=(50, 40, 200)).astype("float32")
-    with tf.GradientTape() as tape:
-        tape.watch(table)
-        rows, places = layer(table, tf.constant(numbers), training=True)
-        loss = tf.reduce_sum(tf.gather(rows, places) * upstream)
-    copy, number = np.divmod(places, 6)
-    assert np.array_equal(number, numbers) and chisquare(np.bincount(copy.ravel(), minlength=4)).pvalue > 1e-4
-    kept = rows.numpy().reshape(4, 6, 200) > 0
-    close(rows, np.where(kept, table / 0.75, 0).reshape(24, 200))
-    assert binomtest(kept.sum(), kept.size, 0.75).pvalue > 1e-4
-    assert abs(np.corrcoef(kept.reshape(4, -1)) - np.eye(4)).max() < 0.15  # 1,200 elements each
-    due = np.zeros((6, 200))
-    np.add.at(due, numbers, upstream * kept[copy, number] / 0.75)
-    close(tape.gradient(loss, table), due, rtol=1e-3, atol=1e-3)
-    again, _ = layer(table, tf.constant(numbers), training=True)
-    assert (again.numpy().reshape(kept.shape) > 0).ravel()[kept.ravel()].mean() < 0.85
 
 
 def test_time_major_changes_two_axes_and_back(rng):

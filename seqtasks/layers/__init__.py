@@ -7,7 +7,7 @@ from seqtasks.layers.carried import CarriedRNN, TimeMajor
 from seqtasks.layers.characters import CharacterEncoder
 from seqtasks.layers.convolution import MaxPooling, Neighbourhood, Places, PositionBias
 from seqtasks.layers.crf import CRF
-from seqtasks.layers.embedding import ScheduledSampling, TableDropout, TokenEmbedding, WordEmbedding
+from seqtasks.layers.embedding import ScheduledSampling, TokenEmbedding, WordEmbedding
 from seqtasks.layers.frames import NADE, IndependentFrames
 from seqtasks.layers.images import Differences, EachFrame, FlowStatistics, OpticalFlow, image_stack
 from seqtasks.layers.pooling import Pooling
@@ -43,7 +43,6 @@ __all__ = [
     "StrandMean",
     "StridedConvolution",
     "Substitution",
-    "TableDropout",
     "TimeMajor",
     "TokenEmbedding",
     "WordEmbedding",

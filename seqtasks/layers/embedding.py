@@ -132,57 +132,6 @@ class TokenEmbedding(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("seqtasks")
-class TableDropout(keras.layers.Layer):
-    """Dropout of embeddings that are read from a table, with what is computed of a row computed once for many places.
-
-    A mask for each place where a token stands would make its vector another one at each, and one mask for all of them
-    is harsher than dropout is meant to be. So there are a few copies of the table, each with a mask of its own, and
-    each place draws the copy that it reads. When not training, table and numbers stay as they are.
-
-    Args:
-        rate: share of the elements that are dropped; those that stay grow by 1 / (1 - rate).
-        copies: of the table.
-
-    Call arguments:
-        table: (tokens, dimension), the vectors of all tokens.
-        numbers: int, of any shape, the token at each place.
-
-    Output shape:
-        The table, while training (copies * tokens, dimension), and the row of it at each place, of the shape of
-        `numbers`.
-
-    Example:
-        >>> table, numbers = TableDropout(0.2)(tf.ones((5, 4)), tf.constant([[3, 1]]))
-        >>> table.shape, numbers.numpy().tolist()
-        (TensorShape([5, 4]), [[3, 1]])
-
-    References:
-        Srivastava et al., 2014, https://jmlr.org/papers/v15/srivastava14a.html
-    """
-
-    COPIES = 8
-
-    def __init__(self, rate, copies=COPIES, **kwargs):
-        super().__init__(**kwargs)
-        self.rate, self.copies = rate, copies
-        self.generator = keras.random.SeedGenerator()
-
-    def call(self, table, numbers, training=False):
-        if not training:
-            return tf.identity(table), tf.identity(numbers)
-        dropped = keras.random.dropout(tf.tile(table, (self.copies, 1)), self.rate, seed=self.generator)
-        drawn = keras.random.randint(tf.shape(numbers), 0, self.copies, numbers.dtype, seed=self.generator)
-        return dropped, numbers + tf.shape(table, numbers.dtype)[0] * drawn
-
-    def compute_output_spec(self, table, numbers, training=False):
-        rows = keras.KerasTensor((None, *table.shape[1:]), table.dtype)
-        return rows, keras.KerasTensor(numbers.shape, numbers.dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "rate": self.rate, "copies": self.copies}
-
-
-@keras.saving.register_keras_serializable("seqtasks")
 class ScheduledSampling(keras.layers.Layer):
     """Shows a decoder some tokens of its own in training, so that it learns to go on from its mistakes.
 

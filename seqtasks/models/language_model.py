@@ -4,13 +4,13 @@ import keras
 import tensorflow as tf
 
 from seqtasks import cells
-from seqtasks.layers import CarriedRNN, TableDropout, TimeMajor, TokenEmbedding
+from seqtasks.layers import CarriedRNN, TimeMajor, TokenEmbedding
 from seqtasks.layers.carried import turned
 
 
 def language_model(
     previous, embedded, following, head, cell="lstm", units=64, layers=1, dropout=0.0, residual=False, size=None,
-    rows=0, embedding_dropout=0.0, **arguments,
+    rows=0, **arguments,
 ):  # fmt: skip
     """A model of a sequence: how likely each step is, given all before it.
 
@@ -28,7 +28,6 @@ def language_model(
         dropout: rate of the outputs of every recurrence.
         residual: whether a recurrence adds its input to its output, where their sizes agree.
         size: of the vectors that the head gets; None for `units`.
-        embedding_dropout: rate of the elements of what is embedded.
         rows: rows of a training batch whose states are carried to the next, see `CarriedRNN`.
         arguments: of the cells (`recurrent_dropout`, `zoneout`, `forget_bias`; see `seqtasks.cells`).
 
@@ -49,10 +48,6 @@ def language_model(
     x, turn = keras.layers.Identity(name="embedded")(embedded), TimeMajor(name="time_major")
     whole = len(x.shape) == 2
     x, table = (turn(previous), x) if whole else (turn(x), None)
-    if embedding_dropout and whole:
-        table, x = TableDropout(embedding_dropout, name="embedding_dropout")(table, x)
-    elif embedding_dropout:
-        x = keras.layers.Dropout(embedding_dropout, name="embedding_dropout")(x)
     for number in range(1, layers + 1):
         recurrence = CarriedRNN(cells.make(cell, units, **arguments), rows, name=f"recurrent_{number}")
         outputs = recurrence(x) if table is None else recurrence(x, table)
