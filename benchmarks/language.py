@@ -20,6 +20,7 @@ from benchmarks.record import data_folder, write
 
 SIZES = {"batch_size": 32, "segment": 64, "learning_rate": 0.004, "patience": 0, "embedding_dropout": 0.2}
 DECAY = 0.05  # of the weights of both, in `quality`
+RECURRENT = 0.1  # dropout inside the recurrences in `quality`, which PyTorch's do not have
 CELLS = ("lstm", "gru", "simple_rnn", "peephole_lstm")
 ROUNDS, STEPS = 5, 30  # of training, each round for one and then for the other
 SHAPES = ((32, 64), (64, 64), (128, 50))  # rows and tokens of a step
@@ -67,7 +68,7 @@ def figures(run):
 
 def quality(epochs):
     with tempfile.TemporaryDirectory() as folder:
-        ours = figures(trained(folder, epochs=epochs, weight_decay=DECAY))
+        ours = figures(trained(folder, epochs=epochs, weight_decay=DECAY, recurrent_dropout=RECURRENT))
     print("seqtasks", ours, flush=True)
     with multiprocessing.get_context("spawn").Pool(1) as alone:  # TensorFlow changes how its process gets memory
         return {"seqtasks": ours, "torch": alone.apply(torch_quality, (ours["seconds"],))}
