@@ -168,9 +168,9 @@ def test_a_model_of_any_precision_saves_and_loads(kind, policy, tmp_path):
     loaded = keras.models.load_model(tmp_path / "m.keras")
     assert loaded.layers[-1].get_config() == layer.get_config()
     unknown = [tf.TensorSpec((None, None, 3)), tf.TensorSpec((None, None, 5))]
-    found = tf.function(loaded, input_signature=[unknown])(batch)
+    found, saved = (tf.function(each, input_signature=[unknown])(batch) for each in (loaded, model))
     assert found.dtype == tf.float32
-    np.testing.assert_array_equal(found, model(batch))
+    np.testing.assert_array_equal(found, saved)  # as graphs both: a fused product rounds once in bfloat16
     expected = [log_likelihood(numbers(layer), *pair) for pair in zip(*(x.reshape(8, -1) for x in batch), strict=True)]
     tolerance = {"float32": 1e-5, "mixed_float16": 0.02, "mixed_bfloat16": 0.2}[policy]
     np.testing.assert_allclose(found.numpy().ravel(), expected, atol=tolerance)
