@@ -4,7 +4,7 @@
 
 Splice junctions: ten-fold cross-validation over all 3,190 sequences, the fold is the SHA-256 of the sequence modulo 10,
 so that equal ones are together; a twentieth of the training part, by its hash too, is the validation split. Promoters:
-split 80/10/10 by `seqtasks.data.splits.part`. The machine is `seqtasks.baselines.BaseSVM`, on the same sequences.
+split 80/10/10 by `seqtasks.data.splits.part`. The machine is `seqtasks.dna.baselines.BaseSVM`, on the same sequences.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import numpy as np
 import seqtasks
 from benchmarks.record import data_folder, spread, write
 from seqtasks.metrics import accuracy, bootstrap
-from seqtasks.recipe import find
+from seqtasks.recipe import load_recipe
 
 SPLICE = {"positions": 60, "linear": True, "substitution": 0.0, "consistency": 0.0, "epochs": 15}
 SPLICE |= {"members": 6, "filters": 64, "units": 32}  # several small networks
@@ -46,12 +46,12 @@ def splice(seed, rows):
             run = Path(folder) / f"run-{fold}"
             made = seqtasks.train("dna", data=folder, run=run, seed=seed, metric="accuracy", **SPLICE)
             seconds.append(made.metrics["train"]["seconds"])
-            task, assets = made.responder.task, made.assets
+            task, assets = made.predictor.task, made.assets
             sequences, labels = zip(*parts["test"], strict=True)
             truth.append(task.targets(assets, labels))
-            ours.append(made.responder.respond(list(sequences))["scores"])
+            ours.append(made.predictor.predict_batch(list(sequences))["scores"])
             known = [*parts["train"], *parts["valid"]]
-            svm = seqtasks.baselines.BaseSVM().fit(
+            svm = seqtasks.dna.baselines.BaseSVM().fit(
                 [s for s, _ in known], task.targets(assets, [label for _, label in known])
             )
             theirs.append(svm.predict_proba(sequences))
@@ -86,7 +86,7 @@ def promoters(seed, organism, folder):
 
 def shared(folder, size=20):
     """The share of test sequences of each class that share `size` letters in a row with a training one of it."""
-    recipe = find("dna")
+    recipe = load_recipe("dna")
     splits = recipe.load(recipe.Config(), data=folder)
     pieces = lambda text: {text[i : i + size] for i in range(len(text) - size + 1)}  # noqa: E731
     seen, counts = {}, {}

@@ -119,10 +119,10 @@ def weights(cell, units):
 def compiled(**fields):
     """(model, batches, inputs) of the recipe, ready for `fit`."""
     import seqtasks as st
-    from seqtasks.engine.options import make_config
-    from seqtasks.recipe import find
+    from seqtasks.options import make_config
+    from seqtasks.recipe import load_recipe
 
-    recipe = find("language_model")
+    recipe = load_recipe("language_model")
     config = make_config(recipe, SIZES | fields)
     source = recipe.load(config, shakespeare()).train
     assets = recipe.learn(config, source)
@@ -131,7 +131,7 @@ def compiled(**fields):
     batches = recipe.segments(config, assets, source)
 
     def inputs(features, targets, weight, index):
-        features = recipe.task(config).teach(features, targets)
+        features = recipe.task(config).add_decoder_inputs(features, targets)
         return {name: features[name] for name in ("previous", "following")}, targets, weight
 
     return model, batches, inputs

@@ -59,17 +59,17 @@ def figures(found):
 
 def round_trips():
     """How many files give equal notes, on the grid of their representation, after all the way there and back."""
-    from seqtasks.data import events, notes, rolls
-    from seqtasks.data.midi import read_midi, write_midi
+    from seqtasks.music import events, notes, piano_rolls
+    from seqtasks.music.midi import read_midi, write_midi
 
     step, equal = 0.25, {"frames": 0, "events": 0}
     files = sorted((data_folder() / "music" / "pop909").rglob("*.mid"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.mid"
         for file in files:
-            roll = rolls.parse(rolls.text(rolls.from_notes(read_midi(file, "quarters"), step)))
-            write_midi(rolls.to_notes(roll, step), path, tempo=120)
-            equal["frames"] += bool((rolls.from_notes(read_midi(path, "quarters"), step) == roll).all())
+            roll = piano_rolls.parse(piano_rolls.text(piano_rolls.from_notes(read_midi(file, "quarters"), step)))
+            write_midi(piano_rolls.to_notes(roll, step), path, tempo=120)
+            equal["frames"] += bool((piano_rolls.from_notes(read_midi(path, "quarters"), step) == roll).all())
             text = events.from_notes(read_midi(file))
             write_midi(events.to_notes(text), path)
             again = notes.on_grid(read_midi(path), events.STEP)

@@ -52,7 +52,7 @@ def features(tokens):
 
 
 class CRFsuite:
-    """CRFsuite (L-BFGS, c1 = c2 = 0.1, 100 iterations) as a baseline of `seqtasks.tasks.SpanTagging`."""
+    """CRFsuite (L-BFGS, c1 = c2 = 0.1, 100 iterations) as a baseline of `seqtasks.ner.task.SpanTagging`."""
 
     def fit(self, inputs, tags):
         import pycrfsuite
@@ -60,8 +60,8 @@ class CRFsuite:
         trainer = pycrfsuite.Trainer(verbose=False)
         trainer.set_params({"c1": 0.1, "c2": 0.1, "max_iterations": 100, "feature.possible_transitions": True})
         for tokens, row in zip(map(split, inputs), tags, strict=True):
-            spans = seqtasks.data.tags.spans(row, "IOBES")
-            trainer.append(features(tokens), seqtasks.data.tags.write(spans, len(row), "IOB2"))
+            spans = seqtasks.ner.tag_schemes.spans(row, "IOBES")
+            trainer.append(features(tokens), seqtasks.ner.tag_schemes.write(spans, len(row), "IOB2"))
         with tempfile.TemporaryDirectory() as folder:
             trainer.train(f"{folder}/model")
             self.model = Path(f"{folder}/model").read_bytes()  # the tagger reads it where it lies
@@ -74,18 +74,18 @@ class CRFsuite:
 
 
 def split(text):
-    return text.split(seqtasks.data.tokenizer.SEPARATOR)[1:]
+    return text.split(seqtasks.text.word_tokenizer.SEPARATOR)[1:]
 
 
 def crfsuite(run, train, test):
     """(figures, evidence) of CRFsuite on the test split."""
-    task, began = run.responder.task, time.perf_counter()
+    task, began = run.predictor.task, time.perf_counter()
     guess = task.baseline(run.assets, CRFsuite(), list(train))
     examples = list(test)
     targets, outputs = task.targets(run.assets, [e.target for e in examples]), guess(examples)
-    return task.measure(run.assets, targets, outputs) | {"seconds": time.perf_counter() - began}, task.evidence(
-        run.assets, targets, outputs
-    )
+    return task.compute_metrics(run.assets, targets, outputs) | {
+        "seconds": time.perf_counter() - began
+    }, task.statistics(run.assets, targets, outputs)
 
 
 def main():
@@ -100,7 +100,8 @@ def main():
 
 def measure(data, variants, given):
     from seqtasks.engine.evaluation import evaluate
-    from seqtasks.metrics import bootstrap, span_f1
+    from seqtasks.metrics import bootstrap
+    from seqtasks.ner.metrics import span_f1
 
     rows, rival = {}, None
     for title, fields in variants.items():
@@ -111,7 +112,7 @@ def measure(data, variants, given):
                 run = seqtasks.train("ner", data=source, run=Path(folder) / "run", seed=seed, **fields)
                 splits = dict(run.splits())
                 rival = rival or crfsuite(run, splits["train"], splits["test"])
-                evidence = evaluate(run.responder, splits["test"])[1]
+                evidence = evaluate(run.predictor, splits["test"])[1]
                 intervals.append(bootstrap(span_f1, *evidence, baseline=rival[1][1]))
                 runs.append(run.metrics)
         rows[title] = {

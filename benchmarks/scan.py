@@ -58,7 +58,7 @@ def seqtasks(*arguments):
     """Run a command; (seconds, peak resident memory in bytes)."""
     began, peak = time.perf_counter(), 0
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", "seqtasks.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "seqtasks.cli.main", *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
         watched = psutil.Process(process.pid)
         while process.poll() is None:

@@ -18,14 +18,14 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.record import data_folder, spread, write
-from seqtasks.data.pipeline import Batches
+from seqtasks.data.batches import Batches
+from seqtasks.engine.data_summary import summarize_splits
 from seqtasks.engine.evaluation import evaluate
 from seqtasks.engine.loop import fit
-from seqtasks.engine.options import make_config
-from seqtasks.engine.serving import Responder
-from seqtasks.engine.survey import survey
+from seqtasks.engine.predictor import Predictor
 from seqtasks.optimizers import AdamW, schedule
-from seqtasks.recipe import find
+from seqtasks.options import make_config
+from seqtasks.recipe import load_recipe
 
 EPOCHS, BATCH = 4, 32
 SIZES = {"max_vocabulary": 20_000, "min_count": 1, "dimension": 128, "units": 64, "layers": 2, "batch_size": BATCH}
@@ -59,7 +59,7 @@ def keras_example(sources, pause=True):
 
 def ours(sources, surveys, **fields):
     """(epoch, accuracy, model, batches) of the recipe with the same sizes."""
-    recipe = find("sentiment")
+    recipe = load_recipe("sentiment")
     config = make_config(recipe, SIZES | {"epochs": EPOCHS, "consistency": 0.0} | fields)
     assets = recipe.learn(config, sources["train"])
     keras.utils.set_random_seed(0)
@@ -75,7 +75,7 @@ def ours(sources, surveys, **fields):
     steps = EPOCHS * len(batches)
     rate = schedule(config.schedule, config.learning_rate, steps, round(config.warmup * steps))
     model.compile(AdamW(rate, clip_norm=config.clip_norm, ema=config.average), recipe.loss(config))
-    responder = Responder(recipe, config, assets, model)
+    predictor = Predictor(recipe, config, assets, model)
     names = [i.name for i in model.inputs]
 
     def epoch(number):
@@ -84,7 +84,7 @@ def ours(sources, surveys, **fields):
 
     def accuracy():
         with model.optimizer.averaged(model):
-            return evaluate(responder, sources["test"])[0]["accuracy"]
+            return evaluate(predictor, sources["test"])[0]["accuracy"]
 
     return epoch, accuracy, model, batches
 
@@ -127,8 +127,10 @@ def parts(model, batches):
 
 
 def main():
-    config = make_config(find("sentiment"), {})
-    sources, surveys = survey(find("sentiment").load(config, data_folder() / "sentiment" / "sst2"), 256)
+    config = make_config(load_recipe("sentiment"), {})
+    sources, surveys = summarize_splits(
+        load_recipe("sentiment").load(config, data_folder() / "sentiment" / "sst2"), 256
+    )
     sides = {
         "keras": keras_example(sources),
         "keras without its pause": keras_example(sources, pause=False),

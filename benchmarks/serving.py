@@ -16,7 +16,7 @@ import tensorflow as tf
 from benchmarks.record import write
 from seqtasks.cells import LSTMCell
 from seqtasks.layers import RNN
-from seqtasks.layers.single import exporting
+from seqtasks.layers.batch_of_one import exporting
 
 FEATURES, UNITS, LENGTHS, BLOCKS, CALLS = 128, 128, (20, 50, 100, 200, 300), 15, 40
 

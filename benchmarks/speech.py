@@ -99,8 +99,8 @@ def reading(paths):
     import numpy as np
     import soundfile
 
-    from seqtasks.data import audio
-    from seqtasks.data.media import Reader
+    from seqtasks.data.file_inputs import Reader
+    from seqtasks.speech import audio
 
     def hours_a_minute(paths, sample_rate):
         options = audio.Options(sample_rate=sample_rate)

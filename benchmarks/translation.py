@@ -95,12 +95,12 @@ def speed():
 
     from benchmarks import torch_translation as other
     from seqtasks.engine.loop import fit
-    from seqtasks.engine.options import make_config
-    from seqtasks.engine.serving import Responder
+    from seqtasks.engine.predictor import Predictor
     from seqtasks.engine.training import _Setup
-    from seqtasks.recipe import find
+    from seqtasks.options import make_config
+    from seqtasks.recipe import load_recipe
 
-    recipe = find("translation")
+    recipe = load_recipe("translation")
     config = make_config(recipe, LANGUAGES | {"schedule": "constant", "average": 0.0})
     data = str(data_folder() / "translation" / "multi30k-en-de")
     setup = _Setup(recipe, recipe.name, None, {"data": data}, config, Path("unused"))
@@ -115,7 +115,7 @@ def speed():
     optimizer = torch.optim.Adam(theirs.parameters(), lr=config.learning_rate)
 
     def inputs(features, targets, weight, index):
-        features = setup.task.teach(features, targets)
+        features = setup.task.add_decoder_inputs(features, targets)
         return {i.name: features[i.name] for i in model.inputs}, targets, weight
 
     words = np.array([len(e.input.split()) + len(e.target.split()) for e in sources["train"]])
@@ -139,7 +139,7 @@ def speed():
     ratio = words.sum() / target_tokens
     result = {"training": _compared({n: [ratio / t for t in each[1:]] for n, each in taken.items()})}
 
-    responder, test = Responder(recipe, config, assets, model), [e.input for e in sources["test"]]
+    predictor, test = Predictor(recipe, config, assets, model), [e.input for e in sources["test"]]
     features = assets["source"].encode(tf.constant(test))
     features = tf.concat([features, tf.fill([features.nrows(), 1], 3)], 1)
     order = np.argsort(features.row_lengths().numpy(), kind="stable")
@@ -148,7 +148,7 @@ def speed():
     taken, written = {"seqtasks": [], "torch": []}, {}
     for turn in range(4):
         began = time.perf_counter()
-        said = list(responder.answers(test))
+        said = list(predictor.answers(test))
         taken["seqtasks"].append(count / (time.perf_counter() - began))
         began = time.perf_counter()
         numbers = [

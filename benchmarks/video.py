@@ -22,12 +22,11 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 import seqtasks
 from benchmarks.files import memory, waiting
 from benchmarks.record import data_folder, spread, write
-from seqtasks.data import video
-from seqtasks.data.digits import MOTIONS
-from seqtasks.data.media import Reader
+from seqtasks.data.file_inputs import Reader
 from seqtasks.metrics import accuracy, bootstrap
-from seqtasks.recipe import find
-from seqtasks.video import motion
+from seqtasks.recipe import load_recipe
+from seqtasks.video import baselines, files
+from seqtasks.video.sample import MOTIONS
 
 FIGHTS = {"backbone": "none", "flow": True, "frames": 32, "members": 3, "units": 32, "epochs": 20}
 FIGHTS |= {"learning_rate": 3e-3, "weight_decay": 0.01, "average": 0.95, "keep": "last", "patience": 0}
@@ -49,10 +48,10 @@ def fights(seed, rows, fields):
     paths, labels = (np.array(column) for column in zip(*rows, strict=True))
     truth = (labels == "noFight").astype(int)  # the order of the recipe's labels
     ours, theirs = (np.zeros((len(rows), 2)) for _ in range(2))
-    numbers = motion.energies(paths, video.Options())
+    numbers = baselines.energies(paths, files.Options())
     folds, seconds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(paths, truth)), []
     for train, test in folds:
-        classifier = motion.logistic_regression(video.Options())[1:].fit(numbers[train], truth[train])
+        classifier = baselines.logistic_regression(files.Options())[1:].fit(numbers[train], truth[train])
         theirs[test] = classifier.predict_proba(numbers[test])
         parts = train_test_split(train, test_size=1 / 8, stratify=truth[train], random_state=seed)
         with tempfile.TemporaryDirectory() as folder:
@@ -90,9 +89,9 @@ def digits(seed):
     with tempfile.TemporaryDirectory() as folder:
         run = seqtasks.train("video", run=f"{folder}/run", seed=seed)
         figures, examples, names = run.metrics, list(run.splits().test), list(MOTIONS)
-        clips = [run.responder.reader(example.input) for example in examples]
-        shuffled = run.responder.respond([draws.permutation(clip) for clip in clips])["scores"]
-        task, assets = run.responder.task, run.assets
+        clips = [run.predictor.reader(example.input) for example in examples]
+        shuffled = run.predictor.predict_batch([draws.permutation(clip) for clip in clips])["scores"]
+        task, assets = run.predictor.task, run.assets
     truth = task.targets(assets, [example.target for example in examples])
     opposite = task.targets(assets, [names[names.index(example.target) ^ 1] for example in examples])
     rows = np.arange(len(truth))
@@ -128,7 +127,7 @@ def decoding(paths):
     for path in paths:
         with av.open(path) as container:
             frames += container.streams.video[0].frames
-    reader, began = Reader(lambda path: video.read(path), spec=None), time.perf_counter()
+    reader, began = Reader(lambda path: files.read(path), spec=None), time.perf_counter()
     for _ in reader.each(paths):
         pass
     seconds = time.perf_counter() - began
@@ -154,7 +153,7 @@ def main():
             each.append(measure(seed))
             print(name, seed, {key: value for key, value in each[-1].items() if key != "folds"}, flush=True)
             result = {key: spread([one[key] for one in each]) for key in ("accuracy", "baseline")}
-            options = {"options": FIGHTS} if name == "fights" else {"options": find("video").sample_options}
+            options = {"options": FIGHTS} if name == "fights" else {"options": load_recipe("video").sample_options}
             command = f"python -m benchmarks.video --only {name}"
             write(f"video_{name}", command, {"seeds": given.seeds, **options, **result, "each": each})
     if "throughput" in given.only:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 import seqtasks as st
-from seqtasks.recipe import Asked, Cell, Options, Recipe, recurrence
+from seqtasks.options import Cell, Options, rnn_options
+from seqtasks.recipe import Query, Recipe
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Config(Options):
 
 
 def load(config, data=None, train=None, valid=None, test=None):
-    dna, columns = st.data.dna, st.data.sources.Columns(config.sequence_column, config.label_column, config.header)
+    dna, columns = st.dna.files, st.data.sources.Columns(config.sequence_column, config.label_column, config.header)
     places = (config.label_field, config.genome, config.annotation, config.outside)
     formats = st.data.splits.Formats(dna.open_dna, dna.SUFFIXES)
     options = dna.DnaOptions(config.task, *places, columns)
@@ -75,10 +76,10 @@ def learn(config, train):
 
 
 def encode(config, assets, sequences):
-    features = {"places": st.data.bases.kmers(sequences, 1)}  # above 0 at every base
+    features = {"places": st.dna.encoding.kmers(sequences, 1)}  # above 0 at every base
     if config.input == "kmer":
-        return features | {"kmers": st.data.bases.kmers(sequences, config.k)}
-    return features | {"bases": st.data.bases.one_hot(sequences)}
+        return features | {"kmers": st.dna.encoding.kmers(sequences, config.k)}
+    return features | {"bases": st.dna.encoding.one_hot(sequences)}
 
 
 def build(config, assets):
@@ -95,14 +96,14 @@ def build(config, assets):
         raise st.errors.UserError(what, where="--reverse_complement", remedy="take --input one_hot")
     if config.input == "kmer":
         inputs = {"kmers": keras.Input((None,), dtype="int32", name="kmers")}
-        rows = st.data.bases.kmer_count(config.k)
+        rows = st.dna.encoding.kmer_count(config.k)
         embedding = keras.layers.Embedding(rows, config.dimension, mask_zero=True, name="embedding")
         x = embedding(inputs["kmers"])
     else:
         inputs = {"bases": keras.Input((None, 4), name="bases")}
-        x = layers.Substitution(config.substitution, name="substitution")(inputs["bases"])
+        x = layers.RandomSubstitution(config.substitution, name="substitution")(inputs["bases"])
         if config.reverse_complement:
-            x = layers.BothStrands(name="both_strands")(x)
+            x = layers.ReverseComplementBatch(name="both_strands")(x)
         x = keras.layers.Masking(name="mask")(x)
     if tag:
         _, sequence = member(config, x)
@@ -114,7 +115,7 @@ def build(config, assets):
         members.append([layers.Pooling(["max", "mean"], name=f"motifs_found{mark}")(found)])
         members[-1].append(layers.Pooling(list(config.pooling), name=f"pooling{mark}")(sequence))
         if config.linear:
-            members[-1].append(layers.Places(config.positions, name=f"bases_in_place{mark}")(x))
+            members[-1].append(layers.PositionWeights(config.positions, name=f"bases_in_place{mark}")(x))
     return st.models.classifier(inputs, members, len(assets["labels"]), config.dropout, config.reverse_complement)
 
 
@@ -123,7 +124,7 @@ def member(config, x, mark=""):
     import keras
 
     if config.filters:
-        x = st.layers.Neighbourhood(config.filters, config.width, name=f"motifs{mark}")(x)
+        x = st.layers.MaskedConv1D(config.filters, config.width, name=f"motifs{mark}")(x)
         if config.positions:
             x = st.layers.PositionBias(config.positions, name=f"places{mark}")(x)
         x = keras.layers.Activation("relu", name=f"found{mark}")(x)
@@ -131,7 +132,7 @@ def member(config, x, mark=""):
     found = x
     if config.pool > 1 and config.task == "classify":
         x = st.layers.MaxPooling(config.pool, name=f"pool{mark}")(x)
-    return found, st.layers.recurrent_stack(x, name=f"recurrent{mark}", **recurrence(config))
+    return found, st.layers.recurrent_stack(x, name=f"recurrent{mark}", **rnn_options(config))
 
 
 def make_task(config):
@@ -140,12 +141,12 @@ def make_task(config):
 
 def loss(config):
     if config.task == "classify":
-        return st.losses.ConsistentCrossentropy(config.consistency)
+        return st.losses.RDropCrossentropy(config.consistency)
     return st.losses.CRFLoss() if config.head == "crf" else st.losses.StepCrossentropy()
 
 
 def asked(config, text, tokens):
-    return [Asked(sequence, told) for sequence, told in st.data.dna.sequences(text)]
+    return [Query(sequence, told) for sequence, told in st.dna.files.sequences(text)]
 
 
 def majority(config):
@@ -156,11 +157,15 @@ def majority(config):
 
 def baselines(config):
     if config.task == "tag":
-        return {"window_logistic_regression": lambda c: st.baselines.WindowTagger(st.baselines.base_features, c.seed)}
+        return {
+            "window_logistic_regression": lambda c: st.tasks.baselines.WindowTagger(
+                st.dna.baselines.base_features, c.seed
+            )
+        }
     return {
         "majority": majority,
-        "kmer_logistic_regression": lambda c: st.baselines.kmer_logistic_regression(),
-        "one_hot_svm": lambda c: st.baselines.BaseSVM(),
+        "kmer_logistic_regression": lambda c: st.dna.baselines.kmer_logistic_regression(),
+        "one_hot_svm": lambda c: st.dna.baselines.BaseSVM(),
     }
 
 
@@ -183,6 +188,6 @@ RECIPE = Recipe(
     views=lambda config: 2 if config.consistency and config.task == "classify" else 1,
     asked=asked,
     scan=lambda *given: st.dna.scan.scan(*given),
-    explain=lambda responder, sequence: st.dna.mutagenesis.table(responder, sequence),
-    illustrate=lambda responder, examples: st.dna.mutagenesis.illustrate(responder, examples),
+    explain=lambda predictor, sequence: st.dna.mutagenesis.table(predictor, sequence),
+    illustrate=lambda predictor, examples: st.dna.report.illustrate(predictor, examples),
 )

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import seqtasks as st
-from seqtasks.recipe import Cell, Options, Recipe
+from seqtasks.options import Cell, Options
+from seqtasks.recipe import Recipe
 
 ORDERS = {"character": 6, "word": 3, "unigram": 4, "bpe": 4, "space": 3}  # of the n-grams of the baseline
 HALF_OPEN = {cell: {"forget_bias": 0.0} for cell in ("lstm", "peephole_lstm", "layer_norm_lstm")}
@@ -51,14 +52,14 @@ class Config(Options):
 
 
 def load(config, data=None, train=None, valid=None, test=None):
-    options = st.data.prose.Options(config.document, config.text_column)
-    return st.data.prose.load_splits(data, options, train, valid, test)
+    options = st.language.files.Options(config.document, config.text_column)
+    return st.language.files.load_splits(data, options, train, valid, test)
 
 
 def learn(config, train):
     chunks = ([example.input for example in chunk] for chunk in train.chunks(1024))
     options = config.vocabulary, config.vocabulary_size, config.min_count, config.lowercase
-    return {"tokens": st.data.segmenter.Segmenter.learn(chunks, *options)}
+    return {"tokens": st.text.tokenizer.Tokenizer.learn(chunks, *options)}
 
 
 def encode(config, assets, texts):
@@ -69,7 +70,7 @@ def encode(config, assets, texts):
     characters = tf.strings.length(valid, unit="UTF8_CHAR")
     if config.document == "file":
         return {"following": numbers, "characters": characters}
-    return {"following": st.tasks.translation.ended(numbers), "characters": characters + 1}
+    return {"following": st.translation.task.ended(numbers), "characters": characters + 1}
 
 
 def build(config, assets):
@@ -81,7 +82,7 @@ def build(config, assets):
         embedding = keras.layers.Embedding(size, config.dimension, name="embedding")
         head = st.layers.AdaptiveSoftmax(size, st.layers.AdaptiveSoftmax.cutoffs_for(size), name="softmax")
     else:
-        embedding = head = st.layers.TokenEmbedding(size, config.dimension, name="embedding")
+        embedding = head = st.layers.ReversibleEmbedding(size, config.dimension, name="embedding")
     few = size <= config.batch_size * config.segment and config.softmax == "full"
     embedded = embedding(previous, whole=True) if few else embedding(previous)
     return st.models.language_model(
@@ -109,18 +110,18 @@ def carries(config):
 def segments(config, assets, source):
     if not carries(config):
         return None
-    return st.data.stream.Segments(source, assets["tokens"].encode, config.batch_size, config.segment)
+    return st.data.segments.Segments(source, assets["tokens"].encode, config.batch_size, config.segment)
 
 
 def write(config, model, features):
-    shown = st.tasks.LanguageModelling().teach({}, st.data.stream.due(features["following"]))
-    return st.language.scoring.score(st.models.Speaker(model), shown["previous"], shown["following"])[0]
+    shown = st.tasks.LanguageModelling().add_decoder_inputs({}, st.data.segments.due(features["following"]))
+    return st.decoding.scoring.score(st.models.LanguageModelStepper(model), shown["previous"], shown["following"])[0]
 
 
-def stream(responder, source):
-    if not carries(responder.config):
-        return responder.stream(source)
-    return st.language.scoring.pools(responder, source)
+def stream(predictor, source):
+    if not carries(predictor.config):
+        return predictor.stream(source)
+    return st.text.running_text.pools(predictor, source)
 
 
 RECIPE = Recipe(
@@ -141,10 +142,12 @@ RECIPE = Recipe(
     task=lambda config: st.tasks.LanguageModelling(),
     loss=lambda config: st.losses.NegativeLogLikelihood(),
     default_metric="bits_per_character",
-    baselines=lambda config: {"n_grams": lambda config: functools.partial(st.ngrams.NGrams, ORDERS[config.vocabulary])},
-    generate=lambda responder, *asked: st.language.generation.answers(responder, *asked),
-    checks=lambda responder, train: st.language.generation.checks(responder, train),
-    illustrate=lambda responder, examples: st.highlights.novel_texts(responder, examples),
-    signatures=lambda responder: {"generate": st.language.generation.writer(responder)},
+    baselines=lambda config: {
+        "n_grams": lambda config: functools.partial(st.tasks.ngrams.NGrams, ORDERS[config.vocabulary])
+    },
+    generate=lambda predictor, *asked: st.text.generation.answers(predictor, *asked),
+    checks=lambda predictor, train: st.text.generation.checks(predictor, train),
+    illustrate=lambda predictor, examples: st.language.report.novel_texts(predictor, examples),
+    signatures=lambda predictor: {"generate": st.text.generation.writer(predictor)},
     scores=True,
 )

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 import seqtasks as st
-from seqtasks.recipe import Asked, Cell, Options, Recipe
+from seqtasks.options import Cell, Options
+from seqtasks.recipe import Query, Recipe
 
 
 @dataclass(frozen=True)
@@ -49,26 +50,26 @@ class Config(Options):
 
 def load(config, data=None, train=None, valid=None, test=None):
     st.errors.needs("pretty_midi", extra="music")
-    splits = st.data.pieces.load_splits(data, st.music.writing.reading(config), train, valid, test)
+    splits = st.music.files.load_splits(data, st.music.generation.reading(config), train, valid, test)
     if config.representation == "frames":
         return splits
-    return st.data.splits.Splits(*(st.data.stream.ended(source) for _, source in splits))
+    return st.data.splits.Splits(*(st.data.segments.ended(source) for _, source in splits))
 
 
 def learn(config, train):
     if config.representation == "frames":
         return {}
-    segmenter = st.data.segmenter
-    return {"tokens": segmenter.Segmenter("space", [*segmenter.SPECIAL, *st.data.events.EVENTS])}
+    tokenizer = st.text.tokenizer
+    return {"tokens": tokenizer.Tokenizer("space", [*tokenizer.SPECIAL, *st.music.events.EVENTS])}
 
 
 def encode(config, assets, texts):
     import tensorflow as tf
 
     if config.representation == "events":
-        numbers = st.tasks.translation.ended(assets["tokens"].encode(texts))
+        numbers = st.translation.task.ended(assets["tokens"].encode(texts))
         return {"following": numbers, "characters": tf.strings.length(texts) + 1}
-    frames = st.data.rolls.encode(texts)
+    frames = st.music.piano_rolls.encode(texts)
     return {"following": frames, "frames": tf.cast(frames.row_lengths(), tf.int32)}
 
 
@@ -78,13 +79,13 @@ def build(config, assets):
     dropout = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")
     if config.representation == "events":
         previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("previous", "following"))
-        embedding = head = st.layers.TokenEmbedding(len(assets["tokens"]), config.dimension, name="embedding")
+        embedding = head = st.layers.ReversibleEmbedding(len(assets["tokens"]), config.dimension, name="embedding")
         embedded, size, rows = dropout(embedding(previous)), config.dimension, config.batch_size
     else:
-        keys = st.data.rolls.KEYS
+        keys = st.music.piano_rolls.KEYS
         previous, following = (keras.Input((None, keys), name=name) for name in ("previous", "following"))
         embedded, size, rows = dropout(previous), None, 0
-        kinds = {"nade": st.layers.NADE, "independent": st.layers.IndependentFrames}
+        kinds = {"nade": st.layers.NADE, "independent": st.layers.IndependentBernoulli}
         more = {"hidden": config.hidden} if config.chords == "nade" else {}
         head = kinds[config.chords](keys, name="keys", **more)
     return st.models.language_model(
@@ -110,12 +111,12 @@ def segments(config, assets, source):
     if "tokens" not in assets:
         remedy = "leave it out, or train a new run"
         raise st.errors.UserError("the run that it begins with is of frames", where="--representation", remedy=remedy)
-    variants = st.music.writing.shifts(config.transpose, config.stretch)
-    return st.data.stream.Segments(source, assets["tokens"].encode, config.batch_size, config.segment, variants)
+    variants = st.music.generation.shifts(config.transpose, config.stretch)
+    return st.data.segments.Segments(source, assets["tokens"].encode, config.batch_size, config.segment, variants)
 
 
 def augment(config, features, seed):
-    return st.music.writing.transposed(features, seed, config.transpose)
+    return st.music.generation.transposed(features, seed, config.transpose)
 
 
 def write(config, model, features):
@@ -123,31 +124,31 @@ def write(config, model, features):
 
     following = features["following"]
     if config.representation == "events":
-        following = st.data.stream.due(following)
+        following = st.data.segments.due(following)
     else:
         live = tf.range(tf.shape(following)[1]) < features["frames"][:, None]
         following = tf.where(live[..., None], following, -1)
-    shown = task(config).teach({}, following)
-    return st.language.scoring.score(st.models.Speaker(model), shown["previous"], shown["following"])[0]
+    shown = task(config).add_decoder_inputs({}, following)
+    return st.decoding.scoring.score(st.models.LanguageModelStepper(model), shown["previous"], shown["following"])[0]
 
 
 def task(config):
-    return st.tasks.FrameModelling() if config.representation == "frames" else st.tasks.LanguageModelling()
+    return st.music.task.FrameModelling() if config.representation == "frames" else st.tasks.LanguageModelling()
 
 
 def baselines(config):
     if config.representation == "frames":
-        return {"frame_before": lambda config: st.ngrams.FrameFrequencies()}
-    return {"n_grams": lambda config: lambda tokens: st.ngrams.NGrams(4, tokens)}
+        return {"frame_before": lambda config: st.music.baselines.FrameFrequencies()}
+    return {"n_grams": lambda config: lambda tokens: st.tasks.ngrams.NGrams(4, tokens)}
 
 
 def asked(config, text, tokens):
-    return [Asked(st.data.pieces.piece(text, st.music.writing.reading(config)), {})]
+    return [Query(st.music.files.piece(text, st.music.generation.reading(config)), {})]
 
 
-def signatures(responder):
-    events = responder.config.representation == "events"
-    return {"generate": (st.language.generation if events else st.music.writing).writer(responder)}
+def signatures(predictor):
+    events = predictor.config.representation == "events"
+    return {"generate": (st.text.generation if events else st.music.generation).writer(predictor)}
 
 
 RECIPE = Recipe(
@@ -170,11 +171,11 @@ RECIPE = Recipe(
     default_metric="nll",
     baselines=baselines,
     asked=asked,
-    illustrate=lambda responder, examples: st.music.writing.illustrate(responder, examples),
-    generate=lambda responder, *asked: st.music.writing.answers(responder, *asked),
-    deliver=lambda config, answer, path: st.music.writing.deliver(config, answer, path),
+    illustrate=lambda predictor, examples: st.music.generation.illustrate(predictor, examples),
+    generate=lambda predictor, *asked: st.music.generation.answers(predictor, *asked),
+    deliver=lambda config, answer, path: st.music.generation.deliver(config, answer, path),
     delivers=(".mid", ".wav"),
-    checks=lambda responder, train: st.music.writing.checks(responder, train),
+    checks=lambda predictor, train: st.music.generation.checks(predictor, train),
     signatures=signatures,
     scores=True,
 )

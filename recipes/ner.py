@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 import seqtasks as st
-from seqtasks.recipe import Asked, Cell, Options, Recipe, recurrence
+from seqtasks.options import Cell, Options, rnn_options
+from seqtasks.recipe import Query, Recipe
 
 AFFIXES = (1, 2, 3, 4)  # letters at the start and at the end of a token that get embeddings of their own
 LETTERS = 20  # of a token that the character encoder reads
@@ -54,7 +55,7 @@ class Config(Options):
 
 def load(config, data=None, train=None, valid=None, test=None):
     st.errors.needs("seqeval", extra="ner")
-    tokens = st.data.tokens
+    tokens = st.ner.files
     options = tokens.Options(config.token_column, config.tag_column, config.scheme, config.repair, config.max_length)
     formats = st.data.splits.Formats(tokens.open_tokens, tokens.SUFFIXES, tokens.open_tfds)
     return st.data.splits.find_splits(data, options, train, valid, test, formats)
@@ -67,26 +68,26 @@ def learn(config, train):
 
     def words():
         for chunk in train.chunks(1024):
-            types.update(label for example in chunk for label in st.tasks.SpanTagging().labels(example.target))
-            tokens = st.data.tokenizer.tokenize(tf.constant([example.input for example in chunk]))[0].flat_values
+            types.update(label for example in chunk for label in st.ner.task.SpanTagging().labels(example.target))
+            tokens = st.text.word_tokenizer.tokenize(tf.constant([example.input for example in chunk]))[0].flat_values
             letters.update(letter for token in tokens.numpy().tolist() for letter in token.decode())
-            yield st.data.text.normal(tokens).numpy().tolist()
+            yield st.text.word_features.normal(tokens).numpy().tolist()
 
     vocabulary = st.data.vocabulary.Vocabulary
     found = {"words": vocabulary.learn(words(), config.max_vocabulary, config.min_count)}
     found["labels"] = vocabulary.labels(types)
-    found["tags"] = vocabulary(st.data.tags.tagset(found["labels"].tokens))
+    found["tags"] = vocabulary(st.ner.tag_schemes.tagset(found["labels"].tokens))
     return found | {"characters": vocabulary.learn([sorted(letters)])}
 
 
 def encode(config, assets, texts):
     import tensorflow as tf
 
-    tokens, starts, ends, surface = st.data.tokenizer.tokenize(texts)
-    features = {"words": assets["words"].lookup(st.data.text.normal(tokens))}
+    tokens, starts, ends, surface = st.text.word_tokenizer.tokenize(texts)
+    features = {"words": assets["words"].lookup(st.text.word_features.normal(tokens))}
     if config.affixes:
-        wholes = (tokens, st.data.tokenizer.shapes(tokens))
-        features["affixes"] = st.data.text.affixes(tokens, AFFIXES, config.affixes, wholes)
+        wholes = (tokens, st.text.word_tokenizer.shapes(tokens))
+        features["affixes"] = st.text.word_features.affixes(tokens, AFFIXES, config.affixes, wholes)
     if config.characters != "none":
         letters = tf.strings.unicode_split(tokens.flat_values, "UTF-8")
         numbers = assets["characters"].lookup(letters).to_tensor(shape=(None, LETTERS))
@@ -110,33 +111,33 @@ def build(config, assets):
     )
     embedded = embedding(*inputs.values())
     if config.vectors:
-        st.data.vectors.fill(embedding.table, config.vectors, assets["words"].tokens)
+        st.text.word_vectors.fill(embedding.table, config.vectors, assets["words"].tokens)
     if config.characters != "none":
         inputs["characters"] = keras.Input((None, LETTERS), dtype="int32", name="characters")
         reader = st.layers.CharacterEncoder(len(assets["characters"]), 25, 50, config.characters, name="letters")
         embedded = keras.layers.Concatenate(name="token")([embedded, reader(inputs["characters"])])
     dropped = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedded)
-    sequence = st.layers.recurrent_stack(dropped, **recurrence(config))
+    sequence = st.layers.recurrent_stack(dropped, **rnn_options(config))
     if config.window:
-        near = st.layers.Neighbourhood(config.units, 2 * config.window + 1, activation="relu", name="window")(dropped)
+        near = st.layers.MaskedConv1D(config.units, 2 * config.window + 1, activation="relu", name="window")(dropped)
         near = keras.layers.Dropout(config.output_dropout, name="window_dropout")(near)
         sequence = keras.layers.Concatenate(name="context")([sequence, near])
     tags = assets["tags"].tokens
-    return st.models.tagger(inputs, sequence, len(tags), config.head, st.data.tags.constraints(tags))
+    return st.models.tagger(inputs, sequence, len(tags), config.head, st.ner.tag_schemes.constraints(tags))
 
 
-def settle(responder, validate):
-    return {"taken_from_o": st.models.lean(responder.model, 0, validate)}
+def settle(predictor, validate):
+    return {"taken_from_o": st.models.lean(predictor.model, 0, validate)}
 
 
 def asked(config, text, tokens):
     text = text if isinstance(text, bytes) else text.encode()
-    separator = st.data.tokenizer.SEPARATOR.encode()
-    return [Asked(separator + separator.join(text.split()) if tokens else text, {})]
+    separator = st.text.word_tokenizer.SEPARATOR.encode()
+    return [Query(separator + separator.join(text.split()) if tokens else text, {})]
 
 
 def window_logistic_regression(config):
-    return st.baselines.WindowTagger(st.baselines.token_features, config.seed)
+    return st.tasks.baselines.WindowTagger(st.ner.baselines.token_features, config.seed)
 
 
 RECIPE = Recipe(
@@ -151,12 +152,12 @@ RECIPE = Recipe(
     learn=learn,
     encode=encode,
     build=build,
-    task=lambda config: st.tasks.SpanTagging(),
+    task=lambda config: st.ner.task.SpanTagging(),
     loss=lambda config: st.losses.CRFLoss() if config.head == "crf" else st.losses.StepCrossentropy(),
     default_metric="f1",
     baselines=lambda config: {"window_logistic_regression": window_logistic_regression},
     settle=settle,
     asked=asked,
     tokens=True,
-    illustrate=lambda responder, examples: st.highlights.entities(responder, examples),
+    illustrate=lambda predictor, examples: st.ner.report.entities(predictor, examples),
 )

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 import seqtasks as st
-from seqtasks.recipe import Cell, Options, Recipe, recurrence
+from seqtasks.options import Cell, Options, rnn_options
+from seqtasks.recipe import Recipe
 
 AFFIXES = (2, 3, 4)  # letters at the start and at the end of a word that get embeddings of their own
 
@@ -62,7 +63,11 @@ def learn(config, train):
     def words():
         for chunk in train.chunks(1024):
             labels.update(example.target for example in chunk)
-            yield st.data.text.words(tf.constant([example.input for example in chunk])).flat_values.numpy().tolist()
+            yield (
+                st.text.word_features.words(tf.constant([example.input for example in chunk]))
+                .flat_values.numpy()
+                .tolist()
+            )
 
     vocabulary = st.data.vocabulary.Vocabulary.learn(words(), config.max_vocabulary, config.min_count)
     return {"words": vocabulary, "labels": st.data.vocabulary.Vocabulary.labels(labels)}
@@ -71,7 +76,7 @@ def learn(config, train):
 def encode(config, assets, texts):
     import tensorflow as tf
 
-    words, truncated = st.data.text.cut(st.data.text.words(texts), config.max_length)
+    words, truncated = st.text.word_features.cut(st.text.word_features.words(texts), config.max_length)
     # a text without words is one unknown word: a recurrence needs a step
     words = tf.concat([words, tf.RaggedTensor.from_tensor(tf.fill([tf.size(texts), 1], ""))], 1)
     words = words[:, : tf.maximum(config.max_length, 1)]
@@ -79,7 +84,7 @@ def encode(config, assets, texts):
     words = tf.ragged.boolean_mask(words, (words != "") | tf.expand_dims(empty, 1))
     features = {"words": assets["words"].lookup(words), "truncated": truncated}
     if config.affixes:
-        features["affixes"] = st.data.text.affixes(words, AFFIXES, config.affixes)
+        features["affixes"] = st.text.word_features.affixes(words, AFFIXES, config.affixes)
     return features
 
 
@@ -99,9 +104,9 @@ def build(config, assets):
     )
     embedded = embedding(*inputs.values())
     if config.vectors:
-        st.data.vectors.fill(embedding.table, config.vectors, assets["words"].tokens)
+        st.text.word_vectors.fill(embedding.table, config.vectors, assets["words"].tokens)
     dropped = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedded)
-    sequence = st.layers.recurrent_stack(dropped, **recurrence(config))
+    sequence = st.layers.recurrent_stack(dropped, **rnn_options(config))
     summaries = [st.layers.Pooling(list(config.pooling), name="pooling")(sequence)]
     summaries.append(st.layers.Pooling(["mean"], name="bag_of_inputs")(dropped))
     return st.models.classifier(inputs, [summaries], len(assets["labels"]), config.dropout)
@@ -136,7 +141,7 @@ RECIPE = Recipe(
     encode=encode,
     build=build,
     task=lambda config: st.tasks.Classification(),
-    loss=lambda config: st.losses.ConsistentCrossentropy(config.consistency),
+    loss=lambda config: st.losses.RDropCrossentropy(config.consistency),
     default_metric="accuracy",
     baselines=lambda config: {"majority": majority, "tfidf_logistic_regression": tfidf_logistic_regression},
     views=lambda config: 2 if config.consistency else 1,

@@ -13,7 +13,8 @@ import itertools
 from dataclasses import dataclass
 
 import seqtasks as st
-from seqtasks.recipe import Cell, Medium, Options, Recipe, recurrence
+from seqtasks.options import Cell, Options, rnn_options
+from seqtasks.recipe import FileInputs, Recipe
 
 WINDOW, HOP = 0.025, 0.010  # seconds of a frame of the spectrum, and from one to the next
 
@@ -55,29 +56,29 @@ class Config(Options):
 
 def load(config, data=None, train=None, valid=None, test=None):
     st.errors.needs("jiwer", extra="speech")
-    splits = st.data.speech.load_splits(data, options(config), train, valid, test)
+    splits = st.speech.files.load_splits(data, options(config), train, valid, test)
     return st.data.splits.Splits(**{name: normalised(source) for name, source in splits})
 
 
 def normalised(source):
     def examples():
         for example in source:
-            yield example._replace(target=st.data.transcripts.normalise(example.target))
+            yield example._replace(target=st.speech.transcripts.normalise(example.target))
 
     return st.data.sources.Source(examples, source.name, source.size)
 
 
 def options(config):
     columns = st.data.sources.Columns(config.path_column, config.text_column, config.header)
-    return st.data.audio.Options(config.sample_rate, config.longest, columns)
+    return st.speech.audio.Options(config.sample_rate, config.longest, columns)
 
 
 def read(config, path):
-    return st.data.speech.read(path, options(config))
+    return st.speech.files.read(path, options(config))
 
 
 def learn(config, train):
-    return {"characters": st.tasks.transcription.character_vocabulary(example.target for example in train)}
+    return {"characters": st.speech.task.character_vocabulary(example.target for example in train)}
 
 
 def encode(config, assets, waveforms):
@@ -87,7 +88,7 @@ def encode(config, assets, waveforms):
 
 
 def augment(config, features, seed):
-    return encode(config, None, st.speech.variation.varied(features["waveforms"], seed, config.speed, config.noise))
+    return encode(config, None, st.speech.augmentation.varied(features["waveforms"], seed, config.speed, config.noise))
 
 
 def log_mel(config):
@@ -117,7 +118,7 @@ def build(config, assets):
         config.width,
         config.stride,
         config.convolution_dropout,
-        **recurrence(config),
+        **rnn_options(config),
     )
 
 
@@ -143,11 +144,11 @@ def task(config):
         if config.language_model:
             model = st.speech.fusion.fusion(config.language_model, characters, tf.shape(logits)[0])
         given = {"language_model": model, "weight": config.language_weight, "bonus": config.bonus} if model else {}
-        return st.ctc.prefix_beam_search(logits, width=config.beam_width, **given)[0][:, 0]
+        return st.ops.ctc.prefix_beam_search(logits, width=config.beam_width, **given)[0][:, 0]
 
     if config.language_model and config.beam_width == 1:
         raise st.errors.UserError("there is no beam", where="--language_model", remedy="add --beam_width 16")
-    return st.tasks.Transcription(HOP * stride(config), search if config.beam_width > 1 else None)
+    return st.speech.task.Transcription(HOP * stride(config), search if config.beam_width > 1 else None)
 
 
 def spectrum_classifier(config):
@@ -158,7 +159,7 @@ def spectrum_classifier(config):
     def spectrum(waveform):
         return layer([tf.constant(waveform)[None], tf.constant([len(waveform)])])[0].numpy()
 
-    return st.speech.baseline.SpectrumClassifier(lambda path: read(config, path), spectrum)
+    return st.speech.baselines.SpectrumClassifier(lambda path: read(config, path), spectrum)
 
 
 def served(config):
@@ -212,9 +213,9 @@ RECIPE = Recipe(
     loss=lambda config: st.losses.CTC(),
     default_metric="wer",
     baselines=lambda config: {"spectrum_logistic_regression": spectrum_classifier},
-    medium=Medium(read=read, spec=spec, raw=served, inputs=ragged, fits=fits),
+    medium=FileInputs(read=read, spec=spec, raw=served, inputs=ragged, fits=fits),
     augment=augment,
     glance={"beam_width": 1, "language_model": None},
     told_anew=("beam_width", "language_model", "language_weight", "bonus", "longest"),
-    live=lambda responder, file: st.speech.streaming.live(responder, file),
+    live=lambda predictor, file: st.speech.streaming.live(predictor, file),
 )

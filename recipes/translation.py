@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 import seqtasks as st
-from seqtasks.recipe import Asked, Cell, Options, Recipe, recurrence
+from seqtasks.options import Cell, Options, rnn_options
+from seqtasks.recipe import Query, Recipe
 
 LONGEST = (2, 20)  # a translation has at most 2 times as many tokens as its source, and 20 more
-BEGIN, END, UNWRITTEN = 2, 3, (0, 1, 2)  # numbers of a segmenter; padding, UNK and BOS are never written
+BEGIN, END, UNWRITTEN = 2, 3, (0, 1, 2)  # numbers of a tokenizer; padding, UNK and BOS are never written
 
 
 @dataclass(frozen=True)
@@ -60,23 +61,23 @@ class Config(Options):
 
 def load(config, data=None, train=None, valid=None, test=None):
     st.errors.needs("sacrebleu", extra="translation")
-    parallel = st.data.parallel
+    parallel = st.translation.files
     options = parallel.Options(config.source_language, config.target_language, config.max_characters, config.max_ratio)
     return parallel.load_splits(data, options, train, valid, test)
 
 
 def learn(config, train):
-    def segmenter(side):
+    def tokenizer(side):
         chunks = ([getattr(example, side) for example in chunk] for chunk in train.chunks(1024))
         least = config.min_count if config.vocabulary in ("word", "character") else 1
         options = config.vocabulary, config.vocabulary_size, least, config.lowercase
-        return st.data.segmenter.Segmenter.learn(chunks, *options)
+        return st.text.tokenizer.Tokenizer.learn(chunks, *options)
 
-    return {"source": segmenter("input"), "target": segmenter("target")}
+    return {"source": tokenizer("input"), "target": tokenizer("target")}
 
 
 def encode(config, assets, texts):
-    return {"source": st.tasks.translation.ended(assets["source"].encode(texts))}
+    return {"source": st.translation.task.ended(assets["source"].encode(texts))}
 
 
 def build(config, assets):
@@ -91,7 +92,7 @@ def build(config, assets):
     embedded = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedding(source))
     return st.models.encoder_decoder(
         {"source": source},
-        st.layers.recurrent_stack(embedded, name="encoder", **recurrence(config)),
+        st.layers.recurrent_stack(embedded, name="encoder", **rnn_options(config)),
         len(assets["target"]),
         config.dimension,
         config.cell,
@@ -110,7 +111,7 @@ def write(config, model, features):
     import tensorflow as tf
 
     source = features["source"]
-    writer = st.models.Writer(model)
+    writer = st.models.DecoderStepper(model)
     states, memory = writer.begin(features, source > 0)
     times, more = LONGEST
     return st.decoding.beam_search(
@@ -130,7 +131,7 @@ def write(config, model, features):
 
 
 def asked(config, text, tokens):
-    return [Asked(st.data.parallel.sentence(text, config.max_characters), {})]
+    return [Query(st.translation.files.sentence(text, config.max_characters), {})]
 
 
 RECIPE = Recipe(
@@ -156,12 +157,12 @@ RECIPE = Recipe(
     encode=encode,
     build=build,
     write=write,
-    task=lambda config: st.tasks.Translation(),
+    task=lambda config: st.translation.task.Translation(),
     loss=lambda config: st.losses.TokenCrossentropy(config.label_smoothing),
     default_metric="bleu",
-    baselines=lambda config: {"translation_memory": lambda config: st.baselines.TranslationMemory()},
+    baselines=lambda config: {"translation_memory": lambda config: st.translation.baselines.TranslationMemory()},
     asked=asked,
-    illustrate=lambda responder, examples: st.highlights.translations(responder, examples),
+    illustrate=lambda predictor, examples: st.translation.report.translations(predictor, examples),
     glance={"beam_width": 1, "n_best": 1},
     told_anew=("beam_width", "n_best", "length_penalty", "coverage_penalty", "no_repeat_ngram", "max_characters"),
 )

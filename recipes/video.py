@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import seqtasks as st
-from seqtasks.recipe import Asked, Cell, Medium, Options, Recipe, recurrence
+from seqtasks.options import Cell, Options, rnn_options
+from seqtasks.recipe import FileInputs, Query, Recipe
 
 Backbone = Literal["small", "mobilenet_v2", "efficientnet_b0", "efficientnet_v2_b0", "resnet50", "densenet121", "none"]
 SCALES = 1, 2  # of the optical flow
@@ -64,7 +65,7 @@ class Config(Options):
 def options(config):
     """How clips are read."""
     columns = st.data.sources.Columns(config.path_column, config.label_column, config.header)
-    return st.data.video.Options(config.frames, config.size, config.every, config.longest, columns)
+    return st.video.files.Options(config.frames, config.size, config.every, config.longest, columns)
 
 
 def load(config, data=None, train=None, valid=None, test=None):
@@ -72,7 +73,7 @@ def load(config, data=None, train=None, valid=None, test=None):
         st.errors.needs("av", extra="video")
     if config.frames < 2:
         raise st.errors.UserError("no motion to be seen", where="--frames", remedy="give 2 or more")
-    return st.data.video.load_splits(data, options(config), train, valid, test)
+    return st.video.files.load_splits(data, options(config), train, valid, test)
 
 
 def learn(config, train):
@@ -91,7 +92,7 @@ def embedded(config):
 
 def read(config, path):
     def frames():
-        return st.data.video.read(path, options(config))
+        return st.video.files.read(path, options(config))
 
     if not embedded(config):
         return frames()
@@ -115,27 +116,27 @@ def raw(config):
 
 
 def inputs(config, frames):
-    frames = st.data.video.sample(frames, config.frames, config.size)
+    frames = st.video.files.sample(frames, config.frames, config.size)
     return st.video.backbones.embed(network(config), frames) if embedded(config) else frames
 
 
 def asked(config, path, tokens):
     if config.every is None:
-        yield Asked(path, {"file": path})
+        yield Query(path, {"file": path})
         return
     try:
-        for second, frames in st.data.video.clips(path, options(config)):
+        for second, frames in st.video.files.clips(path, options(config)):
             found = st.video.backbones.vectors(network(config), frames) if embedded(config) else frames
-            yield Asked(found, {"file": path, "second": second})
+            yield Query(found, {"file": path, "second": second})
     except st.errors.UserError as error:
-        yield Asked(error, {"file": path})
+        yield Query(error, {"file": path})
 
 
 def augment(config, features, seed):
     if embedded(config):
         return features
     told = config.flip, config.shift, config.zoom, config.brightness
-    return {"frames": st.video.variations.varied(features["frames"], seed, *told)}
+    return {"frames": st.video.augmentation.varied(features["frames"], seed, *told)}
 
 
 def build(config, assets):
@@ -154,7 +155,7 @@ def build(config, assets):
         seen = [keras.layers.Dropout(config.flow_dropout, name=f"flow_dropout{mark}_{n}")(x) for n, x in flows]
         seen += [] if config.backbone == "none" else [look(config, frames, mark)]
         x = seen[0] if len(seen) == 1 else keras.layers.Concatenate(name=f"seen{mark}")(seen)
-        sequence = st.layers.recurrent_stack(x, name=f"recurrent{mark}", **recurrence(config))
+        sequence = st.layers.recurrent_stack(x, name=f"recurrent{mark}", **rnn_options(config))
         summaries = [st.layers.Pooling(list(config.pooling), name=f"pooling{mark}")(sequence)]
         summaries.append(st.layers.Pooling(["max", "mean"], name=f"pooling_of_inputs{mark}")(x))
         members.append(summaries)
@@ -166,18 +167,18 @@ def look(config, frames, mark):
     import keras
 
     layers = st.layers
-    change = layers.Differences(name=f"differences{mark}") if config.differences else lambda x: x
+    change = layers.FrameDifference(name=f"differences{mark}") if config.differences else lambda x: x
     if config.backbone == "small":
         x = change(keras.layers.Rescaling(1 / 127.5, -1.0, name=f"scaled{mark}")(frames))
         told = config.channels, config.grid, config.vector, config.image_dropout
-        return layers.EachFrame(layers.image_stack(x.shape[2:], *told), name=f"images{mark}")(x)
+        return layers.TimeDistributed(layers.image_stack(x.shape[2:], *told), name=f"images{mark}")(x)
     if config.frozen:
         return change(frames)
     backbone = st.video.backbones.make(config.backbone, config.weights, config.size, config.seed)
     for layer in backbone.layers[-1].layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False  # few clips a batch have other means than many images
-    return change(layers.EachFrame(backbone, name=f"backbone{mark}")(frames))
+    return change(layers.TimeDistributed(backbone, name=f"backbone{mark}")(frames))
 
 
 def flow(config, frames):
@@ -212,16 +213,16 @@ RECIPE = Recipe(
     learn=learn,
     encode=lambda config, assets, frames: {"frames": frames},
     build=build,
-    medium=Medium(read, spec, raw, inputs),
+    medium=FileInputs(read, spec, raw, inputs),
     task=lambda config: st.tasks.Classification(),
-    loss=lambda config: st.losses.ConsistentCrossentropy(),
+    loss=lambda config: st.losses.RDropCrossentropy(),
     default_metric="accuracy",
     baselines=lambda config: {
         "majority": majority,
-        "motion_logistic_regression": lambda c: st.video.motion.logistic_regression(options(c)),
+        "motion_logistic_regression": lambda c: st.video.baselines.logistic_regression(options(c)),
     },
     augment=augment,
     told_anew=("every",),
     asked=asked,
-    illustrate=lambda responder, examples: st.video.strips.illustrate(responder, examples, options(responder.config)),
+    illustrate=lambda predictor, examples: st.video.report.illustrate(predictor, examples, options(predictor.config)),
 )

@@ -1,29 +1,53 @@
 """seqtasks: from raw files to a trained, measured, exported sequence model.
 
-The package loads its rooms when they are first used, so that `import seqtasks` costs nothing; the first touch of
-`seqtasks.cells`, `seqtasks.layers` or `seqtasks.load_run` imports TensorFlow and registers the saved classes.
+Subpackages load when they are first used, so that `import seqtasks` costs nothing. The first use of `seqtasks.cells`,
+`seqtasks.layers` or `seqtasks.load_run` imports TensorFlow and registers the saved classes.
 """
 
-import importlib
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from seqtasks import (
+        cells,
+        data,
+        decoding,
+        dna,
+        engine,
+        errors,
+        language,
+        layers,
+        losses,
+        metrics,
+        models,
+        music,
+        ner,
+        ops,
+        optimizers,
+        options,
+        recipe,
+        report,
+        speech,
+        tasks,
+        text,
+        translation,
+        video,
+    )  # fmt: skip
+    from seqtasks.engine.gradient_flow import gradient_flow
+    from seqtasks.engine.run import load_run
+    from seqtasks.engine.training import finetune, train
 
 __version__ = "0.1.0"
-_ROOMS = (
-    "baselines", "cells", "crf", "ctc", "data", "decoding", "distribute", "dna", "engine", "errors", "export",
-    "highlights", "language", "layers", "losses", "metrics", "models", "music", "ngrams", "optimizers", "speech",
-    "tasks", "video",
+_MODULES = (
+    "cells", "data", "decoding", "dna", "engine", "errors", "language", "layers", "losses", "metrics", "models",
+    "music", "ner", "ops", "optimizers", "options", "recipe", "report", "speech", "tasks", "text", "translation",
+    "video",
 )  # fmt: skip
 _FUNCTIONS = {
-    "train": "engine.training",
-    "finetune": "engine.training",
-    "load_run": "engine.run",
-    "gradient_flow": "diagnosis",
+    "engine.training": ["train", "finetune"],
+    "engine.run": ["load_run"],
+    "engine.gradient_flow": ["gradient_flow"],
 }
-__all__ = [*_ROOMS, *_FUNCTIONS, "__version__"]
-
-
-def __getattr__(name):
-    if name in _FUNCTIONS:
-        return getattr(importlib.import_module(f"seqtasks.{_FUNCTIONS[name]}"), name)
-    if name in _ROOMS:
-        return importlib.import_module(f"seqtasks.{name}")
-    raise AttributeError(f"module 'seqtasks' has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, _MODULES, _FUNCTIONS)
+__all__ += ["__version__"]

@@ -3,12 +3,12 @@
 import keras
 import tensorflow as tf
 
-from seqtasks import crf, ctc
-from seqtasks.likelihood import log_likelihoods
+from seqtasks.ops import crf, ctc
+from seqtasks.ops.log_likelihood import log_likelihoods
 
 
 @keras.saving.register_keras_serializable("seqtasks")
-class ConsistentCrossentropy(keras.losses.Loss):
+class RDropCrossentropy(keras.losses.Loss):
     """Cross-entropy of logits, and the divergence between two passes over the same example under other dropout.
 
     Rows 2i and 2i+1 of a batch are the same example (`views=2` of the engine). Each pays its cross-entropy, and both
@@ -24,7 +24,7 @@ class ConsistentCrossentropy(keras.losses.Loss):
             themselves; their mean counts.
 
     Example:
-        >>> loss = ConsistentCrossentropy(consistency=1.0)
+        >>> loss = RDropCrossentropy(consistency=1.0)
         >>> round(float(loss(tf.constant([0, 0]), tf.zeros((2, 2)))), 4)
         0.6931
 
@@ -79,7 +79,7 @@ class CRFLoss(keras.losses.Loss):
 class CTC(keras.losses.Loss):
     """Negative log-likelihood of labels that have fewer places than there are frames, over all alignments, in nats.
 
-    A row whose labels no alignment can say, for it has too few frames, pays nothing (see `seqtasks.ctc.feasible`).
+    A row whose labels no alignment can say, for it has too few frames, pays nothing (see `seqtasks.ops.ctc.feasible`).
 
     Call arguments:
         y_true: int (batch, longest), labels from 1 on; -1 behind the last.

@@ -1,11 +1,7 @@
 """Metrics of classes, steps, spans, translations, transcripts and likelihoods, and how sure they are."""
 
-import functools
-
 import numpy as np
 from sklearn import metrics as sk
-
-from seqtasks.errors import needs
 
 
 def accuracy(targets, scores):
@@ -103,32 +99,6 @@ def step_mcc(_, confusion):
     return _correlation(confusion.sum(0))
 
 
-def span_precision(gold, found):
-    """Share of the found spans that are right: same type, same start, same end.
-
-    Args:
-        gold: (examples, types), how many spans there are.
-        found: (examples, types, 2), how many were found, and how many of these are right.
-
-    Example:
-        >>> span_precision(np.array([[2.0]]), np.array([[[4.0, 1.0]]]))
-        0.25
-    """
-    said, right = found.sum((0, 1))
-    return float(right / said) if said else 0.0
-
-
-def span_recall(gold, found):
-    """Share of the spans that were found; arguments as of `span_precision`."""
-    return float(found[..., 1].sum() / gold.sum()) if gold.sum() else 0.0
-
-
-def span_f1(gold, found):
-    """Harmonic mean of precision and recall of spans, over all types (micro); arguments as of `span_precision`."""
-    both = gold.sum() + found[..., 0].sum()
-    return float(2 * found[..., 1].sum() / both) if both else 0.0
-
-
 def classification(targets, scores, labels):
     """All figures of a classifier.
 
@@ -166,85 +136,6 @@ def per_class(targets, predicted, labels):
     }
 
 
-COUNTS = {"bleu": slice(0, 10), "bleu_lower_tokenized": slice(10, 20), "chrf": slice(20, 38)}  # columns of each metric
-
-
-@functools.cache
-def sacrebleu_metrics():
-    """The metrics of sacrebleu, {name: metric}: BLEU of 13a tokens, the same of lower-cased text, chrF2.
-
-    Lower-cased 13a tokens are the public form of what papers on Multi30k score: of the 1000 German sentences of its
-    test set, the tokeniser of Moses splits four otherwise.
-    """
-    from sacrebleu.metrics import BLEU, CHRF
-
-    return {
-        "bleu": BLEU(tokenize="13a", force=True),  # force: no warning where sentences end in a space and a full stop
-        "bleu_lower_tokenized": BLEU(tokenize="13a", lowercase=True, force=True),
-        "chrf": CHRF(),
-    }
-
-
-def translation_counts(references, translations):
-    """What the metrics of translations follow from, a row for each sentence, a draw of sentences being a sum of rows.
-
-    Args:
-        references, translations: sequences of strings.
-
-    Returns:
-        int array (sentences, 39): of sacrebleu, for BLEU and for BLEU of lower-cased text the lengths of both sides,
-        the right n-grams and all n-grams (10 each), and for chrF2 the n-grams of both sides and the common ones of
-        each order (18); last, whether the two sentences are equal.
-
-    Example:
-        >>> counts = translation_counts(["A dog runs."], ["A dog ran."])
-        >>> counts[0, :10].tolist()  # tokens of the translation and the reference; right and all n-grams, n = 1 to 4
-        [4, 4, 3, 1, 0, 0, 4, 3, 2, 1]
-        >>> round(bleu(None, counts), 2), exact_match(None, counts)
-        (35.36, 0.0)
-    """
-    references, translations = list(references), list(translations)
-    columns = [
-        np.reshape(metric._extract_corpus_statistics(translations, [references]), (len(references), -1))
-        for metric in sacrebleu_metrics().values()
-    ]
-    equal = [[target == output] for target, output in zip(references, translations, strict=True)]
-    return np.concatenate([*columns, np.reshape(equal, (-1, 1))], 1).astype("int64")
-
-
-def bleu(_, counts):
-    """BLEU of cased text, 0 to 100; `counts` as of `translation_counts`, the first argument has no part in it."""
-    return _sacrebleu_score("bleu", counts)
-
-
-def bleu_lower_tokenized(_, counts):
-    """BLEU of lower-cased text, 0 to 100."""
-    return _sacrebleu_score("bleu_lower_tokenized", counts)
-
-
-def chrf(_, counts):
-    """chrF2, the F-score of character n-grams that weighs recall twice, 0 to 100."""
-    return _sacrebleu_score("chrf", counts)
-
-
-def _sacrebleu_score(name, counts):
-    total = counts[:, COUNTS[name]].sum(0).tolist()
-    return float(sacrebleu_metrics()[name]._compute_score_from_stats(total).score)
-
-
-def exact_match(_, counts):
-    """Share of translations that are equal to their reference."""
-    return float(counts[:, -1].mean())
-
-
-TRANSLATION = {
-    "bleu": bleu,
-    "bleu_lower_tokenized": bleu_lower_tokenized,
-    "chrf": chrf,
-    "exact_match": exact_match,
-}
-
-
 def nll(_, sums):
     """Negative log-likelihood of a token, or a frame, in nats.
 
@@ -275,62 +166,7 @@ def nll_per_sequence(_, sums):
     return float((-sums[:, 0] / np.maximum(sums[:, 1], 1)).mean())
 
 
-MUSIC = {"nll": nll, "nll_per_sequence": nll_per_sequence}
 LANGUAGE = {"perplexity": perplexity, "bits_per_character": bits_per_character, "nll": nll}
-
-
-def transcription_counts(references, transcripts):
-    """What the metrics of transcripts follow from, a row for each, by the alignments of jiwer.
-
-    Args:
-        references, transcripts: sequences of strings; words stand between spaces.
-
-    Returns:
-        int array (transcripts, 9): of words the hits, substitutions, deletions and insertions, the same of characters,
-        and whether the two are equal.
-
-    Example:
-        >>> counts = transcription_counts(["one two two", "six"], ["one to", "six"])
-        >>> counts.tolist()
-        [[1, 1, 1, 0, 6, 0, 5, 0, 0], [1, 0, 0, 0, 3, 0, 0, 0, 1]]
-        >>> wer(None, counts), round(cer(None, counts), 4), same_text(None, counts)
-        (0.5, 0.3571, 0.5)
-    """
-    needs("jiwer", extra="speech")
-    import jiwer
-
-    names = ("hits", "substitutions", "deletions", "insertions")
-    rows = []
-    for pair in zip(references, transcripts, strict=True):
-        found = jiwer.process_words(*pair), jiwer.process_characters(*pair)
-        rows.append([*(getattr(aligned, name) for aligned in found for name in names), pair[0] == pair[1]])
-    return np.array(rows, "int64").reshape(-1, 9)
-
-
-def wer(_, counts):
-    """Word error rate: substitutions, deletions and insertions for each word of the references.
-
-    The counts, as of `transcription_counts`, are added up first; the first argument has no part in it.
-    """
-    return _error_rate(counts[:, :4])
-
-
-def cer(_, counts):
-    """Character error rate, the same of characters, spaces too."""
-    return _error_rate(counts[:, 4:8])
-
-
-def _error_rate(counts):
-    hits, substitutions, deletions, insertions = counts.sum(0).tolist()
-    return (substitutions + deletions + insertions) / max(hits + substitutions + deletions, 1)
-
-
-def same_text(_, counts):
-    """Share of transcripts that are equal to their reference."""
-    return float(counts[:, 8].mean())
-
-
-TRANSCRIPTION = {"wer": wer, "cer": cer, "accuracy": same_text}
 
 
 def bootstrap(metric, targets, scores, baseline=None, samples=1000, level=0.95, seed=0):

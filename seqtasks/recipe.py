@@ -4,57 +4,23 @@ import dataclasses
 import functools
 import importlib.metadata
 import importlib.util
-import inspect
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from seqtasks.errors import UserError, nearest
-
-Cell = Literal[  # the names of `seqtasks.cells.CELLS`, which options know without importing TensorFlow
-    "simple_rnn", "simplified_gru", "gru", "lstm", "peephole_lstm", "coupled_lstm",
-    "layer_norm_simple_rnn", "layer_norm_gru", "layer_norm_lstm", "nas", "echo_state",
-]  # fmt: skip
+from seqtasks.options import Options
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What every recipe can be told, under one name everywhere. A recipe's `Config` inherits it and adds its own."""
-
-    seed: int = 0  # of weights, shuffling, dropout and bootstrap
-    epochs: int = 10  # passes over the training data, at most
-    batch_size: int = 32  # examples of a step
-    batch_by: Literal["examples", "tokens"] = "examples"  # tokens: about as many of them a step, batch_size on average
-    learning_rate: float = 1e-3  # its largest value
-    schedule: Literal["constant", "linear", "cosine"] = "cosine"  # how it falls over all epochs
-    warmup: float = 0.05  # share of the steps over which it first rises
-    weight_decay: float = 0.0  # decoupled, of all weights but biases
-    clip_norm: float | None = 1.0  # bound of the gradients; null for none
-    clip_by: Literal["global_norm", "norm", "value"] = "global_norm"  # what it bounds: all, each weight's, each element
-    epsilon: float = 1e-7  # of Adam, beside the root of the mean square of a gradient
-    average: float = 0.99  # momentum of the moving average of the weights that is kept; 0 for none
-    patience: int = 3  # epochs without a better validation metric before training stops
-    keep: Literal["best", "last"] = "best"  # the epoch whose weights are kept: best by validation, or the last of all
-    metric: str = ""  # the validation metric that chooses the best epoch; empty for the recipe's own
-    time_limit: float | None = None  # seconds after which training stops cleanly
-    strategy: str = "auto"  # devices: auto, cpu, gpu (the first) or mirrored (all)
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # of the arithmetic
-    jit: bool = False  # compile the whole training step with XLA: faster steps, a compilation per padded length
-    shuffle_buffer: int = 20_000  # examples held for shuffling
-    cache_mb: int = 256  # data up to this size is held in memory, larger data is read anew each epoch
-    checkpoint_steps: int = 500  # steps between two checkpoints (each epoch ends with one too)
-
-
-class Asked(NamedTuple):
+class Query(NamedTuple):
     """A raw input, and what its answer begins with."""
 
     input: Any
     told: dict
 
 
-class Medium(NamedTuple):
+class FileInputs(NamedTuple):
     """Inputs that are files, named by their paths; without it inputs are texts.
 
     Args:
@@ -85,7 +51,7 @@ class Recipe:
         sample: path of the built-in sample, or another name that `load` knows.
         sample_options: options that suit the sample, where none are given.
         load: `load(config, data, train, valid, test) -> Splits`.
-        learn: `learn(config, train) -> {name: Vocabulary or Segmenter}`; `labels`, where a target has some, are all
+        learn: `learn(config, train) -> {name: Vocabulary or Tokenizer}`; `labels`, where a target has some, are all
             that it may hold.
         encode: `encode(config, assets, inputs) -> {name: tensor}` over a vector of raw inputs, in the graph. The model
             takes those that bear its inputs' names; the others go to `decode`.
@@ -98,30 +64,30 @@ class Recipe:
         default_metric: the one that chooses the best epoch.
         baselines: `baselines(config) -> {name: f(config) -> estimator over raw inputs}`, with `fit` and what the task
             asks for.
-        segments: `segments(config, assets, source) -> seqtasks.data.stream.Segments`, where examples are pieces of
+        segments: `segments(config, assets, source) -> seqtasks.data.segments.Segments`, where examples are pieces of
             running text and the state is carried from batch to batch; None where they are independent.
-        stream: `stream(responder, source) -> pools of examples with their decoded arrays`, for the same reason.
+        stream: `stream(predictor, source) -> pools of examples with their decoded arrays`, for the same reason.
         augment: `augment(config, features, seed) -> features`, a training batch's ragged features varied at random, in
             the graph; `seed` is an int tensor (2,).
         views: `views(config)`, how many times each row of a training batch is repeated.
-        settle: `settle(responder, validate) -> dict`: a last touch to the trained model, chosen by `validate()`, the
+        settle: `settle(predictor, validate) -> dict`: a last touch to the trained model, chosen by `validate()`, the
             figure of the validation split (larger is better); what it returns is told with the training's figures.
-        illustrate: `illustrate(responder, examples) -> [(title, HTML)]`, the recipe's own part of the report, made from
+        illustrate: `illustrate(predictor, examples) -> [(title, HTML)]`, the recipe's own part of the report, made from
             some examples of the test split.
         glance: options of the validation between epochs, {field: value}, where the full ones take long.
         told_anew: fields of `Config` that a trained run may be told anew, `seqtasks predict RUN --beam_width 10`.
-        asked: `asked(config, text, tokens) -> iterable of Asked`: what an INPUT of `seqtasks predict` stands for;
+        asked: `asked(config, text, tokens) -> iterable of Query`: what an INPUT of `seqtasks predict` stands for;
             `tokens` is whether it has been tokenised. None takes the text itself.
         tokens: whether inputs may have been tokenised (`predict --tokens`).
-        live: `live(responder, file) -> iterable of answers` to a stream of bytes, `seqtasks predict RUN -`.
-        scan: `scan(responder, path, window, stride, threshold, label) -> iterable of Hit`, `predict --window`.
-        explain: `explain(responder, raw input) -> rows`, `seqtasks explain`.
-        generate: `generate(responder, prompt, ask, shown) -> iterable of answers`, `seqtasks generate`; `ask` is a
-            `seqtasks.language.Ask`, `shown` the number of likeliest tokens that are told of every step.
-        checks: `checks(responder, train) -> dict`: how what the model writes compares with the source that it learnt
+        live: `live(predictor, file) -> iterable of answers` to a stream of bytes, `seqtasks predict RUN -`.
+        scan: `scan(predictor, path, window, stride, threshold, label) -> iterable of Hit`, `predict --window`.
+        explain: `explain(predictor, raw input) -> rows`, `seqtasks explain`.
+        generate: `generate(predictor, prompt, ask, shown) -> iterable of answers`, `seqtasks generate`; `ask` is a
+            `seqtasks.decoding.options.GenerationOptions`, `shown` the number of likeliest tokens that are told of every step.
+        checks: `checks(predictor, train) -> dict`: how what the model writes compares with the source that it learnt
             from, told by `evaluate` as `written`; None where there is nothing to compare.
         scores: whether `predict` tells how likely an input is, `seqtasks score`.
-        signatures: `signatures(responder) -> {name: tf.function}` that an export has beside `serving_default`.
+        signatures: `signatures(predictor) -> {name: tf.function}` that an export has beside `serving_default`.
         deliver: `deliver(config, answer, path)`: write an answer of `generate` as a file of another format.
         delivers: the suffixes of such files (`.mid`).
     """
@@ -141,7 +107,7 @@ class Recipe:
     loss: Callable
     default_metric: str
     baselines: Callable
-    medium: Medium | None = None
+    medium: FileInputs | None = None
     write: Callable | None = None
     segments: Callable | None = None
     stream: Callable | None = None
@@ -164,10 +130,10 @@ class Recipe:
     delivers: tuple[str, ...] = ()
 
     def reader(self, config):
-        """What reads the inputs, a `seqtasks.data.media.Reader`; None where they are texts."""
+        """What reads the inputs, a `seqtasks.data.file_inputs.Reader`; None where they are texts."""
         if self.medium is None:
             return None
-        from seqtasks.data.media import Reader
+        from seqtasks.data.file_inputs import Reader
 
         read = functools.partial(self.medium.read, config)
         return Reader(read, self.medium.spec(config), config.cache_mb * 2**20)
@@ -182,35 +148,24 @@ class Recipe:
         return name, name not in task.lower_is_better
 
 
-def recurrence(config):
-    """The arguments of `seqtasks.layers.recurrent_stack` from the options that recipes with one share.
-
-    Example:
-        >>> recurrence(find("ner").Config())["units"]
-        100
-    """
-    names = ("cell", "units", "layers", "bidirectional", "residual", "recurrent_dropout", "zoneout")
-    return {"dropout": config.output_dropout, **{name: getattr(config, name) for name in names}}
-
-
-def installed():
+def list_recipes():
     """The names of the recipes of this and other packages, without importing them."""
     return {point.name: point for point in importlib.metadata.entry_points(group="seqtasks.recipes")}
 
 
-def find(name):
+def load_recipe(name):
     """The recipe of this name, or the `RECIPE` of a Python file.
 
     Raises:
         UserError: if there is none.
 
     Example:
-        >>> find("sentiment").rnn_type
+        >>> load_recipe("sentiment").rnn_type
         'many-to-one'
     """
     if str(name).endswith(".py"):
         return _from_file(Path(name))
-    points = installed()
+    points = list_recipes()
     if name not in points:
         raise UserError(f"unknown recipe {name!r}", remedy=f"{nearest(name, points)} (or give a path to a .py file)")
     return points[name].load()
@@ -231,18 +186,3 @@ def _from_file(path):
     if not isinstance(getattr(module, "RECIPE", None), Recipe):
         raise UserError("defines no RECIPE", where=path, remedy="end the file with RECIPE = Recipe(...)")
     return module.RECIPE
-
-
-def helps(config_class):
-    """The comment behind each field of a `Config`, which is its help: {field: comment}.
-
-    Example:
-        >>> helps(Options)["batch_size"]
-        'examples of a step'
-    """
-    found = {}
-    for parent in reversed(config_class.__mro__[:-1]):
-        for line in inspect.getsource(parent).splitlines():
-            if match := re.match(r"    (\w+): .*?  # (.*)", line):
-                found[match[1]] = match[2]
-    return found

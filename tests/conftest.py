@@ -29,8 +29,8 @@ hypothesis.settings.load_profile("seqtasks")
 def trainings_are_not_looked_into(request):
     """The flow of gradients is told of every run, at the price of a backpropagation; few modules test that."""
     with pytest.MonkeyPatch.context() as patch:
-        if request.module.__name__.split(".")[-1] not in ("test_diagnosis", "test_report"):
-            patch.setattr("seqtasks.diagnosis.gradient_flow", lambda *given, **options: {})
+        if request.module.__name__.split(".")[-1] not in ("test_gradient_flow", "test_page"):
+            patch.setattr("seqtasks.engine.gradient_flow.gradient_flow", lambda *given, **options: {})
         yield
 
 
@@ -50,6 +50,6 @@ def data_folder():
 @pytest.fixture(scope="session")
 def mirrored():
     """Two replicas, on two logical devices of this CPU."""
-    from seqtasks.distribute import strategy
+    from seqtasks.engine.distribute import strategy
 
     return strategy("mirrored")

@@ -151,7 +151,7 @@ def test_the_cells_of_options_are_the_cells_there_are():
     from typing import get_args
 
     from seqtasks.cells import CELLS
-    from seqtasks.recipe import Cell
+    from seqtasks.options import Cell
 
     assert list(get_args(Cell)) == list(CELLS)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from seqtasks.layers import Pooling, WordEmbedding
-from seqtasks.losses import ConsistentCrossentropy
+from seqtasks.losses import RDropCrossentropy
 from seqtasks.metrics import accuracy, bootstrap, classification
 
 
@@ -80,7 +80,7 @@ def test_consistency_is_the_symmetric_divergence_of_pairs():
         (np.sum(a * np.log(a / b)) + np.sum(b * np.log(b / a))) / 2 for a, b in zip(p[::2], p[1::2], strict=True)
     ]
     for weight in (0.0, 0.7):
-        found = ConsistentCrossentropy(weight)(tf.constant(targets), tf.constant(logits, tf.float32))
+        found = RDropCrossentropy(weight)(tf.constant(targets), tf.constant(logits, tf.float32))
         assert float(found) == pytest.approx(crossentropy + weight * np.mean(divergences), rel=1e-5)
 
 

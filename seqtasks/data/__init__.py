@@ -1,17 +1,11 @@
-"""From raw files to batches: sources (-> examples), vocabularies and text (-> tensors), pipelines (-> batches)."""
+"""Machinery for data of any kind: sources, splits, vocabularies, batches, segments of running text, files as inputs."""
 
-import importlib
+from typing import TYPE_CHECKING
 
-_ROOMS = (
-    "audio", "bases", "bed", "dates", "digits", "dna", "events", "frames", "genome", "media", "memory", "midi", "morse",
-    "notes", "parallel", "paths", "pieces", "pipeline", "prose", "records", "rolls", "segmenter", "sources", "speech",
-    "splits", "stream", "subwords", "tags", "text", "tokenizer", "tokens", "transcripts", "tunes", "vectors", "video",
-    "vocabulary",
-)  # fmt: skip
-__all__ = list(_ROOMS)
+import lazy_loader
 
+if TYPE_CHECKING:
+    from seqtasks.data import batches, file_inputs, generators, path_sources, segments, sources, splits, vocabulary
 
-def __getattr__(name):
-    if name in _ROOMS:
-        return importlib.import_module(f"seqtasks.data.{name}")
-    raise AttributeError(f"module 'seqtasks.data' has no attribute {name!r}")
+__all__ = ["batches", "file_inputs", "generators", "path_sources", "segments", "sources", "splits", "vocabulary"]
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, __all__)

@@ -67,7 +67,7 @@ class Source:
         return iter(lambda: list(itertools.islice(stream, size)), [])
 
 
-class Held(Source):
+class InMemorySource(Source):
     """A source whose examples are all in memory."""
 
 

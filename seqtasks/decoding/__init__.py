@@ -14,8 +14,10 @@ In beam search there are batch x width rows, those of one sentence side by side:
 argument from `beam_search(..., memory=...)`, which lets sentences leave the batch as soon as they are done.
 """
 
+from seqtasks.decoding import scoring
+from seqtasks.decoding.options import GenerationOptions
 from seqtasks.decoding.sampling import sample
 from seqtasks.decoding.search import beam_search
 from seqtasks.decoding.steps import Decoded
 
-__all__ = ["Decoded", "beam_search", "sample"]
+__all__ = ["Decoded", "GenerationOptions", "beam_search", "sample", "scoring"]

@@ -1,12 +1,11 @@
-"""What DNA analysis has beyond a recipe: scanning a genome, and explaining a prediction."""
+"""DNA: files, encodings of bases, genomes and intervals, scanning, explanations, baselines, the report."""
 
-import importlib
+from typing import TYPE_CHECKING
 
-_ROOMS = ("mutagenesis", "scan")
-__all__ = list(_ROOMS)
+import lazy_loader
 
+if TYPE_CHECKING:
+    from seqtasks.dna import baselines, bed, encoding, files, genome, mutagenesis, report, scan
 
-def __getattr__(name):
-    if name in _ROOMS:
-        return importlib.import_module(f"seqtasks.dna.{name}")
-    raise AttributeError(f"module 'seqtasks.dna' has no attribute {name!r}")
+__all__ = ["baselines", "bed", "encoding", "files", "genome", "mutagenesis", "report", "scan"]
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, __all__)

@@ -1,17 +1,17 @@
 """A trained model slid along a genome of any size, in constant memory."""
 
-from seqtasks.data.bed import Hit, merge
-from seqtasks.data.genome import total_bases, windows
+from seqtasks.dna.bed import Hit, merge
+from seqtasks.dna.genome import total_bases, windows
 from seqtasks.errors import UserError
 
 BATCH = 1024  # windows answered at once
 
 
-def scan(responder, path, window, stride, threshold=0.5, label=None):
+def scan(predictor, path, window, stride, threshold=0.5, label=None):
     """What a classifier finds in each window of a genome; overlapping windows of one label are joined.
 
     Args:
-        responder: the trained model of a `Classification` task over sequences.
+        predictor: the trained model of a `Classification` task over sequences.
         path: FASTA file, gzip by its name.
         window: bases of a window.
         stride: bases between the starts of two windows.
@@ -19,12 +19,12 @@ def scan(responder, path, window, stride, threshold=0.5, label=None):
         label: the one label that is wanted; None takes the most probable one of each window.
 
     Yields:
-        `seqtasks.data.bed.Hit`s in the order of the genome.
+        `seqtasks.dna.bed.Hit`s in the order of the genome.
 
     Raises:
         UserError: if a number is too small, the label is unknown, or the file is no genome.
     """
-    labels = responder.assets["labels"].tokens
+    labels = predictor.assets["labels"].tokens
     for name, value in (("--window", window), ("--stride", stride)):
         if value < 1:
             raise UserError(f"{value} is too small", where=name, remedy="take at least 1")
@@ -36,7 +36,7 @@ def scan(responder, path, window, stride, threshold=0.5, label=None):
     def hits():
         with _progress(path) as advance:
             for chromosome, starts, sequences in windows(path, window, stride, BATCH):
-                scores = responder.respond(sequences, BATCH)["scores"]
+                scores = predictor.predict_batch(sequences, BATCH)["scores"]
                 best = scores.argmax(-1) if label is None else [labels.index(label)] * len(scores)
                 for start, sequence, row, place in zip(starts.tolist(), sequences, scores, best, strict=True):
                     yield Hit(chromosome, start, start + len(sequence), labels[place], float(row[place]))

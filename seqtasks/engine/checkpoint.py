@@ -5,7 +5,7 @@ import json
 import numpy as np
 from keras import ops
 
-from seqtasks.engine.files import replacing
+from seqtasks.atomic_files import replacing
 
 
 def variables_of(model):

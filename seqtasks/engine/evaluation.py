@@ -6,45 +6,51 @@ import time
 
 import numpy as np
 
-from seqtasks.engine.serving import Responder
+from seqtasks.engine.predictor import Predictor
 from seqtasks.metrics import bootstrap
 
 BASELINE_EXAMPLES = 25_000  # baselines do not stream: they learn from a sample of this size at most
 MISTAKES = 10
 
 
-def evaluate(responder, source):
+def evaluate(predictor, source):
     """All figures of a model on one source.
 
     Returns:
         (figures, evidence, mistakes): the task's figures with `examples` and `seconds`; the arrays from which its
         metrics follow, a row for each example; and the gravest mistakes.
     """
-    task, assets, began = responder.task, responder.assets, time.perf_counter()
+    task, assets, began = predictor.task, predictor.assets, time.perf_counter()
     targets, outputs, mistakes, count = [], [], [], 0
-    for pool, decoded in (responder.recipe.stream or Responder.stream)(responder, source):
+    for pool, decoded in (predictor.recipe.stream or Predictor.stream)(predictor, source):
         truth = task.targets(assets, [example.target for example in pool])
         said = task.outputs(assets, decoded)
         targets.append(truth)
         outputs.append(said)
-        for sure, i in task.mistakes(assets, truth, said):
-            item = (sure, count := count + 1, pool[i], task.told(assets, said[i]), task.told(assets, truth[i]))
+        for sure, i in task.worst_examples(assets, truth, said):
+            item = (
+                sure,
+                count := count + 1,
+                pool[i],
+                task.format_output(assets, said[i]),
+                task.format_output(assets, truth[i]),
+            )
             (heapq.heappush if len(mistakes) < MISTAKES else heapq.heappushpop)(mistakes, item)
     targets, outputs = np.concatenate(targets), np.concatenate(outputs)
-    figures = task.measure(assets, targets, outputs)
+    figures = task.compute_metrics(assets, targets, outputs)
     figures |= {"examples": len(targets), "seconds": time.perf_counter() - began}
     listed = [
         {
-            "input": task.shown(e.input),
+            "input": task.format_input(e.input),
             "target": true,
             "label": said,
             "score": sure,
-            "grade": task.grade,
+            "grade": task.error_name,
             "where": source.where(e),
         }
         for sure, _, e, said, true in sorted(mistakes, key=lambda item: -item[0])
     ]
-    return figures, task.evidence(assets, targets, outputs), listed
+    return figures, task.statistics(assets, targets, outputs), listed
 
 
 def interval(recipe, config, evidence):
@@ -74,8 +80,8 @@ def baselines(recipe, config, assets, train, test, evidence):
             targets.append(task.targets(assets, [e.target for e in chunk]))
             guesses.append(guess(chunk))
         targets, guesses = np.concatenate(targets), np.concatenate(guesses)
-        rival = task.evidence(assets, targets, guesses)
-        found[title] = task.measure(assets, targets, guesses) | {
+        rival = task.statistics(assets, targets, guesses)
+        found[title] = task.compute_metrics(assets, targets, guesses) | {
             "difference": metric(*evidence) - metric(*rival),
             "difference_interval": bootstrap(metric, *evidence, baseline=rival[1], seed=config.seed),
             "train_examples": len(sample),

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from seqtasks.atomic_files import write_csv
 from seqtasks.engine import checkpoint
-from seqtasks.engine.files import write_csv
 
 log = logging.getLogger("seqtasks")
 

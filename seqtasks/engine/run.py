@@ -9,10 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from seqtasks.engine.files import write_text
-from seqtasks.engine.options import make_config, read_config
+from seqtasks.atomic_files import write_text
 from seqtasks.errors import UserError
-from seqtasks.recipe import Asked, find
+from seqtasks.options import make_config, read_config
+from seqtasks.recipe import Query, load_recipe
 
 PATHS = ("data", "train", "valid", "test")
 
@@ -37,7 +37,7 @@ class Run:
             raise UserError(what, where=self.directory, remedy="give a directory that `seqtasks train` made")
         fields = read_config(self.directory / "config.yaml")
         source = fields.pop("recipe")
-        self.recipe = find(self.directory / source if source.endswith(".py") else source)
+        self.recipe = load_recipe(self.directory / source if source.endswith(".py") else source)
         self.paths = {name: fields.pop(name, None) for name in PATHS}
         self.config = make_config(self.recipe, fields)
         self.assets = load_assets(self.directory / "encoder")
@@ -59,10 +59,10 @@ class Run:
             raise UserError(what, where=path, remedy="copy the whole run again, or train a new one") from None
 
     @functools.cached_property
-    def responder(self):
-        from seqtasks.engine.serving import Responder
+    def predictor(self):
+        from seqtasks.engine.predictor import Predictor
 
-        return Responder(self.recipe, self.config, self.assets, self.model)
+        return Predictor(self.recipe, self.config, self.assets, self.model)
 
     def told(self, **fields):
         """This run with other answers: what decides about them (`beam_width`) may be told anew, None leaves it.
@@ -115,7 +115,7 @@ class Run:
         if files:
             inputs = map(os.fsdecode, inputs)
         if asked is None:
-            return self.responder.answers(inputs)
+            return self.predictor.answers(inputs)
 
         def items():
             for number, text in enumerate(inputs, 1):
@@ -124,9 +124,9 @@ class Run:
                 except UserError as error:
                     if not files:
                         raise UserError(str(error), where=f"{where}{number}") from None
-                    yield Asked(error, {"file": text})
+                    yield Query(error, {"file": text})
 
-        return self.responder.answers(items())
+        return self.predictor.answers(items())
 
     def live(self, file):
         """Answers to a stream of bytes, as they can be given: an iterator of dicts.
@@ -136,7 +136,7 @@ class Run:
         """
         if self.recipe.live is None:
             raise UserError(f"a run of {self.recipe.name} reads no stream", where="-", remedy="give paths of files")
-        return self.recipe.live(self.responder, file)
+        return self.recipe.live(self.predictor, file)
 
     def score(self, texts):
         """How likely texts are: a list of dicts with `log_probability`, `perplexity` and those of each token."""
@@ -145,37 +145,37 @@ class Run:
         return self.predict(texts)
 
     def generate(self, prompt="", shown=0, **asked):
-        """Novel sequences: an iterator of answers; see `seqtasks.language.Ask` for what can be asked.
+        """Novel sequences: an iterator of answers; see `seqtasks.decoding.options.GenerationOptions` for what can be asked.
 
         Args:
             prompt: what each begins with: a text, or for music also the path of a MIDI file.
             shown: how many of the likeliest tokens are told of every step.
             asked: `num`, `length`, `temperature`, `top_k`, `top_p`, `seed`.
         """
-        from seqtasks.language import Ask
+        from seqtasks.decoding.options import GenerationOptions
 
         if shown < 0:
             raise UserError(f"{shown} is too small", where="--show", remedy="take at least 0")
         if self.recipe.generate is None:
             remedy = "take a run of language_model or music"
             raise UserError(f"a run of {self.recipe.name} writes nothing new", where="generate", remedy=remedy)
-        return self.recipe.generate(self.responder, prompt, Ask(**asked), shown)
+        return self.recipe.generate(self.predictor, prompt, GenerationOptions(**asked), shown)
 
     def scan(self, path, window, stride, threshold=0.5, label=None):
-        """What a classifier finds along a genome, window by window: an iterator of `seqtasks.data.bed.Hit`."""
+        """What a classifier finds along a genome, window by window: an iterator of `seqtasks.dna.bed.Hit`."""
         self._classifies(self.recipe.scan, "--window")
-        return self.recipe.scan(self.responder, path, window, stride, threshold, label)
+        return self.recipe.scan(self.predictor, path, window, stride, threshold, label)
 
     def explain(self, text):
         """What in an input made the answer: a list of rows."""
         self._classifies(self.recipe.explain, "explain")
         asked = self.recipe.asked(self.config, text, False)
-        return [row for item in asked for row in self.recipe.explain(self.responder, item.input)]
+        return [row for item in asked for row in self.recipe.explain(self.predictor, item.input)]
 
     def _classifies(self, function, where):
         from seqtasks.tasks import Classification
 
-        if function is None or not isinstance(self.responder.task, Classification):
+        if function is None or not isinstance(self.predictor.task, Classification):
             raise UserError("not for this run", where=where, remedy="take a run of dna that classifies sequences")
 
     def evaluate(self, data=None, split="test"):
@@ -188,8 +188,8 @@ class Run:
         Returns:
             The figures; on the run's own data with `written`, how what the model writes compares with train.
         """
+        from seqtasks.engine.data_summary import check_labels, summarize_splits
         from seqtasks.engine.evaluation import evaluate, interval
-        from seqtasks.engine.survey import check_labels, survey
 
         if data is not None and not Path(data).is_dir() and not str(data).startswith("tfds:"):
             source, reference = self.recipe.load(self.config, data, valid=data, test=data).test, None
@@ -199,24 +199,24 @@ class Run:
             if split not in splits:
                 raise UserError(f"unknown split {split!r}", where="--split", remedy="take train, validation or test")
             source = splits[split]
-        task, reader = self.responder.task, self.responder.reader
+        task, reader = self.predictor.task, self.predictor.reader
         source = reader.readable(source) if reader else source
-        sources, surveys = survey([(split, source)], task, self.config.cache_mb, training=False)
+        sources, surveys = summarize_splits([(split, source)], task, self.config.cache_mb, training=False)
         check_labels(sources, surveys, task, self.assets)
-        figures, evidence, _ = evaluate(self.responder, sources[split])
+        figures, evidence, _ = evaluate(self.predictor, sources[split])
         figures |= interval(self.recipe, self.config, evidence)
-        written = reference and self.recipe.checks and self.recipe.checks(self.responder, reference)
+        written = reference and self.recipe.checks and self.recipe.checks(self.predictor, reference)
         return figures | ({"written": written} if written else {})
 
     def export(self, directory, overwrite=False):
-        """Write a SavedModel that takes raw strings; see `seqtasks.export.export`."""
-        from seqtasks.export import export
+        """Write a SavedModel that takes raw strings; see `seqtasks.engine.export.export`."""
+        from seqtasks.engine.export import export
 
-        return export(self.responder, directory, overwrite)
+        return export(self.predictor, directory, overwrite)
 
     def report(self):
         """Write `report.html` into the run and return its path."""
-        from seqtasks.report import write_report
+        from seqtasks.report.page import write_report
 
         return write_report(self.directory)
 
@@ -237,10 +237,10 @@ def load_run(directory):
 
 
 def load_assets(directory):
-    from seqtasks.data.segmenter import Segmenter
     from seqtasks.data.vocabulary import Vocabulary
+    from seqtasks.text.tokenizer import Tokenizer
 
-    kinds = {path: Segmenter if path.read_bytes()[:1] == b"{" else Vocabulary for path in Path(directory).glob("*.txt")}
+    kinds = {path: Tokenizer if path.read_bytes()[:1] == b"{" else Vocabulary for path in Path(directory).glob("*.txt")}
     assets = _Assets({path.stem: kinds[path].load(path) for path in sorted(kinds)})
     assets.directory = directory
     return assets

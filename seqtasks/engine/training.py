@@ -20,18 +20,17 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from seqtasks import diagnosis, distribute
-from seqtasks.data.pipeline import POOL_BATCHES, Batches
-from seqtasks.engine import checkpoint, evaluation
-from seqtasks.engine.files import write_csv, write_json
+from seqtasks.atomic_files import write_csv, write_json
+from seqtasks.data.batches import POOL_BATCHES, Batches
+from seqtasks.engine import checkpoint, distribute, evaluation, gradient_flow
+from seqtasks.engine.data_summary import check_labels, summarize_splits
 from seqtasks.engine.loop import Loop
-from seqtasks.engine.options import make_config
+from seqtasks.engine.predictor import Predictor
 from seqtasks.engine.run import Run, load_assets, save_setup
-from seqtasks.engine.serving import Responder
-from seqtasks.engine.survey import check_labels, survey
 from seqtasks.errors import UserError
 from seqtasks.optimizers import AdamW, schedule
-from seqtasks.recipe import find
+from seqtasks.options import make_config
+from seqtasks.recipe import load_recipe
 
 log = logging.getLogger("seqtasks")
 COMPILED_BOUNDARY = 8  # XLA compiles for every padded length: few of them
@@ -59,7 +58,7 @@ def train(recipe, data=None, run=None, *, train=None, valid=None, test=None, res
     Raises:
         UserError: for every mistake that a person can put right; nothing is written then.
     """
-    name, recipe = str(recipe), find(recipe)
+    name, recipe = str(recipe), load_recipe(recipe)
     paths = {"data": data, "train": train, "valid": valid, "test": test}
     paths = {key: None if path is None else str(path) for key, path in paths.items()}
     directory = Path(run or f"runs/{recipe.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
@@ -160,7 +159,7 @@ class _Setup:
         if self.reader:
             fits = self.recipe.medium.fits and functools.partial(self.recipe.medium.fits, self.config)
             splits = {n: self.reader.readable(s, fits if n == "train" else None) for n, s in splits.items()}
-        sources, surveys = survey(splits.items(), self.task, self.config.cache_mb)
+        sources, surveys = summarize_splits(splits.items(), self.task, self.config.cache_mb)
         for split, found in surveys.items():
             if split == "train" and found.longest_run > self.config.shuffle_buffer:
                 what = f"{found.name}: {found.longest_run} examples of one label in a row, more than --shuffle_buffer"
@@ -204,7 +203,7 @@ class _Setup:
             config.shuffle_buffer,
             by_tokens=config.batch_by == "tokens",
             replicas=replicas,
-            predicts=self.task.predicts,
+            target_feature=self.task.target_feature,
             reader=self.reader,
             augment=recipe.augment and (lambda features, seed: recipe.augment(config, features, seed)),
         )
@@ -228,16 +227,16 @@ class _Setup:
             model = self.compiled(assets, batches, base, freeze)
         if not resume:
             self.begin(assets, surveys, overwrite)
-        responder = Responder(recipe, config, assets, model, self.reader)
-        glancing = responder  # whose graphs are traced once
+        predictor = Predictor(recipe, config, assets, model, self.reader)
+        glancing = predictor  # whose graphs are traced once
         if recipe.glance:
-            glancing = Responder(recipe, dataclasses.replace(config, **recipe.glance), assets, model, self.reader)
+            glancing = Predictor(recipe, dataclasses.replace(config, **recipe.glance), assets, model, self.reader)
         balanced = getattr(config, "class_weights", "none") == "balanced"
         weights = self.task.class_weights(assets, surveys["train"].labels) if balanced else None
         views = recipe.views(config)
 
         def inputs(features, targets, weight, index):
-            features = self.task.teach(features, targets)
+            features = self.task.add_decoder_inputs(features, targets)
             chosen = {i.name: features[i.name] for i in model.inputs}
             row = chosen, targets, weight if weights is None else weight * tf.gather(weights, targets)
             return tf.nest.map_structure(lambda x: tf.repeat(x, views, axis=0), row) if views > 1 else row
@@ -250,7 +249,7 @@ class _Setup:
             loop.resume()
         with strategy.scope(), _policy(config.precision):
             loop.run()
-        return self.finish(loop, responder, sources, surveys)
+        return self.finish(loop, predictor, sources, surveys)
 
     def compiled(self, assets, batches, base, freeze):
         config = self.config
@@ -305,19 +304,19 @@ class _Setup:
             if known[split]["sha256"] != found.sha256:
                 raise UserError("the data has changed since the run began", where=found.name, remedy="train a new run")
 
-    def finish(self, loop, responder, sources, surveys):
+    def finish(self, loop, predictor, sources, surveys):
         """Measure the best weights, compare with the baselines, and write what makes the run complete."""
-        config, recipe, state, model = self.config, self.recipe, loop.state, responder.model
+        config, recipe, state, model = self.config, self.recipe, loop.state, predictor.model
         name, larger = recipe.metric(config)
 
         def validate():
-            return evaluation.evaluate(responder, sources["validation"])[0][name] * (1 if larger else -1)
+            return evaluation.evaluate(predictor, sources["validation"])[0][name] * (1 if larger else -1)
 
-        settled = recipe.settle(responder, validate) if recipe.settle else {}
-        validation, *_ = evaluation.evaluate(responder, sources["validation"])
-        test, evidence, mistakes = evaluation.evaluate(responder, sources["test"])
+        settled = recipe.settle(predictor, validate) if recipe.settle else {}
+        validation, *_ = evaluation.evaluate(predictor, sources["validation"])
+        test, evidence, mistakes = evaluation.evaluate(predictor, sources["test"])
         test |= evaluation.interval(recipe, config, evidence)
-        given = (recipe, config, responder.assets, sources["train"], sources["test"], evidence)
+        given = (recipe, config, predictor.assets, sources["train"], sources["test"], evidence)
         compared = evaluation.baselines(*given)
         plain = type(model).from_config(model.get_config())  # without the optimizer
         checkpoint.copy(model, plain)
@@ -327,10 +326,10 @@ class _Setup:
         write_json(self.directory / "mistakes.json", mistakes)
         if recipe.illustrate:
             examples = list(itertools.islice(sources["test"], LOOKED_AT))
-            write_json(self.directory / "sections.json", recipe.illustrate(responder, examples))
+            write_json(self.directory / "sections.json", recipe.illustrate(predictor, examples))
         longest = min(len(loop.batches), POOL_BATCHES) - 1  # the last batch of the first pool
-        flow = diagnosis.gradient_flow(model, next(iter(loop.batches.epoch(start=longest).map(loop.inputs))))
-        write_csv(self.directory / "gradient_flow.csv", diagnosis.rows(flow))
+        flow = gradient_flow.gradient_flow(model, next(iter(loop.batches.epoch(start=longest).map(loop.inputs))))
+        write_csv(self.directory / "gradient_flow.csv", gradient_flow.rows(flow))
         rows = state["rows"]
         trained = {
             "examples": surveys["train"].examples,

@@ -1,47 +1,11 @@
-"""What language models have beyond a recipe: the likelihood of texts of any length, and texts that they write."""
+"""Language models: files of running text and the report."""
 
-import dataclasses
-import importlib
+from typing import TYPE_CHECKING
 
-from seqtasks.errors import UserError
+import lazy_loader
 
-_ROOMS = ("generation", "scoring")
-__all__ = ["Ask", *_ROOMS]
-MOST = 2**31 - 1  # the largest int32
+if TYPE_CHECKING:
+    from seqtasks.language import files, report
 
-
-@dataclasses.dataclass(frozen=True)
-class Ask:
-    """What a model that writes is asked for.
-
-    Raises:
-        UserError: if a number is out of its range.
-
-    Example:
-        >>> Ask(top_p=1.5)
-        Traceback (most recent call last):
-        seqtasks.errors.UserError: --top_p: 1.5 is out of range; take a number above 0, and 1 at most
-    """
-
-    num: int = 1  # how many are written
-    length: int = 200  # tokens or steps that are written, at most
-    temperature: float = 1.0  # what logits are divided by: below 1 more likely, above 1 more daring; 0 the likeliest
-    top_k: int = 0  # choose from so many, the likeliest; 0 from all
-    top_p: float = 1.0  # choose from the likeliest that together reach this probability
-    seed: int = 0  # of the random numbers
-
-    def __post_init__(self):
-        for name, least in {"num": 1, "length": 1, "temperature": 0, "top_k": 0, "seed": 0}.items():
-            value, most = getattr(self, name), MOST - self.num if name == "seed" else MOST  # each text has its own seed
-            if not least <= value <= most:
-                size, remedy = ("large", f"take at most {most}") if value > most else ("small", f"take {least} or more")
-                raise UserError(f"{value} is too {size}", where=f"--{name}", remedy=remedy)
-        if not 0 < self.top_p <= 1:
-            what, remedy = f"{self.top_p} is out of range", "take a number above 0, and 1 at most"
-            raise UserError(what, where="--top_p", remedy=remedy)
-
-
-def __getattr__(name):
-    if name in _ROOMS:
-        return importlib.import_module(f"seqtasks.language.{name}")
-    raise AttributeError(f"module 'seqtasks.language' has no attribute {name!r}")
+__all__ = ["files", "report"]
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, __all__)

@@ -2,18 +2,18 @@
 
 from seqtasks.layers.adaptive import AdaptiveSoftmax
 from seqtasks.layers.attention import Attention, AttentionCell, AttentionRNN
-from seqtasks.layers.audio import LogMel, SpecAugment, StridedConvolution
-from seqtasks.layers.carried import CarriedRNN, TimeMajor
+from seqtasks.layers.audio import LogMel, SpecAugment, StridedConv1D
 from seqtasks.layers.characters import CharacterEncoder
-from seqtasks.layers.convolution import MaxPooling, Neighbourhood, Places, PositionBias
+from seqtasks.layers.convolution import MaskedConv1D, MaxPooling, PositionBias, PositionWeights
 from seqtasks.layers.crf import CRF
-from seqtasks.layers.embedding import ScheduledSampling, TokenEmbedding, WordEmbedding
-from seqtasks.layers.frames import NADE, IndependentFrames
-from seqtasks.layers.images import Differences, EachFrame, FlowStatistics, OpticalFlow, image_stack
+from seqtasks.layers.dna import RandomSubstitution, ReverseComplementBatch, ReverseComplementMean
+from seqtasks.layers.embedding import ReversibleEmbedding, ScheduledSampling, WordEmbedding
+from seqtasks.layers.nade import NADE, IndependentBernoulli
 from seqtasks.layers.pooling import Pooling
 from seqtasks.layers.rnn import RNN, Bidirectional
 from seqtasks.layers.stack import recurrent_stack
-from seqtasks.layers.strands import BothStrands, StrandMean, Substitution
+from seqtasks.layers.stateful import StatefulRNN, TimeMajor
+from seqtasks.layers.video import FlowStatistics, FrameDifference, OpticalFlow, TimeDistributed, image_stack
 
 __all__ = [
     "CRF",
@@ -24,27 +24,27 @@ __all__ = [
     "AttentionCell",
     "AttentionRNN",
     "Bidirectional",
-    "BothStrands",
-    "CarriedRNN",
     "CharacterEncoder",
-    "Differences",
-    "EachFrame",
     "FlowStatistics",
-    "IndependentFrames",
+    "FrameDifference",
+    "IndependentBernoulli",
     "LogMel",
+    "MaskedConv1D",
     "MaxPooling",
-    "Neighbourhood",
     "OpticalFlow",
-    "Places",
     "Pooling",
     "PositionBias",
+    "PositionWeights",
+    "RandomSubstitution",
+    "ReverseComplementBatch",
+    "ReverseComplementMean",
+    "ReversibleEmbedding",
     "ScheduledSampling",
     "SpecAugment",
-    "StrandMean",
-    "StridedConvolution",
-    "Substitution",
+    "StatefulRNN",
+    "StridedConv1D",
+    "TimeDistributed",
     "TimeMajor",
-    "TokenEmbedding",
     "WordEmbedding",
     "image_stack",
     "recurrent_stack",

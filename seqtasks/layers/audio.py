@@ -148,7 +148,7 @@ class SpecAugment(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("seqtasks")
-class StridedConvolution(keras.layers.Conv1D):
+class StridedConv1D(keras.layers.Conv1D):
     """A convolution over time with one output for each `stride` steps; masked steps are zeros to it.
 
     Output u depends on the `width` steps around step ``u * stride``, or with `causal` on that step and those before it.
@@ -172,7 +172,7 @@ class StridedConvolution(keras.layers.Conv1D):
         ValueError: if the stride is larger than the width, so that steps would be left out.
 
     Example:
-        >>> layer = StridedConvolution(1, width=3, stride=2, causal=True, kernel_initializer="ones")
+        >>> layer = StridedConv1D(1, width=3, stride=2, causal=True, kernel_initializer="ones")
         >>> layer(tf.ones((1, 5, 1)))[0, :, 0].numpy().tolist()
         [1.0, 3.0, 3.0]
     """
@@ -180,7 +180,7 @@ class StridedConvolution(keras.layers.Conv1D):
     def __init__(self, units, width, stride, causal=False, **options):
         super().__init__(units, width, strides=stride, padding="valid", **options)
         if stride > width:
-            raise ValueError(f"StridedConvolution: a stride of {stride} leaves out steps, the width is {width}.")
+            raise ValueError(f"StridedConv1D: a stride of {stride} leaves out steps, the width is {width}.")
         self.units, self.width, self.stride, self.causal = units, width, stride, causal
         self.supports_masking = True
 

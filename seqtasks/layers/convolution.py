@@ -7,7 +7,7 @@ LOWEST = -1e4  # within the range of every float type
 
 
 @keras.saving.register_keras_serializable("seqtasks")
-class Neighbourhood(keras.layers.Conv1D):
+class MaskedConv1D(keras.layers.Conv1D):
     """A convolution over time, one output a step, for which masked steps are zeros: padding never changes an answer.
 
     Args:
@@ -25,7 +25,7 @@ class Neighbourhood(keras.layers.Conv1D):
     Example:
         >>> import numpy as np
         >>> x = np.ones((1, 3, 1), "float32")
-        >>> layer = Neighbourhood(1, width=3, kernel_initializer="ones")
+        >>> layer = MaskedConv1D(1, width=3, kernel_initializer="ones")
         >>> layer(x, mask=np.array([[True, True, False]])).numpy()[0, :2, 0].tolist()
         [2.0, 2.0]
 
@@ -90,7 +90,7 @@ class PositionBias(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("seqtasks")
-class Places(keras.layers.Layer):
+class PositionWeights(keras.layers.Layer):
     """The first steps of a sequence side by side, so that a dense layer has weights for each place of its own.
 
     Args:
@@ -103,7 +103,7 @@ class Places(keras.layers.Layer):
         (batch, length * features).
 
     Example:
-        >>> Places(3)(ops.ones((1, 2, 2))).numpy().tolist()
+        >>> PositionWeights(3)(ops.ones((1, 2, 2))).numpy().tolist()
         [[1.0, 1.0, 1.0, 1.0, 0.0, 0.0]]
     """
 

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from seqtasks.crf import FORBIDDEN
+from seqtasks.ops.crf import FORBIDDEN
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -18,7 +18,7 @@ class CRF(keras.layers.Layer):
         scores[t, i, j] = emission[t, j] + start[j]             at the first one
         + end[j]                                                at the last one
 
-    The output is one plain tensor, from which `seqtasks.crf` has the likelihood (`seqtasks.losses.CRFLoss`), the best
+    The output is one plain tensor, from which `seqtasks.ops.crf` has the likelihood (`seqtasks.losses.CRFLoss`), the best
     paths and the marginals, so that `fit`, `.keras` files and exports need nothing special. Masked steps are passed
     over, wherever they stand.
 
@@ -30,7 +30,7 @@ class CRF(keras.layers.Layer):
 
     Args:
         allowed: `(start, transitions, end)`, booleans of these shapes: which tag may be first, follow another, be last;
-            None allows all. `seqtasks.data.tags.constraints` gives those of IOB2 and IOBES.
+            None allows all. `seqtasks.ner.tag_schemes.constraints` gives those of IOB2 and IOBES.
         learn: whether the scores of transitions are weights; otherwise they are 0, and the constraints alone act.
 
     Call arguments:

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqtasks.likelihood import log_likelihoods
+from seqtasks.ops.log_likelihood import log_likelihoods
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -79,7 +79,7 @@ class WordEmbedding(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("seqtasks")
-class TokenEmbedding(keras.layers.Layer):
+class ReversibleEmbedding(keras.layers.Layer):
     """Embeds tokens, and scores tokens by their embeddings: one table for what is read and what is written.
 
     Args:
@@ -97,7 +97,7 @@ class TokenEmbedding(keras.layers.Layer):
         (..., dimension), or with `reverse` logits (..., tokens), or of `following` log-likelihoods (...), float32.
 
     Example:
-        >>> layer = TokenEmbedding(tokens=10, dimension=4)
+        >>> layer = ReversibleEmbedding(tokens=10, dimension=4)
         >>> layer(layer(tf.constant([[2, 3, 0]])), reverse=True).shape
         TensorShape([1, 3, 10])
 

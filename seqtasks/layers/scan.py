@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from seqtasks.cells import RNNCell
 from seqtasks.cells.affine import column_sums, outer, rowwise, staggered
-from seqtasks.layers import single
+from seqtasks.layers import batch_of_one
 
 COMPILED_ROWS = 4  # up to this batch size a step is all dispatch (see benchmarks/layers.py)
 COMPILED_SIZE = 4096  # rows times units from which a training of known shapes is worth the seconds that XLA takes
@@ -150,8 +150,8 @@ def scan(recurrences):
 
     tensors = [r.tensors for r in recurrences]
     unlike, places = _unlike(tf.nest.flatten(tensors))
-    if single.wanted(recurrences):
-        return list(zip(*single.single_or_many(recurrences, tensors, lambda: plain(tensors)[:2]), strict=True))
+    if batch_of_one.wanted(recurrences):
+        return list(zip(*batch_of_one.single_or_many(recurrences, tensors, lambda: plain(tensors)[:2]), strict=True))
     results = run(*unlike)
     structure = [[r.inputs for r in recurrences], [r.states for r in recurrences]]
     return list(zip(*tf.nest.pack_sequence_as(structure, results), strict=True))

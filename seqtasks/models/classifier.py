@@ -2,7 +2,7 @@
 
 import keras
 
-from seqtasks.layers import StrandMean
+from seqtasks.layers import ReverseComplementMean
 
 
 def classifier(inputs, members, classes, dropout=0.0, both_strands=False):
@@ -17,7 +17,7 @@ def classifier(inputs, members, classes, dropout=0.0, both_strands=False):
             `seqtasks.layers.Pooling`. One is a plain network.
         classes: how many there are.
         dropout: rate before the last layer.
-        both_strands: whether the batch was doubled by `seqtasks.layers.BothStrands`.
+        both_strands: whether the batch was doubled by `seqtasks.layers.ReverseComplementBatch`.
 
     Returns:
         A functional `keras.Model` from `inputs` to logits (batch, classes), or of several members (batch, members,
@@ -38,5 +38,5 @@ def classifier(inputs, members, classes, dropout=0.0, both_strands=False):
         scores.append(keras.layers.Dense(classes, dtype="float32", name=f"logits{tag}")(x))
     outputs = scores[0] if len(members) == 1 else keras.ops.stack(scores, 1)
     if both_strands:
-        outputs = StrandMean(dtype="float32", name="strands")(outputs)
+        outputs = ReverseComplementMean(dtype="float32", name="strands")(outputs)
     return keras.Model(inputs, outputs, name="classifier")

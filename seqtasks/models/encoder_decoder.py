@@ -3,7 +3,7 @@
 import keras
 
 from seqtasks import cells
-from seqtasks.layers import RNN, AttentionRNN, ScheduledSampling, TokenEmbedding
+from seqtasks.layers import RNN, AttentionRNN, ReversibleEmbedding, ScheduledSampling
 
 
 def encoder_decoder(
@@ -30,7 +30,7 @@ def encoder_decoder(
 
     Returns:
         A functional `keras.Model` from `inputs` and `previous`, the target one place later, int (batch, time), to
-        logits (batch, time, tokens). `Writer` takes it step by step.
+        logits (batch, time, tokens). `DecoderStepper` takes it step by step.
 
     Example:
         >>> from seqtasks.layers import recurrent_stack
@@ -60,7 +60,7 @@ def encoder_decoder(
     else:
         decoders = [AttentionRNN(made[0], attention, name="decoder_1", **looks)]
         decoders += [RNN(one, return_sequences=True, name=f"decoder_{n}") for n, one in enumerate(made[1:], 2)]
-    embedding = TokenEmbedding(tokens, dimension, name="target_embedding")
+    embedding = ReversibleEmbedding(tokens, dimension, name="target_embedding")
     readout = keras.layers.Dense(dimension, name="readout")
     rates = {name: keras.layers.Dropout(dropout, name=f"{name}_dropout") for name in ("target", "output")}
 
@@ -78,7 +78,7 @@ def encoder_decoder(
     return keras.Model(inputs | {"previous": previous}, outputs, name="encoder_decoder")
 
 
-class Writer:
+class DecoderStepper:
     """An `encoder_decoder` one step at a time, for `seqtasks.decoding`.
 
     Args:
@@ -87,7 +87,7 @@ class Writer:
     Example:
         >>> source = keras.Input((None, 4), name="source")
         >>> model = encoder_decoder({"source": source}, source, tokens=7, dimension=4, units=8)
-        >>> writer = Writer(model)
+        >>> writer = DecoderStepper(model)
         >>> states, memory = writer.begin({"source": keras.ops.ones((2, 3, 4))}, mask=None)
         >>> logits, states, weights = writer.step(keras.ops.array([2, 2]), states, memory)
         >>> logits.shape, weights.shape

@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 
 from seqtasks import cells
-from seqtasks.layers import CarriedRNN, TimeMajor, TokenEmbedding
-from seqtasks.layers.carried import turned
+from seqtasks.layers import ReversibleEmbedding, StatefulRNN, TimeMajor
+from seqtasks.layers.stateful import turned
 
 
 def language_model(
@@ -22,23 +22,23 @@ def language_model(
         embedded: Keras tensor (batch, time, features) of `previous` alone, step by step; or, of tokens, all their
             vectors (tokens, features).
         following: Keras input, each step itself, (batch, time, ...).
-        head: `head(vectors, following) -> log-likelihoods (batch, time)` of Keras tensors; or the `TokenEmbedding` that
+        head: `head(vectors, following) -> log-likelihoods (batch, time)` of Keras tensors; or the `ReversibleEmbedding` that
             embeds the tokens, which then scores them too.
         cell, units, layers: of the recurrences.
         dropout: rate of the outputs of every recurrence.
         residual: whether a recurrence adds its input to its output, where their sizes agree.
         size: of the vectors that the head gets; None for `units`.
-        rows: rows of a training batch whose states are carried to the next, see `CarriedRNN`.
+        rows: rows of a training batch whose states are carried to the next, see `StatefulRNN`.
         arguments: of the cells (`recurrent_dropout`, `zoneout`, `forget_bias`; see `seqtasks.cells`).
 
     Returns:
-        A functional `keras.Model` from `previous` and `following` to log-likelihoods (batch, time), in nats. `Speaker`
+        A functional `keras.Model` from `previous` and `following` to log-likelihoods (batch, time), in nats. `LanguageModelStepper`
         takes it piece by piece.
 
     Example:
-        >>> from seqtasks.layers import TokenEmbedding
+        >>> from seqtasks.layers import ReversibleEmbedding
         >>> previous, following = (keras.Input((None,), dtype="int32", name=n) for n in ("previous", "following"))
-        >>> tokens = TokenEmbedding(9, 4)
+        >>> tokens = ReversibleEmbedding(9, 4)
         >>> language_model(previous, tokens(previous), following, tokens, "gru", units=4).output_shape
         (None, None)
 
@@ -49,7 +49,7 @@ def language_model(
     whole = len(x.shape) == 2
     x, table = (turn(previous), x) if whole else (turn(x), None)
     for number in range(1, layers + 1):
-        recurrence = CarriedRNN(cells.make(cell, units, **arguments), rows, name=f"recurrent_{number}")
+        recurrence = StatefulRNN(cells.make(cell, units, **arguments), rows, name=f"recurrent_{number}")
         outputs = recurrence(x) if table is None else recurrence(x, table)
         if dropout:
             outputs = keras.layers.Dropout(dropout, name=f"dropout_{number}")(outputs)
@@ -63,30 +63,30 @@ def language_model(
 
 
 def _scored(head, vectors, following):
-    if isinstance(head, TokenEmbedding):
+    if isinstance(head, ReversibleEmbedding):
         return head(vectors, reverse=True, following=following)
     return head(vectors, following)
 
 
-class Speaker:
+class LanguageModelStepper:
     """A `language_model` piece by piece, with its states in the open.
 
     Args:
         model: what `language_model` gave, or such a model loaded from a file.
 
     Example:
-        >>> from seqtasks.layers import TokenEmbedding
+        >>> from seqtasks.layers import ReversibleEmbedding
         >>> previous, following = (keras.Input((None,), dtype="int32", name=n) for n in ("previous", "following"))
-        >>> tokens = TokenEmbedding(9, 4)
-        >>> speaker = Speaker(language_model(previous, tokens(previous), following, tokens, "gru", units=4))
-        >>> vectors, states = speaker.step(tf.constant([2, 2]), speaker.begin(2))
+        >>> tokens = ReversibleEmbedding(9, 4)
+        >>> stepper = LanguageModelStepper(language_model(previous, tokens(previous), following, tokens, "gru", units=4))
+        >>> vectors, states = stepper.step(tf.constant([2, 2]), stepper.begin(2))
         >>> vectors.shape, [[state.shape for state in layer] for layer in states]
         (TensorShape([2, 4]), [[TensorShape([2, 4])]])
     """
 
     def __init__(self, model):
         layers = {layer.name: layer for layer in model.layers}
-        self.recurrences = [layer for layer in model.layers if isinstance(layer, CarriedRNN)]
+        self.recurrences = [layer for layer in model.layers if isinstance(layer, StatefulRNN)]
         self.added = [layer.name.replace("recurrent", "residual") in layers for layer in self.recurrences]
         self.readout = layers.get("readout")
         inputs = {i.name: i for i in model.inputs}
@@ -132,7 +132,7 @@ class Speaker:
 
     def logits(self, vectors):
         """Of a model of tokens, float32 (..., tokens)."""
-        if isinstance(self.head, TokenEmbedding):
+        if isinstance(self.head, ReversibleEmbedding):
             return self.head(vectors, reverse=True)
         return self.head.logits(vectors)
 

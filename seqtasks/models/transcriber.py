@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from seqtasks.ctc import FORBIDDEN
-from seqtasks.layers import StridedConvolution, recurrent_stack
+from seqtasks.layers import StridedConv1D, recurrent_stack
+from seqtasks.ops.ctc import FORBIDDEN
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -36,7 +36,7 @@ def transcriber(inputs, x, classes, filters=0, width=5, stride=2, convolution_dr
         x: Keras tensor (batch, frames, features) with its mask.
         classes: how many labels there are, with the blank, class 0.
         filters: of a convolution over time before the recurrence; 0 for none.
-        width, stride: of the convolution, see `seqtasks.layers.StridedConvolution`. It looks back alone where the
+        width, stride: of the convolution, see `seqtasks.layers.StridedConv1D`. It looks back alone where the
             recurrence does.
         convolution_dropout: rate of its outputs.
         recurrent: of `seqtasks.layers.recurrent_stack`.
@@ -55,7 +55,7 @@ def transcriber(inputs, x, classes, filters=0, width=5, stride=2, convolution_dr
     """
     if filters:
         causal = not recurrent.get("bidirectional", True)
-        x = StridedConvolution(filters, width, stride, causal, activation="relu", name="convolution")(x)
+        x = StridedConv1D(filters, width, stride, causal, activation="relu", name="convolution")(x)
         if convolution_dropout:
             x = keras.layers.Dropout(convolution_dropout, name="convolution_dropout")(x)
     x = recurrent_stack(x, **recurrent)

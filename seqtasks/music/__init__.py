@@ -1,12 +1,37 @@
-"""What music has beyond a recipe: new pieces, files of notes and of sound, and what they are like."""
+"""Music: files, notes, piano rolls and events, generation, analysis, synthesis, the report."""
 
-import importlib
+from typing import TYPE_CHECKING
 
-_ROOMS = ("analysis", "showing", "synthesis", "writing")
-__all__ = list(_ROOMS)
+import lazy_loader
 
+if TYPE_CHECKING:
+    from seqtasks.music import (
+        analysis,
+        baselines,
+        events,
+        files,
+        generation,
+        midi,
+        notes,
+        piano_rolls,
+        report,
+        synthesis,
+        task,
+        tunes,
+    )
 
-def __getattr__(name):
-    if name in _ROOMS:
-        return importlib.import_module(f"seqtasks.music.{name}")
-    raise AttributeError(f"module 'seqtasks.music' has no attribute {name!r}")
+__all__ = [
+    "analysis",
+    "baselines",
+    "events",
+    "files",
+    "generation",
+    "midi",
+    "notes",
+    "piano_rolls",
+    "report",
+    "synthesis",
+    "task",
+    "tunes",
+]
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, __all__)

@@ -1,6 +1,6 @@
 """What pieces of music are like, and how like a set of them is to another.
 
-Pieces are lists of `seqtasks.data.notes.Note`; times may be in any unit, the same in all that is compared.
+Pieces are lists of `seqtasks.music.notes.Note`; times may be in any unit, the same in all that is compared.
 """
 
 import itertools
@@ -34,7 +34,7 @@ def pitch_classes(notes):
     """How long each of the twelve notes sounds, from C on, as shares of all.
 
     Example:
-        >>> from seqtasks.data.notes import Note
+        >>> from seqtasks.music.notes import Note
         >>> pitch_classes([Note(60, 0, 3), Note(76, 0, 1)]).tolist()[:5]
         [0.75, 0.0, 0.0, 0.0, 0.25]
     """
@@ -50,7 +50,7 @@ def key(notes):
         notes: of a piece, one at least.
 
     Example:
-        >>> from seqtasks.data.notes import Note
+        >>> from seqtasks.music.notes import Note
         >>> key([Note(pitch, i, i + 1) for i, pitch in enumerate([69, 71, 72, 74, 76, 69, 76, 72, 69])]).name
         'A minor'
 
@@ -81,7 +81,7 @@ def note_lengths(notes, step):
         step: length of a step, in the unit of the notes.
 
     Example:
-        >>> from seqtasks.data.notes import Note
+        >>> from seqtasks.music.notes import Note
         >>> note_lengths([Note(60, 0, 1), Note(62, 1, 1.5), Note(64, 1.5, 2), Note(65, 2, 2.5)], 0.5)
         {1: 0.75, 2: 0.25}
     """
@@ -92,7 +92,7 @@ def onsets(notes):
     """What begins together, in its order: tuples of pitches, low ones first.
 
     Example:
-        >>> from seqtasks.data.notes import Note
+        >>> from seqtasks.music.notes import Note
         >>> onsets([Note(64, 0, 1), Note(60, 0, 2), Note(62, 1, 2)])
         [(60, 64), (62,)]
     """
@@ -143,7 +143,7 @@ def compare(pieces, reference):
         UserError: if there is no note in one of them.
 
     Example:
-        >>> from seqtasks.data.notes import Note
+        >>> from seqtasks.music.notes import Note
         >>> found = compare([[Note(60, 0, 1), Note(62, 1, 2)]], [[Note(62, 0, 1), Note(64, 1, 2)]])
         >>> found["pitch"]
         {'mean': 61.0, 'reference': 63.0, 'overlap': 0.5, 'distance': 2.0}

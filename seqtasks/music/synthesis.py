@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seqtasks.data.midi import SUFFIXES, midi_of, write_midi
 from seqtasks.errors import UserError
+from seqtasks.music.midi import SUFFIXES, midi_of, write_midi
 
 RATE = 44_100  # samples a second
 LOUDEST = 0.9  # of what 16 bits hold
@@ -18,7 +18,7 @@ def write(notes, path, tempo=None):
     """Write notes as `.mid`, or rendered as `.wav` (16 bits, one channel).
 
     Args:
-        notes: `seqtasks.data.notes.Note`, in any order.
+        notes: `seqtasks.music.notes.Note`, in any order.
         path: the file; its suffix says what it becomes.
         tempo: quarter notes a minute; the times of the notes are then quarter notes. None: they are seconds.
 
@@ -27,7 +27,7 @@ def write(notes, path, tempo=None):
 
     Example:
         >>> import tempfile
-        >>> from seqtasks.data.notes import Note
+        >>> from seqtasks.music.notes import Note
         >>> path = Path(tempfile.mkdtemp()) / "a.wav"
         >>> write([Note(69, 0, 1)], path, tempo=120)  # half a second, and a second to fade out
         >>> with wave.open(str(path)) as file:

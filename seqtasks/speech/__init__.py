@@ -1,12 +1,33 @@
-"""What speech has beyond a recipe: recordings varied at random, streams, language models that help, a baseline."""
+"""Speech recognition: recordings and transcripts, the task and its metrics, streams, augmentation, the baseline."""
 
-import importlib
+from typing import TYPE_CHECKING
 
-_ROOMS = ("baseline", "fusion", "streaming", "variation")
-__all__ = list(_ROOMS)
+import lazy_loader
 
+if TYPE_CHECKING:
+    from seqtasks.speech import (
+        audio,
+        augmentation,
+        baselines,
+        files,
+        fusion,
+        metrics,
+        sample,
+        streaming,
+        task,
+        transcripts,
+    )
 
-def __getattr__(name):
-    if name in _ROOMS:
-        return importlib.import_module(f"seqtasks.speech.{name}")
-    raise AttributeError(f"module 'seqtasks.speech' has no attribute {name!r}")
+__all__ = [
+    "audio",
+    "augmentation",
+    "baselines",
+    "files",
+    "fusion",
+    "metrics",
+    "sample",
+    "streaming",
+    "task",
+    "transcripts",
+]
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, __all__)

@@ -5,27 +5,27 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.data import audio
 from seqtasks.errors import UserError
 from seqtasks.layers import RNN, Bidirectional
-from seqtasks.recipe import Asked
-from seqtasks.tasks.transcription import SMALLEST
+from seqtasks.recipe import Query
+from seqtasks.speech import audio
+from seqtasks.speech.task import SMALLEST
 
 CHUNK = 0.2  # seconds of sound that are taken from a stream at a time
 
 
-def live(responder, file):
+def live(predictor, file):
     """Answers to a stream of 16-bit little-endian PCM, mono, at the sample rate of the model.
 
     Args:
-        responder: a trained model of the speech recipe.
+        predictor: a trained model of the speech recipe.
         file: a binary file.
 
     Yields:
         Of a one-directional model ``{"word", "start", "end", "score"}`` for each word as soon as it is complete, by the
         likeliest class of each frame; of a bidirectional one, when the stream has ended, the answer to all of it.
     """
-    config = responder.config
+    config = predictor.config
     chunks = audio.stream(file, config.sample_rate, CHUNK)
     if config.bidirectional:
         sound = np.concatenate([np.zeros(0, "float32"), *chunks])
@@ -33,17 +33,17 @@ def live(responder, file):
             what = f"a stream of {len(sound) / config.sample_rate:.0f} seconds"
             remedy = "raise --longest, or train with --bidirectional false, which has no limit"
             raise UserError(what, where="-", remedy=remedy)
-        yield from responder.answers([Asked(sound, {})])
+        yield from predictor.answers([Query(sound, {})])
         return
-    listener = Listener(responder.model)
-    words = Words(responder.assets["characters"].tokens, responder.task.seconds)
+    listener = StreamingTranscriber(predictor.model)
+    words = Words(predictor.assets["characters"].tokens, predictor.task.seconds)
     for chunk in chunks:
         yield from words.hear(listener.hear(chunk))
     yield from words.hear(listener.end())
     yield from words.end()
 
 
-class Listener:
+class StreamingTranscriber:
     """A one-directional `seqtasks.models.transcriber` on a stream: chunks of samples in, logits of frames out.
 
     What a chunk leaves behind are the samples of frames that have begun, the frames that the convolution still looks

@@ -1,21 +1,11 @@
-"""Tasks: how a target becomes numbers, a model's output an answer, and both together a figure."""
+"""Tasks: how a target becomes numbers, how a model's output becomes an answer, and how both become metrics.
+
+Here are the tasks that several applications share; each application keeps its own in its `task.py`.
+"""
 
 from seqtasks.tasks.classification import Classification
-from seqtasks.tasks.language import LanguageModelling
-from seqtasks.tasks.music import FrameModelling
-from seqtasks.tasks.spans import SpanTagging
-from seqtasks.tasks.steps import StepTagging
+from seqtasks.tasks.language_modelling import LanguageModelling
+from seqtasks.tasks.step_tagging import StepTagging
 from seqtasks.tasks.task import Task
-from seqtasks.tasks.transcription import Transcription
-from seqtasks.tasks.translation import Translation
 
-__all__ = [
-    "Classification",
-    "FrameModelling",
-    "LanguageModelling",
-    "SpanTagging",
-    "StepTagging",
-    "Task",
-    "Transcription",
-    "Translation",
-]
+__all__ = ["Classification", "LanguageModelling", "StepTagging", "Task"]

@@ -16,13 +16,13 @@ class Classification(Task):
     Example:
         >>> task = Classification()
         >>> targets, scores = np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]])
-        >>> task.metrics["accuracy"](targets, scores), task.mistakes(None, targets, scores)
+        >>> task.metrics["accuracy"](targets, scores), task.worst_examples(None, targets, scores)
         (0.5, [(0.8, 1)])
     """
 
     metrics = metrics.CLASSIFICATION
     lower_is_better = ("log_loss",)
-    fewest_labels = 2
+    min_labels = 2
 
     def encode_target(self, assets, targets):
         return assets["labels"].lookup(targets)
@@ -48,15 +48,15 @@ class Classification(Task):
     def outputs(self, assets, decoded):
         return decoded["scores"]
 
-    def measure(self, assets, targets, outputs):
+    def compute_metrics(self, assets, targets, outputs):
         labels = assets["labels"].tokens
         return metrics.classification(targets, outputs, labels) | {"labels": labels}
 
-    def mistakes(self, assets, targets, outputs):
+    def worst_examples(self, assets, targets, outputs):
         wrong = np.flatnonzero(outputs.argmax(-1) != targets)
         return [(float(outputs[i].max()), int(i)) for i in wrong]
 
-    def told(self, assets, row):
+    def format_output(self, assets, row):
         return assets["labels"].tokens[int(np.argmax(row) if np.ndim(row) else row)]
 
     def baseline(self, assets, model, sample):

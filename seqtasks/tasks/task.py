@@ -11,16 +11,16 @@ class Task:
     Attributes:
         metrics: {name: f(*evidence) -> float}, of which one chooses the best epoch.
         lower_is_better: those of them that are.
-        fewest_labels: how many different labels train must have; 0 where targets have none.
+        min_labels: how many different labels train must have; 0 where targets have none.
         grade: what the number in `mistakes` is.
         predicts: the feature that is the target as well, where a sequence is foretold; else "".
     """
 
     metrics = {}
     lower_is_better = ()
-    fewest_labels = 1
-    grade = "score"
-    predicts = ""
+    min_labels = 1
+    error_name = "score"
+    target_feature = ""
 
     def labels(self, target):
         """The labels in the target of one example, as the data is counted by."""
@@ -33,7 +33,7 @@ class Task:
         """Numbers of a vector of targets, dense or ragged, in the graph; ragged ones are padded with -1."""
         raise NotImplementedError
 
-    def teach(self, features, targets):
+    def add_decoder_inputs(self, features, targets):
         """The features of a training batch with what the model is shown of its targets; `targets` padded with -1."""
         return features
 
@@ -53,23 +53,23 @@ class Task:
         """The same of decoded arrays."""
         raise NotImplementedError
 
-    def evidence(self, assets, targets, outputs):
+    def statistics(self, assets, targets, outputs):
         """Arrays with a row for each example from which the metrics of any draw of the examples follow."""
         return targets, outputs
 
-    def measure(self, assets, targets, outputs):
+    def compute_metrics(self, assets, targets, outputs):
         """All figures, a dict."""
         raise NotImplementedError
 
-    def mistakes(self, assets, targets, outputs):
+    def worst_examples(self, assets, targets, outputs):
         """Pairs (how grave, number of the row) of the rows that are wrong."""
         raise NotImplementedError
 
-    def told(self, assets, output):
+    def format_output(self, assets, output):
         """One row of `outputs` as a word for a list of mistakes."""
         raise NotImplementedError
 
-    def shown(self, raw):
+    def format_input(self, raw):
         """A raw input as a person wants to read it."""
         return raw
 

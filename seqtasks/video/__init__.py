@@ -1,12 +1,11 @@
-"""What video has beyond a recipe: clips varied, how much they move, features of ready networks, and pictures."""
+"""Video classification: files, decoding, augmentation, pretrained backbones, the baseline, the report."""
 
-import importlib
+from typing import TYPE_CHECKING
 
-_ROOMS = ("backbones", "motion", "strips", "variations")
-__all__ = list(_ROOMS)
+import lazy_loader
 
+if TYPE_CHECKING:
+    from seqtasks.video import augmentation, backbones, baselines, decoding, files, report, sample
 
-def __getattr__(name):
-    if name in _ROOMS:
-        return importlib.import_module(f"seqtasks.video.{name}")
-    raise AttributeError(f"module 'seqtasks.video' has no attribute {name!r}")
+__all__ = ["augmentation", "backbones", "baselines", "decoding", "files", "report", "sample"]
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, __all__)

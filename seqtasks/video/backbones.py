@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.engine.files import replacing
+from seqtasks.atomic_files import replacing
 from seqtasks.errors import UserError
 
 BACKBONES = {  # the module of `keras.applications`, and the network

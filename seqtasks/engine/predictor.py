@@ -1,0 +1,120 @@
+"""From raw inputs to answers, with a trained model: what `evaluate`, `predict` and `export` share."""
+
+import functools
+import itertools
+
+import numpy as np
+import tensorflow as tf
+
+from seqtasks.data.batches import POOL_BATCHES, batched, lengths, pad
+from seqtasks.errors import UserError
+from seqtasks.recipe import Query
+
+SERVING_BATCH = 64
+
+
+class Predictor:
+    """Answers raw inputs.
+
+    Args:
+        recipe, config, assets: what was trained.
+        model: the `keras.Model`.
+        reader: what reads inputs that are files; None makes one.
+    """
+
+    def __init__(self, recipe, config, assets, model, reader=None):
+        self.recipe, self.config, self.assets, self.model = recipe, config, assets, model
+        self.reader = reader or recipe.reader(config)
+        self.batch_size = config.batch_size if self.reader else SERVING_BATCH  # of files what training holds, no more
+        self.pool = self.reader.together(self.batch_size) if self.reader else self.batch_size * POOL_BATCHES
+        self.task = recipe.task(config)
+        self._decode = None
+
+    def decode(self, features):
+        """Decoded tensors of padded features, in the graph."""
+        return self.task.decode(self.assets, self.outputs(features), features)
+
+    def outputs(self, features):
+        """What the model gives for padded features, or writes."""
+        if self.recipe.write:
+            return self.recipe.write(self.config, self.model, features)
+        return self.model({i.name: features[i.name] for i in self.model.inputs}, training=False)
+
+    def encode(self, inputs):
+        return self.recipe.encode(self.config, self.assets, inputs)
+
+    @functools.cached_property
+    def _encode(self):
+        spec = self.reader.batch_spec if self.reader else tf.TensorSpec([None], tf.string)
+        return tf.function(self.encode).get_concrete_function(spec)
+
+    def predict_batch(self, inputs, batch_size=None):
+        """Decoded arrays of a list of raw inputs, in their order: {name: array (len(inputs), ...)}."""
+        features = self._encode(self.reader.batch(inputs) if self.reader else tf.constant(inputs, tf.string))
+        if self._decode is None:  # one graph for batches of any size and length
+            specs = {name: tf.TensorSpec(f.shape, f.dtype) for name, f in self._encode.structured_outputs.items()}
+            self._decode = tf.function(self.decode, input_signature=[specs])
+        order = np.argsort(lengths(features, len(inputs)).numpy(), kind="stable")
+        batch_size, parts = batch_size or self.batch_size, []
+        for start in range(0, len(order), batch_size):
+            places = order[start : start + batch_size]
+            rows = {name: pad(tf.gather(f, places), 1) for name, f in features.items()}
+            parts.append({name: value.numpy() for name, value in self._decode(rows).items()})
+        back = np.argsort(order, kind="stable")
+        return {name: stacked([part[name] for part in parts])[back] for name in parts[0]}
+
+    def stream(self, inputs):
+        """Pools of raw inputs, or of examples, each with its decoded arrays, in order."""
+        for pool in batched(inputs, self.pool):
+            found = self.reader.each(pool) if self.reader else ((item, getattr(item, "input", item)) for item in pool)
+            yield pool, self.predict_batch([raw for _, raw in found])
+
+    def answers(self, inputs):
+        """The JSON answers of any iterable of raw inputs, or of `Query`, one each, in order.
+
+        A file that cannot be read is answered by `{"file", "error"}`.
+
+        Raises:
+            UserError: if no file can be read.
+        """
+        if self.reader:
+            yield from self._answers_to_files(inputs)
+            return
+        for pool, decoded in self.stream(inputs):
+            for i, item in enumerate(pool):
+                yield {**getattr(item, "told", {}), **self._answer(decoded, i)}
+
+    def _answer(self, decoded, i):
+        return self.task.answer(self.assets, {name: value[i] for name, value in decoded.items()})
+
+    def _answers_to_files(self, inputs):
+        asked = (item if isinstance(item, Query) else Query(item, {"file": item}) for item in inputs)
+        waiting, first = [], True  # what is told of faulty files waits for one that can be read
+        for pool in batched(self.reader.each(asked), self.pool):
+            good = [array for _, array in pool if not isinstance(array, UserError)]
+            decoded, rows = self.predict_batch(good) if good else {}, itertools.count()
+            for item, array in pool:
+                fault = isinstance(array, UserError)
+                waiting.append({**item.told, **({"error": str(array)} if fault else self._answer(decoded, next(rows)))})
+            if good or not first:
+                yield from waiting
+                waiting, first = [], False
+        if len(waiting) == 1:
+            raise UserError(waiting[0]["error"])
+        if waiting:
+            raise UserError(f"none of {len(waiting)} files can be read: {waiting[0]['error']}")
+
+
+def stacked(arrays):
+    """Arrays one below the other; where their second axes differ, padded on the right with "" or -1.
+
+    Example:
+        >>> stacked([np.array([[1, 2]]), np.array([[3]])]).tolist()
+        [[1, 2], [3, -1]]
+    """
+    if arrays[0].ndim < 2:
+        return np.concatenate(arrays)
+    longest, value = max(array.shape[1] for array in arrays), b"" if arrays[0].dtype == object else -1
+    rest = [(0, 0)] * (arrays[0].ndim - 2)
+    padding = [[(0, 0), (0, longest - array.shape[1]), *rest] for array in arrays]
+    return np.concatenate([np.pad(a, p, constant_values=value) for a, p in zip(arrays, padding, strict=True)])

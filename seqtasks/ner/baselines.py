@@ -1,0 +1,29 @@
+"""Features of tokens for the window baseline."""
+
+import re
+
+
+def token_features(inputs):
+    """What tokens look like: the word, its affixes of two and three letters and its shape.
+
+    Args:
+        inputs: texts, raw or split into tokens (see `seqtasks.text.word_tokenizer.tokenize`).
+
+    Example:
+        >>> token_features(["In Paris"])[0][1]
+        ['w=paris', 'p=pa', 's=is', 'p=par', 's=ris', 'h=Xx']
+    """
+    import tensorflow as tf
+
+    from seqtasks.text.word_tokenizer import tokenize
+
+    rows = tokenize(tf.constant(list(inputs), tf.string))[0].to_list()
+    return [[_looks(token.decode()) for token in row] for row in rows]
+
+
+def _looks(token):
+    lower = token.lower()
+    shape = "".join("0" if c.isdigit() else "X" if c.isupper() else "x" if c.isalpha() else c for c in token)
+    shape = re.sub(r"(.)\1+", r"\1", shape)
+    affixes = [f"{side}={part}" for n in (2, 3) for side, part in (("p", lower[:n]), ("s", lower[-n:]))]
+    return [f"w={lower}", *affixes, f"h={shape}"]

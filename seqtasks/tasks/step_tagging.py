@@ -1,0 +1,102 @@
+"""One label for every step of a sequence."""
+
+import itertools
+
+import numpy as np
+
+from seqtasks import metrics
+from seqtasks.tasks.task import Task, rows
+
+
+class StepTagging(Task):
+    """A label for every step; the model gives scores of neighbouring labels (`seqtasks.layers.CRF`) or of labels.
+
+    Args:
+        feature: name of the feature that is 0 where there is no step.
+
+    The answer is `{"segments": [{"label", "start", "end", "score"}]}`: runs of one label, half-open, and the mean
+    probability of the label over the run.
+
+    Example:
+        >>> StepTagging("bases").labels("exon exon intron")
+        ('exon', 'exon', 'intron')
+    """
+
+    metrics = {"accuracy": metrics.step_accuracy, "macro_f1": metrics.step_macro_f1, "mcc": metrics.step_mcc}
+    min_labels = 2
+    error_name = "share of steps"
+
+    def __init__(self, feature):
+        self.feature = feature
+
+    def labels(self, target):
+        return tuple(target.split())
+
+    def encode_target(self, assets, targets):
+        import tensorflow as tf
+
+        return assets["labels"].lookup(tf.strings.split(targets))
+
+    def decode(self, assets, outputs, features):
+        import tensorflow as tf
+
+        from seqtasks.ops import crf
+
+        live = features[self.feature] > 0
+        if len(outputs.shape) == 3:
+            probabilities = tf.nn.softmax(outputs)
+            best = tf.argmax(outputs, -1, output_type=tf.int32)
+        else:
+            probabilities, best = crf.marginals(outputs), crf.viterbi(outputs)[0]
+        return {
+            "label": tf.where(live, assets["labels"].name(best), ""),  # (batch, time)
+            "score": tf.where(live, tf.gather(probabilities, best, batch_dims=2), 0.0),
+        }
+
+    def answer(self, assets, row):
+        segments, start = [], 0
+        for label, run in itertools.groupby(label for label in row["label"] if label):
+            end = start + len(list(run))
+            score = float(row["score"][start:end].mean())
+            segments.append({"label": label.decode(), "start": start, "end": end, "score": score})
+            start = end
+        return {"segments": segments}
+
+    def targets(self, assets, strings):
+        numbers = {label: i for i, label in enumerate(assets["labels"].tokens)}
+        return rows([np.array([numbers[label] for label in string.split()]) for string in strings])
+
+    def outputs(self, assets, decoded):
+        return self.targets(assets, [" ".join(label.decode() for label in row if label) for row in decoded["label"]])
+
+    def statistics(self, assets, targets, outputs):
+        """Numbers of the examples, and their confusion matrices (examples, labels, labels), rows the true labels."""
+        size = len(assets["labels"])
+        counts = [
+            np.bincount(target * size + output, minlength=size * size).reshape(size, size)
+            for target, output in zip(targets, outputs, strict=True)
+        ]
+        return np.arange(len(counts)), np.stack(counts)
+
+    def compute_metrics(self, assets, targets, outputs):
+        labels = assets["labels"].tokens
+        flat = np.concatenate(list(targets)), np.concatenate(list(outputs))
+        _, counts = self.statistics(assets, targets, outputs)
+        figures = {name: metric(None, counts) for name, metric in self.metrics.items()}
+        return {**figures, **metrics.per_class(*flat, labels), "labels": labels}
+
+    def worst_examples(self, assets, targets, outputs):
+        wrong = [(float((t != o).mean()), i) for i, (t, o) in enumerate(zip(targets, outputs, strict=True))]
+        return [(share, i) for share, i in wrong if share]
+
+    def format_output(self, assets, row):
+        runs = [(label, len(list(run))) for label, run in itertools.groupby(row)]
+        return " ".join(f"{assets['labels'].tokens[label]}×{length}" for label, length in runs)
+
+    def baseline(self, assets, model, sample):
+        model.fit([e.input for e in sample], [e.target.split() for e in sample])
+
+        def outputs(examples):
+            return self.targets(assets, [" ".join(row) for row in model.predict([e.input for e in examples])])
+
+        return outputs

@@ -1,0 +1,126 @@
+"""Inputs that are files: read side by side, left out where they are faulty, held in memory, batched."""
+
+import threading
+import warnings
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from seqtasks.data.batches import Batches
+from seqtasks.data.file_inputs import Reader
+from seqtasks.data.sources import Example, Source
+from seqtasks.errors import UserError
+
+
+def sound(path):
+    """As many numbers as the path says; `bad` is none."""
+    if "bad" in path:
+        raise UserError("no sound", where=path, remedy="record it again")
+    return np.arange(int(path), dtype="float32")
+
+
+def listed(paths):
+    examples = [Example(path, "yes", n) for n, path in enumerate(paths, 1)]
+    return Source(lambda: iter(examples), "here")
+
+
+def reader(read=sound, limit=0):
+    return Reader(read, tf.TensorSpec([None]), limit)
+
+
+def test_inputs_come_in_order_with_what_is_wrong_in_place_of_an_array():
+    paths = [str(n % 7) for n in range(40)] + ["bad"]
+    found = list(reader().each(listed(paths)))
+    assert [example.input for example, _ in found] == paths
+    for example, array in found[:-1]:
+        np.testing.assert_array_equal(array, np.arange(int(example.input)))
+    assert str(found[-1][1]) == "bad: no sound; record it again"
+
+
+def test_files_are_read_side_by_side_and_not_far_ahead(monkeypatch):
+    begun, meet = [], threading.Barrier(3)
+
+    def slow(path):
+        begun.append(path)
+        meet.wait(timeout=10)  # broken, unless three threads read at once
+        return np.zeros(1, "float32")
+
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    found = reader(slow).each(str(n) for n in range(30))
+    next(found)
+    assert len(begun) <= 1 + 2 * 3
+    assert len(list(found)) == 29
+
+
+def test_faulty_files_are_left_out_and_five_of_them_named():
+    with pytest.warns(UserWarning) as told:
+        source = reader().readable(listed(["bad0", "3", *(f"bad{n}" for n in range(1, 6)), "4"]))
+    assert [example.input for example in source] == ["3", "4"] and len(told) == 1
+    message = str(told[0].message)
+    assert message.startswith("here: 6 of 8 files left out: bad0: no sound, bad1") and message.endswith(
+        "bad4: no sound, ..."
+    )
+    with pytest.raises(UserError, match="^here: none of 2 files can be used: bad0: no sound, bad1: no sound; give"):
+        reader().readable(listed(["bad0", "bad1"]))
+
+
+def test_a_target_that_does_not_fit_its_input_is_a_fault_too():
+    def fits(target, array):
+        if len(array) < len(target):
+            raise UserError(f"{len(array)} are too few", where="")
+
+    with pytest.warns(UserWarning, match="1 of 3 files left out: 2: 2 are too few$"):
+        assert [e.input for e in reader().readable(listed(["3", "2", "5"]), fits)] == ["3", "5"]
+
+
+def test_what_was_read_is_held_as_far_as_it_fits():
+    reads = []
+
+    def counted(path):
+        reads.append(path)
+        return sound(path)
+
+    made = reader(counted, limit=4 * 5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made.readable(listed(["3", "4", "2"]))
+    reads.clear()
+    for path in ("3", "4", "2"):
+        np.testing.assert_array_equal(made(path), np.arange(int(path)))
+    assert reads == ["4"]
+
+
+@pytest.mark.parametrize("ragged", [True, False])
+def test_batches_of_files_are_those_of_their_arrays(ragged):
+    paths = [str(1 + n * 5 % 7) for n in range(11)]
+    read = sound if ragged else (lambda path: np.full((2, 3), int(path), "float32"))
+    made = Reader(read, tf.TensorSpec([None] if ragged else [2, 3]))
+    source, encode = listed(paths), lambda inputs: {"x": inputs}
+    batches = Batches(source, 11, encode, tf.strings.length, batch_size=4, boundary=1, reader=made)
+    found = {}
+    for features, target, weight, index in batches.epoch(seed=1, epoch=2):
+        assert target.numpy().tolist() == [3, 3, 3, 3]
+        for row, live, place in zip(features["x"].numpy(), weight.numpy(), index.numpy(), strict=True):
+            if live:
+                found[int(place)] = row
+    assert len(found) == 11
+    seen = sorted(int((row > 0).sum()) + 1 if ragged else int(row[0, 0]) for row in found.values())
+    assert seen == sorted(map(int, paths))
+    later = list(batches.epoch(seed=1, epoch=2, start=2))
+    assert len(later) == 1
+    np.testing.assert_array_equal(later[0][0]["x"], list(batches.epoch(seed=1, epoch=2))[2][0]["x"])
+
+
+def test_inputs_of_one_length_are_read_a_few_batches_ahead():
+    reads = []
+
+    def counted(path):
+        reads.append(path)
+        return np.zeros(2, "float32")
+
+    made = Reader(counted, tf.TensorSpec([2]))
+    source, encode = listed(map(str, range(900))), lambda inputs: {"x": inputs}
+    next(iter(Batches(source, 900, encode, tf.strings.length, batch_size=4, reader=made).epoch(seed=1)))
+    assert 4 <= len(reads) <= 4 * 16  # where lengths differ, 256 are sorted before the first batch is cut
+    assert made.together(4) == 4 and Reader(counted, tf.TensorSpec([None])).together(5) == 255

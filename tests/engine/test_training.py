@@ -1,0 +1,313 @@
+"""The engine through its Python twin: training, resuming after a kill, fine-tuning, exporting."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import seqtasks
+from seqtasks.engine.gradient_flow import gradient_flow
+from seqtasks.engine.run import Run
+from seqtasks.errors import UserError
+
+SMALL = {"epochs": 2, "batch_size": 8, "units": 4, "dimension": 8, "affixes": 64, "checkpoint_steps": 3}
+SMALL |= {"bidirectional": False, "consistency": 0.0}  # less to trace
+GOOD = ("a fine film", "great acting and a lovely plot", "I enjoyed it", "wonderful", "the best story", "very good 好")
+BAD = ("a dull film", "poor acting and a silly plot", "I hated it", "boring", "the worst story", "very bad 坏")
+
+
+def write_reviews(path, rows=120):
+    """A CSV of reviews, each with a number so that no two are equal."""
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for i in range(rows):
+            words = (GOOD, BAD)[i % 2]
+            writer.writerow([f"{words[i % 6]} , {words[(i // 6) % 6]} {i}", ("good", "bad")[i % 2]])
+    return path
+
+
+@pytest.fixture(scope="module")
+def reviews(tmp_path_factory):
+    return write_reviews(tmp_path_factory.mktemp("data") / "reviews.csv")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_report():
+    """Of one run alone a report is written."""
+    real = Run.report
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "report", lambda run: None)
+        yield real
+
+
+@pytest.fixture(scope="module")
+def run(reviews, tmp_path_factory, no_report):
+    fields = SMALL | {"epochs": 6, "learning_rate": 1e-2}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqtasks.engine.gradient_flow.gradient_flow", gradient_flow)  # in this training alone
+        patch.setattr(Run, "report", no_report)
+        return seqtasks.train("sentiment", data=reviews, run=tmp_path_factory.mktemp("runs") / "run", **fields)
+
+
+def history(directory):
+    return list(csv.DictReader((directory / "history.csv").read_text().splitlines()))
+
+
+def weights(directory):
+    return seqtasks.load_run(directory).model.get_weights()
+
+
+def assert_equal_weights(one, other):
+    for a, b in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_run_is_complete(run):
+    names = {path.name for path in run.directory.iterdir()}
+    expected = {"config.yaml", "model.keras", "encoder", "metrics.json", "history.csv", "logs", "checkpoints"}
+    assert names == expected | {"report.html", "environment.json", "mistakes.json", "gradient_flow.csv"}
+    metrics = run.metrics
+    low, high = metrics["test"]["accuracy_interval"]
+    assert low <= metrics["test"]["accuracy"] <= high
+    assert set(metrics["baselines"]) == {"majority", "tfidf_logistic_regression"}
+    test, majority = metrics["test"], metrics["baselines"]["majority"]
+    counts = np.array(test["confusion"])
+    assert test["accuracy"] == pytest.approx(np.trace(counts) / counts.sum())
+    assert majority["difference"] == pytest.approx(test["accuracy"] - majority["accuracy"])
+    flow = list(csv.DictReader((run.directory / "gradient_flow.csv").open()))
+    assert list(flow[0]) == ["step", "recurrent_1"] and float(flow[0]["recurrent_1"]) > 0
+    rows = history(run.directory)
+    assert [row["epoch"] for row in rows] == [str(i + 1) for i in range(metrics["train"]["epochs"])]
+    best = max(rows, key=lambda row: float(row["validation_accuracy"]))
+    assert metrics["train"]["best_epoch"] == int(best["epoch"])
+    assert metrics["validation"]["accuracy"] == pytest.approx(float(best["validation_accuracy"]))
+
+
+def test_it_learns_what_words_tell(run):
+    assert run.metrics["test"]["accuracy"] >= 0.9
+    assert [a["label"] for a in run.predict(["wonderful , a fine film", "boring , a dull film"])] == ["good", "bad"]
+
+
+def test_evaluate_again_gives_the_figures_of_training(run):
+    assert run.evaluate()["accuracy"] == run.metrics["test"]["accuracy"]
+    assert run.evaluate()["log_loss"] == pytest.approx(run.metrics["test"]["log_loss"], rel=1e-5)
+
+
+def test_answers_do_not_depend_on_their_neighbours(run):
+    texts = ["a fine film", "", "boring " * 100, "I hated it", "非常好"]
+    together = run.predict(texts)
+    for text, answer in zip(texts, together, strict=True):
+        (alone,) = run.predict([text])
+        assert alone["label"] == answer["label"]
+        np.testing.assert_allclose(list(alone["scores"].values()), list(answer["scores"].values()), atol=1e-6)
+
+
+def test_an_answer_says_when_its_input_was_cut(run):
+    short, long = run.predict(["word " * 256, "word " * 257])
+    assert "truncated" not in short
+    assert long["truncated"] is True
+
+
+def test_two_runs_of_a_seed_have_equal_weights_and_another_seed_has_not(reviews, tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        seqtasks.train("sentiment", data=reviews, run=tmp_path / name, seed=seed, **SMALL)
+    assert_equal_weights(tmp_path / "a", tmp_path / "b")
+    assert any((a != c).any() for a, c in zip(weights(tmp_path / "a"), weights(tmp_path / "c"), strict=True))
+
+
+KILLED = """
+import os, signal, sys
+import keras, seqtasks
+from seqtasks.engine import loop
+
+steps = 0
+before = loop._Watch.on_train_batch_end
+def kill(self, batch, logs=None):
+    global steps
+    before(self, batch, logs)
+    steps += 1
+    if steps == {step}:
+        os.kill(os.getpid(), signal.SIGKILL)
+loop._Watch.on_train_batch_end = kill
+seqtasks.train("sentiment", data={data!r}, run={run!r}, **{fields!r})
+"""
+
+
+@pytest.mark.parametrize("step", [4, *(pytest.param(step, marks=pytest.mark.slow) for step in (1, 13, 17))])
+def test_a_killed_run_resumes_to_the_same_weights(step, reviews, tmp_path_factory):
+    folder = tmp_path_factory.getbasetemp()
+    whole = folder / "undisturbed"
+    if not whole.exists():
+        seqtasks.train("sentiment", data=reviews, run=whole, **SMALL)
+    steps = -(-seqtasks.load_run(whole).metrics["train"]["examples"] // SMALL["batch_size"])
+    assert steps < 13 < 17 < 2 * steps  # two of the kills fall into the second epoch
+    killed = folder / f"killed-{step}"
+    code = KILLED.format(step=step, data=str(reviews), run=str(killed), fields=SMALL)
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -signal.SIGKILL
+    assert not (killed / "metrics.json").exists()
+    resumed = seqtasks.train("sentiment", run=killed, resume=True)
+    assert_equal_weights(whole, killed)
+    assert resumed.metrics["test"]["log_loss"] == seqtasks.load_run(whole).metrics["test"]["log_loss"]
+    losses = [[row["loss"] for row in history(directory)] for directory in (whole, killed)]
+    assert losses[0] == losses[1]
+
+
+def test_resume_refuses_other_options_and_other_data(run, reviews, tmp_path):
+    directory = tmp_path / "stopped"
+    data = write_reviews(tmp_path / "own.csv", 60)
+    seqtasks.train("sentiment", data=data, run=directory, time_limit=0.0, **SMALL)
+    (directory / "metrics.json").unlink()
+    with pytest.raises(UserError, match="--units: the run was begun with 4; leave the option out"):
+        seqtasks.train("sentiment", run=directory, resume=True, units=5)
+    write_reviews(data, 61)
+    with pytest.raises(UserError, match="the data has changed since the run began"):
+        seqtasks.train("sentiment", run=directory, resume=True)
+
+
+def test_the_last_epoch_is_kept_where_it_is_asked_for(reviews, tmp_path):
+    fields = SMALL | {"epochs": 4, "learning_rate": 0.1, "patience": 1, "average": 0.0}
+    metrics = seqtasks.train("sentiment", data=reviews, run=tmp_path / "run", keep="last", **fields).metrics
+    rows = history(tmp_path / "run")
+    assert metrics["train"]["best_epoch"] == len(rows) == 4
+    assert metrics["validation"]["log_loss"] == pytest.approx(float(rows[-1]["validation_log_loss"]), rel=1e-4)
+
+
+def test_a_time_limit_stops_cleanly(reviews, tmp_path):
+    made = seqtasks.train("sentiment", data=reviews, run=tmp_path / "run", time_limit=0.0, **SMALL)
+    assert made.metrics["train"]["stopped"] == "time_limit"
+    assert made.metrics["train"]["epochs"] == 1
+
+
+def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_resume(tmp_path):
+    data, directory = write_reviews(tmp_path / "many.csv", 4000), tmp_path / "run"
+    options = [f"--{k}={v}" for k, v in (SMALL | {"epochs": 50}).items()]
+    command = [
+        sys.executable,
+        "-m",
+        "seqtasks.cli.main",
+        "train",
+        "sentiment",
+        "--data",
+        str(data),
+        "--run",
+        str(directory),
+    ]
+    process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (directory / "checkpoints" / "last.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2 and out == ""
+    assert f"go on with: seqtasks train sentiment --run {directory} --resume" in err
+    assert "Traceback" not in err
+
+
+def test_finetune_starts_from_the_weights_and_freezes_what_it_is_told(run, tmp_path):
+    data = write_reviews(tmp_path / "more.csv", 80)
+    new = seqtasks.finetune(run, data=data, new=tmp_path / "new", freeze=["embedding", "recurrent_*"], epochs=1)
+    old = {v.path: v.numpy() for v in run.model.trainable_variables}
+    moved = {v.path for v in new.model.trainable_variables if (v.numpy() != old[v.path]).any()}
+    assert moved == {"logits/kernel", "logits/bias"}
+    assert new.assets["words"].tokens == run.assets["words"].tokens
+    told = json.loads((tmp_path / "new" / "environment.json").read_text())["command"]
+    whole = f"seqtasks finetune {run.directory} --run {tmp_path / 'new'} --freeze embedding 'recurrent_*' --data {data}"
+    assert told == f"{whole} --epochs 1"
+    with pytest.raises(UserError, match="no layer is called 'embeding'; the layers are embedding, recurrent_1, logits"):
+        seqtasks.finetune(run, data=data, new=tmp_path / "other", freeze=["embeding"])
+    assert not (tmp_path / "other").exists()
+
+
+def test_finetune_refuses_labels_the_run_does_not_know(run, tmp_path):
+    (tmp_path / "new.csv").write_text(
+        "text,label\n" + "".join(f"film {i},{'good' if i % 2 else 'odd'}\n" for i in range(40))
+    )
+    with pytest.raises(UserError, match="label 'odd' .* not among those of train"):
+        seqtasks.finetune(run, data=tmp_path / "new.csv", new=tmp_path / "new")
+
+
+def test_two_devices_train_to_the_weights_of_one(reviews, tmp_path):
+    still = {"embedding_dropout": 0.0, "output_dropout": 0.0, "dropout": 0.0, "unknown_rate": 0.0, "drop_rate": 0.0}
+    for name in ("cpu", "mirrored"):
+        fields = SMALL | still | {"consistency": 0.0, "clip_norm": 0.1, "strategy": name}
+        seqtasks.train("sentiment", data=reviews, run=tmp_path / name, **fields)
+    for a, b in zip(weights(tmp_path / "cpu"), weights(tmp_path / "mirrored"), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+def test_stars_balanced_classes_and_pretrained_vectors(tmp_path):
+    rows = "".join(
+        json.dumps({"review": f"{'bad ' * (5 - i % 5)}film {i}", "stars": 1 + i % 5}) + "\n" for i in range(200)
+    )
+    (tmp_path / "stars.jsonl").write_text(rows)
+    (tmp_path / "glove.txt").write_text("film 1 2 3 4 5 6 7 8\nbad 8 7 6 5 4 3 2 1\n")
+    fields = SMALL | {"class_weights": "balanced", "vectors": str(tmp_path / "glove.txt"), "learning_rate": 1e-9}
+    run = seqtasks.train("sentiment", data=tmp_path / "stars.jsonl", run=tmp_path / "run", **fields)
+    assert run.assets["labels"].tokens == ["1", "2", "3", "4", "5"]
+    table = run.model.get_layer("embedding").table.numpy()
+    np.testing.assert_allclose(table[run.assets["words"].tokens.index("film")], [1, 2, 3, 4, 5, 6, 7, 8], atol=1e-4)
+    with pytest.raises(UserError, match="glove.txt: vectors of size 8; train with --dimension 8"):
+        seqtasks.train("sentiment", data=tmp_path / "stars.jsonl", run=tmp_path / "b", **(fields | {"dimension": 9}))
+
+
+def test_dry_run_writes_nothing(reviews, tmp_path):
+    found = seqtasks.train("sentiment", data=reviews, run=tmp_path / "run", dry_run=True, **SMALL)
+    assert sum(s["examples"] for s in found["data"].values()) == 120
+    assert found["outputs"] == [None, 2] and found["inputs"]["words"] == [None, None]
+    assert not (tmp_path / "run").exists()
+
+
+def test_large_data_streams_to_the_same_examples(reviews, tmp_path):
+    held = seqtasks.train("sentiment", data=reviews, run=tmp_path / "held", **SMALL)
+    read = seqtasks.train("sentiment", data=reviews, run=tmp_path / "read", cache_mb=0, **SMALL)
+    assert_equal_weights(held.directory, read.directory)
+
+
+SERVE = """
+import sys
+sys.modules["keras"] = None
+sys.modules["seqtasks"] = None
+import json, tensorflow as tf
+serve = tf.saved_model.load({directory!r}).signatures["serving_default"]
+texts = {texts!r}
+out = {{name: value.numpy().tolist() for name, value in serve(inputs=tf.constant(texts)).items()}}
+for name in ("label", "labels"):
+    out[name] = [text.decode() for text in out[name]]
+print(json.dumps(out))
+"""
+
+
+def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path):
+    texts = [b"a fine film", b"", b"\xff\xfe boring", b"very\x00 bad", "très BON 好电影".encode(), b"x " * 500_000]
+    run.export(tmp_path / "served")
+    code = SERVE.format(directory=str(tmp_path / "served"), texts=texts)
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    served, answers = json.loads(done.stdout), run.predict(texts)
+    assert served["label"] == [a["label"] for a in answers]
+    assert served["labels"] == list(answers[0]["scores"])
+    assert served["truncated"] == [False] * 5 + [True]
+    np.testing.assert_allclose(served["scores"], [list(a["scores"].values()) for a in answers], atol=1e-5)
+    with pytest.raises(UserError, match="served: exists already; take another directory, or add --overwrite"):
+        run.export(tmp_path / "served")
+
+
+def test_a_recipe_by_its_path_is_copied_into_the_run(reviews, tmp_path):
+    import seqtasks.recipes.sentiment as module
+
+    own = tmp_path / "mine.py"
+    own.write_text(Path(module.__file__).read_text("utf-8").replace('name="sentiment"', 'name="mine"'))
+    fields = {k: v for k, v in SMALL.items() if k != "epochs"}
+    seqtasks.train(str(own), data=reviews, run=tmp_path / "run", epochs=1, **fields)
+    own.unlink()
+    assert seqtasks.load_run(tmp_path / "run").recipe.name == "mine"
+    assert len(seqtasks.load_run(tmp_path / "run").predict(["a fine film"])) == 1

@@ -1,0 +1,378 @@
+"""Running text: pieces make up the file again, documents stay whole, every fault is told with its place."""
+
+import contextlib
+import gzip
+import json
+import re
+import tracemalloc
+from pydoc_data.topics import topics
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from seqtasks.data.splits import part
+from seqtasks.errors import UserError
+from seqtasks.language.files import LONGEST, LONGEST_LINE, PIECE, Options, load_splits, open_prose, open_tfds
+
+LINES, PARAGRAPHS = Options("line"), Options("paragraph")
+NAMES = ("train", "validation", "test")
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content if isinstance(content, bytes) else content.encode("utf-8")
+    path.write_bytes(gzip.compress(data, mtime=0) if path.name.endswith(".gz") else data)
+    return path
+
+
+def rows(source):
+    return [tuple(e) for e in source]
+
+
+def documents(source):
+    """The texts up to each end; what has no end comes last."""
+    found = [""]
+    for e in source:
+        found[-1] += e.input
+        found += [""] * (e.target == "end")
+    return found if found[-1] else found[:-1]
+
+
+def fault(path, options=Options()):
+    with pytest.raises(UserError) as found:
+        list(open_prose(path, options))
+    return str(found.value)
+
+
+def halves(splits):
+    return {name: rows(source) for name, source in splits}
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+STRETCHES = st.builds(
+    lambda text, times, end: text * times + end,
+    WORDS,
+    st.sampled_from([1, 1, 50, 400, 2000]),
+    st.sampled_from(["\n", "\r\n", "\n\n", "\r\n \t\r\n", "\r", ""]),
+)
+TEXTS = st.lists(STRETCHES, min_size=1, max_size=12).map("".join)
+NARROW = st.lists(st.sampled_from(["a", "\r", "\n", " ", "\r\n", "é" * 7997, "b" * 8000, " " * 8000]), max_size=9)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    return tmp_path_factory.mktemp("prose") / "text.txt"
+
+
+def expected_documents(text, kind):
+    """The documents as Python's own string methods find them in the whole text."""
+    text = text.replace("\r\n", "\n")
+    if kind == "file":
+        return [text]
+    lines = text.split("\n")
+    if kind == "line":
+        return [line for line in lines if line.strip()]
+    paragraphs = "\n".join(line if line.strip() else "" for line in lines)
+    return [p for p in re.split("\n\n+", paragraphs.strip("\n")) if p]
+
+
+@given(TEXTS | NARROW.map("".join), st.sampled_from(["file", "paragraph", "line"]), st.booleans())
+@example("x" * (LONGEST_LINE - 1) + "\r\ny", "file", False)
+@example("x" * (LONGEST_LINE - 2) + "  \n" + "y\n", "paragraph", False)
+@example("\n".join(["z" * 999] * 70), "paragraph", True)
+@example("z\r\n\r\n \r\ny", "line", True)
+def test_the_pieces_of_the_documents_are_the_documents(file, text, kind, mark):
+    if not text.strip() or text.startswith("\ufeff"):
+        return
+    write(file, b"\xef\xbb\xbf" * mark + text.encode())
+    found = rows(open_prose(file, Options(kind)))
+    assert found[-1][1] == "end" and {target for _, target, _ in found} <= {"", "end"}
+    begun = expected_documents(text, kind)
+    if " " * LONGEST_LINE not in text:  # white space as long as that at the start of a line may be left out
+        assert documents(open_prose(file, Options(kind))) == begun
+    lines = text.replace("\r\n", "\n").split("\n")
+    for piece, target, line in found:
+        assert piece.split("\n")[0] in lines[line - 1]
+        assert len(piece) <= (PIECE + LONGEST_LINE if kind == "file" else LONGEST + LONGEST_LINE)
+        if not target:  # the shortest number of lines that makes up a piece
+            assert len(piece) >= PIECE
+            last = piece.removesuffix("\n").rpartition("\n")[0]
+            assert len(last) < PIECE
+    if kind != "file":
+        assert sum(len(d) <= LONGEST for d in begun) <= sum(target == "end" for _, target, _ in found)
+
+
+def test_pieces_are_whole_lines_with_the_number_of_their_first(tmp_path):
+    lines = [f"{'y' * 299}\n"] * 9
+    source = open_prose(write(tmp_path / "a", "".join(lines)))
+    wanted = [("".join(lines[:4]), "", 1), ("".join(lines[4:8]), "", 5), (lines[8], "end", 9)]
+    assert rows(source) == rows(source) == wanted
+    assert source.where(list(source)[1]) == f"{tmp_path / 'a'}:5"
+    assert source.size == 2700
+
+
+def test_long_paragraphs_and_lines_are_cut(tmp_path):
+    line = "w" * 499 + "\n"
+    path = write(tmp_path / "a.md", line * 128 + "\n\n" + line * 129 + "\nend\n")
+    found = rows(open_prose(path, PARAGRAPHS))
+    assert found[0] == (line * 127 + line[:-1], "end", 1)  # LONGEST, the end of the last line aside
+    assert found[1] == (line * 2, "", 131) and found[65] == (line[:-1], "end", 259) and found[66] == ("end", "end", 261)
+    long = "v" * (LONGEST + 1)
+    assert documents(open_prose(write(path, f"a\n{long}\nb"), LINES)) == ["a", long, "b"]
+    assert [(t, n) for _, t, n in open_prose(path, LINES)] == [("end", 1), *[("", 2)] * 8, ("end", 2), ("end", 3)]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("name", ["a.txt", "a.text", "a.md", "README", "Makefile.am"])
+def test_any_name_is_text(tmp_path, name, ending):
+    path = write(tmp_path / (name + ending), "Zeile 1\r\n\r\nZeile 3 好")
+    assert rows(open_prose(path)) == [("Zeile 1\n\nZeile 3 好", "end", 1)]
+    assert rows(open_prose(path, LINES)) == [("Zeile 1", "end", 1), ("Zeile 3 好", "end", 3)]
+
+
+TABLES = [
+    ("a.csv", 'id,Text\n1,"one\r\ntwo"\n2, \n3,three\n', None, [("one\ntwo", 3), ("three", 5)]),
+    ("a.csv", "one\ntwo\n", None, [("one", 1), ("two", 2)]),
+    ("a.csv", "review\none\n", None, [("one", 2)]),
+    ("a.csv", "a,prose\n1,one\n", "Prose", [("one", 2)]),
+    ("a.csv", "1,one\n\n2,two\n", "2", [("one", 1), ("two", 3)]),
+    ("a.csv", "text,own\n1,one\n", "2", [("one", 2)]),
+    ("a.tsv", 'text\tx\n"one\t\n', None, [('"one', 2)]),
+    ("a.jsonl", '{"text": "one"}\n\n{"id": 1, "content": "two\\r\\n"}\n{"text": ""}', None, [("one", 1), ("two\n", 3)]),
+    ("a.json", '{"text": "x", "prose": "one"}', "prose", [("one", 1)]),
+    ("a.ndjson", r'{"text": "a \ud83d b \ud83d\ude00"}', None, [("a ? b 😀", 1)]),
+]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize(("name", "content", "column", "expected"), TABLES)
+def test_a_row_of_a_table_is_a_document(tmp_path, name, content, column, expected, ending):
+    path = write(tmp_path / (name + ending), content)
+    assert rows(open_prose(path, Options(text_column=column))) == [(text, "end", line) for text, line in expected]
+    by_line = [(part, line) for text, line in expected for part in text.split("\n") if part]
+    assert rows(open_prose(path, Options("line", column))) == [(text, "end", line) for text, line in by_line]
+
+
+def test_a_long_row_comes_in_pieces(tmp_path):
+    text = "row\n" * 600
+    path = write(tmp_path / "a.jsonl", "".join(json.dumps({"text": t}) + "\n" for t in (text, "short")))
+    found = rows(open_prose(path))
+    assert [(target, line) for _, target, line in found] == [("", 1), ("", 1), ("end", 1), ("end", 2)]
+    assert documents(open_prose(path)) == [text, "short"]
+
+
+def test_a_folder_at_any_depth_in_order_without_what_is_hidden(tmp_path):
+    write(tmp_path / "b.txt", "b\n" * 600)
+    write(tmp_path / "a" / "deep" / "x.rst.gz", "x")
+    write(tmp_path / "a" / "c.csv", "text\nrow\n")
+    write(tmp_path / "a" / "empty.py", "")
+    write(tmp_path / ".git" / "config", "hidden")
+    write(tmp_path / ".hidden", b"\0")
+    source = open_prose(tmp_path)
+    places = [("a/c.csv:2", "end"), ("a/deep/x.rst.gz:1", "end"), ("b.txt:1", ""), ("b.txt:501", "end")]
+    assert [(e.place, e.target) for e in source] == [(f"{tmp_path}/{place}", target) for place, target in places]
+    assert source.where(next(iter(source))) == f"{tmp_path}/a/c.csv:2"
+    assert documents(source) == ["row", "x", "b\n" * 600]
+
+
+def test_the_sample_is_the_help_of_python():
+    source = open_prose("pydoc:topics")
+    assert documents(source) == [topics[name] for name in sorted(topics)]
+    assert list(dict.fromkeys(e.place for e in source)) == [f"pydoc_data.topics: {name}" for name in sorted(topics)]
+    assert source.where(next(iter(source))) == "pydoc_data.topics: assert"
+
+
+NOT_UTF8, UTF16 = "save the file as UTF-8", "UTF-16, not UTF-8 (byte 0xf{} at offset 0); save the file as UTF-8"
+BINARY = "a binary file (byte 0x00 at offset {}); give text files alone, in UTF-8"
+COLUMN = "name it with --text_column (a name of the header, or a number from 1)"
+FAULTS = [
+    ("a.txt", "", ": the file is empty; give a file with text"),
+    ("a.csv", "", ": the file is empty; give a file with text"),
+    ("a.txt.gz", "", ": white space alone; give a file with text"),
+    ("a.txt", " \n\t\r\n\u2003", ": white space alone; give a file with text"),
+    ("a.csv", "text\n \n", ": white space alone; give a file with text"),
+    ("a.txt", b"ab\ncd\0e", f":2: {BINARY.format(5)}"),
+    ("a.txt", b"\xef\xbb\xbf" + b"ab\ncd\0e", f":2: {BINARY.format(8)}"),
+    ("a.gz", b"a\n" * 20000 + b"\0", f":20001: {BINARY.format(40000)}"),
+    ("a.txt", b"\x89PNG\r\n\x1a\n\0\0", f":3: {BINARY.format(8)}"),
+    ("a.csv", b"text\nab\0\n", f":2: {BINARY.format(7)}"),
+    ("a.jsonl", b'{"text": "a\0"}', f":1: {BINARY.format(11)}"),
+    ("a.txt", b"ab\ncaf\xe9\n", f":2: not UTF-8 (byte 0xe9 at offset 6); {NOT_UTF8}"),
+    ("a.txt.gz", b"a\n" * 20000 + b"\xff", f":20001: not UTF-8 (byte 0xff at offset 40000); {NOT_UTF8}"),
+    ("a.csv", b"text\n\xff\n", f":2: not UTF-8 (byte 0xff at offset 5); {NOT_UTF8}"),
+    ("a.txt", "ab".encode("utf-16-le").join([b"\xff\xfe", b""]), f":1: {UTF16.format('f')}"),
+    ("a.csv", "text\na".encode("utf-16-be").join([b"\xfe\xff", b""]), f":1: {UTF16.format('e')}"),
+    ("a.csv", "a,b\n", f": no text among 'a', 'b'; {COLUMN}"),
+    ("a.csv", "text\na,b\n", ":2: 2 fields where 1 are due; quote fields that hold a comma"),
+    ("a.tsv", "text\na\tb\n", ":2: 2 fields where 1 are due; quote fields that hold a tab"),
+    (
+        "a.csv",
+        'text\n"a\n',
+        ":2: not a table (unexpected end of data); close every quote",
+    ),
+    ("a.json", '["a"]', ':1: not a JSON object; write {"text": ...}'),
+    ("a.json", "{", ":1: not JSON ("),
+    ("a.json", '{"a": 1}', ":1: no text or sentence among the fields a; name the field with --text_column"),
+    ("a.json", '{"text": 1}', ":1: the text is no string: 1; put it in quotes"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "expected"), FAULTS)
+def test_faults_of_a_file(tmp_path, name, content, expected):
+    path = write(tmp_path / name, content)
+    assert fault(path).startswith(f"{path}{expected}")
+
+
+def test_other_faults(tmp_path):
+    assert fault(tmp_path / "no.txt") == f"{tmp_path}/no.txt: no such file or folder; check the path"
+    assert fault(tmp_path) == f"{tmp_path}: no text here (found nothing); give a folder with text files"
+    whole = gzip.compress(b"words " * 9999, mtime=0)
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(whole[: len(whole) // 2])
+    assert fault(path).startswith(f"{path}: cannot be read (Compressed file ended")
+    path.write_bytes(b"no gzip")
+    assert fault(path).startswith(f"{path}: cannot be read (Not a gzipped file")
+    path.unlink()
+    table = write(tmp_path / "a.csv", "a,b\n1,2\n")
+    missing = f"{table}: no column 'c'; the columns are 'a', 'b'; {COLUMN}"
+    assert fault(table, Options(text_column="c")) == missing
+    assert fault(table, Options(text_column="3")) == missing.replace("'c'", "'3'")
+    table.unlink()
+    write(tmp_path / "a.txt", "text")
+    write(tmp_path / "z" / "b.bin", b"a\0")
+    assert fault(tmp_path) == f"{tmp_path}/z/b.bin:1: {BINARY.format(1)}"
+
+
+def test_a_large_file_is_never_held(tmp_path):
+    with (tmp_path / "large.txt").open("w") as out:
+        for number in range(10):
+            out.write(f"{number} words in a line\n" * 4000 + f"{'long ' * 50}\n" * 2000 + "no end " * 50_000 + "\n")
+    source = open_prose(tmp_path / "large.txt")
+    assert source.size > 8e6
+    tracemalloc.start()
+    count = sum(1 for _ in source)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count > 5000 and peak < 300_000
+
+
+def test_one_file_is_cut_at_its_end(tmp_path):
+    path = write(tmp_path / "book.txt", "".join(f"line {n}\n" for n in range(3200)))
+    pieces = rows(open_prose(path))
+    with pytest.warns(UserWarning) as told:
+        found = halves(load_splits(path))
+    assert [str(w.message) for w in told] == [
+        f"{path}: no test and no validation split given; 10 % of train each taken from its end"
+    ]
+    tenth = len(pieces) // 10
+    assert tenth > 2 and [len(found[name]) for name in NAMES] == [len(pieces) - 2 * tenth, tenth, tenth]
+    assert sum((found[name] for name in NAMES), []) == pieces
+    other = write(tmp_path / "other.txt", "other")
+    with pytest.warns(UserWarning, match="no validation split given; 10 % of train taken from its end"):
+        found = halves(load_splits(path, test=other))
+    assert found["validation"] == pieces[-tenth:] and found["train"] == pieces[:-tenth]
+    assert found["test"] == [("other", "end", 1)]
+
+
+def test_what_is_too_short_to_be_cut(tmp_path):
+    path = write(tmp_path / "a.txt", "x\n" * 1000)
+    with pytest.warns(UserWarning), pytest.raises(UserError) as told:
+        load_splits(path)
+    assert str(told.value) == (
+        f"{path}: too short to take a split from (2 pieces of about 1000 characters); "
+        "give more text, or name files with --valid and --test"
+    )
+    write(path, "x\n" * 1100)
+    with pytest.warns(UserWarning):
+        assert [len(found) for found in halves(load_splits(path)).values()] == [1, 1, 1]
+
+
+def many(folder, count):
+    for number in range(count):
+        write(folder / f"{number}.txt", f"number {number}\n" * 150)
+    return folder
+
+
+def test_a_folder_of_many_files_is_split_by_their_names_wherever_it_lies(tmp_path):
+    here, there = many(tmp_path / "here", 40), many(tmp_path / "there" / "x", 40)
+    with pytest.warns(UserWarning, match="no test and no validation split given; 10 % of train each taken by the hash"):
+        splits = load_splits(here)
+        moved = load_splits(there)
+    found = {name: documents(source) for name, source in splits}
+    assert found == {name: documents(source) for name, source in moved}
+    assert sorted(sum(found.values(), [])) == sorted(f"number {n}\n" * 150 for n in range(40))
+    for name, tenths in (("test", {0}), ("validation", {1}), ("train", set(range(2, 10)))):
+        assert {part(f"/{text.split()[1]}.txt:1") for text in found[name]} <= tenths
+        assert found[name]
+
+
+def test_a_folder_of_few_files_is_cut(tmp_path):
+    folder = many(tmp_path / "few", 9)
+    pieces = rows(open_prose(folder))
+    with pytest.warns(UserWarning, match="from its end"):
+        found = halves(load_splits(folder))
+    assert sum((found[name] for name in NAMES), []) == pieces and len(found["test"]) == len(pieces) // 10 == 1
+
+
+def test_the_sample_is_split_by_topics():
+    with pytest.warns(UserWarning, match="^pydoc:topics: no test and .* taken by the hash of the name"):
+        splits = load_splits("pydoc:topics")
+    found = {name: documents(source) for name, source in splits}
+    assert sorted(sum(found.values(), [])) == sorted(topics.values())
+    assert all(len(texts) > 3 for texts in found.values())
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("txt", "line"), ("txt", "paragraph"), ("csv", "file"), ("csv", "line")])
+def test_equal_texts_stay_on_one_side(tmp_path, suffix, kind):
+    blank = "\n" * (kind == "paragraph")
+    texts = [f"line {n % 50}" for n in range(150)] + ["long " * LONGEST]
+    path = write(tmp_path / f"a.{suffix}", "".join(f"{text}\n{blank}" for text in texts))
+    with pytest.warns(UserWarning, match="by the hash of the text"):
+        splits = load_splits(path, Options(kind))
+    found = {name: documents(source) for name, source in splits}
+    assert sorted(sum(found.values(), [])) == sorted(texts)
+    for name, tenths in (("test", {0}), ("validation", {1}), ("train", set(range(2, 10)))):
+        assert {part(text) for text in found[name] if len(text) < 99} <= tenths and found[name]
+
+
+def test_splits_that_are_given(tmp_path, recwarn):
+    write(tmp_path / "train.txt", "a b c")
+    write(tmp_path / "valid" / "x.md", "d")
+    write(tmp_path / "test.jsonl.gz", '{"text": "e"}')
+    found = {name: documents(source) for name, source in load_splits(tmp_path)}
+    assert found == {"train": ["a b c"], "validation": ["d"], "test": ["e"]}
+    train = tmp_path / "test.jsonl.gz"
+    assert documents(load_splits(tmp_path, train=train).train) == ["e"]
+    assert documents(load_splits(None, LINES, train, train, open_prose(tmp_path / "train.txt")).test) == ["a b c"]
+    assert not recwarn.list
+    with pytest.raises(UserError, match="--train: nothing to train on; give --data or --train a file"):
+        load_splits(None)
+
+
+@contextlib.contextmanager
+def mocked(records):
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    def dataset(self, *args, **kwargs):
+        texts = tf.data.Dataset.from_tensor_slices(records)
+        return texts.map(lambda text: {"text": text, "label": 0})
+
+    with tfds.testing.mock_data(as_dataset_fn=dataset):
+        yield
+
+
+def test_tensorflow_datasets():
+    texts = ["words\n" * 400, "", "é", *(f"text {n}" for n in range(12))]
+    with mocked(texts):
+        source = open_tfds("imdb_reviews", "train")
+        assert documents(source) == [text for text in texts if text]
+        assert [e.place for e in source][:4] == [1, 1, 1, 3]
+        assert source.name == "tfds:imdb_reviews/train"
+        with pytest.warns(UserWarning, match="no validation split given; 10 % of train taken by the hash of the text"):
+            splits = load_splits("tfds:imdb_reviews")
+        assert documents(splits.test) == documents(source)
+        assert sorted(documents(splits.train) + documents(splits.validation)) == sorted(documents(source))
+        with pytest.raises(UserError, match="tfds:imdb_reviews: no prose among the features .*; name the feature with"):
+            open_tfds("imdb_reviews", "train", Options(text_column="prose"))

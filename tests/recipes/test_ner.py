@@ -1,0 +1,188 @@
+"""The ner recipe: fit, answers with places, reload, export in a clean process, devices, bad input."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import seqtasks
+from seqtasks.errors import UserError
+from seqtasks.ner import tag_schemes as schemes
+from seqtasks.ner.task import SpanTagging
+from seqtasks.tasks.task import rows
+
+SMALL = {"units": 16, "dimension": 16, "affixes": 1024, "batch_size": 8}
+TEXTS = [
+    "Anna Berg of Falcon Airlines flew to Oslo .",
+    "",
+    "In Vienna 😀 it rained; Dr. Ben Costa stayed.",
+    "Nobody slept .",
+    b"\xff\xfe in Lima",
+    "音楽 in Oslo",
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    fields = SMALL | {"epochs": 14, "learning_rate": 1e-2}
+    return seqtasks.train("ner", run=tmp_path_factory.mktemp("runs") / "ner", **fields)
+
+
+def text_of(raw):
+    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+
+
+def test_it_learns_the_sample_and_beats_nothing_by_accident(run):
+    metrics = run.metrics
+    assert metrics["test"]["f1"] >= 0.85
+    low, high = metrics["test"]["f1_interval"]
+    assert low <= metrics["test"]["f1"] <= high
+    assert set(metrics["test"]["per_class"]) == {"LOC", "ORG", "PER"}
+    assert set(metrics["baselines"]) == {"window_logistic_regression"}
+    assert metrics["train"]["taken_from_o"] >= 0
+    assert run.evaluate()["f1"] == pytest.approx(metrics["test"]["f1"])
+
+
+def test_answers_are_parts_of_the_text(run):
+    answers = run.predict(TEXTS)
+    assert [e["text"] for e in answers[0]["entities"]] == ["Anna Berg", "Falcon Airlines", "Oslo"]
+    assert [e["type"] for e in answers[0]["entities"]] == ["PER", "ORG", "LOC"]
+    assert answers[1] == {"entities": []}
+    for raw, answer in zip(TEXTS, answers, strict=True):
+        for entity in answer["entities"]:
+            assert text_of(raw)[entity["start"] : entity["end"]] == entity["text"]
+            assert 0 < entity["score"] <= 1 + 1e-6
+    assert "Vienna" in [e["text"] for e in answers[2]["entities"]]
+
+
+def test_answers_do_not_depend_on_their_neighbours(run):
+    for raw, together in zip(TEXTS, run.predict(TEXTS), strict=True):
+        (alone,) = run.predict([raw])
+        assert [(e["type"], e["start"], e["end"]) for e in alone["entities"]] == [
+            (e["type"], e["start"], e["end"]) for e in together["entities"]
+        ]
+        np.testing.assert_allclose(
+            [e["score"] for e in alone["entities"]], [e["score"] for e in together["entities"]], atol=1e-5
+        )
+
+
+def test_tokenised_input_keeps_its_tokens(run):
+    (answer,) = run.predict(["Mr. Leo Adler , Oslo"], tokens=True)
+    (split,) = run.predict(["Mr.\u00a0Leo Adler, Oslo"])
+    assert [e["text"] for e in answer["entities"]] == [e["text"] for e in split["entities"]] == ["Leo Adler", "Oslo"]
+
+
+SERVE = """
+import sys
+sys.modules["keras"] = None
+sys.modules["seqtasks"] = None
+import json, tensorflow as tf
+serve = tf.saved_model.load({directory!r}).signatures["serving_default"]
+out = {{name: value.numpy().tolist() for name, value in serve(inputs=tf.constant({texts!r})).items()}}
+for name in ("type", "text"):
+    out[name] = [[item.decode() for item in row] for row in out[name]]
+print(json.dumps({{name: out[name] for name in ("type", "text", "start", "end", "score")}}))
+"""
+
+
+def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path):
+    texts = [*(t if isinstance(t, bytes) else t.encode() for t in TEXTS), b"x\x00y Oslo", b"Anna Berg . " * 2000]
+    run.export(tmp_path / "served")
+    code = SERVE.format(directory=str(tmp_path / "served"), texts=texts)
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    served = json.loads(done.stdout)
+    for row, answer in enumerate(run.predict(texts)):
+        entities, found = answer["entities"], [i for i, start in enumerate(served["start"][row]) if start >= 0]
+        for name in ("type", "text", "start", "end"):
+            assert [served[name][row][i] for i in found] == [entity[name] for entity in entities]
+        scores = [entity["score"] for entity in entities]
+        np.testing.assert_allclose([served["score"][row][i] for i in found], scores, atol=1e-5)
+    assert len(run.predict(texts)[-1]["entities"]) > 1000
+
+
+@pytest.mark.parametrize("head", ["crf", "softmax"])
+def test_both_heads_and_all_readers_of_letters_give_well_formed_tags(head, tmp_path):
+    kind = {"crf": "bilstm", "softmax": "none"}[head]
+    fields = SMALL | {"epochs": 1, "head": head, "characters": kind, "window": 0, "affixes": 0}
+    made = seqtasks.train("ner", run=tmp_path / "run", **fields)
+    decoded = made.predictor.predict_batch([t if isinstance(t, bytes) else t.encode() for t in TEXTS])
+    for tags in made.predictor.task.outputs(made.assets, decoded):
+        assert not schemes.faults(tags, "IOBES")
+
+
+@pytest.mark.slow
+def test_two_devices_train_to_the_weights_of_one(tmp_path):
+    still = {"embedding_dropout": 0.0, "output_dropout": 0.0, "unknown_rate": 0.0, "drop_rate": 0.0}
+    for name in ("cpu", "mirrored"):
+        fields = SMALL | still | {"epochs": 1, "clip_norm": 0.1, "strategy": name}
+        seqtasks.train("ner", run=tmp_path / name, **fields)
+    one, two = (seqtasks.load_run(tmp_path / name).model.get_weights() for name in ("cpu", "mirrored"))
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+def test_finetune_starts_from_the_run(run, tmp_path):
+    (tmp_path / "more.jsonl").write_text(
+        "".join(
+            json.dumps(
+                {"text": f"Flight {i} to Oslo", "spans": [[len(f"Flight {i} to "), len(f"Flight {i} to Oslo"), "LOC"]]}
+            )
+            + "\n"
+            for i in range(60)
+        )
+    )
+    new = seqtasks.finetune(run, data=tmp_path / "more.jsonl", new=tmp_path / "new", epochs=1)
+    assert new.metrics["test"]["f1"] >= 0.9
+    assert new.assets["tags"].tokens == run.assets["tags"].tokens
+
+
+def test_a_type_only_in_test_is_refused(tmp_path):
+    sentence = "Anna B-PER\nslept O\n\n"
+    (tmp_path / "train.conll").write_text(sentence * 30)
+    (tmp_path / "dev.conll").write_text(sentence)
+    (tmp_path / "test.conll").write_text(sentence + "Oslo B-LOC\nsleeps O\n")
+    with pytest.raises(UserError, match=r"test.conll:4: the label 'LOC' of the test split is not among those of train"):
+        seqtasks.train("ner", data=tmp_path, run=tmp_path / "run", **SMALL)
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_without_entities_is_refused(tmp_path):
+    (tmp_path / "train.conll").write_text("".join(f"word{i} O\n\n" for i in range(60)))
+    with pytest.raises(UserError, match=r"train.conll: no example has a label; check the column of the labels"):
+        seqtasks.train("ner", data=tmp_path / "train.conll", run=tmp_path / "run")
+
+
+def test_the_report_shows_marked_texts(run):
+    page = (run.directory / "report.html").read_text("utf-8")
+    assert "<h2>Entities</h2>" in page and page.count("<mark") >= 12
+    assert "\x1f" not in page
+
+
+class Assets(dict):
+    def __init__(self, *labels):
+        from seqtasks.data.vocabulary import Vocabulary
+
+        super().__init__(labels=Vocabulary.labels(labels))
+
+
+def test_figures_are_those_of_seqeval():
+    from seqeval.metrics import f1_score
+    from seqeval.scheme import IOBES
+
+    rng = np.random.default_rng(3)
+    tags = schemes.tagset(["A", "B"])
+    draw = lambda: [schemes.repair([tags[i] for i in rng.integers(0, 9, n)], "IOBES") for n in (3, 9, 1, 7, 12)]  # noqa: E731
+    targets, outputs = draw(), draw()
+    task, assets = SpanTagging(), Assets("A", "B")
+    figures = task.compute_metrics(assets, rows(targets), rows(outputs))
+    evidence = task.statistics(assets, rows(targets), rows(outputs))
+    expected = f1_score(targets, outputs, mode="strict", scheme=IOBES)
+    assert figures["f1"] == pytest.approx(expected)
+    assert task.metrics["f1"](*evidence) == pytest.approx(expected)
+    nothing = rows([["O"] * 3])
+    assert task.compute_metrics(assets, nothing, nothing)["f1"] == 0.0

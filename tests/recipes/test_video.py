@@ -1,0 +1,315 @@
+"""The video recipe: moving digits whose order of frames matters, answers over time, ready networks, export, report."""
+
+import base64
+import io
+import itertools
+import os
+import re
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from matplotlib import image
+
+import seqtasks
+from seqtasks.data.sources import Example
+from seqtasks.engine import training
+from seqtasks.errors import UserError
+from seqtasks.layers import TimeDistributed
+from seqtasks.metrics import accuracy
+from seqtasks.recipe import load_recipe
+from seqtasks.video import backbones, baselines, files, report
+from seqtasks.video.sample import MOTIONS
+
+RECIPE = load_recipe("video")
+PLAIN = {"cell": "simple_rnn", "bidirectional": False, "batch_size": 8}
+SMALL = PLAIN | {"frames": 3, "size": 32, "channels": [4], "grid": 2, "vector": 4, "units": 4, "epochs": 1}
+READY = SMALL | {"backbone": "mobilenet_v2", "weights": "none"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few():
+    """A small set of moving digits, and trainings without a look into them and without a page."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training.gradient_flow, "gradient_flow", lambda *_: {})
+        patch.setattr(training.Run, "report", lambda run: None)
+        for split, count in {"train": 640, "validation": 64, "test": 128}.items():
+            patch.setitem(files.DIGITS, split, count)
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    fields = PLAIN | {"epochs": 4, "frames": 10, "size": 20, "channels": [12, 24], "vector": 32, "units": 32}
+    fields |= {"learning_rate": 4e-3, "average": 0.9}
+    return seqtasks.train("video", run=tmp_path_factory.mktemp("runs") / "digits", **fields)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two classes of clips as arrays: one gets lighter, one darker."""
+    folder, draws = tmp_path_factory.mktemp("clips"), np.random.default_rng(0)
+    for split, count in {"train": 8, "valid": 2, "test": 2}.items():
+        for label, way in {"lighter": 1, "darker": -1}.items():
+            (folder / split / label).mkdir(parents=True)
+            for number in range(count):
+                grey = draws.integers(80, 120) + way * 20 * np.arange(5)
+                clip = np.tile(grey.astype("uint8")[:, None, None, None], (1, 40, 48, 3))
+                np.save(folder / split / label / f"{number}.npy", clip)
+    return folder
+
+
+def test_it_learns_motions_and_the_order_of_frames_tells_them(run):
+    """A motion has the frames of its opposite: without their order it is chance which of the two it is."""
+    assert run.metrics["test"]["accuracy"] >= 0.65
+    assert set(run.metrics["baselines"]) == {"majority", "motion_logistic_regression"}
+    examples = list(run.splits().test)
+    truth = run.predictor.task.targets(run.assets, [example.target for example in examples])
+    names = list(MOTIONS)
+    opposites = [run.assets["labels"].tokens.index(names[names.index(e.target) ^ 1]) for e in examples]
+    clips = [run.predictor.reader(example.input) for example in examples]
+    draws, rows = np.random.default_rng(0), np.arange(len(clips))
+    shuffled = np.concatenate(
+        [run.predictor.predict_batch([draws.permutation(c) for c in clips])["scores"] for _ in range(4)]
+    )
+    ordered = run.predictor.predict_batch(clips)["scores"]
+    assert accuracy(truth, ordered) == pytest.approx(run.metrics["test"]["accuracy"])
+    assert (ordered[rows, truth] > ordered[rows, opposites]).mean() >= 0.85
+    rows, truth, opposites = np.arange(len(shuffled)), np.tile(truth, 4), np.tile(opposites, 4)
+    assert accuracy(truth, shuffled) <= 0.4
+    assert (shuffled[rows, truth] > shuffled[rows, opposites]).mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_moving_digits_are_clips_by_number():
+    splits = files.load_splits("digits")
+    examples = list(splits.train)
+    assert [e.target for e in examples[:9]] == [*MOTIONS, "left"] and len(examples) == files.DIGITS["train"]
+    options = files.Options(frames=5, size=16)
+    clip = files.read("digits:train:77", options)
+    assert clip.shape == (5, 16, 16, 3)
+    np.testing.assert_array_equal(clip, files.read("digits:train:77", options))
+    assert (clip != files.read("digits:train:13", options)).any()
+    assert (clip != files.read("digits:test:77", options)).any()
+    drawn, motions = files.moving(64, (0, 1), 5, 16, "train")  # 77 is in the second chunk, the second of its motion
+    (number,) = (i for i, other in enumerate(drawn) if (other == clip).all())
+    assert motions[number] == list(MOTIONS)[77 % 8]
+    with pytest.raises(UserError, match="digits:train: no such file"):
+        files.read("digits:train", options)
+
+
+def test_answers_of_files_and_over_time(run, tmp_path):
+    path = tmp_path / "clip.npy"
+    np.save(path, np.zeros((30, 24, 30, 3), np.uint8))
+    (tmp_path / "bad.npy").write_bytes(b"no array")
+    answer, bad = run.predict([str(path), str(tmp_path / "bad.npy")])
+    assert list(answer) == ["file", "label", "score", "scores"] and answer["file"] == str(path)
+    assert answer["score"] == max(answer["scores"].values()) and set(answer["scores"]) == set(MOTIONS)
+    assert bad["file"] == str(tmp_path / "bad.npy") and "no array" in bad["error"]
+
+
+def test_a_long_video_is_answered_every_second(run, tmp_path):
+    av = pytest.importorskip("av")
+    path, draws = tmp_path / "long.mp4", np.random.default_rng(0)
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=12)
+        stream.height = stream.width = 20
+        for _ in range(36):
+            frame = av.VideoFrame.from_ndarray(draws.integers(0, 256, (20, 20, 3), np.uint8), "rgb24")
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    answers = run.told(every=1.0).predict([str(path), str(tmp_path / "none.mp4")])
+    assert [a.get("second") for a in answers] == [0.0, 1.0, 2.0, None]
+    assert "no such file" in answers[3]["error"] and answers[3]["file"] == str(tmp_path / "none.mp4")
+    for (second, frames), answer in zip(files.clips(path, files.Options(10, 20, 1.0)), answers[:3], strict=True):
+        scores = run.predictor.predict_batch([frames])["scores"][0]
+        assert answer["second"] == second
+        np.testing.assert_allclose(list(answer["scores"].values()), scores, atol=1e-5)
+
+
+def test_an_export_takes_frames_of_any_size(run, tmp_path):
+    served = tf.saved_model.load(str(run.export(tmp_path / "served"))).signatures["serving_default"]
+    clips = np.stack([files.read(f"digits:test:{n}", files.Options(10, 20)) for n in range(3)])
+    found = served(frames=tf.constant(clips))
+    told = run.predict([f"digits:test:{n}" for n in range(3)])
+    assert [label.decode() for label in found["label"].numpy()] == [answer["label"] for answer in told]
+    np.testing.assert_allclose(found["scores"], [list(answer["scores"].values()) for answer in told], atol=1e-5)
+    larger = clips.repeat(2, 1).repeat(2, 2).repeat(2, 3)  # as many pixels more, each frame twice
+    wider = np.pad(larger, [(0, 0), (0, 0), (0, 0), (6, 6), (0, 0)])
+    np.testing.assert_allclose(served(frames=tf.constant(wider))["scores"], found["scores"], atol=1e-5)
+
+
+@pytest.mark.parametrize(("time", "height", "width"), [(7, 8, 8), (3, 16, 24), (16, 40, 8), (1, 24, 17)])
+def test_sampling_in_the_graph_is_that_of_files(time, height, width, tmp_path, rng):
+    pytest.importorskip("av")
+    clip = np.repeat(np.repeat(rng.integers(0, 256, (time, height // 8 + 1, 3, 3), np.uint8), 8, 1), 8, 2)
+    clip = np.ascontiguousarray(clip[:, :height, :width])
+    np.save(tmp_path / "a.npy", clip)
+    expected = files.read(tmp_path / "a.npy", files.Options(frames=5, size=8)).astype(int)
+    found = files.sample(tf.constant(clip[None]), 5, 8)[0].numpy().astype(int)
+    assert abs(found - expected).mean() < 4
+    if height == width == 8:
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_numbers_of_motion(rng):
+    clip = rng.integers(0, 256, (5, 4, 6, 3), np.uint8)
+    grey = clip.astype(float).sum(-1) / 3
+    moved = [abs(grey[i + 1] - grey[i]) for i in range(4)]
+    each = [m.sum() / 24 for m in moved]
+    ordered, steps = sorted(each), [0] + [abs(b - a) for a, b in itertools.pairwise(each)]
+    quartiles = [np.interp(place * 3 / 4, range(4), ordered) for place in (1, 2, 3)]
+    uneven = [np.sqrt(((m - m.mean()) ** 2).mean()) for m in moved]
+    share = [(m > 16).sum() / 24 for m in moved]
+    by_hand = [np.mean(each), np.std(each), ordered[0], ordered[-1], *quartiles, np.mean(steps), max(steps)]
+    by_hand += [np.mean(uneven), max(uneven), np.mean(share), max(share)]
+    np.testing.assert_allclose(baselines.energy(clip), by_hand, rtol=1e-4)
+
+
+def test_the_baseline_tells_what_moves_from_what_rests(tmp_path, rng):
+    paths, labels = [], []
+    for number in range(12):
+        clip = rng.integers(0, 256, (6 if number % 2 else 1, 8, 8, 3), np.uint8)
+        np.save(tmp_path / f"{number}.npy", clip if number % 2 else clip.repeat(6, 0))
+        paths.append(str(tmp_path / f"{number}.npy"))
+        labels.append(number % 2)
+    model = baselines.logistic_regression(files.Options(frames=4, size=8)).fit(paths[:8], labels[:8])
+    assert model.predict(paths[8:]).tolist() == labels[8:]
+    assert model.predict_proba(paths[8:]).shape == (4, 2)
+
+
+def test_the_report_shows_frames_of_mistakes(run):
+    options = files.Options(10, 20)
+    answers = run.predict([f"digits:test:{n}" for n in range(3)])
+    examples = [Example(a["file"], "<other>" if n else a["label"], n + 1) for n, a in enumerate(answers)]
+    ((title, text),) = report.illustrate(run.predictor, examples, options)
+    assert title == "Frames of mistakes" and text.count("<img") == 2 and "&lt;other&gt;" in text
+    assert all(f'"where">{answers[n]["file"]}<' in text for n in (1, 2))
+    sure = max((1, 2), key=lambda n: answers[n]["score"])
+    shown = image.imread(io.BytesIO(_content(text)))[..., :3]
+    frames = files.read(answers[sure]["file"], options)[[0, 1, 3, 4, 5, 6, 8, 9]]
+    np.testing.assert_allclose(shown * 255, np.concatenate(frames, 1), atol=0.5)
+    assert report.illustrate(run.predictor, examples[:1], options) == []
+
+
+def _content(text):
+    return base64.b64decode(re.search(r"data:image/png;base64,([^\"]+)", text)[1])
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "seqtasks"
+
+
+def tiny(include_top, pooling, weights, input_shape):
+    """A network in the manner of `keras.applications`, with weights to tune and a normalisation."""
+    layers = [keras.layers.Conv2D(4, 3, 4), keras.layers.BatchNormalization(), keras.layers.GlobalAveragePooling2D()]
+    network = keras.Sequential([keras.Input(input_shape), *layers])
+    if weights:
+        network.load_weights(weights)
+    return network
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    module = SimpleNamespace(MobileNetV2=tiny, preprocess_input=lambda x: x / 255)
+    monkeypatch.setattr(keras.applications, "mobilenet_v2", module)
+    backbones._make_once.cache_clear()
+    yield
+    backbones._make_once.cache_clear()
+
+
+def test_features_of_a_frozen_network_are_computed_once(folder, cache, quick, monkeypatch):
+    config = RECIPE.Config(**READY)
+    path = str(folder / "train" / "darker" / "0.npy")
+    found = RECIPE.medium.read(config, path)
+    assert RECIPE.medium.spec(config).is_compatible_with(tf.constant(found))
+    frames = files.read(path, files.Options(3, 32))
+    network = backbones.kept("mobilenet_v2", "none", 32, 0)
+    np.testing.assert_allclose(found, network.layers[-1](frames / 255.0), atol=1e-5)
+    embedded = tf.function(lambda clips: backbones.embed(network, clips))
+    np.testing.assert_allclose(embedded(tf.constant(frames[None]))[0], found, atol=1e-5)
+    assert len(list(cache.iterdir())) == 1
+    monkeypatch.setattr(backbones, "vectors", lambda network, images: images[:, 0, 0])
+    np.testing.assert_array_equal(RECIPE.medium.read(config, path), found)
+    os.utime(path, (0, 0))
+    assert RECIPE.medium.read(config, path).shape == (3, 3)
+    assert len(list(cache.iterdir())) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", backbones.BACKBONES)
+def test_each_network_has_images_as_it_wants_them_and_is_saved(name, tmp_path, rng):
+    images = rng.integers(0, 256, (1, 2, 32, 32, 3), np.uint8)
+    network = backbones.make(name, "none", 32, seed=1)
+    prepared = getattr(keras.applications, backbones.BACKBONES[name][0]).preprocess_input(images[0].astype("float32"))
+    expected = network.layers[-1](prepared)
+    np.testing.assert_allclose(
+        backbones.make(name, "none", 32, seed=1)(images[0].astype("float32")), expected, atol=1e-5
+    )
+    frames = keras.Input((2, 32, 32, 3), dtype="uint8")
+    keras.Model(frames, TimeDistributed(network)(frames)).save(tmp_path / "m.keras")
+    np.testing.assert_allclose(keras.models.load_model(tmp_path / "m.keras")(images)[0], expected, atol=1e-5)
+
+
+def test_weights_come_from_a_file_or_the_fault_is_told(tmp_path, quick):
+    file = tmp_path / "w.weights.h5"
+    one = backbones.make("mobilenet_v2", "none", 32, seed=1)
+    one.layers[-1].save_weights(file)
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    same = backbones.vectors(backbones.make("mobilenet_v2", str(file), 32), images)
+    np.testing.assert_allclose(same, backbones.vectors(one, images), atol=1e-6)
+    with pytest.raises(
+        UserError, match=r"--weights none.h5: no such file of weights; give imagenet, none, or the path"
+    ):
+        backbones.make("mobilenet_v2", "none.h5", 32)
+    with pytest.raises(UserError, match=r"--size 16: mobilenet_v2 needs 32 pixels a side; give 32 or more"):
+        backbones.make("mobilenet_v2", "none", 16)
+    (tmp_path / "bad.h5").write_text("bad")
+    with pytest.raises(
+        UserError, match=r"bad.h5: the weights of mobilenet_v2 cannot be loaded \(.*\); give a file"
+    ) as told:
+        backbones.make("mobilenet_v2", str(tmp_path / "bad.h5"), 32)
+    assert "\n" not in str(told.value)
+
+
+def test_a_frozen_network_is_tuned_as_a_whole_later(folder, cache, quick, tmp_path):
+    frozen = seqtasks.train("video", data=folder, run=tmp_path / "frozen", **READY)
+    path = str(folder / "test" / "darker" / "0.npy")
+    (answer,) = frozen.predict([path])
+    served = tf.saved_model.load(str(frozen.export(tmp_path / "served"))).signatures["serving_default"]
+    frames = np.load(path)[None]
+    np.testing.assert_allclose(served(frames=tf.constant(frames))["score"], [answer["score"]], atol=1e-4)
+    tuned = seqtasks.finetune(frozen, folder, tmp_path / "tuned", frozen=False, learning_rate=1e-9)
+    (again,) = tuned.predict([path])
+    np.testing.assert_allclose(list(again["scores"].values()), list(answer["scores"].values()), atol=1e-4)
+    assert any(layer.name == "backbone" for layer in tuned.model.layers)
+
+
+def test_what_cannot_be_trained_is_told(tmp_path, folder):
+    with pytest.raises(UserError, match="--frames: no motion to be seen; give 2 or more"):
+        seqtasks.train("video", data=folder, run=tmp_path / "run", **SMALL | {"frames": 1})
+    for fields, message in (
+        ({"backbone": "none"}, "--backbone none: nothing sees the frames; add --flow true"),
+        (
+            READY | {"flow": True},
+            "--flow: a frozen backbone leaves no frames to follow; leave it out, or add --frozen false",
+        ),
+    ):
+        with pytest.raises(UserError, match=message):
+            RECIPE.build(RECIPE.Config(**SMALL | fields), {"labels": ["a", "b"]})
+    assert not (tmp_path / "run").exists()
+
+
+def test_every_weight_of_members_that_see_frames_and_flow_learns(rng):
+    config = RECIPE.Config(**SMALL | {"members": 2, "flow": True})
+    model = RECIPE.build(config, {"labels": ["a", "b", "c"]})
+    frames = rng.integers(0, 256, (8, 3, 32, 32, 3), np.uint8)
+    with tf.GradientTape() as tape:
+        outputs = model({"frames": tf.constant(frames)}, training=True)
+        loss = RECIPE.loss(config)(tf.constant([0, 1, 2, 0, 1, 2, 0, 1]), outputs)
+    assert outputs.shape == (8, 2, 3)
+    for weight, gradient in zip(model.trainable_weights, tape.gradient(loss, model.trainable_weights), strict=True):
+        assert np.abs(gradient).max() > 0, weight.path

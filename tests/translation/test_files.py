@@ -1,0 +1,355 @@
+"""Sentence pairs: every layout gives the same pairs; every fault is told with file, line and remedy."""
+
+import gzip
+import json
+import warnings
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqtasks.data.sources import Example, Source
+from seqtasks.data.splits import part
+from seqtasks.errors import UserError
+from seqtasks.translation.files import Options, checked, filtered, load_splits, open_parallel, open_tfds
+
+EN = ["Two young men are outside.", 'She said "no", twice.', "Good morning, 好 👩🏽"]
+DE = ["Zwei junge Männer sind im Freien.", 'Sie sagte zweimal "nein".', "Guten Morgen"]
+PAIRS = list(zip(EN, DE, strict=True))
+EN_DE, NO_OPTIONS = Options("en", "de"), Options()
+
+
+def quoted(text):
+    return '"' + text.replace('"', '""') + '"'
+
+
+def table(header, between=",", quote=quoted):
+    return "".join(f"{between.join(row)}\n" for row in ([header] if header else []) + [map(quote, p) for p in PAIRS])
+
+
+def objects(wrap):
+    return "".join(json.dumps(wrap(*pair)) + "\n" for pair in PAIRS)
+
+
+ONE_FILE = [
+    ("a.tsv", table(None, "\t", str), NO_OPTIONS),
+    ("a.tsv", table(None, "\t", str), EN_DE),
+    ("a.tsv", table(["Source", "target"], "\t", str), NO_OPTIONS),
+    ("a.tsv", table(["source", "target"], "\t", str), EN_DE),
+    ("a.tsv", table(["en", "de"], "\t", str), Options("en")),
+    ("a.csv", table(["EN", " de "]), EN_DE),
+    ("a.csv", table(["source", "target"]), NO_OPTIONS),
+    ("a.csv", table(["question", "answer"]), Options("question", "Answer")),
+    ("a.jsonl", objects(lambda en, de: {"source": en, "target": de, "id": 1}), NO_OPTIONS),
+    ("a.json", objects(lambda en, de: {"id": 1, "de": de, "en": en}), EN_DE),
+    ("a.ndjson", objects(lambda en, de: {"de": de, "en": en}), Options(target="de")),
+    ("a.jsonl", objects(lambda en, de: {"id": "7", "translation": {"de": de, "en": en}}), EN_DE),
+    ("a.jsonl", objects(lambda en, de: {"text": en, "translation": de}), Options("text", "translation")),
+]
+
+
+def write(path, content):
+    path.parent.mkdir(exist_ok=True)
+    data = content if isinstance(content, bytes) else content.encode("utf-8")
+    path.write_bytes(gzip.compress(data) if path.name.endswith(".gz") else data)
+    return path
+
+
+def sides(stem, sources=EN, targets=DE, ending="", languages=("en", "de")):
+    for language, sentences in zip(languages, (sources, targets), strict=True):
+        write(stem.parent / f"{stem.name}.{language}{ending}", "".join(f"{s}\n" for s in sentences))
+    return stem
+
+
+def pairs(source):
+    return [(e.input, e.target) for e in source]
+
+
+def fault(path, options=NO_OPTIONS):
+    with pytest.raises(UserError) as found:
+        list(open_parallel(path, options))
+    return str(found.value)
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize(("name", "content", "options"), ONE_FILE)
+def test_every_layout_of_one_file_gives_the_pairs_again_and_again(tmp_path, name, content, options, ending):
+    source = open_parallel(write(tmp_path / (name + ending), content), options)
+    assert pairs(source) == pairs(source) == PAIRS
+    headed = content.split("\n")[0].lower().split("\t" if ".tsv" in name else ",")[0] in ("en", "source", "question")
+    assert [source.where(e) for e in source] == [f"{tmp_path / name}{ending}:{n + headed}" for n in (1, 2, 3)]
+    assert pairs(open_parallel(tmp_path, options)) == PAIRS  # the folder that holds it
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("stem", ["train", "news.v1.de-en"])
+def test_two_files_by_their_stem_by_one_of_them_and_by_their_folder(tmp_path, stem, ending):
+    stem = sides(tmp_path / "corpus" / stem, ending=ending)
+    english, german = (stem.parent / f"{stem.name}.{language}{ending}" for language in ("en", "de"))
+    for path in (stem, english, german, stem.parent):
+        source = open_parallel(path, EN_DE)
+        assert pairs(source) == pairs(source) == PAIRS
+        assert [source.where(e) for e in source] == [f"{english}:{n}" for n in (1, 2, 3)]
+        assert source.size == english.stat().st_size + german.stat().st_size
+        assert pairs(open_parallel(path, Options("de", "en"))) == [(de, en) for en, de in PAIRS]
+        assert pairs(open_parallel(path, Options(target="de"))) == PAIRS
+    assert pairs(open_parallel(english)) == PAIRS  # the one that is named is the source
+    assert pairs(open_parallel(german)) == [(de, en) for en, de in PAIRS]
+
+
+def test_of_many_languages_two(tmp_path):
+    stem = sides(tmp_path / "a", languages=("en", "pt_BR"))
+    write(tmp_path / "a.zh-Hans", "一\n二\n三\n")
+    assert pairs(open_parallel(stem, Options("EN", "pt_br"))) == PAIRS
+    assert pairs(open_parallel(tmp_path, Options("zh-hans", "en"))) == list(zip("一二三", EN, strict=True))
+    assert "no telling source and target among 'en', 'pt_br', 'zh-hans'" in fault(tmp_path / "a.en")
+    assert "a: no telling source and target among" in fault(stem, Options("en"))
+
+
+def test_lines_end_at_line_feeds_and_at_nothing_else(tmp_path):
+    odd = ["a\x0bb\x0c\x1c\x85c\u2028d\u2029e", "x\ry", " z "]
+    write(tmp_path / "a.en", b"\xef\xbb\xbf" + "\r\n".join(odd).encode())
+    write(tmp_path / "a.de", "1\n2\n3")
+    assert pairs(open_parallel(tmp_path / "a", EN_DE)) == list(zip(odd, "123", strict=True))
+    write(tmp_path / "b.tsv", b"\xef\xbb\xbf" + "".join(f"{o}\t1\r\n\r\n" for o in odd).encode())
+    source = open_parallel(tmp_path / "b.tsv")
+    assert [(e.input, e.place) for e in source] == list(zip(odd, (1, 3, 5), strict=True))
+
+
+def test_quotes_and_lines_inside_them(tmp_path):
+    path = write(tmp_path / "a.csv", ',target,source\r\n0,"zwei\nZeilen","two ""lines"""\r\n\r\n1,b,a\r\n')
+    assert [tuple(e) for e in open_parallel(path)] == [('two "lines"', "zwei\nZeilen", 3), ("a", "b", 5)]
+    path = write(tmp_path / "a.tsv", '"a\tb\n""\t"\n')
+    assert pairs(open_parallel(path)) == [('"a', "b"), ('""', '"')]
+
+
+def test_half_an_emoji_becomes_a_question_mark(tmp_path):
+    path = write(tmp_path / "a.jsonl", r'{"source": "a \ud83d b \ud83d\ude00", "target": "\udc00"}')
+    assert pairs(open_parallel(path)) == [("a ? b 😀", "?")]
+
+
+CHOOSE = "choose, say --source_language de --target_language en"
+FAULTS = [
+    ("a.tsv", "", NO_OPTIONS, ": the file is empty"),
+    ("a.tsv", "a\tb\na\n", NO_OPTIONS, ":2: 1 field where 2 are due; a sentence holds no tab"),
+    ("a.tsv", "a\tb\n\n \tb\n", NO_OPTIONS, ":3: the source is empty; give each sentence its translation"),
+    ("a.tsv", "a\t\n", NO_OPTIONS, ":1: the target is empty"),
+    (
+        "a.tsv",
+        "a\tb\tc\n",
+        NO_OPTIONS,
+        ": no telling source and target among 'a', 'b', 'c'; choose, say --source_language a",
+    ),
+    ("a.tsv", "de\ten\na\tb\n", NO_OPTIONS, f": no telling source and target among 'de', 'en'; {CHOOSE}"),
+    (
+        "a.tsv",
+        "de\ten\na\tb\n",
+        Options("fr", "de"),
+        ": no 'fr' among 'de', 'en'; choose, say --source_language en --target_lang",
+    ),
+    ("a.tsv", "de\ten\na\tb\n", Options("fr", "it"), f": no 'fr' among 'de', 'en'; {CHOOSE}"),
+    ("a.tsv", "de\ten\na\tb\n", Options("de", "de"), f": no telling source and target among 'de', 'en'; {CHOOSE}"),
+    ("a.tsv", b"a\tb\na\t\xff\n", NO_OPTIONS, ":2: not UTF-8 (byte 0xff at offset 6); save the file as UTF-8"),
+    ("a.tsv.gz", b"\xef\xbb\xbfx\ty\n\xe9t\xe9\tb\n", NO_OPTIONS, ":2: not UTF-8 (byte 0xe9 at offset 7)"),
+    (
+        "a.csv",
+        "A b,C\na,b\n",
+        NO_OPTIONS,
+        ": no telling source and target among 'A b', 'C'; choose, say --source_language",
+    ),
+    ("a.csv", "English\na\n", NO_OPTIONS, ": no telling source and target among 'English'; give a source and a target"),
+    ("a.csv", "source,target\na,b,c\n", NO_OPTIONS, ":2: 3 fields where 2 are due; quote sentences that hold a comma"),
+    ("a.csv", 'source,target\n"a,b\n', NO_OPTIONS, ":2: not a table ("),
+    ("a.csv", b"source,target\n\xff,b\n", NO_OPTIONS, ":2: not UTF-8 (byte 0xff at offset 14)"),
+    ("a.jsonl", "[1]\n", NO_OPTIONS, ':1: not a JSON object; write {"source": ..., "target": ...}'),
+    ("a.jsonl", '{"de": "a", "en": "b"}', NO_OPTIONS, f":1: no telling source and target among 'de', 'en'; {CHOOSE}"),
+    ("a.jsonl", '{"source": "a", "target": null}', NO_OPTIONS, ":1: no string in the field 'target', but None"),
+    ("a.jsonl", '{"de": "a", "en": "b"}\n\n{"de": "a"}', EN_DE, ":3: no string in the field 'en', but None"),
+    ("a.jsonl", '{"source": "\\n", "target": "a"}', NO_OPTIONS, ":1: the source is empty"),
+    ("a.jsonl", '{"source"', NO_OPTIONS, ":1: not JSON ("),
+    ("a.xlsx", "PK", NO_OPTIONS, ": no file with the translations; put it beside it as a.LANGUAGE, or give a file"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "options", "expected"), FAULTS)
+def test_faults_of_one_file(tmp_path, name, content, options, expected):
+    path = tmp_path / name
+    write(path, content) if content else path.touch()
+    assert fault(path, options).startswith(f"{path}{expected}")
+
+
+def test_faults_of_two_files(tmp_path):
+    stem = sides(tmp_path / "a", EN, DE[:2])
+    english, german = tmp_path / "a.en", tmp_path / "a.de"
+    assert fault(stem) == f"{stem}: no telling source and target among 'de', 'en'; {CHOOSE}"
+    assert fault(stem, Options("en", "fr")).startswith(
+        f"{stem}: no 'fr' among 'de', 'en'; choose, say --source_language en --targ"
+    )
+    unequal = "line n of one file must translate line n of the other"
+    assert fault(stem, EN_DE) == f"{english}: 3 lines, and 2 in a.de; {unequal}"
+    assert fault(stem, Options("de", "en")) == f"{german}: 2 lines, and 3 in a.en; {unequal}"
+    write(german, "a\n \nb\n")
+    assert fault(stem, EN_DE) == f"{german}:2: the target is empty; give each sentence its translation"
+    write(english, "a\n\nb\n")
+    assert fault(stem, EN_DE) == f"{english}:2: the source is empty; give each sentence its translation"
+    write(german, b"a\nb\n\xc3\n")
+    write(english, "a\nb\nc\n")
+    assert fault(stem, EN_DE) == f"{german}:3: not UTF-8 (byte 0xc3 at offset 4); save the file as UTF-8"
+    german.write_bytes(b"")
+    assert fault(stem, EN_DE).startswith(f"{german}: the file is empty")
+    german.unlink()
+    assert fault(english).startswith(f"{english}: no file with the translations; put it beside it as a.LANGUAGE")
+    (tmp_path / "a.de.gz").write_bytes(gzip.compress(b"x" * 99, mtime=0)[:15])
+    assert fault(stem, EN_DE).startswith(f"{german}.gz: cannot be read (")
+
+
+def test_what_is_no_corpus(tmp_path):
+    assert fault(tmp_path).startswith(f"{tmp_path}: no sentence pairs here (found nothing); give train.en and train.de")
+    missing = tmp_path / "none" / "train"
+    assert fault(missing) == (
+        f"{missing}: no such file; check the path: a file, or the common stem of two (train.en and train.de)"
+    )
+    assert fault(tmp_path / "a.tsv") == f"{tmp_path / 'a.tsv'}: no such file; check the path"
+    write(tmp_path / "train.en", "a\n")
+    assert "no sentence pairs here (found train.en);" in fault(tmp_path)
+    write(tmp_path / "b.tsv", "a\tb\n")
+    sides(tmp_path / "c")
+    assert "several corpora here (b.tsv, c);" in fault(tmp_path)
+
+
+def test_a_folder_of_splits(tmp_path, recwarn):
+    for name, count in (("train", 3), ("dev", 2), ("test", 1)):
+        sides(tmp_path / name, EN[:count], DE[:count], ending=".gz" * (name == "dev"))
+    write(tmp_path / "README.md", "x")
+    splits = load_splits(tmp_path, EN_DE)
+    assert {name: pairs(source) for name, source in splits} == {
+        "train": PAIRS,
+        "validation": PAIRS[:2],
+        "test": PAIRS[:1],
+    }
+    splits = load_splits(None, NO_OPTIONS, *(tmp_path / name for name in ("test.en", "dev.en.gz", "train.en")))
+    assert [len(pairs(source)) for _, source in splits] == [1, 2, 3]
+    assert not recwarn.list
+    write(tmp_path / "train.tsv", "a\tb\n")
+    with pytest.raises(UserError, match="several files for train: train.tsv, train; name one with --train"):
+        load_splits(tmp_path, EN_DE)
+    for name in ("train.tsv", "train.de"):
+        (tmp_path / name).unlink()
+    with pytest.raises(UserError, match=r"dev, test but no train\.\*"):
+        load_splits(tmp_path, EN_DE)
+
+
+@pytest.mark.parametrize("layout", ["stem", "folder", "table"])
+def test_one_corpus_is_split_by_the_hash_of_the_source_sentence(tmp_path, layout):
+    english = [f"sentence {i % 150}" for i in range(200)]
+    german = [f"Satz {i}" for i in range(200)]
+    stem = sides(tmp_path / "corpus", english, german)
+    if layout == "table":
+        stem = write(tmp_path / "all.tsv", "".join(f"{e}\t{d}\n" for e, d in zip(english, german, strict=True)))
+    with pytest.warns(UserWarning, match="no test and no validation split given; 10 % of train each taken by the hash"):
+        splits = load_splits(tmp_path if layout == "folder" else stem, EN_DE)
+    for name, source in splits:
+        wanted = {"test": (0,), "validation": (1,), "train": range(2, 10)}[name]
+        assert pairs(source) == [p for p in zip(english, german, strict=True) if part(p[0]) in wanted]
+
+
+def test_what_train_leaves_out_is_an_error_elsewhere(tmp_path):
+    rows = [("a" * 31, "b" * 30), ("a" * 30, "b" * 30), ("a" * 30, "bb"), ("a" * 19, "b"), ("a" * 18, "bb"), ("a", "b")]
+    for name in ("train", "valid", "test"):
+        sides(tmp_path / name, *zip(*rows, strict=True))
+    options = Options("en", "de", max_characters=30, max_ratio=10.0)
+    splits = load_splits(tmp_path, options)
+    with pytest.warns(UserWarning) as told:
+        kept = pairs(splits.train)
+    assert kept == [rows[1], *rows[3:]]
+    assert [str(w.message) for w in told] == [
+        f"{tmp_path}/train.en: 2 of 6 pairs left out: 1 longer than 30 characters, "
+        "1 with lengths more than 10.0 times apart (--max_characters, --max_ratio)"
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # once said is enough
+        assert pairs(splits.train) == kept
+    for source in (splits.validation, splits.test):
+        with pytest.raises(UserError) as found:
+            list(source)
+        what = "a sentence of 31 characters, more than --max_characters 30; raise it, or split the sentence"
+        assert str(found.value) == f"{source.name}:1: {what}"
+    assert pairs(load_splits(tmp_path, Options("en", "de")).test) == rows  # unequal lengths alone are no fault there
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), max_size=12),
+    st.integers(1, 60),
+    st.sampled_from([1.0, 1.5, 3.0]),
+)
+def test_filter_and_check_by_their_definition(lengths, most, ratio):
+    rows = [Example("ä" * a, "👩" * b, n) for n, (a, b) in enumerate(lengths, 1)]
+    source, options = Source(lambda: iter(rows), "memory"), Options(max_characters=most, max_ratio=ratio)
+    long = [r for r, pair in zip(rows, lengths, strict=True) if max(pair) > most]
+    apart = [r for r, (a, b) in zip(rows, lengths, strict=True) if max(a, b) >= 20 and max(a / b, b / a) > ratio]
+    left_out = {*long, *apart}
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert list(filtered(source, options)) == [r for r in rows if r not in left_out]
+    assert [str(w.message).split(":")[1].split("pairs")[0] for w in told] == (
+        [f" {len(left_out)} of {len(rows)} "] if left_out else []
+    )
+    if long:
+        with pytest.raises(UserError, match=f"^memory:{long[0].place}: "):
+            list(checked(source, options))
+    else:
+        assert list(checked(source, options)) == rows
+
+
+def mocked(rows):
+    """`mock_data` whose examples are known."""
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    def dataset(self, *args, **kwargs):
+        return tf.data.Dataset.from_generator(
+            lambda: rows, output_signature={name: tf.TensorSpec([], "string") for name in rows[0]}
+        )
+
+    return tfds.testing.mock_data(as_dataset_fn=dataset)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "target"), [("ted_hrlr_translate/pt_to_en", "pt", "en"), ("wmt16_translate/ro-en", "ro", "en")]
+)
+def test_tensorflow_datasets(name, source, target):
+    rows = [{target: en, source: de} for en, de in PAIRS]
+    turned = [(de, en) for en, de in PAIRS]
+    with mocked(rows):
+        found = open_tfds(name, "train")  # its own direction
+        assert pairs(found) == pairs(found) == turned
+        assert [found.where(e) for e in found] == [f"tfds:{name}/train:{n}" for n in (1, 2, 3)]
+        assert pairs(open_tfds(name, "train", Options(target, source))) == PAIRS
+        assert pairs(open_tfds(name, "train", Options(source=target))) == PAIRS
+        with pytest.raises(UserError, match=f"tfds:{name}: no 'fr' among .*; choose, say --source_language .*"):
+            open_tfds(name, "train", Options("fr", target))
+        with pytest.warns(UserWarning, match="no validation split given"):
+            splits = load_splits(f"tfds:{name}")
+        assert pairs(splits.test) == turned and set(pairs(splits.train)) <= set(turned)
+
+
+def test_tensorflow_datasets_without_languages():
+    import tensorflow_datasets as tfds
+
+    with tfds.testing.mock_data(), pytest.raises(UserError, match="tfds:imdb_reviews: no two languages among the feat"):
+        open_tfds("imdb_reviews", "train")
+
+
+def test_real_files_hold_what_python_reads(data_folder):
+    folder = data_folder / "translation" / "multi30k-en-de"
+    splits = load_splits(folder, EN_DE)
+    for (name, source), count in zip(splits, (29000, 1014, 1000), strict=True):
+        stem = folder / {"validation": "valid"}.get(name, name)
+        rows = [(stem.parent / f"{stem.name}.{x}").read_bytes().decode().split("\n")[:-1] for x in ("en", "de")]
+        rows = list(zip(*rows, strict=True))
+        assert len(rows) == count
+        if name == "train":  # two of its translations are but "@@"
+            with pytest.warns(UserWarning, match="train.en: 2 of 29000 pairs left out: 2 with lengths more than 9.0"):
+                assert pairs(source) == [row for row in rows if row[1] != "@@"]
+        else:
+            assert pairs(source) == rows
