@@ -132,7 +132,7 @@ def compiled(**fields):
 
     def inputs(features, targets, weight, index):
         features = recipe.task(config).add_decoder_inputs(features, targets)
-        return {name: features[name] for name in ("previous", "following")}, targets, weight
+        return {name: features[name] for name in ("decoder_inputs", "targets")}, targets, weight
 
     return model, batches, inputs
 

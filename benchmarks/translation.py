@@ -124,7 +124,7 @@ def speed():
         epoch, start = divmod(turn * STEPS, len(batches))
         steps = min(STEPS, len(batches) - start)
         dataset = batches.epoch(config.seed, epoch, start).take(steps)
-        held = [(x["source"].numpy(), x["previous"].numpy(), y.numpy()) for x, y, _ in dataset.map(inputs)]
+        held = [(x["source"].numpy(), x["decoder_inputs"].numpy(), y.numpy()) for x, y, _ in dataset.map(inputs)]
         tokens = sum(int((y >= 0).sum()) for *_, y in held)
         began = time.perf_counter()
         fit(model, dataset.map(inputs), steps)

@@ -69,14 +69,14 @@ def encode(config, assets, texts):
     valid = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
     characters = tf.strings.length(valid, unit="UTF8_CHAR")
     if config.document == "file":
-        return {"following": numbers, "characters": characters}
-    return {"following": st.translation.task.ended(numbers), "characters": characters + 1}
+        return {"targets": numbers, "characters": characters}
+    return {"targets": st.translation.task.ended(numbers), "characters": characters + 1}
 
 
 def build(config, assets):
     import keras
 
-    previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("previous", "following"))
+    previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("decoder_inputs", "targets"))
     size = len(assets["tokens"])
     if config.softmax == "adaptive":
         embedding = keras.layers.Embedding(size, config.dimension, name="embedding")
@@ -114,8 +114,8 @@ def segments(config, assets, source):
 
 
 def write(config, model, features):
-    shown = st.tasks.LanguageModelling().add_decoder_inputs({}, st.data.segments.due(features["following"]))
-    return st.decoding.scoring.score(st.models.LanguageModelStepper(model), shown["previous"], shown["following"])[0]
+    shown = st.tasks.LanguageModelling().add_decoder_inputs({}, st.data.segments.due(features["targets"]))
+    return st.decoding.scoring.score(st.models.LanguageModelStepper(model), shown["decoder_inputs"], shown["targets"])[0]
 
 
 def stream(predictor, source):

@@ -68,9 +68,9 @@ def encode(config, assets, texts):
 
     if config.representation == "events":
         numbers = st.translation.task.ended(assets["tokens"].encode(texts))
-        return {"following": numbers, "characters": tf.strings.length(texts) + 1}
+        return {"targets": numbers, "characters": tf.strings.length(texts) + 1}
     frames = st.music.piano_rolls.encode(texts)
-    return {"following": frames, "frames": tf.cast(frames.row_lengths(), tf.int32)}
+    return {"targets": frames, "frames": tf.cast(frames.row_lengths(), tf.int32)}
 
 
 def build(config, assets):
@@ -78,12 +78,12 @@ def build(config, assets):
 
     dropout = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")
     if config.representation == "events":
-        previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("previous", "following"))
+        previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("decoder_inputs", "targets"))
         embedding = head = st.layers.ReversibleEmbedding(len(assets["tokens"]), config.dimension, name="embedding")
         embedded, size, rows = dropout(embedding(previous)), config.dimension, config.batch_size
     else:
         keys = st.music.piano_rolls.KEYS
-        previous, following = (keras.Input((None, keys), name=name) for name in ("previous", "following"))
+        previous, following = (keras.Input((None, keys), name=name) for name in ("decoder_inputs", "targets"))
         embedded, size, rows = dropout(previous), None, 0
         kinds = {"nade": st.layers.NADE, "independent": st.layers.IndependentBernoulli}
         more = {"hidden": config.hidden} if config.chords == "nade" else {}
@@ -122,14 +122,14 @@ def augment(config, features, seed):
 def write(config, model, features):
     import tensorflow as tf
 
-    following = features["following"]
+    following = features["targets"]
     if config.representation == "events":
         following = st.data.segments.due(following)
     else:
         live = tf.range(tf.shape(following)[1]) < features["frames"][:, None]
         following = tf.where(live[..., None], following, -1)
     shown = task(config).add_decoder_inputs({}, following)
-    return st.decoding.scoring.score(st.models.LanguageModelStepper(model), shown["previous"], shown["following"])[0]
+    return st.decoding.scoring.score(st.models.LanguageModelStepper(model), shown["decoder_inputs"], shown["targets"])[0]
 
 
 def task(config):

@@ -42,7 +42,7 @@ class Segments:
         >>> rows = [Example("5 6 7 8", "", 1), Example("9", "end", 2)]
         >>> encode = lambda texts: tf.strings.to_number(tf.strings.split(texts), tf.int32)
         >>> segments = Segments(Source(lambda: iter(rows), "memory"), encode, lanes=1, length=3)
-        >>> [(f["previous"].numpy().tolist(), t.numpy().tolist()) for f, t, *_ in segments.epoch()]
+        >>> [(f["decoder_inputs"].numpy().tolist(), t.numpy().tolist()) for f, t, *_ in segments.epoch()]
         [([[2, 5, 6]], [[5, 6, 7]]), ([[7, 8, 9]], [[8, 9, 3]])]
     """
 
@@ -82,7 +82,7 @@ class Segments:
         weight = tf.fill([self.lanes], 1 / self.length)
         index = tf.range(self.lanes, dtype=tf.int64)
         dataset = from_generator(batches, (spec, spec))
-        dataset = dataset.map(lambda before, following: ({"previous": before}, following, weight, index))
+        dataset = dataset.map(lambda before, following: ({"decoder_inputs": before}, following, weight, index))
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(max(0, steps - start))).prefetch(4)
         options = tf.data.Options()
         options.autotune.enabled = False

@@ -41,7 +41,7 @@ class CRF(keras.layers.Layer):
         (batch, time, tags, tags), float32 or float64.
 
     Example:
-        >>> from seqtasks import crf
+        >>> from seqtasks.ops import crf
         >>> layer = CRF(([True, False], [[True, False], [True, True]], [True, True]), learn=False)
         >>> crf.viterbi(layer(tf.constant([[[0.0, 9.0], [0.0, 9.0]]])))[0].numpy().tolist()  # tag 1 can never begin
         [[0, 0]]

@@ -71,11 +71,11 @@ def encoder_decoder(
             x = decoder(x, *given, initial_state=first)
         return embedding(readout(rates["output"](x)), reverse=True)
 
-    previous = keras.Input((None,), dtype="int32", name="previous")
+    previous = keras.Input((None,), dtype="int32", name="decoder_inputs")
     outputs = logits(previous)
     if sampled:
         outputs = logits(ScheduledSampling(sampled, name="sampling")(previous, outputs))
-    return keras.Model(inputs | {"previous": previous}, outputs, name="encoder_decoder")
+    return keras.Model(inputs | {"decoder_inputs": previous}, outputs, name="encoder_decoder")
 
 
 class DecoderStepper:
@@ -96,11 +96,11 @@ class DecoderStepper:
 
     def __init__(self, model):
         layers = {layer.name: layer for layer in model.layers}
-        numbers = range(1, 1 + sum(name.startswith("decoder_") for name in layers))
+        numbers = range(1, 1 + sum(name.startswith("decoder_") and name[8:].isdigit() for name in layers))
         bridges = [[layers[name].output for name in sorted(layers) if name.startswith(f"bridge_{n}_")] for n in numbers]
         self.decoders = [layers[f"decoder_{n}"] for n in numbers]
         self.embedding, self.readout = layers["target_embedding"], layers["readout"]
-        inputs = {i.name: i for i in model.inputs if i.name != "previous"}
+        inputs = {i.name: i for i in model.inputs if i.name != "decoder_inputs"}
         self.encoder = keras.Model(inputs, [layers["memory"].output, bridges])
 
     def begin(self, inputs, mask):

@@ -37,7 +37,7 @@ def language_model(
 
     Example:
         >>> from seqtasks.layers import ReversibleEmbedding
-        >>> previous, following = (keras.Input((None,), dtype="int32", name=n) for n in ("previous", "following"))
+        >>> previous, following = (keras.Input((None,), dtype="int32", name=n) for n in ("decoder_inputs", "targets"))
         >>> tokens = ReversibleEmbedding(9, 4)
         >>> language_model(previous, tokens(previous), following, tokens, "gru", units=4).output_shape
         (None, None)
@@ -59,7 +59,7 @@ def language_model(
     if size not in (None, x.shape[-1]):
         x = keras.layers.Dense(size, name="readout")(x)
     likely = turn(_scored(head, x, turn(following)))
-    return keras.Model({"previous": previous, "following": following}, likely, name="language_model")
+    return keras.Model({"decoder_inputs": previous, "targets": following}, likely, name="language_model")
 
 
 def _scored(head, vectors, following):
@@ -76,7 +76,7 @@ class LanguageModelStepper:
 
     Example:
         >>> from seqtasks.layers import ReversibleEmbedding
-        >>> previous, following = (keras.Input((None,), dtype="int32", name=n) for n in ("previous", "following"))
+        >>> previous, following = (keras.Input((None,), dtype="int32", name=n) for n in ("decoder_inputs", "targets"))
         >>> tokens = ReversibleEmbedding(9, 4)
         >>> stepper = LanguageModelStepper(language_model(previous, tokens(previous), following, tokens, "gru", units=4))
         >>> vectors, states = stepper.step(tf.constant([2, 2]), stepper.begin(2))
@@ -90,7 +90,7 @@ class LanguageModelStepper:
         self.added = [layer.name.replace("recurrent", "residual") in layers for layer in self.recurrences]
         self.readout = layers.get("readout")
         inputs = {i.name: i for i in model.inputs}
-        self.embed = keras.Model(inputs["previous"], layers["embedded"].output)
+        self.embed = keras.Model(inputs["decoder_inputs"], layers["embedded"].output)
         self.tokens = len(self.embed.output.shape) == 2  # whether it gives the vectors of all tokens
         last = model.output._keras_history
         turned_back = last.operation._inbound_nodes[last.node_index].input_tensors[0]

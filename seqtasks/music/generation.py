@@ -192,7 +192,7 @@ def shifts(semitones, stretch):
 
 def transposed(features, seed, semitones):
     """The features with their rolls, ragged (batch, None, 88), each moved by as many semitones as the piano allows."""
-    rolls_ = features["following"]
+    rolls_ = features["targets"]
     rows = rolls_.nrows()
     sounding = tf.reduce_max(rolls_, 1) > 0  # (batch, 88)
     keys = tf.range(piano_rolls.KEYS)
@@ -204,4 +204,4 @@ def transposed(features, seed, semitones):
     places = keys - tf.gather(moved, rolls_.value_rowids())[:, None]  # where each key is taken from
     inside = (places >= 0) & (places < piano_rolls.KEYS)
     flat = tf.gather(rolls_.flat_values, tf.clip_by_value(places, 0, piano_rolls.KEYS - 1), batch_dims=1)
-    return features | {"following": rolls_.with_values(tf.where(inside, flat, 0.0))}
+    return features | {"targets": rolls_.with_values(tf.where(inside, flat, 0.0))}

@@ -21,7 +21,7 @@ class FrameModelling(Task):
     metrics = {"nll": metrics.nll, "nll_per_sequence": metrics.nll_per_sequence}
     lower_is_better = tuple(metrics)
     min_labels = 0
-    target_feature = "following"
+    target_feature = "targets"
     error_name = "nats a frame"
 
     def labels(self, target):
@@ -32,7 +32,7 @@ class FrameModelling(Task):
         import tensorflow as tf
 
         shifted = tf.pad(targets, [[0, 0], [1, 0], [0, 0]])[:, :-1]
-        return features | {"previous": tf.maximum(shifted, 0), "following": targets}
+        return features | {"decoder_inputs": tf.maximum(shifted, 0), "targets": targets}
 
     def decode(self, assets, outputs, features):
         import tensorflow as tf

@@ -9,6 +9,7 @@ def span_precision(gold, found):
         found: (examples, types, 2), how many were found, and how many of these are right.
 
     Example:
+        >>> import numpy as np
         >>> span_precision(np.array([[2.0]]), np.array([[[4.0, 1.0]]]))
         0.25
     """

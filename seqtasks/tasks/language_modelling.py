@@ -30,7 +30,7 @@ class LanguageModelling(Task):
     metrics = metrics.LANGUAGE
     lower_is_better = tuple(metrics)
     min_labels = 0
-    target_feature = "following"
+    target_feature = "targets"
     error_name = "nats a token"
 
     def labels(self, target):
@@ -42,22 +42,22 @@ class LanguageModelling(Task):
         Example:
             >>> import tensorflow as tf
             >>> shown = LanguageModelling().add_decoder_inputs({}, tf.constant([[7, 8, 3], [9, 3, -1]]))
-            >>> shown["previous"].numpy().tolist()
+            >>> shown["decoder_inputs"].numpy().tolist()
             [[2, 7, 8], [2, 9, 0]]
         """
         import tensorflow as tf
 
-        if "previous" not in features:
+        if "decoder_inputs" not in features:
             shifted = tf.pad(targets, [[0, 0], [1, 0]], constant_values=BEGIN)[:, :-1]
-            features = features | {"previous": tf.where(targets < 0, 0, shifted)}
-        return features | {"following": targets}
+            features = features | {"decoder_inputs": tf.where(targets < 0, 0, shifted)}
+        return features | {"targets": targets}
 
     def decode(self, assets, outputs, features):
         import tensorflow as tf
 
         from seqtasks.data.segments import due
 
-        following = due(features["following"])
+        following = due(features["targets"])
         names = tf.gather(assets["tokens"].tables[1], tf.maximum(following, 0))
         return {
             "log_probability": tf.reduce_sum(outputs, 1),

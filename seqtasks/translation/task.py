@@ -51,13 +51,13 @@ class Translation(Task):
 
         Example:
             >>> import tensorflow as tf
-            >>> Translation().add_decoder_inputs({}, tf.constant([[7, 8, 3], [9, 3, -1]]))["previous"].numpy().tolist()
+            >>> Translation().add_decoder_inputs({}, tf.constant([[7, 8, 3], [9, 3, -1]]))["decoder_inputs"].numpy().tolist()
             [[2, 7, 8], [2, 9, 0]]
         """
         import tensorflow as tf
 
         shifted = tf.pad(targets, [[0, 0], [1, 0]], constant_values=BEGIN)[:, :-1]
-        return features | {"previous": tf.where(targets < 0, PADDING, shifted)}
+        return features | {"decoder_inputs": tf.where(targets < 0, PADDING, shifted)}
 
     def decode(self, assets, outputs, features):
         import tensorflow as tf

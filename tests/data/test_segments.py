@@ -58,7 +58,7 @@ def test_segments_read_the_whole_stream_in_lanes(documents, ended, lanes, length
     features, following, weights, rows = zip(*dataset, strict=True) if len(dataset) else [()] * 4
     assert len(dataset) == len(following) == max(0, len(segments) - start)
     assert all(np.allclose(w, 1 / length) for w in weights) and all(r.numpy().tolist() == [*range(lanes)] for r in rows)
-    found = [np.stack([f["previous"], y], -1).tolist() for f, y in zip(features, following, strict=True)]
+    found = [np.stack([f["decoder_inputs"], y], -1).tolist() for f, y in zip(features, following, strict=True)]
     possible = [[*batches(offset)] for offset in range(1 if seed is None else len(numbers))]
     assert np.asarray(found).tolist() in [np.asarray(plain[start:]).tolist() for plain in possible]
     assert all({n for batch in plain for row in batch for _, n in row} == set(numbers) for plain in possible)
@@ -73,7 +73,7 @@ def test_epochs_begin_at_other_places_and_lanes_in_other_variants():
 
     def epoch(*arguments):
         ((features, following, *_),) = segments.epoch(*arguments)
-        found = np.stack([features["previous"], following], -1).tolist()
+        found = np.stack([features["decoder_inputs"], following], -1).tolist()
         ways = [(offset, lane, v) for offset in range(51) for lane in range(3) for v in range(2)]
         plain = {way: [list(read(said[way[2]], way[0] + way[1] * 17 + i)) for i in range(17)] for way in ways}
         return [[(o, v) for o, lane, v in ways if lane == row and plain[o, lane, v] == found[row]] for row in range(3)]

@@ -140,7 +140,7 @@ def test_a_written_step_is_the_model_and_survives_saving(attention, layers, tmp_
     filled(model)
     sources = np.array([[3, 4, 5, 8], [2, 8, 0, 0]])
     previous = np.array([[2, 4, 6, 1, 1], [2, 5, 3, 3, 6]])
-    due = model.predict({"source": sources, "previous": previous}, verbose=0)
+    due = model.predict({"source": sources, "decoder_inputs": previous}, verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     writer = DecoderStepper(loaded)

@@ -105,25 +105,25 @@ def test_a_scan_tells_what_predict_says_of_each_window(run, tmp_path, rng):
 def test_the_command_writes_sorted_bed(run, tmp_path, rng, capsys):
     write_genome(tmp_path / "genome.fa", rng)
     given = ["predict", str(run.directory), str(tmp_path / "genome.fa"), "--window", "80", "--stride", "10"]
-    assert main.main([*given, "--threshold", "0", "--output", str(tmp_path / "hits.bed")]) == 0
+    assert main([*given, "--threshold", "0", "--output", str(tmp_path / "hits.bed")]) == 0
     lines = [line.split("\t") for line in (tmp_path / "hits.bed").read_text().splitlines()]
     assert lines and all(
         len(line) == 7 and line[3] in ("other", "promoter") and 0 <= int(line[4]) <= 1000 for line in lines
     )
     assert [(c, int(s)) for c, s, *_ in lines] == sorted((c, int(s)) for c, s, *_ in lines)
-    assert main.main([*given, "--stride", "0"]) == 2
+    assert main([*given, "--stride", "0"]) == 2
     assert "--stride: 0 is too small; take at least 1" in capsys.readouterr().err
-    assert main.main([*given, "--label", "promotor"]) == 2
+    assert main([*given, "--label", "promotor"]) == 2
     assert "unknown label 'promotor'; the labels are other, promoter" in capsys.readouterr().err
 
 
 def test_records_of_a_file_are_answered_by_name(run, tmp_path, capsys):
     (tmp_path / "some.fa").write_text(">one x\nACGT\nACGT\n>two\nTTTT\n")
-    assert main.main(["predict", str(run.directory), str(tmp_path / "some.fa"), "ACGTACGT"]) == 0
+    assert main(["predict", str(run.directory), str(tmp_path / "some.fa"), "ACGTACGT"]) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [a.get("id") for a in answers] == ["one", "two", None]
     assert answers[0]["scores"] == pytest.approx(answers[2]["scores"], abs=1e-6)
-    assert main.main(["predict", str(run.directory), "ACGXT"]) == 2
+    assert main(["predict", str(run.directory), "ACGXT"]) == 2
     assert "input: 'X' at position 4 is no IUPAC code" in capsys.readouterr().err
 
 
@@ -137,7 +137,7 @@ def test_effects_are_differences_of_predictions(run, capsys):
             (other,) = run.predict([sequence[:place] + base + sequence[place + 1 :]])
             expected = other["scores"][plain["label"]] - plain["score"]
             assert rows[place][base] == pytest.approx(expected, abs=1e-5)
-    assert main.main(["explain", str(run.directory), sequence]) == 0
+    assert main(["explain", str(run.directory), sequence]) == 0
     assert [json.loads(line)["position"] for line in capsys.readouterr().out.splitlines()] == list(range(1, 36))
 
 
@@ -147,7 +147,7 @@ def test_only_classifiers_scan_and_explain(tagged, tmp_path, rng, capsys):
         ["predict", tagged.directory, tmp_path / "genome.fa", "--window", 80],
         ["explain", tagged.directory, "A"],
     ):
-        assert main.main([str(part) for part in given]) == 2
+        assert main([str(part) for part in given]) == 2
         assert "not for this run; take a run of dna that classifies sequences" in capsys.readouterr().err
 
 
@@ -212,7 +212,7 @@ def test_one_file_per_class_of_real_promoters(data_folder, tmp_path):
 def test_bad_data_is_told_in_one_line(content, message, tmp_path, capsys):
     (tmp_path / "d.csv").write_text(content)
     given = [f"--{name}={tmp_path / 'd.csv'}" for name in ("train", "valid", "test")]
-    assert main.main(["train", "dna", *given, "--run", str(tmp_path / "run")]) == 2
+    assert main(["train", "dna", *given, "--run", str(tmp_path / "run")]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not (tmp_path / "run").exists()

@@ -89,7 +89,7 @@ def leave_out_the_report(patch):
 def likelihoods(run, numbers):
     """Log-likelihoods of a sequence of numbers, of the model that trains."""
     shown = np.array([[BEGIN, *numbers[:-1]]], "int32")
-    return run.model({"previous": np.where(shown == END, BEGIN, shown), "following": np.array([numbers])}).numpy()[0]
+    return run.model({"decoder_inputs": np.where(shown == END, BEGIN, shown), "targets": np.array([numbers])}).numpy()[0]
 
 
 def entropy(text):
@@ -189,7 +189,7 @@ def test_at_temperature_0_each_token_is_the_likeliest(prompt, lines):
     while numbers[-1:] != [END]:
         shown = np.tile(np.array([BEGIN, *numbers], "int32"), (len(candidates), 1))
         due = np.concatenate([shown[:, 1:], candidates[:, None]], 1)
-        numbers.append(int(candidates[lines.model({"previous": shown, "following": due}).numpy()[:, -1].argmax()]))
+        numbers.append(int(candidates[lines.model({"decoder_inputs": shown, "targets": due}).numpy()[:, -1].argmax()]))
     for options in ({"temperature": 0}, {"top_k": 1}, {"top_p": 1e-6}):
         assert next(lines.generate(prompt, **options))["text"] == "".join(tokens[n] for n in numbers[:-1])
 

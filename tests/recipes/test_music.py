@@ -162,17 +162,17 @@ def test_each_frame_is_foretold_from_those_before_it_and_the_first_from_nothing(
 
 @given(st.lists(ROLL, min_size=1, max_size=4), st.integers(0, 90), st.integers(0, 1000))
 def test_rolls_are_transposed_as_far_as_the_piano_goes(texts, semitones, seed):
-    features = {"following": piano_rolls.encode(tf.constant(texts)), "frames": tf.constant(0)}
+    features = {"targets": piano_rolls.encode(tf.constant(texts)), "frames": tf.constant(0)}
     moved = generation.transposed(features, tf.constant([seed, 1]), semitones)
     assert moved["frames"] is features["frames"]
-    assert moved["following"].row_lengths().numpy().tolist() == [text.count(";") + bool(text) for text in texts]
-    for text, found in zip(texts, piano_rolls.decode(moved["following"]).numpy().tolist(), strict=True):
+    assert moved["targets"].row_lengths().numpy().tolist() == [text.count(";") + bool(text) for text in texts]
+    for text, found in zip(texts, piano_rolls.decode(moved["targets"]).numpy().tolist(), strict=True):
         assert found.decode() in {piano_rolls.transpose(text, n) for n in range(-semitones, semitones + 1)}
 
 
 def test_rolls_are_moved_by_every_interval_equally_often():
-    features = {"following": piano_rolls.encode(tf.fill([1000], "60 64"))}
-    found = RECIPE.augment(SimpleNamespace(transpose=2), features, tf.constant([0, 5]))["following"]
+    features = {"targets": piano_rolls.encode(tf.fill([1000], "60 64"))}
+    found = RECIPE.augment(SimpleNamespace(transpose=2), features, tf.constant([0, 5]))["targets"]
     names, counts = np.unique(piano_rolls.decode(found).numpy(), return_counts=True)
     assert names.tolist() == [b"58 62", b"59 63", b"60 64", b"61 65", b"62 66"]
     assert counts.min() > 150  # of 200 each; five standard deviations of a count are 63

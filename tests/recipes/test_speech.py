@@ -109,7 +109,7 @@ def language_model(monkeypatch):
     """A run of a language model of characters that knows no c, and how likely it thinks a text is."""
     keras.utils.set_random_seed(0)
     tokenizer = Tokenizer("character", [*SPECIAL, "b", " ", "a"])
-    previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("previous", "following"))
+    previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("decoder_inputs", "targets"))
     tokens = ReversibleEmbedding(7, 5)
     head = lambda vectors, following: tokens(vectors, reverse=True, following=following)  # noqa: E731
     model = models.language_model(previous, tokens(previous), following, head, units=5, layers=2)
@@ -122,7 +122,7 @@ def language_model(monkeypatch):
     def likelihoods(texts):
         following = tokenizer.encode(tf.constant(texts)).to_tensor(-1)
         previous = tf.pad(tf.maximum(following, 0), [[0, 0], [1, 0]], constant_values=2)[:, :-1]
-        return tf.reduce_sum(model({"previous": previous, "following": following}), 1).numpy().tolist()
+        return tf.reduce_sum(model({"decoder_inputs": previous, "targets": following}), 1).numpy().tolist()
 
     return likelihoods
 

@@ -98,7 +98,7 @@ def test_the_score_is_what_the_model_gives_the_translation(run):
         source = pad(run.predictor.encode(tf.constant([text]))["source"], 1)
         targets = pad(run.predictor.task.encode_target(run.assets, tf.constant([answer["translation"]])), 1)
         features = run.predictor.task.add_decoder_inputs({"source": source}, targets)
-        logits = run.model({"source": features["source"], "previous": features["previous"]}).numpy()[0]
+        logits = run.model({"source": features["source"], "decoder_inputs": features["decoder_inputs"]}).numpy()[0]
         each = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
         total = each[np.arange(len(each)), targets.numpy()[0]].sum()
         assert answer["score"] == pytest.approx(total / ((5 + len(each)) / 6) ** run.config.length_penalty, abs=1e-4)

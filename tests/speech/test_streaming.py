@@ -106,7 +106,7 @@ def test_a_faulty_file_among_others_is_answered_with_its_fault(run, corpus, tmp_
 def test_standard_input_is_answered_as_the_file_is(run, corpus, monkeypatch, capsys):
     waveform, _ = soundfile.read(corpus / "test1.wav", dtype="int16")
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(waveform.tobytes())))
-    assert main.main(["predict", str(run.directory), "-"]) == 0
+    assert main(["predict", str(run.directory), "-"]) == 0
     live = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (whole,) = run.predict([str(corpus / "test1.wav")])
     assert [(w["word"], w["start"], w["end"]) for w in live] == [

@@ -38,7 +38,7 @@ KINDS = {
 
 def made(cell="gru", whole=False, adaptive=False, size=4, **options):
     """A model with random weights, large enough for distributions that are far from flat."""
-    previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("previous", "following"))
+    previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("decoder_inputs", "targets"))
     if adaptive:
         embedding, head = keras.layers.Embedding(TOKENS, size, name="embedding"), AdaptiveSoftmax(TOKENS, (5,))
     else:
@@ -123,7 +123,7 @@ def check(model, expected, previous, following):
     """A model and its `LanguageModelStepper`, whole, in pieces and step by step, against what `distributions` expects."""
     stepper = LanguageModelStepper(model)
     due = taken(expected, following)
-    close(model({"previous": previous, "following": following}), due)
+    close(model({"decoder_inputs": previous, "targets": following}), due)
     states, pieces = stepper.begin(len(previous)), []
     for part in (slice(0, 2), slice(2, None)):
         vectors, states = stepper.run(tf.constant(previous[:, part]), states)
@@ -160,7 +160,7 @@ def test_scores_of_long_sequences_are_those_of_the_model(time, models, rng, monk
     previous, following = shown([drawn_text(rng, n).tolist() for n in (time, 0, time - 2)], time)
     model, stepper = models["table"], LanguageModelStepper(models["table"])
     found, _ = scoring.score(stepper, tf.constant(previous), tf.constant(following))
-    close(found, model({"previous": previous, "following": following}))
+    close(found, model({"decoder_inputs": previous, "targets": following}))
     states = [[tf.constant(rng.normal(size=(3, 5)), tf.float32)] for _ in range(2)]
     vectors, last = stepper.run(tf.constant(previous), states)
     found, ended = scoring.score(stepper, tf.constant(previous), tf.constant(following), states)
@@ -344,9 +344,9 @@ def test_figures_follow_from_sums_over_all_tokens(rows):
 def test_answers_tell_each_token_and_rows_their_sums():
     following = tf.constant([[4, 1, 7, 3], [5, 3, -1, -1]])
     outputs = np.array([[-1.0, -2.0, -0.5, -0.25], [-3.0, -1.0, 0.0, 0.0]], "float32")
-    shown_to = TASK.add_decoder_inputs({}, following)["previous"]
+    shown_to = TASK.add_decoder_inputs({}, following)["decoder_inputs"]
     assert shown_to.numpy().tolist() == [[BEGIN, 4, 1, 7], [BEGIN, 5, 0, 0]]
-    decoded = TASK.decode(ASSETS, tf.constant(outputs), {"following": following, "characters": tf.constant([6, 2])})
+    decoded = TASK.decode(ASSETS, tf.constant(outputs), {"targets": following, "characters": tf.constant([6, 2])})
     rows = [{name: column[i].numpy() for name, column in decoded.items()} for i in range(2)]
     first, second = (TASK.answer(ASSETS, row) for row in rows)
     assert first["tokens"] == [["a", -1.0], [SPECIAL[1], -2.0], ["d", -0.5], [SPECIAL[3], -0.25]]

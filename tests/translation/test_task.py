@@ -109,9 +109,9 @@ def test_targets_end_and_the_model_is_shown_what_came_before(sentences):
     targets = ragged.to_tensor(-1, shape=(None, 8))
     taught = TASK.add_decoder_inputs({"source": "kept"}, targets)
     padded = [([2, *row] + [0] * 8)[:8] for row in numbers]
-    np.testing.assert_array_equal(taught["previous"], np.reshape(padded, (-1, 8)))
+    np.testing.assert_array_equal(taught["decoder_inputs"], np.reshape(padded, (-1, 8)))
     assert taught["source"] == "kept"
-    assert taught["previous"].dtype == targets.dtype
+    assert taught["decoder_inputs"].dtype == targets.dtype
 
 
 def test_a_task_shows_nothing_of_its_targets_unless_it_says_so():
