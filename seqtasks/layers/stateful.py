@@ -59,6 +59,11 @@ class StatefulRNN(keras.layers.Layer):
         if self.rows:
             self.batches = self.add_weight((), "zeros", "int32", trainable=False, name="carried_batches")
 
+    @property
+    def training_state(self):
+        """The variables that belong to a training and not to the trained model."""
+        return [*self.carried, self.batches] if self.rows else []
+
     def call(self, inputs, table=None, training=False):
         carries = training and self.rows
         first = self._carried() if carries else self.begin(ops.shape(inputs)[1])

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from seqtasks.errors import UserError
 from seqtasks.layers import RNN, Bidirectional
-from seqtasks.recipe import Query
+from seqtasks.capabilities import Query
 from seqtasks.speech import audio
 from seqtasks.speech.task import SMALLEST
 
@@ -29,9 +29,9 @@ def live(predictor, file):
     chunks = audio.stream(file, config.sample_rate, CHUNK)
     if config.bidirectional:
         sound = np.concatenate([np.zeros(0, "float32"), *chunks])
-        if len(sound) > config.longest * config.sample_rate:
+        if len(sound) > config.max_seconds * config.sample_rate:
             what = f"a stream of {len(sound) / config.sample_rate:.0f} seconds"
-            remedy = "raise --longest, or train with --bidirectional false, which has no limit"
+            remedy = "raise --max_seconds, or train with --bidirectional false, which has no limit"
             raise UserError(what, where="-", remedy=remedy)
         yield from predictor.answers([Query(sound, {})])
         return
