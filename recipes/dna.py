@@ -188,6 +188,6 @@ RECIPE = Recipe(
     views=lambda config: 2 if config.consistency and config.task == "classify" else 1,
     asked=asked,
     scan=lambda *given: st.dna.scan.scan(*given),
-    explain=lambda predictor, sequence: st.dna.mutagenesis.table(predictor, sequence),
-    illustrate=lambda predictor, examples: st.dna.report.illustrate(predictor, examples),
+    explain=lambda predictor, sequence: st.dna.mutagenesis.effect_rows(predictor, sequence),
+    illustrate=lambda predictor, examples: st.dna.report.report_sections(predictor, examples),
 )

@@ -1,4 +1,4 @@
-"""Sources of DNA: every format, plain and gzip, and every fault told with file, line and remedy."""
+"""Sources of DNA: every format, plain and gzip, and every error with file, line and remedy."""
 
 import gzip
 import json
@@ -160,7 +160,7 @@ def test_a_genome_that_changes_is_indexed_anew_and_one_that_cannot_be_written_be
     assert not (tmp_path / "g.fa.fai").exists()
 
 
-GAPS = "take out gaps (- and .)"
+GAPS = "remove gaps (- and .)"
 FAULTS = {
     "a.fa": [
         ("", ": the file is empty; give a file that holds records"),
@@ -170,28 +170,28 @@ FAULTS = {
         (">a|x\nAC\n>b|\nAC\n", ":3: no label in the header of 'b|'"),
         (">\nAC\n", ":1: no label in the header of 'record 1'"),
         (">a x\nAC\n>b x\n>c x\nAC\n", ":3: the sequence of b is empty; give it bases, or leave it out"),
-        (">a x\nAC\n\n>b x\nAC\nG-T\n", ":4: '-' at position 4 of b is no IUPAC code"),
-        (">a x\nA C\n", ":1: ' ' at position 2 of a is no IUPAC code"),
+        (">a x\nAC\n\n>b x\nAC\nG-T\n", ":4: '-' at position 4 of b is not an IUPAC code"),
+        (">a x\nA C\n", ":1: ' ' at position 2 of a is not an IUPAC code"),
         (">a x\nAC\n>é x\nAC\n", ":3: 'name' in sequence file must be ASCII encoded, but found 'é' at index 0; check"),
         (">a x\nAC\n\nAé\n>b x\nAC\n", ":4: 'sequence' in sequence file must be ASCII encoded, but found 'é' at"),
         (b">a x\nAC\n>\xe9 x\nAC\n", ":3: not UTF-8 (byte 0xe9 at offset 9)"),
     ],
     "a.fq": [
-        (b"@a x\nAC\n+\nII\n@b x\nAE\n+\nII\n", ":5: 'E' at position 2 of b is no IUPAC code"),
+        (b"@a x\nAC\n+\nII\n@b x\nAE\n+\nII\n", ":5: 'E' at position 2 of b is not an IUPAC code"),
         ("@a x\nAC\n+\nII\n@b x\nACG\n+\nII\n", ":8: Length of sequence and qualities differ; check the file"),
         ("@a x\nAC\n+\nII\n@b x\nAC\n", ":7: Premature end of file encountered."),
         ("@a x\n\n+\n\n", ":1: the sequence of a is empty"),
         ("@a x\nAC\n+\nII\n@b x y\nAC\n+\nII\n", ":5: no label in the header of 'b'"),
     ],
     "a.csv": [
-        ("sequence,label\nACGT,x\nAC.T,y\n", ":3: '.' at position 3 is no IUPAC code; write bases as"),
+        ("sequence,label\nACGT,x\nAC.T,y\n", ":3: '.' at position 3 is not an IUPAC code; write bases as"),
         ("sequence,label\n,x\n", ":2: the sequence is empty"),
         ("sequence,label\nAC\n", ":2: 1 field where 2 are due"),
         ("sequence,mood,sex\nAC,x,y\n", ": no text and label among 'sequence', 'mood', 'sex'"),
         (b"sequence,label\nAC,x\n\xff,y\n", ":3: not UTF-8"),
     ],
     "a.jsonl": [
-        ('{"sequence": "AXGT", "label": "x"}\n', ":1: 'X' at position 2 is no IUPAC code"),
+        ('{"sequence": "AXGT", "label": "x"}\n', ":1: 'X' at position 2 is not an IUPAC code"),
         ("3\n", ":1: not a JSON object"),
         ("{\n", ":1: not JSON"),
     ],
@@ -217,14 +217,14 @@ def test_a_label_field_that_is_missing_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("a.csv", "sequence,label\nACGT,EEI\n", ":2: 3 labels for the 4 bases; give each base one: 'EEIIN', or 'exon"),
+        ("a.csv", "sequence,label\nACGT,EEI\n", ":2: 3 labels for the 4 bases; give one per base: 'EEIIN', or 'exon"),
         ("a.csv", "sequence,label\nACGT,exon intron\n", ":2: 2 labels for the 4 bases"),
         (
             "a.jsonl",
             '{"seq": "AC", "label": ["a b", "c"]}\n',
-            ":1: the label 'a b' is no word; write it without spaces",
+            ":1: the label 'a b' is not a word; write it without spaces",
         ),
-        ("a.jsonl", '{"seq": "AC", "label": ["a", ""]}\n', ":1: the label '' is no word"),
+        ("a.jsonl", '{"seq": "AC", "label": ["a", ""]}\n', ":1: the label '' is not a word"),
         ("a.fa", ">x|EE\nAC\n>y|EE\nACG\n", ":3: 2 labels for the 3 bases of y"),
     ],
 )
@@ -255,8 +255,8 @@ def test_an_annotation_of_another_file_is_told(tmp_path):
         ("chrr2\t0\t3\tx", "no chromosome 'chrr2' in {}; did you mean 'chr2'?"),
         ("scaffold\t0\t3\tx", "no chromosome 'scaffold' in {}; known are: chr1, chr2"),
         ("chr1\t3\t3\tx", "start 3 is not before end 3; BED is half-open, from 0"),
-        ("chr1\t3\t4", "3 columns where 4 are due; give chromosome, start, end, name, tabs between"),
-        ("chr3\t1\t3\tx", "'*' at position 2 of chr3:1-3 is no IUPAC code; write bases"),
+        ("chr1\t3\t4", "3 columns, expected 4; give chromosome, start, end, name, tabs between"),
+        ("chr3\t1\t3\tx", "'*' at position 2 of chr3:1-3 is not an IUPAC code; write bases"),
     ],
 )
 def test_faults_of_intervals(tmp_path, line, expected):
@@ -268,8 +268,8 @@ def test_faults_of_intervals(tmp_path, line, expected):
 def test_faults_of_a_genome(tmp_path):
     bed = write(tmp_path / "a.bed", "chr1\t0\t3\tx\n")
     for name, content, expected in (
-        ("g.fa.gz", GENOME, "no genome to look intervals up in; give a FASTA file that is not compressed"),
-        ("g.txt", GENOME, "no genome to look intervals up in"),
+        ("g.fa.gz", GENOME, "not a genome for intervals; give a FASTA file that is not compressed"),
+        ("g.txt", GENOME, "not a genome for intervals"),
         ("e.fa", "", "the file is empty"),
         ("l.fa", ">chr1\nACG\nA\nACG\n", "cannot be indexed (Line length of fasta file is not consistent!"),
         ("d.fa", ">chr1\nACG\n>chr1\nACG\n", "cannot be indexed ("),
@@ -293,7 +293,9 @@ def test_what_is_no_whole_gzip(tmp_path, name, content):
 
 def test_what_is_no_source(tmp_path):
     assert fault_of(tmp_path / "no.fa") == f"{tmp_path}/no.fa: no such file or folder; check the path"
-    assert fault_of(tmp_path).startswith(f"{tmp_path}: no FASTA files here; give one file for each class, or a folder")
+    assert fault_of(tmp_path).startswith(
+        f"{tmp_path}: no FASTA files in this folder; give one file for each class, or a folder"
+    )
     assert set(SUFFIXES) > {".fa", ".bed", ".csv", ".jsonl"}
 
 

@@ -81,11 +81,11 @@ def test_a_batch_may_be_asked_for_alone(tmp_path):
 FAULTS = [
     ("", ": the file is empty; give a file that holds records"),
     ("\n\n", ": no sequence in the file; begin each sequence with a line '>name'"),
-    ("ACGT\n", ": no FASTA file; begin each sequence with a line '>name'"),
-    (">a\nACGT\n>b\n>c\nA\n", ": b has no bases; give it a sequence, or take its header out"),
+    ("ACGT\n", ": not a FASTA file; begin each sequence with a line '>name'"),
+    (">a\nACGT\n>b\n>c\nA\n", ": b has no bases; give it a sequence, or remove its header"),
     (">a\nACGT\n>b\n", ": b has no bases"),
-    (">a\nACGT\n>b\nACGT\nAC-T\n", ": '-' at position 7 of b is no IUPAC code; write bases as A, C, G, T, U or as"),
-    (">a\nAC GT\nA\xe9", ": 'Ã' at position 6 of a is no IUPAC code"),
+    (">a\nACGT\n>b\nACGT\nAC-T\n", ": '-' at position 7 of b is not an IUPAC code; write bases as A, C, G, T, U or as"),
+    (">a\nAC GT\nA\xe9", ": 'Ã' at position 6 of a is not an IUPAC code"),
 ]
 
 
@@ -113,7 +113,7 @@ def test_what_is_no_file_and_what_are_no_windows(tmp_path):
         list(windows(tmp_path / "no.fa", 3, 1, 8))
     with pytest.raises(UserError, match="no.fa: no such file; check the path"):
         total_bases(tmp_path / "no.fa")
-    with pytest.raises(UserError, match="window 3, stride 0, batch 8; each is at least 1"):
+    with pytest.raises(UserError, match="window 3, stride 0, batch 8; give numbers of at least 1"):
         list(windows(write(tmp_path / "a.fa", ">a\nA"), 3, 0, 8))
 
 
@@ -173,9 +173,9 @@ def test_bed_by_hand(tmp_path, ending):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("chr1\t5\t9", "3 columns where 4 are due; give chromosome, start, end, name, tabs between"),
-        ("chr1\tx\t9\ta", "'x' is no position; columns 2 and 3 are whole numbers from 0"),
-        ("chr1\t5\t-9\ta", "'-9' is no position"),
+        ("chr1\t5\t9", "3 columns, expected 4; give chromosome, start, end, name, tabs between"),
+        ("chr1\tx\t9\ta", "'x' is not a position; columns 2 and 3 are whole numbers from 0"),
+        ("chr1\t5\t-9\ta", "'-9' is not a position"),
         ("chr1\t5\t5\ta", "start 5 is not before end 5; BED is half-open, from 0"),
         ("chr1\t5\t9\t.", "the name is missing; column 4 is the label"),
         ("chr1\t5\t9\ta\t0\t*", "unknown strand '*'; column 6 is +, - or ."),
@@ -208,7 +208,7 @@ def test_faults_of_an_annotation(tmp_path):
 
     with pytest.raises(UserError, match=r"a.bed:3: 7-9 overlaps 3-8 of line 1; a base has one label"):
         annotation("c\t3\t8\tx\nd\t7\t9\tx\nc\t7\t9\tx\n")
-    with pytest.raises(UserError, match=r"a.bed:1: the label 'x y' holds a space; write it as one word"):
+    with pytest.raises(UserError, match=r"a.bed:1: the label 'x y' contains a space; write it as one word"):
         annotation("c\t3\t8\tx y\n")
     with pytest.raises(UserError, match=r"a.bed:1: 3-8 ends outside c, which has 7 bases; check that it annotates"):
         annotation("c\t3\t8\tx\nc\t0\t2\ty\n").labels("c", 0, 7, 7)
