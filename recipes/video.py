@@ -82,7 +82,7 @@ def learn(config, train):
 
 def network(config):
     """The frozen backbone."""
-    return st.video.backbones.kept(config.backbone, config.weights, config.size, config.seed)
+    return st.video.backbones.shared_backbone(config.backbone, config.weights, config.size, config.seed)
 
 
 def embedded(config):
@@ -96,9 +96,9 @@ def read(config, path):
 
     if not embedded(config):
         return frames()
-    weights = st.video.backbones.stamp(config.weights)
+    weights = st.video.backbones.file_version(config.weights)
     told = [config.backbone, *weights, config.frames, config.size, *([config.seed] if weights == ["none"] else [])]
-    return st.video.backbones.features(path, frames, network(config), told)
+    return st.video.backbones.cached_features(path, frames, network(config), told)
 
 
 def spec(config):
@@ -117,7 +117,7 @@ def raw(config):
 
 def inputs(config, frames):
     frames = st.video.files.sample(frames, config.frames, config.size)
-    return st.video.backbones.embed(network(config), frames) if embedded(config) else frames
+    return st.video.backbones.embed_clips(network(config), frames) if embedded(config) else frames
 
 
 def asked(config, path, tokens):
@@ -126,7 +126,7 @@ def asked(config, path, tokens):
         return
     try:
         for second, frames in st.video.files.clips(path, options(config)):
-            found = st.video.backbones.vectors(network(config), frames) if embedded(config) else frames
+            found = st.video.backbones.embed_frames(network(config), frames) if embedded(config) else frames
             yield Query(found, {"file": path, "second": second})
     except st.errors.UserError as error:
         yield Query(error, {"file": path})
@@ -136,7 +136,7 @@ def augment(config, features, seed):
     if embedded(config):
         return features
     told = config.flip, config.shift, config.zoom, config.brightness
-    return {"frames": st.video.augmentation.varied(features["frames"], seed, *told)}
+    return {"frames": st.video.augmentation.augment(features["frames"], seed, *told)}
 
 
 def build(config, assets):
@@ -174,11 +174,13 @@ def look(config, frames, mark):
         return layers.TimeDistributed(layers.image_stack(x.shape[2:], *told), name=f"images{mark}")(x)
     if config.frozen:
         return change(frames)
-    backbone = st.video.backbones.make(config.backbone, config.weights, config.size, config.seed)
+    backbone = st.video.backbones.build_backbone(config.backbone, config.weights, config.size, config.seed)
     for layer in backbone.layers[-1].layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False  # few clips a batch have other means than many images
-    return change(layers.TimeDistributed(backbone, name=f"backbone{mark}")(frames))
+    layer = layers.TimeDistributed(backbone, name=f"backbone{mark}")
+    layer.pretrained = True  # a run with a frozen backbone, which its model lacks, leaves these weights as they are
+    return change(layer(frames))
 
 
 def flow(config, frames):
@@ -224,5 +226,5 @@ RECIPE = Recipe(
     augment=augment,
     told_anew=("every",),
     asked=asked,
-    illustrate=lambda predictor, examples: st.video.report.illustrate(predictor, examples, options(predictor.config)),
+    illustrate=lambda predictor, examples: st.video.report.report_sections(predictor, examples, options(predictor.config)),
 )

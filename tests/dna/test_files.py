@@ -40,7 +40,7 @@ def pairs(path, **options):
     return [(e.input, e.target) for e in open_dna(path, DnaOptions(**options))]
 
 
-def fault_of(path, **options):
+def error_of(path, **options):
     with pytest.raises(UserError) as fault:
         list(open_dna(path, DnaOptions(**options)))
     return str(fault.value)
@@ -48,27 +48,27 @@ def fault_of(path, **options):
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
 @pytest.mark.parametrize("name", CONTENT)
-def test_every_format_gives_the_same_examples_again_and_again(tmp_path, name, ending):
+def test_every_format_gives_the_same_examples_each_time(tmp_path, name, ending):
     source = open_dna(write(tmp_path / (name + ending), CONTENT[name]))
     for _ in range(2):
         assert [(e.input, e.target) for e in source] == ROWS
     assert source.size == (tmp_path / (name + ending)).stat().st_size
 
 
-def test_the_label_by_the_name_or_the_number_of_its_field(tmp_path):
+def test_label_field_by_name_or_number(tmp_path):
     path = write(tmp_path / "a.fa", ">x|a|b kind=c\nA\n")
     assert [pairs(path, label_field=field)[0][1] for field in ("2", "kind", "1")] == ["a", "c", "x"]
     assert pairs(write(tmp_path / "b.fa", ">x a b\nA\n"), label_field="3") == [("A", "b")]
 
 
-def test_an_example_knows_its_place(tmp_path):
+def test_place_of_an_example(tmp_path):
     for name, place in (("a.fa", "x"), ("a.fq", "r0"), ("a.csv", "2"), ("a.jsonl", "1")):
         source = open_dna(write(tmp_path / name, CONTENT[name]))
         assert source.where(next(iter(source))) == f"{tmp_path / name}:{place}"
 
 
 @pytest.mark.parametrize("layout", ["{}.fa", "{}.fasta.gz", "{}/1.fa"])
-def test_a_folder_mixes_its_classes_in_proportion(tmp_path, layout):
+def test_folder_interleaves_its_classes_in_proportion(tmp_path, layout):
     for label, letter, count in (("E.coli_prom", "A", 20), ("other", "C", 60)):
         content = "".join(f"> {i}\n{letter * 50}\n" for i in range(count))
         write(tmp_path / layout.format(label), content)
@@ -81,7 +81,7 @@ def test_a_folder_mixes_its_classes_in_proportion(tmp_path, layout):
         assert all(14 <= share <= 16 for share in shares)
 
 
-def test_several_files_of_a_class_follow_one_another(tmp_path):
+def test_several_files_of_a_class_are_concatenated(tmp_path):
     for name in ("x/1.fa", "x/2.fa.gz", "y/1.fa"):
         write(tmp_path / name, f">a\n{'A' if name[0] == 'x' else 'C'}\n")
     assert sorted(pairs(tmp_path)) == [("A", "x"), ("A", "x"), ("C", "y")]
@@ -136,7 +136,7 @@ def test_intervals_of_a_genome_on_both_strands(tmp_path, ending):
 
 @given(st.text("ACGTRYNacgt", min_size=1, max_size=50), st.integers(1, 9), st.data())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_interval_is_the_slice_of_its_chromosome(tmp_path, sequence, width, data):
+def test_interval_is_a_slice_of_its_chromosome(tmp_path, sequence, width, data):
     start = data.draw(st.integers(0, len(sequence) - 1))
     end = data.draw(st.integers(start + 1, len(sequence)))
     lines = [sequence[i : i + width] for i in range(0, len(sequence), width)]
@@ -146,7 +146,7 @@ def test_any_interval_is_the_slice_of_its_chromosome(tmp_path, sequence, width, 
     assert pairs(bed, genome=genome) == [(sequence[start:end], "x")]
 
 
-def test_a_genome_that_changes_is_indexed_anew_and_one_that_cannot_be_written_beside_elsewhere(tmp_path, monkeypatch):
+def test_index_follows_changes_and_is_temporary_if_the_folder_is_read_only(tmp_path, monkeypatch):
     genome, bed = write(tmp_path / "g.fa", GENOME), write(tmp_path / "a.bed", "chr2\t0\t4\tx\n")
     assert pairs(bed, genome=genome) == [("TTTA", "x")]
     write(genome, ">chr2\nGGGGG\n")
@@ -161,7 +161,7 @@ def test_a_genome_that_changes_is_indexed_anew_and_one_that_cannot_be_written_be
 
 
 GAPS = "remove gaps (- and .)"
-FAULTS = {
+ERRORS = {
     "a.fa": [
         ("", ": the file is empty; give a file that holds records"),
         ("\n\n", ": no sequence in the file; begin each sequence with a line '>name'"),
@@ -200,18 +200,18 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("name", "content", "expected"), [(n, c, e) for n, cases in FAULTS.items() for c, e in cases])
-def test_faults_name_file_line_and_remedy(tmp_path, name, content, expected):
+@pytest.mark.parametrize(("name", "content", "expected"), [(n, c, e) for n, cases in ERRORS.items() for c, e in cases])
+def test_errors_name_file_line_and_remedy(tmp_path, name, content, expected):
     path = write(tmp_path / name, content)
-    fault = fault_of(path)
+    fault = error_of(path)
     assert fault.startswith(f"{path}{expected}")
     assert ("IUPAC" in fault) == (GAPS in fault)
 
 
-def test_a_label_field_that_is_missing_is_named(tmp_path):
+def test_missing_label_field_raises(tmp_path):
     path = write(tmp_path / "a.fa", ">a kind=x\nAC\n>b|x\nAC\n")
-    assert fault_of(path, label_field="kind").startswith(f"{path}:3: no field 'kind' in the header of 'b|x'; write")
-    assert fault_of(path, label_field="3").startswith(f"{path}:1: no field '3' in the header of 'a'")
+    assert error_of(path, label_field="kind").startswith(f"{path}:3: no field 'kind' in the header of 'b|x'; write")
+    assert error_of(path, label_field="3").startswith(f"{path}:1: no field '3' in the header of 'a'")
 
 
 @pytest.mark.parametrize(
@@ -228,21 +228,21 @@ def test_a_label_field_that_is_missing_is_named(tmp_path):
         ("a.fa", ">x|EE\nAC\n>y|EE\nACG\n", ":3: 2 labels for the 3 bases of y"),
     ],
 )
-def test_a_label_too_few_or_too_many(tmp_path, name, content, expected):
+def test_wrong_number_of_labels_raises(tmp_path, name, content, expected):
     path = write(tmp_path / name, content)
-    assert fault_of(path, task="tag").startswith(f"{path}{expected}")
+    assert error_of(path, task="tag").startswith(f"{path}{expected}")
 
 
-def test_an_annotation_of_another_file_is_told(tmp_path):
+def test_annotation_of_another_file_raises(tmp_path):
     records = write(tmp_path / "a.fa", ">chr1\nACGT\n>chr2\nAC\n")
     annotation = write(tmp_path / "a.bed", "1\t0\t2\tx\n")
     expected = f"{annotation}: no interval on any record of {records}"
-    assert fault_of(records, task="tag", annotation=annotation).startswith(expected)
+    assert error_of(records, task="tag", annotation=annotation).startswith(expected)
     write(annotation, "chr2\t0\t1\tx\nchr2\t1\t3\ty\n")
     expected = f"{annotation}:2: 1-3 ends outside chr2, which has 2 bases; check that it annotates this file"
-    assert fault_of(records, task="tag", annotation=annotation) == expected
+    assert error_of(records, task="tag", annotation=annotation) == expected
     assert (
-        fault_of(records, task="tag", annotation=tmp_path / "no.bed")
+        error_of(records, task="tag", annotation=tmp_path / "no.bed")
         == f"{tmp_path}/no.bed: no such file; check the path"
     )
 
@@ -259,13 +259,13 @@ def test_an_annotation_of_another_file_is_told(tmp_path):
         ("chr3\t1\t3\tx", "'*' at position 2 of chr3:1-3 is not an IUPAC code; write bases"),
     ],
 )
-def test_faults_of_intervals(tmp_path, line, expected):
+def test_invalid_intervals_raise(tmp_path, line, expected):
     genome = write(tmp_path / "g.fa", GENOME + (">chr3\nAC*\n" if "chr3" in line else ""))
     bed = write(tmp_path / "a.bed", f"chr1\t0\t3\tx\n{line}\n")
-    assert fault_of(bed, genome=genome).startswith(f"{bed}:2: {expected.format(genome)}")
+    assert error_of(bed, genome=genome).startswith(f"{bed}:2: {expected.format(genome)}")
 
 
-def test_faults_of_a_genome(tmp_path):
+def test_invalid_genomes_raise(tmp_path):
     bed = write(tmp_path / "a.bed", "chr1\t0\t3\tx\n")
     for name, content, expected in (
         ("g.fa.gz", GENOME, "not a genome for intervals; give a FASTA file that is not compressed"),
@@ -275,36 +275,36 @@ def test_faults_of_a_genome(tmp_path):
         ("d.fa", ">chr1\nACG\n>chr1\nACG\n", "cannot be indexed ("),
     ):
         genome = write(tmp_path / name, content)
-        assert fault_of(bed, genome=genome).startswith(f"{genome}: {expected}")
-    assert fault_of(bed, genome=tmp_path / "no.fa") == f"{tmp_path}/no.fa: no such file; check the path"
+        assert error_of(bed, genome=genome).startswith(f"{genome}: {expected}")
+    assert error_of(bed, genome=tmp_path / "no.fa") == f"{tmp_path}/no.fa: no such file; check the path"
 
 
 @pytest.mark.parametrize(
     "content", [gzip.compress(b">a x\nACGT\n" * 99, mtime=0)[:30], b">a x\nACGT\n"], ids=["cut", "no"]
 )
 @pytest.mark.parametrize("name", ["a.fa.gz", "a.fq.gz", "a.csv.gz", "a.bed.gz", "folder/x.fa.gz"])
-def test_what_is_no_whole_gzip(tmp_path, name, content):
+def test_invalid_gzip_raises(tmp_path, name, content):
     genome = write(tmp_path / "g.fa", GENOME)
     path = write(tmp_path / name, b"")
     path.write_bytes(content)
-    fault = fault_of(path.parent if "/" in name else path, genome=genome)
+    fault = error_of(path.parent if "/" in name else path, genome=genome)
     assert fault.startswith(f"{path}: cannot be read (") and fault.endswith("complete and readable")
 
 
-def test_what_is_no_source(tmp_path):
-    assert fault_of(tmp_path / "no.fa") == f"{tmp_path}/no.fa: no such file or folder; check the path"
-    assert fault_of(tmp_path).startswith(
+def test_missing_sources_raise(tmp_path):
+    assert error_of(tmp_path / "no.fa") == f"{tmp_path}/no.fa: no such file or folder; check the path"
+    assert error_of(tmp_path).startswith(
         f"{tmp_path}: no FASTA files in this folder; give one file for each class, or a folder"
     )
     assert set(SUFFIXES) > {".fa", ".bed", ".csv", ".jsonl"}
 
 
 @pytest.mark.parametrize(("name", "package"), [("a.fa", "dnaio"), ("a.bed", "pyfaidx")])
-def test_a_package_that_is_missing_is_one_line(tmp_path, monkeypatch, name, package):
+def test_missing_package_raises(tmp_path, monkeypatch, name, package):
     genome = write(tmp_path / "g.fa", GENOME)
     monkeypatch.setitem(sys.modules, package, None)
     path = write(tmp_path / name, CONTENT.get(name, "chr1\t0\t3\tx\n"))
-    assert fault_of(path, genome=genome) == f"DNA files need {package}; pip install 'seqtasks[dna]'"
+    assert error_of(path, genome=genome) == f"DNA files need {package}; pip install 'seqtasks[dna]'"
 
 
 def test_columns_by_name_and_number(tmp_path):
@@ -314,9 +314,10 @@ def test_columns_by_name_and_number(tmp_path):
     assert pairs(path, columns=Columns("2", "3", True)) == [("GG", "x")]
 
 
-def test_sources_import_no_tensorflow(tmp_path):
+def test_imports_need_no_tensorflow(tmp_path):
     path = write(tmp_path / "a.fa", CONTENT["a.fa"])
-    code = f"import sys; from seqtasks.dna.files import open_dna; list(open_dna({str(path)!r})); print(*sys.modules)"
+    modules = "baselines, bed, encoding, files, genome, mutagenesis, scan"
+    code = f"import sys; from seqtasks.dna import {modules}; list(files.open_dna({str(path)!r})); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "dnaio" in loaded and not {"tensorflow", "keras", "pyfaidx"} & set(loaded)
 
