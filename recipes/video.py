@@ -226,5 +226,5 @@ RECIPE = Recipe(
     augment=augment,
     told_anew=("every",),
     asked=asked,
-    illustrate=lambda predictor, examples: st.video.report.report_sections(predictor, examples, options(predictor.config)),
+    illustrate=lambda model, examples: st.video.report.report_sections(model, examples, options(model.config)),
 )

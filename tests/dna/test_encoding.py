@@ -1,4 +1,4 @@
-"""Bases: the encodings against plain Python, letter by letter."""
+"""Encodings of bases against plain Python, letter by letter."""
 
 import time
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from seqtasks.dna import encoding
 from seqtasks.layers import ReverseComplementBatch
 
-CODES = {  # by hand, from the table of IUPAC
+CODES = {  # the IUPAC table
     **{"A": "A", "C": "C", "G": "G", "T": "T", "U": "T", "R": "AG", "Y": "CT", "S": "GC", "W": "AT", "K": "GT"},
     **{"M": "AC", "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT"},
 }
@@ -19,12 +19,12 @@ sequences = st.lists(st.text("ACGTURYSWKMBDHVNacgturyswkmbdhvn", max_size=12), m
 anything = st.lists(st.text(st.one_of(st.sampled_from("ACGTNacgtr"), st.characters(codec="utf-8")), max_size=9))
 
 
-def shares(sequence):
+def expected_shares(sequence):
     found = [CODES.get(chr(byte).upper() if byte < 128 else "", "") for byte in sequence.encode()]
     return [[(base in codes) / max(len(codes), 1) for base in "ACGT"] for codes in found]
 
 
-def numbers(sequence, k):
+def expected_kmers(sequence, k):
     plain, found = sequence.upper().replace("U", "T"), []
     for i in range(len(plain)):
         kmer = plain[i : i + k]
@@ -41,13 +41,13 @@ def strings(values):
 def test_one_hot_matches_python(values):
     rows = encoding.one_hot(strings(values)).to_list()
     for row, value in zip(rows, values, strict=True):
-        np.testing.assert_allclose(np.reshape(row, (-1, 4)), np.reshape(shares(value), (-1, 4)))
+        np.testing.assert_allclose(np.reshape(row, (-1, 4)), np.reshape(expected_shares(value), (-1, 4)))
 
 
 @given(sequences, st.integers(1, 5))
 def test_kmers_match_python(values, k):
     found = encoding.kmers(strings(values), k).to_list()
-    assert found == [numbers(value, k) for value in values]
+    assert found == [expected_kmers(value, k) for value in values]
     assert all(1 <= number < encoding.kmer_count(k) for row in found for number in row)
 
 
@@ -82,8 +82,8 @@ def test_reverse_complement_matches_a_table_and_the_layer(values):
     assert [encoding.reverse_complement(value) for value in opposite] == plain
     rows = encoding.one_hot(strings(values))
     padded = rows.to_tensor(shape=[None, 16, 4])
-    turned = ReverseComplementBatch()(padded)[len(values) :]
-    np.testing.assert_allclose(turned, encoding.one_hot(strings(opposite)).to_tensor(shape=[None, 16, 4]))
+    reversed_rows = ReverseComplementBatch()(padded)[len(values) :]
+    np.testing.assert_allclose(reversed_rows, encoding.one_hot(strings(opposite)).to_tensor(shape=[None, 16, 4]))
 
 
 def test_graph_accepts_any_batch_with_static_shapes():

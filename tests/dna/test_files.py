@@ -41,9 +41,9 @@ def pairs(path, **options):
 
 
 def error_of(path, **options):
-    with pytest.raises(UserError) as fault:
+    with pytest.raises(UserError) as error:
         list(open_dna(path, DnaOptions(**options)))
-    return str(fault.value)
+    return str(error.value)
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
@@ -203,9 +203,9 @@ ERRORS = {
 @pytest.mark.parametrize(("name", "content", "expected"), [(n, c, e) for n, cases in ERRORS.items() for c, e in cases])
 def test_errors_name_file_line_and_remedy(tmp_path, name, content, expected):
     path = write(tmp_path / name, content)
-    fault = error_of(path)
-    assert fault.startswith(f"{path}{expected}")
-    assert ("IUPAC" in fault) == (GAPS in fault)
+    error = error_of(path)
+    assert error.startswith(f"{path}{expected}")
+    assert ("IUPAC" in error) == (GAPS in error)
 
 
 def test_missing_label_field_raises(tmp_path):
@@ -287,8 +287,8 @@ def test_invalid_gzip_raises(tmp_path, name, content):
     genome = write(tmp_path / "g.fa", GENOME)
     path = write(tmp_path / name, b"")
     path.write_bytes(content)
-    fault = error_of(path.parent if "/" in name else path, genome=genome)
-    assert fault.startswith(f"{path}: cannot be read (") and fault.endswith("complete and readable")
+    error = error_of(path.parent if "/" in name else path, genome=genome)
+    assert error.startswith(f"{path}: cannot be read (") and error.endswith("complete and readable")
 
 
 def test_missing_sources_raise(tmp_path):

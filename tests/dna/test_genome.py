@@ -1,4 +1,4 @@
-"""Genomes: windows against slices of the whole sequence, BED against cases by hand, memory that stays flat."""
+"""Windows of genomes against slices of the whole sequence, BED files, and constant memory."""
 
 import gzip
 import io
@@ -32,7 +32,7 @@ def fasta(sequences, width, end="\n"):
 
 
 def expected(sequence, window, stride):
-    """All windows of a whole sequence that fit, one more at its end, or one that is shorter."""
+    """All windows that fit into a sequence, and one more at its end; or one shorter window."""
     starts = list(range(0, len(sequence) - window + 1, stride)) or [0]
     if starts[-1] + window < len(sequence):
         starts.append(len(sequence) - window)
@@ -94,9 +94,9 @@ ERRORS = [
 def test_invalid_genomes_raise(tmp_path, monkeypatch, content, message, chunk):
     monkeypatch.setattr(genome, "CHUNK", chunk)
     path = write(tmp_path / "a.fa", content)
-    with pytest.raises(UserError) as fault:
+    with pytest.raises(UserError) as error:
         list(windows(path, 3, 1, 8))
-    assert str(fault.value).startswith(f"{path}{message}")
+    assert str(error.value).startswith(f"{path}{message}")
 
 
 @pytest.mark.parametrize("content", [gzip.compress(b">a\n" + bytes(range(65, 90)) * 99, mtime=0)[:40], b">a\nACGT"])
@@ -183,9 +183,9 @@ def test_read_bed(tmp_path, ending):
 )
 def test_invalid_bed_raises(tmp_path, line, message):
     path = write(tmp_path / "a.bed", f"chr1\t0\t2\tb\n{line}\n")
-    with pytest.raises(UserError) as fault:
+    with pytest.raises(UserError) as error:
         list(read_bed(path))
-    assert str(fault.value).startswith(f"{path}:2: {message}")
+    assert str(error.value).startswith(f"{path}:2: {message}")
 
 
 @shared
@@ -193,13 +193,13 @@ def test_invalid_bed_raises(tmp_path, line, message):
 def test_annotation_labels_each_base(tmp_path, cuts, start, size, random):
     cuts.sort()
     stretches = [(a, b, f"t{i}") for i, (a, b) in enumerate(itertools.pairwise(cuts)) if i % 3]
-    painted = ["none"] * 40
+    labels = ["none"] * 40
     for a, b, label in stretches:
-        painted[a:b] = [label] * (b - a)
+        labels[a:b] = [label] * (b - a)
     random.shuffle(stretches)
     path = write(tmp_path / "a.bed", "#\n" + "".join(f"c\t{a}\t{b}\t{label}\n" for a, b, label in stretches))
     end = min(start + size, 40)
-    assert Annotation(path, "none").labels("c", start, end, 40) == painted[start:end]
+    assert Annotation(path, "none").labels("c", start, end, 40) == labels[start:end]
 
 
 def test_invalid_annotations_raise(tmp_path):
@@ -219,7 +219,7 @@ def test_invalid_annotations_raise(tmp_path):
 
 
 def joined(hits, threshold):
-    """By hand: grow each label's hits until nothing of it overlaps or touches any more."""
+    """Naive merge: joins hits of one label until none of them overlap or touch."""
     found = [list(hit) for hit in hits if hit.probability >= threshold]
     for i, a in enumerate(found):
         for j, b in enumerate(found):

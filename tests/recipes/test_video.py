@@ -92,7 +92,7 @@ def test_moving_digits_are_clips_by_number():
     np.testing.assert_array_equal(clip, files.read("digits:train:77", options))
     assert (clip != files.read("digits:train:13", options)).any()
     assert (clip != files.read("digits:test:77", options)).any()
-    drawn, motions = files.moving_digits(64, (0, 1), 5, 16, "train")  # 77 is in the second chunk, the second of its motion
+    drawn, motions = files.moving_digits(64, (0, 1), 5, 16, "train")  # 77: second chunk, second of its motion
     (number,) = (i for i, other in enumerate(drawn) if (other == clip).all())
     assert motions[number] == list(MOTIONS)[77 % 8]
     with pytest.raises(UserError, match="digits:train: no such file"):

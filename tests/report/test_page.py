@@ -109,7 +109,7 @@ CONFIG = {"recipe": "sentiment", "data": "data", "epochs": 20, "time_limit": Non
 
 @pytest.fixture
 def run(tmp_path):
-    """A function that writes a run directory; a part given as None is left out."""
+    """A function that writes a run directory; a file given as None is left out."""
 
     def make(measured=None, history=HISTORY, environment=ENVIRONMENT, mistakes=MISTAKES, config=CONFIG):
         directory = tmp_path / "my run"
@@ -159,7 +159,7 @@ def test_results_are_shown(run):
     assert page.row("training time") == ["12 min 34 s", "–", "2.5 s", "2.5 s"]
     assert page.row("network − baseline in accuracy")[2:] == ["+0.375 +0.340 to +0.410", "+0.064 +0.040 to +0.090"]
     assert page.row("bad")[0] == "5,000 40.5%"
-    assert "700" in page.words and "87.5%" in page.words  # of the confusion matrix
+    assert "700" in page.words and "87.5%" in page.words  # in the confusion matrix
 
 
 def test_reproduction_is_described(run):
@@ -177,7 +177,7 @@ def test_page_needs_no_other_file(run):
     assert not {"script", "link", "iframe", "object", "embed"} & set(page.tags)
     assert "@import" not in text and "url(h" not in text
     assert text.count("<svg") == text.count('role="img"') == 4
-    assert "#01020" not in text  # every colour follows the scheme
+    assert "#01020" not in text  # every colour follows the light or dark scheme
 
 
 def test_data_is_escaped(run):
@@ -189,7 +189,7 @@ def test_data_is_escaped(run):
     assert "torn ? and \N{REPLACEMENT CHARACTER}" in page.text
 
 
-def test_long_inputs_are_shortened_and_kept(run):
+def test_long_inputs_are_shortened(run):
     text, page = read(run())
     assert f"Full text, {len(LONG):,} characters" in page.text
     shown = next(word for word in page.words if word.startswith("One line.\n\nA line") and word.endswith("…"))
@@ -264,7 +264,7 @@ def test_counts_and_equal_values_have_no_best(run):
     assert page.row("hits") == ["3", "1", "5"] and page.row("training time") == ["2 s", "–", "3 s"]
 
 
-def test_unfinished_run(tmp_path):
+def test_unfinished_run_raises(tmp_path):
     with pytest.raises(UserError) as error:
         write_report(tmp_path)
     assert str(error.value) == f"{tmp_path}: the run has not finished; continue it with --resume"
@@ -272,7 +272,7 @@ def test_unfinished_run(tmp_path):
         write_report(tmp_path / "nothing")
 
 
-def test_broken_file_is_named(run):
+def test_invalid_file_raises(run):
     directory = run()
     (directory / "mistakes.json").write_text("[{")
     with pytest.raises(UserError, match=r"mistakes\.json: cannot be read"):
@@ -316,12 +316,12 @@ def test_only_metrics(run):
     assert "F1 on the test set 0.500" in page.text
 
 
-def test_sections_of_a_recipe_come_before_reproduction(run):
+def test_sections_of_a_recipe(run):
     directory = run()
     (directory / "sections.json").write_text('[["Words & weights", "<p>The <b>strongest</b> words</p>"]]')
     _, page = read(directory)
     assert page.text.index("Errors") < page.text.index("The strongest words") < page.text.index("This command")
-    assert page.text.count("Words & weights") == 2  # in the list of parts, and as a title
+    assert page.text.count("Words & weights") == 2  # in the navigation and as a title
 
 
 def test_curves(run):
@@ -332,12 +332,12 @@ def test_curves(run):
     assert text.count(" over the epochs: ") == 2  # metrics that never change and times have no curve
 
 
-def test_same_run_same_page(run):
+def test_report_is_deterministic(run):
     directory = run()
     assert write_report(directory).read_bytes() == write_report(directory).read_bytes()
 
 
-def test_needs_no_keras(run):
+def test_imports_need_no_keras(run):
     code = f"""
 import sys
 sys.modules["tensorflow"] = sys.modules["keras"] = None
@@ -347,7 +347,7 @@ assert "matplotlib.pyplot" not in sys.modules"""
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_numbers():
+def test_formatting():
     assert [number(v) for v in (0, 0.0, 1.0, 0.0015, 1e-5, 123.456, 12345.6)] == (
         ["0", "0", "1.000", "0.0015", "1e-05", "123.5", "12,346"]
     )
