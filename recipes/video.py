@@ -179,7 +179,7 @@ def look(config, frames, mark):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False  # few clips a batch have other means than many images
     layer = layers.TimeDistributed(backbone, name=f"backbone{mark}")
-    layer.pretrained = True  # a run with a frozen backbone, which its model lacks, leaves these weights as they are
+    layer.pretrained = True  # weights that fine-tuning keeps if the run had a frozen backbone outside its model
     return change(layer(frames))
 
 

@@ -41,6 +41,13 @@ def read_bed(path: str | Path, fields: int = 4) -> Iterator[Interval]:
 
     Raises:
         UserError: if a line is not a valid interval, with file and line; if the file cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.bed"
+        >>> _ = path.write_text("chr1\\t5\\t9\\tpromoter\\n")
+        >>> [(interval.start, interval.end, interval.name) for interval in read_bed(path)]
+        [(5, 9, 'promoter')]
     """
     open_bytes(path).close()  # raises if the file is missing or empty
     try:
@@ -81,6 +88,13 @@ class Annotation:
 
     Raises:
         UserError: if two intervals overlap, with both lines, or a label contains a space.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.bed"
+        >>> _ = path.write_text("chr1\\t1\\t3\\texon\\n")
+        >>> Annotation(path).labels("chr1", 0, 4, length=9)
+        ['other', 'exon', 'exon', 'other']
     """
 
     def __init__(self, path: str | Path, outside: str = "other") -> None:

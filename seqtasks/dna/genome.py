@@ -64,6 +64,13 @@ def total_bases(path: str | Path) -> int:
 
     Raises:
         UserError: if the file is missing, empty or not readable.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "genome.fa"
+        >>> _ = path.write_text(">chr1\\nACGT\\nAC\\n")
+        >>> total_bases(path)
+        6
     """
     open_bytes(path).close()  # raises if the file is missing or empty
     size = Path(path).stat().st_size

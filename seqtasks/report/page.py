@@ -54,6 +54,13 @@ def write_report(directory: Path) -> Path:
 
     Raises:
         UserError: if the run has not finished, or one of its files cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> run = Path(tempfile.mkdtemp())
+        >>> _ = (run / "metrics.json").write_text('{"metric": "f1", "test": {"f1": 0.5}}')
+        >>> write_report(run).name
+        'report.html'
     """
     run = _read(Path(directory))
     with matplotlib.rc_context(charts.STYLE), warnings.catch_warnings():

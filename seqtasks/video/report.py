@@ -39,7 +39,12 @@ def strip(frames: np.ndarray) -> np.ndarray:
 
 
 def png(pixels: np.ndarray) -> str:
-    """An image, uint8 (height, width, 3), as a `data:` URL."""
+    """An image, uint8 (height, width, 3), as a `data:` URL.
+
+    Example:
+        >>> png(np.zeros((4, 4, 3), np.uint8))[:22]
+        'data:image/png;base64,'
+    """
     file = io.BytesIO()
     metadata: dict[str, Any] = {"Software": None}  # without the version of Matplotlib
     image.imsave(file, pixels, format="png", metadata=metadata)
