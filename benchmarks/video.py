@@ -48,7 +48,7 @@ def fights(seed, rows, fields):
     paths, labels = (np.array(column) for column in zip(*rows, strict=True))
     truth = (labels == "noFight").astype(int)  # the order of the recipe's labels
     ours, theirs = (np.zeros((len(rows), 2)) for _ in range(2))
-    numbers = baselines.energies(paths, files.Options())
+    numbers = baselines.motion_features(paths, files.Options())
     folds, seconds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(paths, truth)), []
     for train, test in folds:
         classifier = baselines.logistic_regression(files.Options())[1:].fit(numbers[train], truth[train])

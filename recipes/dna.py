@@ -211,6 +211,6 @@ RECIPE = Recipe(
         TextInputs(parse),
         Scans(),
         Explains(lambda predictor, sequence: st.dna.capabilities.explain(predictor, sequence)),
-        Reports(lambda predictor, examples: st.dna.report.illustrate(predictor, examples)),
+        Reports(lambda predictor, examples: st.dna.report.report_sections(predictor, examples)),
     ),
 )

@@ -108,7 +108,7 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
 
 def network(config: Config) -> "keras.Model":
     """The frozen backbone."""
-    return st.video.backbones.kept(config.backbone, config.weights, config.size, config.seed)
+    return st.video.backbones.shared_backbone(config.backbone, config.weights, config.size, config.seed)
 
 
 def embedded(config: Config) -> bool:
@@ -122,9 +122,9 @@ def read(config: Config, path: str) -> "np.ndarray":
 
     if not embedded(config):
         return frames()
-    weights = st.video.backbones.stamp(config.weights)
+    weights = st.video.backbones.file_version(config.weights)
     key = [config.backbone, *weights, config.frames, config.size, *([config.seed] if weights == ["none"] else [])]
-    return st.video.backbones.features(path, frames, network(config), key)
+    return st.video.backbones.cached_features(path, frames, network(config), key)
 
 
 def spec(config: Config) -> "tf.TensorSpec":
@@ -143,7 +143,7 @@ def serving_spec(config: Config) -> dict[str, Any]:
 
 def from_serving(config: Config, frames: "tf.Tensor") -> "tf.Tensor":
     frames = st.video.files.sample(frames, config.frames, config.size)
-    return st.video.backbones.embed(network(config), frames) if embedded(config) else frames
+    return st.video.backbones.embed_clips(network(config), frames) if embedded(config) else frames
 
 
 def parse(config: Config, path: str) -> Iterator[Query]:
@@ -152,7 +152,7 @@ def parse(config: Config, path: str) -> Iterator[Query]:
         return
     try:
         for second, frames in st.video.files.clips(path, options(config)):
-            array = st.video.backbones.vectors(network(config), frames) if embedded(config) else frames
+            array = st.video.backbones.embed_frames(network(config), frames) if embedded(config) else frames
             yield Query(array, {"file": path, "second": second})
     except st.errors.UserError as error:
         yield Query(error, {"file": path})
@@ -162,7 +162,7 @@ def augment(config: Config, features: Any, seed: "tf.Tensor") -> Any:
     if embedded(config):
         return features
     amounts = config.flip, config.shift, config.zoom, config.brightness
-    return {"frames": st.video.augmentation.varied(features["frames"], seed, *amounts)}
+    return {"frames": st.video.augmentation.augment(features["frames"], seed, *amounts)}
 
 
 def build(config: Config, assets: Assets) -> "keras.Model":
@@ -201,7 +201,7 @@ def encode_frames(config: Config, frames: Any, mark: str) -> Any:
         return layers.TimeDistributed(layers.image_stack(x.shape[2:], *sizes), name=f"images{mark}")(x)
     if config.frozen:
         return add_difference(frames)
-    backbone = st.video.backbones.make(config.backbone, config.weights, config.size, config.seed)
+    backbone = st.video.backbones.build_backbone(config.backbone, config.weights, config.size, config.seed)
     for layer in backbone.layers[-1].layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False  # a batch of few clips has other means than many images
@@ -258,6 +258,6 @@ RECIPE = Recipe(
     capabilities=(
         FileInputs(read, spec, serving_spec, from_serving, parse=parse),
         Augments(augment),
-        Reports(lambda predictor, examples: st.video.report.illustrate(predictor, examples, options(predictor.config))),
+        Reports(lambda predictor, examples: st.video.report.report_sections(predictor, examples, options(predictor.config))),
     ),
 )

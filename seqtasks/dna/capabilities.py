@@ -74,10 +74,10 @@ def explain(predictor: Predictor, sequence: str) -> list[Answer]:
     Raises:
         UserError: if the run labels every base.
     """
-    from seqtasks.dna.mutagenesis import table
+    from seqtasks.dna.mutagenesis import effect_rows
 
     check_classifies(predictor, "explain")
-    return table(predictor, sequence)
+    return effect_rows(predictor, sequence)
 
 
 def check_classifies(predictor: Predictor, where: str) -> None:

@@ -124,7 +124,7 @@ def test_records_of_a_file_are_answered_by_name(run, tmp_path, capsys):
     assert [a.get("id") for a in answers] == ["one", "two", None]
     assert answers[0]["scores"] == pytest.approx(answers[2]["scores"], abs=1e-6)
     assert main(["predict", str(run.directory), "ACGXT"]) == 2
-    assert "input: 'X' at position 4 is no IUPAC code" in capsys.readouterr().err
+    assert "input: 'X' at position 4 is not an IUPAC code" in capsys.readouterr().err
 
 
 def test_effects_are_differences_of_predictions(run, capsys):
@@ -204,7 +204,7 @@ def test_one_file_per_class_of_real_promoters(data_folder, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("sequence,label\nACGT,a\nACXT,b\n", ":3: 'X' at position 3 is no IUPAC code"),
+        ("sequence,label\nACGT,a\nACXT,b\n", ":3: 'X' at position 3 is not an IUPAC code"),
         ("sequence,label\nACGT,a\n,b\n", ":3: the sequence is empty"),
         ("sequence,label\n" + "ACGT,a\n" * 3, "every example has the label 'a'"),
     ],
