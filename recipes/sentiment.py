@@ -74,7 +74,7 @@ def load(config: Config, data: Any = None, train: Any = None, valid: Any = None,
 def learn(config: Config, train: "Source") -> dict[str, Any]:
     import tensorflow as tf
 
-    labels = set()
+    labels: set[str] = set()
 
     def words() -> Iterator[list[list[bytes]]]:
         for chunk in train.chunks(1024):

@@ -258,6 +258,8 @@ RECIPE = Recipe(
     capabilities=(
         FileInputs(read, spec, serving_spec, from_serving, parse=parse),
         Augments(augment),
-        Reports(lambda predictor, examples: st.video.report.report_sections(predictor, examples, options(predictor.config))),
+        Reports(
+            lambda predictor, examples: st.video.report.report_sections(predictor, examples, options(predictor.config))
+        ),
     ),
 )

@@ -10,7 +10,6 @@ arguments, and the tables of the documentation. Nothing about an option is writt
 """
 
 import dataclasses
-import functools
 import operator
 import re
 import typing
@@ -36,6 +35,7 @@ Cell = Literal[  # the names of `seqtasks.cells.CELLS`, which options know witho
 ]  # fmt: skip
 O = TypeVar("O")
 _KEEP: Any = object()
+_described: dict[Any, tuple["Option", ...]] = {}
 _BOUNDS = {
     Ge: ("at least", operator.ge),
     Gt: ("above", operator.gt),
@@ -120,21 +120,24 @@ class Option:
                 raise UserError(f"{number} is out of range", where=f"--{self.name}", remedy=remedy)
 
 
-@functools.cache
-def describe(cls: type) -> tuple[Option, ...]:
+def describe(cls: Any) -> tuple[Option, ...]:
     """The options that a dataclass declares, in the order of its fields.
 
     Example:
         >>> {o.name: (o.type, o.limits) for o in describe(Options)}["batch_size"]
         ('int', 'at least 1')
     """
+    if cls not in _described:
+        _described[cls] = tuple(_declared(cls))
+    return _described[cls]
+
+
+def _declared(cls: Any) -> Iterator[Option]:
     plain, full = typing.get_type_hints(cls), typing.get_type_hints(cls, include_extras=True)
-    found = []
     for field in dataclasses.fields(cls):
-        known = {"help": "", "group": "model", "changeable": False, "inherited": True} | dict(field.metadata)
-        known.pop("validation", None)
-        found.append(Option(field.name, plain[field.name], tuple(_bounds(full[field.name])), field.default, **known))
-    return tuple(found)
+        known: dict[str, Any] = {"help": "", "group": "model", "changeable": False, "inherited": True}
+        known |= {name: value for name, value in field.metadata.items() if name != "validation"}
+        yield Option(field.name, plain[field.name], tuple(_bounds(full[field.name])), field.default, **known)
 
 
 class Declared:

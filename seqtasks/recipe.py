@@ -150,7 +150,9 @@ def _from_file(path: Path) -> Recipe[Any]:
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise UserError(f"not Python ({error.msg})", where=f"{path}:{error.lineno}", remedy="correct the line") from None
+        raise UserError(
+            f"not Python ({error.msg})", where=f"{path}:{error.lineno}", remedy="correct the line"
+        ) from None
     if not isinstance(getattr(module, "RECIPE", None), Recipe):
         raise UserError("defines no RECIPE", where=path, remedy="end the file with RECIPE = Recipe(...)")
     return module.RECIPE

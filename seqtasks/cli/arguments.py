@@ -57,7 +57,7 @@ def run_command(name: str, arguments: list[str]) -> None:
 
 def _execute(command: Command, run: Any, parsed: argparse.Namespace, given: dict[str, Any]) -> None:
     own = {o.name for o in describe(command.Options)} & set(given)
-    options = make_options(command.Options, {name: given.pop(name) for name in own})
+    options: Any = make_options(command.Options, {name: given.pop(name) for name in own})
     if command.name == "predict":
         special, special_options, given = run.predict_command(given, parsed.inputs)
         command, options = (special, special_options) if special else (command, options)

@@ -27,7 +27,9 @@ def evaluate(predictor: Predictor, source: Any) -> tuple[dict[str, Any], Any, li
     task, assets, began = predictor.task, predictor.assets, time.perf_counter()
     running = predictor.recipe.capability(RunningText)
     stream = running.stream if running and running.stream else Predictor.stream
-    targets, outputs, mistakes, count = [], [], [], 0
+    targets, outputs = [], []
+    mistakes: list[Any] = []
+    count = 0
     for pool, decoded in stream(predictor, source):
         expected = task.targets(assets, [example.target for example in pool])
         given = task.outputs(assets, decoded)

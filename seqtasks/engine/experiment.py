@@ -148,7 +148,7 @@ class Experiment:
             replicas=replicas,
             target_feature=self.task.target_feature,
             reader=self.reader,
-            augment=augments and functools.partial(augments.augment, config),
+            augment=functools.partial(augments.augment, config) if augments else None,
         )
 
     def fit_inputs(self, prepared: Prepared) -> Any:

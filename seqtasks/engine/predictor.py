@@ -130,5 +130,5 @@ def stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
     longest, value = max(array.shape[1] for array in arrays), b"" if arrays[0].dtype == object else -1
     rest = [(0, 0)] * (arrays[0].ndim - 2)
     padding = [[(0, 0), (0, longest - array.shape[1]), *rest] for array in arrays]
-    padded = [np.pad(a, p, constant_values=value) for a, p in zip(arrays, padding, strict=True)]  # type: ignore[arg-type, call-overload]
+    padded = [np.pad(a, p, constant_values=value) for a, p in zip(arrays, padding, strict=True)]
     return np.concatenate(padded)

@@ -163,7 +163,7 @@ class Run:
             if command.name != "predict":
                 continue
             names = {o.name for o in describe(command.Options)} & set(options)
-            own = make_options(command.Options, {name: options[name] for name in names})
+            own: Any = make_options(command.Options, {name: options[name] for name in names})
             if command.applies(own, given):
                 return command, own, {name: value for name, value in options.items() if name not in names}
             for name in names:

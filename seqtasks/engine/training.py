@@ -218,7 +218,7 @@ class Training:
             flow = gradient_flow.gradient_flow(predictor.model, batch)
             write_csv(self.directory / "gradient_flow.csv", gradient_flow.rows(flow))
         trained = _training_figures(loop, prepared) | calibrated
-        lower = list(self.experiment.task.lower_is_better)
+        lower: list[str] = list(self.experiment.task.lower_is_better)
         figures = {"metric": name, "lower_is_better": lower, "train": trained, "validation": validation, "test": test}
         write_json(self.directory / "metrics.json", figures | {"baselines": compared})
         log.info("test %s %.4f, baselines %s", name, test[name], {k: round(v[name], 4) for k, v in compared.items()})

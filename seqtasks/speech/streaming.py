@@ -5,9 +5,9 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from seqtasks.capabilities import Query
 from seqtasks.errors import UserError
 from seqtasks.layers import RNN, Bidirectional
-from seqtasks.capabilities import Query
 from seqtasks.speech import audio
 from seqtasks.speech.task import SMALLEST
 

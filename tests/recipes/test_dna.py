@@ -63,7 +63,7 @@ def test_answers_do_not_depend_on_their_neighbours_nor_on_case_and_u(run, tagged
 
 
 def test_both_strands_have_one_answer(tmp_path):
-    made = seqtasks.train("dna", run=tmp_path / "run", reverse_complement=True, members=2, **PLACES, **SMALL)
+    made = seqtasks.train("dna", run=tmp_path / "run", reverse_complement=True, ensemble_size=2, **PLACES, **SMALL)
     assert made.model.output_shape == (None, 2, 2)
     forth, back = made.predict(SEQUENCES), made.predict([reverse_complement(s) for s in SEQUENCES])
     for one, other in zip(forth, back, strict=True):
@@ -76,7 +76,7 @@ def test_both_strands_have_one_answer(tmp_path):
 
 
 def test_kmers_and_no_convolution_train(tmp_path):
-    fields = SMALL | {"input": "kmer", "filters": 0, "pool": 1, "consistency": 1.0}
+    fields = SMALL | {"input": "kmer", "filters": 0, "pool": 1, "r_drop": 1.0}
     made = seqtasks.train("dna", run=tmp_path / "run", **fields)
     assert made.model.get_layer("embedding").input_dim == 4**3 + 2
     assert all(0 <= answer["score"] <= 1 for answer in made.predict(SEQUENCES))

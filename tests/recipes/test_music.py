@@ -31,8 +31,8 @@ from seqtasks.text.tokenizer import SPECIAL
 RECIPE = load_recipe("music")
 illustrate = generation.illustrate
 CYCLE = ["60 64 67", "60 64 67", "", "53 57", "", "48"]  # the frame before does not tell the next
-STILL = {"embedding_dropout": 0.0, "output_dropout": 0.0, "recurrent_dropout": 0.0, "transpose": 0, "stretch": 0.0}
-SMALL = STILL | {"cell": "simple_rnn", "units": 32, "hidden": 8, "batch_size": 4, "step": 0.5, "patience": 0}
+STILL = {"embedding_dropout": 0.0, "output_dropout": 0.0, "recurrent_dropout": 0.0, "transpose": 0, "time_stretch": 0.0}
+SMALL = STILL | {"cell": "simple_rnn", "units": 32, "nade_units": 8, "batch_size": 4, "step": 0.5, "patience": 0}
 TEXTS = ["60 64 67;;53 57;60 64 67", "", "48", "108;21 22;;", ";".join(CYCLE * 40)]
 ROLL = st.lists(st.sets(st.integers(21, 108), max_size=4), max_size=6).map(
     lambda roll: ";".join(" ".join(map(str, sorted(frame))) for frame in roll)
@@ -79,7 +79,7 @@ def plain():
 @pytest.fixture(scope="module")
 def run(corpus, plain, tmp_path_factory):
     directory = tmp_path_factory.mktemp("runs") / "cycles"
-    options = {"cell": "gru", "epochs": 8, "learning_rate": 0.02, "average": 0.9}
+    options = {"cell": "gru", "epochs": 8, "learning_rate": 0.02, "ema_momentum": 0.9}
     return seqtasks.train("music", data=corpus, run=directory, **SMALL | options)
 
 
@@ -88,7 +88,7 @@ def played(plain, tmp_path_factory):
     folder = tmp_path_factory.mktemp("played")
     for split, count in {"train": 2, "valid": 1, "test": 2}.items():
         perform(folder / split, count)
-    options = {"representation": "events", "epochs": 2, "segment": 16, "dimension": 8, "batch_size": 2}
+    options = {"representation": "events", "epochs": 2, "bptt_length": 16, "dimension": 8, "batch_size": 2}
     return seqtasks.train("music", data=folder, run=folder / "run", **SMALL | options)
 
 
@@ -144,7 +144,7 @@ def by_hand(weights, roll):
 
 
 def test_each_frame_is_foretold_from_those_before_it_and_the_first_from_nothing(rng):
-    config = RECIPE.Config(**SMALL | {"chords": "independent", "units": 8})
+    config = RECIPE.Config(**SMALL | {"frame_distribution": "independent", "units": 8})
     model = RECIPE.build(config, {})
     model.set_weights([rng.normal(size=w.shape, scale=0.3) for w in model.get_weights()])
     layer, head = model.get_layer("recurrent_1").cell, model.get_layer("keys")
@@ -337,7 +337,7 @@ def test_two_devices_train_to_the_weights_of_one(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation, "evaluate", lambda *_: ({"nll": 1.0}, None, None))
     monkeypatch.setattr(training._Setup, "finish", lambda self, loop, *_: loop.model.get_weights())
     few = write(tmp_path / "few.json", train=cycles(20, 3), valid=cycles(1, 4), test=cycles(1, 5))
-    options = {"chords": "independent", "units": 8, "epochs": 1, "transpose": 3}
+    options = {"frame_distribution": "independent", "units": 8, "epochs": 1, "transpose": 3}
     one, two = (
         seqtasks.train("music", data=few, run=tmp_path / name, strategy=name, **SMALL | options)
         for name in ("cpu", "mirrored")

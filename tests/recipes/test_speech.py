@@ -140,7 +140,7 @@ def every_text(logits):
 
 def test_a_language_model_takes_part_in_the_search_and_in_what_is_exported(language_model, rng, tmp_path, caplog):
     logits = rng.normal(size=(3, 4, 5)).astype("float32")
-    config = speech.Config(beam_width=400, language_model="lm", language_weight=0.7, bonus=0.3)
+    config = speech.Config(beam_width=400, language_model="lm", language_weight=0.7, length_bonus=0.3)
 
     class Served(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, None, 5])])

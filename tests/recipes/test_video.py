@@ -43,7 +43,7 @@ def few():
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     fields = PLAIN | {"epochs": 4, "frames": 10, "size": 20, "channels": [12, 24], "vector": 32, "units": 32}
-    fields |= {"learning_rate": 4e-3, "average": 0.9}
+    fields |= {"learning_rate": 4e-3, "ema_momentum": 0.9}
     return seqtasks.train("video", run=tmp_path_factory.mktemp("runs") / "digits", **fields)
 
 
@@ -119,7 +119,7 @@ def test_a_long_video_is_answered_every_second(run, tmp_path):
             frame = av.VideoFrame.from_ndarray(draws.integers(0, 256, (20, 20, 3), np.uint8), "rgb24")
             file.mux(stream.encode(frame))
         file.mux(stream.encode())
-    answers = run.told(every=1.0).predict([str(path), str(tmp_path / "none.mp4")])
+    answers = run.with_options(clip_seconds=1.0).predict([str(path), str(tmp_path / "none.mp4")])
     assert [a.get("second") for a in answers] == [0.0, 1.0, 2.0, None]
     assert "no such file" in answers[3]["error"] and answers[3]["file"] == str(tmp_path / "none.mp4")
     for (second, frames), answer in zip(files.clips(path, files.Options(10, 20, 1.0)), answers[:3], strict=True):
@@ -304,7 +304,7 @@ def test_what_cannot_be_trained_is_told(tmp_path, folder):
 
 
 def test_every_weight_of_members_that_see_frames_and_flow_learns(rng):
-    config = RECIPE.Config(**SMALL | {"members": 2, "flow": True})
+    config = RECIPE.Config(**SMALL | {"ensemble_size": 2, "flow": True})
     model = RECIPE.build(config, {"labels": ["a", "b", "c"]})
     frames = rng.integers(0, 256, (8, 3, 32, 32, 3), np.uint8)
     with tf.GradientTape() as tape:
