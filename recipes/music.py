@@ -95,7 +95,7 @@ def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, Any]
 
 
 def build(config: Config, assets: Assets) -> "keras.Model":
-    """Decoder inputs and targets (batch, time, 88), or event numbers (batch, time), to log-likelihoods (batch, time)."""
+    """Decoder inputs and targets, (batch, time, 88) or events (batch, time), to log-likelihoods (batch, time)."""
     import keras
 
     dropout = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")

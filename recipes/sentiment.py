@@ -2,9 +2,9 @@
 
     seqtasks train sentiment --data reviews.csv --run runs/reviews
 
-Words, and the letters at their ends, go through a bidirectional LSTM. Its outputs are pooled over time, next to the mean
-of the word vectors. Small data needs regularisation: dropout of words and of embeddings, averaged weights, and R-Drop,
-the agreement of two passes with different dropout.
+Words, and the letters at their ends, go through a bidirectional LSTM. Its outputs are pooled over time, next to the
+mean of the word vectors. Small data needs regularisation: dropout of words and of embeddings, averaged weights, and
+R-Drop, the agreement of two passes with different dropout.
 """
 
 from collections.abc import Iterator

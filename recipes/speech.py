@@ -4,8 +4,8 @@
     seqtasks predict runs/speech one.wav two.flac
     arecord -t raw -f S16_LE -r 16000 | seqtasks predict runs/live -      # of a run with --bidirectional false
 
-The model turns a waveform into a log-mel spectrum. A convolution over time and a deep recurrence score the characters at
-every frame, and connectionist temporal classification learns from texts without times.
+The model turns a waveform into a log-mel spectrum. A convolution over time and a deep recurrence score the characters
+at every frame, and connectionist temporal classification learns from texts without times.
 """
 
 import itertools

@@ -227,6 +227,10 @@ def baselines(config: Config) -> dict[str, Any]:
     }
 
 
+def report(predictor: Any, examples: list[Any]) -> Any:
+    return st.video.report.report_sections(predictor, examples, options(predictor.config))
+
+
 SAMPLE_OPTIONS = {
     "epochs": 5,
     "size": 32,

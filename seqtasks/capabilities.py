@@ -1,6 +1,7 @@
 """Capabilities: what some recipes can do beyond the core of a `Recipe`.
 
-A recipe lists them, `capabilities=(FileInputs(...), Generates(...))`. A capability is a small frozen dataclass. It can bring
+A recipe lists them, `capabilities=(FileInputs(...), Generates(...))`. A capability is a small frozen dataclass. It can
+bring
 
 - commands, and options of `seqtasks predict` (`commands`),
 - methods of an opened run, `run.generate(...)` (`methods`),
@@ -183,8 +184,8 @@ class Augments(Capability):
     """Training batches that are varied at random.
 
     Args:
-        augment: `augment(config, features, seed) -> features`, of ragged features, in the graph; `seed` is an int tensor
-            (2,).
+        augment: `augment(config, features, seed) -> features`, of ragged features, in the graph; `seed` is an int
+            tensor (2,).
     """
 
     augment: Callable[[Any, Any, Any], Any]
@@ -195,8 +196,8 @@ class Calibrates(Capability):
     """A calibration after training, selected by the validation metric.
 
     Args:
-        calibrate: `calibrate(predictor, validate) -> dict`. `validate()` is the metric of the validation split (larger is
-            better). The result is reported with the figures of the training.
+        calibrate: `calibrate(predictor, validate) -> dict`. `validate()` is the metric of the validation split (larger
+            is better). The result is reported with the figures of the training.
     """
 
     calibrate: Callable[[Predictor, Callable[[], float]], dict[str, Any]]
@@ -347,7 +348,7 @@ class Explains(Capability):
     """`seqtasks explain RUN INPUT`, `run.explain(input)`: what in an input led to the answer.
 
     Args:
-        explain: `explain(predictor, input) -> rows`, a list of dicts; raises `UserError` for a run that has no explanation.
+        explain: `explain(predictor, input) -> rows`, a list of dicts; raises `UserError` if a run has no explanation.
     """
 
     explain: Callable[[Any, Any], list[Answer]]

@@ -42,7 +42,7 @@ def summarize_splits(
         training: whether there is a train split that must fit the others.
 
     Returns:
-        (splits, summaries): {name: source}, those of up to `cache_mb` megabytes held in memory, and {name: SplitSummary}.
+        (splits, summaries): {name: source}, those of up to `cache_mb` megabytes in memory, and {name: SplitSummary}.
 
     Raises:
         UserError: if a split is empty, train has one label only, or another split has a label that train lacks.

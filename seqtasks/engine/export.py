@@ -16,8 +16,8 @@ from seqtasks.layers.batch_of_one import exporting
 class Served(tf.Module):
     """What is saved: the weights, the lookup tables, and the functions from raw inputs to answers.
 
-    `serving_default` is the function of training and of `predict`: encode, model, decode. Capabilities of the recipe add
-    others.
+    `serving_default` is the function of training and of `predict`: encode, model, decode. Capabilities of the recipe
+    add others.
 
     Args:
         predictor: the model with its encoder.
@@ -52,8 +52,8 @@ class Served(tf.Module):
 def export(predictor: Predictor, directory: str | Path, overwrite: bool = False) -> Path:
     """Write a SavedModel.
 
-    `serving_default` takes `inputs`, a batch of raw strings (or, if the recipe's inputs are files, arrays under the names
-    of its `FileInputs.serving_spec`), and returns what the task decodes, for classification `label` (string), `score`,
+    `serving_default` takes `inputs`, a batch of raw strings (or, if the recipe's inputs are files, arrays under the
+    names of its `FileInputs.serving_spec`), and returns what the task decodes, for classification `label` (string), `score`,
     `scores` (batch, classes) and `labels`, the names of the classes. Capabilities add signatures, such as `generate`.
 
     Args:

@@ -122,8 +122,8 @@ class Loop:
 def fit(model: keras.Model, dataset: Any, steps: int, **options: Any) -> Any:
     """`model.fit` over the `steps` batches of `dataset`.
 
-    If Keras knows the number of batches, it opens the dataset again at the end of the epoch, although the next epoch has
-    a dataset of its own. Therefore the number is given as `steps_per_epoch` and hidden in the dataset.
+    If Keras knows the number of batches, it opens the dataset again at the end of the epoch, although the next epoch
+    has a dataset of its own. Therefore the number is given as `steps_per_epoch` and hidden in the dataset.
     """
     hidden = dataset.filter(lambda *batch: True)
     return model.fit(hidden, steps_per_epoch=steps, verbose=0, shuffle=False, **options)

@@ -77,7 +77,7 @@ def finetune(
     run: str | Path | Run, data: Any = None, new: str | Path | None = None, *, train: Any = None, valid: Any = None,
     test: Any = None, freeze: Sequence[str] = (), overwrite: bool = False, **fields: Any,
 ) -> Run:  # fmt: skip
-    """Continue training a finished run on other data, with its vocabularies and weights; the twin of `seqtasks finetune`.
+    """Continue training a finished run on other data, with its vocabularies and weights: `seqtasks finetune`.
 
     Args:
         run: the finished run, a path or a `Run`.
