@@ -9,6 +9,7 @@ characters at every frame, and connectionist temporal classification learns from
 results stand in the README.
 """
 
+import functools
 import itertools
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ def encode(config, assets, waveforms):
 
 
 def augment(config, features, seed):
-    return encode(config, None, st.speech.augmentation.varied(features["waveforms"], seed, config.speed, config.noise))
+    return encode(config, None, st.speech.augmentation.augment(features["waveforms"], seed, config.speed, config.noise))
 
 
 def log_mel(config):
@@ -136,13 +137,22 @@ def fits(config, text, waveform):
         raise st.errors.UserError(what, remedy="give the text that is said, or take a smaller --stride")
 
 
+@functools.lru_cache(2)
+def language_model_run(path):
+    import tensorflow as tf
+
+    with tf.init_scope():  # the search is traced when this is called
+        return st.load_run(path)
+
+
 def task(config):
     def search(characters, logits):
         import tensorflow as tf
 
         model = None
         if config.language_model:
-            model = st.speech.fusion.fusion(config.language_model, characters, tf.shape(logits)[0])
+            run = language_model_run(config.language_model)
+            model = st.speech.fusion.fusion(run, characters, tf.shape(logits)[0])
         given = {"language_model": model, "weight": config.language_weight, "bonus": config.bonus} if model else {}
         return st.ops.ctc.prefix_beam_search(logits, width=config.beam_width, **given)[0][:, 0]
 
@@ -217,5 +227,5 @@ RECIPE = Recipe(
     augment=augment,
     glance={"beam_width": 1, "language_model": None},
     told_anew=("beam_width", "language_model", "language_weight", "bonus", "longest"),
-    live=lambda predictor, file: st.speech.streaming.live(predictor, file),
+    live=lambda predictor, file: st.speech.streaming.stream(predictor, file),
 )
