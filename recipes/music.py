@@ -50,7 +50,7 @@ class Config(Options):
 
 def load(config, data=None, train=None, valid=None, test=None):
     st.errors.needs("pretty_midi", extra="music")
-    splits = st.music.files.load_splits(data, st.music.generation.reading(config), train, valid, test)
+    splits = st.music.files.load_splits(data, st.music.generation.file_options(config), train, valid, test)
     if config.representation == "frames":
         return splits
     return st.data.splits.Splits(*(st.data.segments.ended(source) for _, source in splits))
@@ -111,12 +111,13 @@ def segments(config, assets, source):
     if "tokens" not in assets:
         remedy = "leave it out, or train a new run"
         raise st.errors.UserError("the run that it begins with is of frames", where="--representation", remedy=remedy)
-    variants = st.music.generation.shifts(config.transpose, config.stretch)
+    variants = st.music.augmentation.event_variations(config.transpose, config.stretch)
     return st.data.segments.Segments(source, assets["tokens"].encode, config.batch_size, config.segment, variants)
 
 
 def augment(config, features, seed):
-    return st.music.generation.transposed(features, seed, config.transpose)
+    rolls = st.music.augmentation.transpose_rolls(features["targets"], seed, config.transpose)
+    return features | {"targets": rolls}
 
 
 def write(config, model, features):
@@ -143,7 +144,7 @@ def baselines(config):
 
 
 def asked(config, text, tokens):
-    return [Query(st.music.files.piece(text, st.music.generation.reading(config)), {})]
+    return [Query(st.music.files.read_piece(text, st.music.generation.file_options(config)), {})]
 
 
 def signatures(predictor):
@@ -171,11 +172,11 @@ RECIPE = Recipe(
     default_metric="nll",
     baselines=baselines,
     asked=asked,
-    illustrate=lambda predictor, examples: st.music.generation.illustrate(predictor, examples),
+    illustrate=lambda predictor, examples: st.music.generation.report_sections(predictor, examples),
     generate=lambda predictor, *asked: st.music.generation.answers(predictor, *asked),
-    deliver=lambda config, answer, path: st.music.generation.deliver(config, answer, path),
+    deliver=lambda config, answer, path: st.music.generation.write_answer(config, answer, path),
     delivers=(".mid", ".wav"),
-    checks=lambda predictor, train: st.music.generation.checks(predictor, train),
+    checks=lambda predictor, train: st.music.generation.compare_generated(predictor, train),
     signatures=signatures,
     scores=True,
 )

@@ -4,8 +4,8 @@
 - Training: `task`, `metrics` (error rates), `augmentation`, `baselines`
 - Prediction: `streaming` (words while a stream runs), `fusion` (language model in the beam search)
 
-This package may import `data`, `layers`, `models`, `ops`, `tasks` and what is below them, no other application and not
-`engine`. Start with `task` and `recipes/speech.py`, which connects the parts.
+This package may import the shared packages (`data`, `layers`, `models`, `ops`, `tasks`, ...), no other application and
+not `engine`. Start with `task` and `recipes/speech.py`, which connects the parts.
 """
 
 from typing import TYPE_CHECKING

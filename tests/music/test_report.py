@@ -1,4 +1,4 @@
-"""Pieces of music in a report: where the notes stand in the picture, what the player holds, what the table says."""
+"""Pieces of music in a report: positions of the notes in the picture, sound of the player, values of the table."""
 
 import base64
 import io
@@ -143,9 +143,9 @@ def test_a_section_names_shows_and_plays_each_piece():
     assert [heading.text for heading in page.findall("h3")] == [heading for heading, *_ in pieces]
     told = [p.text for p in page.findall("p")]
     assert told[0].startswith("5 notes from G2 to C5; best key ") and told[0].endswith("); 4 s.")
-    first = "; 3 min 21 s; the first 64 quarter notes are shown; the first 30 s can be heard."
+    first = "; 3 min 21 s; the first 64 quarter notes are shown; the first 30 s can be played."
     assert told[1].endswith(first) and told[2].endswith("); 8 s.")
-    assert told[3] == "There are no notes in it."
+    assert told[3] == "The piece has no notes."
     assert len(page.findall("audio")) == len(page.findall("figure/svg")) == 3
     assert ["seconds" in [t.text for t in svg.iter("text")] for svg in page.iter("svg")] == [False, False, True]
     ids = [element.get("id") for element in page.iter() if element.get("id")]
@@ -155,7 +155,7 @@ def test_a_section_names_shows_and_plays_each_piece():
 def test_the_table_of_differences_has_the_figures_of_the_comparison():
     compared = analysis.compare([PIECE], [LONG])
     rows = [[cell.text for cell in row] for row in parsed(report.differences(compared)).iter("tr")]
-    assert rows[0] == [None, "written", "training set", "overlap", "distance"]
+    assert rows[0] == [None, "generated", "training set", "overlap", "distance"]
     assert [row[0] for row in rows[1:]] == [report.NAMES[statistic] for statistic in analysis.STATISTICS]
     by_hand = [43, 60, 60, 72, 61], [n.pitch for n in LONG]
     assert rows[1][1:3] == [number(float(np.mean(pitches))) for pitches in by_hand]

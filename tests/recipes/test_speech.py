@@ -172,7 +172,8 @@ def test_the_language_model_is_part_of_the_search_and_of_the_export(language_mod
     "assets", [{}, {"tokens": Tokenizer("word", SPECIAL)}, {"tokens": Tokenizer("character", SPECIAL)}]
 )
 def test_other_runs_cannot_be_used_for_fusion(assets):
-    model = keras.Sequential([keras.Input((3,), name="features")])
+    features = keras.Input((3,), name="features")
+    model = keras.Model(features, keras.layers.Dense(1)(features))
     with pytest.raises(UserError, match=r"runs/x: not a character language model; train one with"):
         fusion.fusion(Opened(model, assets), ASSETS["characters"], 1)
 

@@ -74,9 +74,7 @@ def test_channels_are_averaged(tmp_path):
 
 @pytest.mark.parametrize("rate", [8000, 11_025, 22_050, 44_100, 48_000])
 def test_resampling_keeps_frequencies_that_both_rates_can_represent(tmp_path, rate):
-    samples = tone(rate, pitch=440) + tone(
-        rate, pitch=10_000 if rate > 20_000 else 440
-    )  # lost at 16,000
+    samples = tone(rate, pitch=440) + tone(rate, pitch=10_000 if rate > 20_000 else 440)  # lost at 16,000
     found = read(write(tmp_path / "a.wav", samples, rate, subtype="FLOAT"))
     expected = tone(RATE, pitch=440) * (1 if rate > 20_000 else 2)
     assert found.dtype == np.float32 and abs(len(found) - RATE) <= 1
