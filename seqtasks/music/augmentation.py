@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from seqtasks.music import events, piano_rolls
 
-FIRST = 4  # number of the first event in a tokenizer, behind the special tokens
+FIRST = 4  # number of the first event in a tokenizer, after the special tokens
 
 
 def event_variations(semitones: int, stretch: float) -> np.ndarray:

@@ -9,7 +9,7 @@ Tunes are separated by empty lines; lines that begin with `#` are comments:
     melody: C4:0.5 C4:0.5 C4 D4:0.5 D4:0.5 D4 | E4 D4 C4:2
     bass: C3:4 | C3:4 | G2:4 | C3:4
 
-A note is a letter, `#` or `b` if it is sharp or flat, an octave (C4 is middle C), and behind a colon its length in
+A note is a letter, `#` or `b` if it is sharp or flat, an octave (C4 is middle C), and after a colon its length in
 quarter notes, by default 1. `R` is a rest, `-` extends the note or rest before it. `melody` and `bass` may have several
 lines. Bars are separated by `|`; each has the length of the metre, except that an upbeat and the last bar together make
 one bar.

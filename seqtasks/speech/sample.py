@@ -25,7 +25,7 @@ COUNTS = {"train": 4000, "validation": 200, "test": 200}
 LETTER_FREQUENCIES = 82, 15, 28, 43, 127, 22, 20, 61, 70, 2, 8, 40, 24, 67, 75, 19, 1, 60, 63, 91, 28, 10, 24, 2, 20, 1
 DIGIT_FREQUENCY = 10
 WORDS, CHARACTERS = (1, 2), (1, 3)  # minimum and maximum: words per text, characters per word
-SPEEDS = 15, 35  # words per minute; a word has 50 units, like PARIS with the gap behind it
+SPEEDS = 15, 35  # words per minute; a word has 50 units, like PARIS with the gap after it
 PITCHES, LEVELS = (400, 1000), (0.1, 0.5)  # hertz; amplitudes
 NOISES = 5, 30  # signal-to-noise ratio in decibels while the tone sounds, over all frequencies
 JITTER = 0.1  # maximum relative change of the length of an element
@@ -99,7 +99,7 @@ def units(text: str) -> list[int]:
         raise UserError(what, where=f"{PREFIX}{text:.40}", remedy="give letters from a to z and digits")
     coded = "/".join(" ".join(CODES[letter] for letter in word) for word in words)
     lengths = []
-    for mark in re.findall(r"[.-][ /]?", coded):  # a dot or dash, and the separator behind it, if any
+    for mark in re.findall(r"[.-][ /]?", coded):  # a dot or dash, and the separator after it, if any
         lengths += [3 if mark[0] == "-" else 1, {" ": 3, "/": 7}.get(mark[1:], 1)]
     return lengths[:-1]
 

@@ -32,7 +32,7 @@ class Transcription(Task):
 
     Args:
         seconds: time between two frames of the logits.
-        search: `search(characters, logits) -> labels`, int32 (batch, longest), -1 behind the last label; None takes the
+        search: `search(characters, logits) -> labels`, int32 (batch, longest), -1 after the last label; None takes the
             most probable class of each frame.
 
     Example:
@@ -90,10 +90,10 @@ class Transcription(Task):
         """Words with their times and scores, ragged (batch, None).
 
         Args:
-            characters: string (batch, longest), "" behind the last.
+            characters: string (batch, longest), "" after the last.
             valid: bool (batch, longest), whether there is a character.
             aligned: `seqtasks.ops.ctc.Alignment` of the characters.
-            log_confidence: float (batch, longest), 0 behind the last.
+            log_confidence: float (batch, longest), 0 after the last.
         """
         import tensorflow as tf
 
@@ -134,8 +134,8 @@ class Transcription(Task):
         if first is not None:
             listed = unknown_characters("".join(found), "")[:20]
             what = f"{len(found)} texts have characters that are not in the training set ({listed})"
-            told = f"{what}, which count as errors; first at {source.where(first)}"
-            warnings.warn(f"{source.name}: {told}", stacklevel=2)
+            where = f"first at {source.where(first)}"
+            warnings.warn(f"{source.name}: {what}, which count as errors; {where}", stacklevel=2)
 
     def targets(self, assets: Mapping[str, Any], strings: Iterable[str]) -> np.ndarray:
         return rows(list(strings))
