@@ -26,7 +26,7 @@ LINE = "title: A\nmetre: 3/4\n"
 
 
 @pytest.mark.parametrize("tune", TUNES, ids=TITLES)
-def test_each_tune_adds_up_has_no_gaps_and_is_in_its_key(tune):
+def test_each_tune_has_complete_bars_no_gaps_and_its_key(tune):
     assert tune.notes and all(n.end > n.start for n in tune.notes)
     times = [t for note in tune.notes for t in note[1:3]]
     assert all(t * 2 == int(t * 2) for t in times)  # an eighth is the shortest note
@@ -92,7 +92,7 @@ def test_invalid_tunes_raise(tmp_path, content, expected):
 
 
 @given(st.lists(st.tuples(st.integers(30, 90), st.integers(1, 8)), min_size=2, max_size=20))
-def test_the_key_is_that_of_the_best_of_24_correlations(found):
+def test_key_matches_the_best_of_24_correlations(found):
     notes = [Note(pitch, i, i + length) for i, (pitch, length) in enumerate(found)]
     sounding = np.zeros(12)
     for pitch, length in found:

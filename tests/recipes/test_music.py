@@ -151,11 +151,11 @@ def test_log_likelihoods_match_a_numpy_recurrence(rng):
     weights = [w.numpy() for w in (layer.kernel, layer.recurrent_kernel, layer.bias, head.kernel, head.bias)]
     predictor = Predictor(RECIPE, config, {}, model)
     features = {name: pad(f, 1) for name, f in predictor.encode(tf.constant(TEXTS)).items()}
-    likely = predictor.outputs(features).numpy()
+    log_probs = predictor.outputs(features).numpy()
     for row, (text, answer) in enumerate(zip(TEXTS, predictor.answers(TEXTS), strict=True)):
         expected = by_hand(weights, piano_rolls.parse(text))
-        np.testing.assert_allclose(likely[row, : len(expected)], expected, rtol=1e-4)
-        assert not likely[row, len(expected) :].any()
+        np.testing.assert_allclose(log_probs[row, : len(expected)], expected, rtol=1e-4)
+        assert not log_probs[row, len(expected) :].any()
         assert answer["log_probability"] == pytest.approx(expected.sum(), rel=1e-4)
         assert answer["frames"] == len(expected)
 
@@ -236,9 +236,9 @@ def test_pieces_are_written_as_midi_and_wav(run, tmp_path, capsys):
     answers = list(run.generate(prompt, num=2, length=12))
     options = ["--prompt", prompt, "--num", "2", "--length", "12"]
     assert main(["generate", str(run.directory), *options, "--output", str(tmp_path / "new.mid")]) == 0
-    told = [json.loads(line)["file"] for line in capsys.readouterr().out.splitlines()]
-    assert told == [str(tmp_path / f"new-{number}.mid") for number in (1, 2)]
-    for path, answer in zip(told, answers, strict=True):
+    paths = [json.loads(line)["file"] for line in capsys.readouterr().out.splitlines()]
+    assert paths == [str(tmp_path / f"new-{number}.mid") for number in (1, 2)]
+    for path, answer in zip(paths, answers, strict=True):
         np.testing.assert_allclose(read_midi(path, "quarters"), run_notes(answer["piece"]))
         assert files.read_piece(path, generation.file_options(run.config)) == answer["piece"].rstrip(";")
     RECIPE.deliver(run.config, answers[0], tmp_path / "new.wav")
@@ -256,7 +256,7 @@ def test_a_midi_file_is_a_prompt_and_an_input(run, tmp_path):
 
 
 def test_invalid_arguments_raise(run, tmp_path, capsys):
-    for options, told in {
+    for options, message in {
         ("--prompt", "60;C4"): "step 2: 'C4' is not a key of a piano; write MIDI numbers",
         ("--prompt", "no.mid"): "no.mid: no such file",
         ("--top_k", "3"): "--top_k: only for events; leave it out",
@@ -264,7 +264,7 @@ def test_invalid_arguments_raise(run, tmp_path, capsys):
     }.items():
         assert main(["generate", str(run.directory), *options]) == 2
         error = capsys.readouterr().err.strip().splitlines()[-1]
-        assert told in error, error
+        assert message in error, error
     with pytest.raises(UserError, match=r"new.xyz: unknown format '.xyz'; name a .mid or .wav file"):
         RECIPE.deliver(run.config, {"piece": "60;62"}, tmp_path / "new.xyz")
     with pytest.raises(UserError, match=r"new.mid: the piece has no notes; raise --length"):
@@ -282,8 +282,8 @@ def test_performances_are_trained_and_continued(played):
     assert first == second and first[0]["piece"] != first[1]["piece"]
     for answer in first:
         assert answer["piece"].startswith(prompt) and answer["notes"] == len(events.to_notes(answer["piece"]))
-    drawn = list(played.generate(num=2, length=9, top_k=1, seed=3))
-    assert drawn == list(played.generate(num=2, length=9, temperature=0))
+    greedy = list(played.generate(num=2, length=9, top_k=1, seed=3))
+    assert greedy == list(played.generate(num=2, length=9, temperature=0))
 
 
 def test_metrics_of_performances_count_ends_like_the_baseline(played):
@@ -315,10 +315,10 @@ for name in ("keras", "seqtasks", "pretty_midi"):
     sys.modules[name] = None
 import json, tensorflow as tf
 signatures = tf.saved_model.load({directory!r}).signatures
-likely = [signatures[n](inputs=tf.constant({texts!r}))["log_probability"] for n in ("serving_default", "score")]
-asked = {{"seed": tf.constant(7), "length": tf.constant(9), "temperature": tf.constant(1.5)}}
-new = signatures["generate"](prompts=tf.constant([{prompt!r}] * 2), **asked)
-print(json.dumps([[x.numpy().tolist() for x in likely], [text.decode() for text in new["text"].numpy().tolist()]]))
+log_probs = [signatures[n](inputs=tf.constant({texts!r}))["log_probability"] for n in ("serving_default", "score")]
+options = {{"seed": tf.constant(7), "length": tf.constant(9), "temperature": tf.constant(1.5)}}
+new = signatures["generate"](prompts=tf.constant([{prompt!r}] * 2), **options)
+print(json.dumps([[x.numpy().tolist() for x in log_probs], [text.decode() for text in new["text"].numpy().tolist()]]))
 """
 
 
@@ -328,11 +328,11 @@ def test_the_export_gives_the_same_answers_with_tensorflow_alone(run, tmp_path):
     code = SERVE.format(directory=directory, texts=TEXTS, prompt=prompt)
     done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
-    likely, written = json.loads(done.stdout)
+    log_probs, written = json.loads(done.stdout)
     expected = [answer["log_probability"] for answer in run.predict(TEXTS)]
-    np.testing.assert_allclose(likely, [expected] * 2, rtol=1e-4, atol=1e-4)
-    asked = {"num": 2, "seed": 7, "length": 9, "temperature": 1.5}
-    assert written == [answer["piece"] for answer in run.generate(prompt, **asked)]
+    np.testing.assert_allclose(log_probs, [expected] * 2, rtol=1e-4, atol=1e-4)
+    options = {"num": 2, "seed": 7, "length": 9, "temperature": 1.5}
+    assert written == [answer["piece"] for answer in run.generate(prompt, **options)]
 
 
 @pytest.mark.slow
@@ -371,7 +371,7 @@ def test_unreadable_files_are_reported(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{"train": 3, "valid": [[[60]]], "test": [[[60]]]}', "bad.json: no list of pieces in train; "),
         (
@@ -382,11 +382,11 @@ def test_unreadable_files_are_reported(tmp_path, capsys):
         ('{"trian": [[[60]]]}', "no split train; write"),
     ],
 )
-def test_invalid_json_is_reported_in_one_line(text, told, tmp_path, capsys):
+def test_invalid_json_is_reported_in_one_line(text, message, tmp_path, capsys):
     (tmp_path / "bad.json").write_text(text)
     assert main(["train", "music", "--data", str(tmp_path / "bad.json"), "--run", str(tmp_path / "run")]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert told in error, error
+    assert message in error, error
     assert not (tmp_path / "run").exists()
 
 

@@ -57,10 +57,10 @@ def test_a_stream_gives_the_words_of_the_whole_recording(one_directional, seed, 
     transcriber.reset()
     outputs = [transcriber.process(chunk) for chunk in np.split(sound, np.cumsum(cuts)[:-1])] + [transcriber.end()]
     np.testing.assert_allclose(np.concatenate(outputs), expected, atol=1e-5, rtol=1e-4)
-    words_found = [word for logits in outputs for word in words.process(logits)] + words.end()
+    streamed = [word for logits in outputs for word in words.process(logits)] + words.end()
     answer = Transcription(0.02).answer(ASSETS, {name: value.numpy()[0] for name, value in decoded.items()})
-    assert [word["word"] for word in words_found] == [word["word"] for word in answer["words"]]
-    for one, other in zip(words_found, answer["words"], strict=True):
+    assert [word["word"] for word in streamed] == [word["word"] for word in answer["words"]]
+    for one, other in zip(streamed, answer["words"], strict=True):
         assert (one["start"], one["end"]) == (other["start"], other["end"])
         assert one["score"] == pytest.approx(other["score"], abs=1e-3)
 
@@ -140,8 +140,8 @@ def every_text(logits):
     rows = logits - np.logaddexp.reduce(logits, -1, keepdims=True)
     for path in itertools.product(range(logits.shape[1]), repeat=len(logits)):
         text = "".join(names[n] for n, _ in itertools.groupby(path))
-        likely = sum(row[n] for row, n in zip(rows, path, strict=True))
-        found[text] = np.logaddexp(found.get(text, -np.inf), likely)
+        log_prob = sum(row[n] for row, n in zip(rows, path, strict=True))
+        found[text] = np.logaddexp(found.get(text, -np.inf), log_prob)
     return found
 
 
@@ -221,7 +221,7 @@ def test_the_baseline_classifies_or_predicts_the_most_frequent_text(rng):
     read = lambda path: np.sin(np.arange(800) * float(path))  # noqa: E731
     spectrum = lambda x: np.log(np.abs(np.fft.rfft(x.reshape(-1, 80))) + 1e-3)  # noqa: E731
     model = SpectrumClassifier(read, spectrum).fit(list(tones), list(tones.values()))
-    asked = [f"{pitch:.3f}" for pitch in (0.1, 0.2, 0.9, 1.3)]
-    assert model.predict(asked) == ["low", "low", "high", "high"]
+    inputs = [f"{pitch:.3f}" for pitch in (0.1, 0.2, 0.9, 1.3)]
+    assert model.predict(inputs) == ["low", "low", "high", "high"]
     usual = SpectrumClassifier(None, None).fit(list("abcd"), ["one", "two", "two", "three"])
-    assert usual.predict(asked) == ["two"] * 4
+    assert usual.predict(inputs) == ["two"] * 4
