@@ -70,7 +70,7 @@ class Config(Options):
 
 def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
     st.errors.needs("pretty_midi", extra="music")
-    splits = st.music.files.load_splits(data, st.music.generation.reading(config), train, valid, test)
+    splits = st.music.files.load_splits(data, st.music.generation.file_options(config), train, valid, test)
     if config.representation == "frames":
         return splits
     return st.data.splits.Splits(*(st.data.segments.ended(source) for _, source in splits))
@@ -135,12 +135,13 @@ def segments(config: Config, assets: Assets, source: "Source") -> Any:
     if "tokens" not in assets:
         remedy = "leave it out, or train a new run"
         raise st.errors.UserError("the run that it starts from has frames", where="--representation", remedy=remedy)
-    variants = st.music.generation.shifts(config.transpose, config.time_stretch)
+    variants = st.music.augmentation.event_variations(config.transpose, config.time_stretch)
     return st.data.segments.Segments(source, assets["tokens"].encode, config.batch_size, config.bptt_length, variants)
 
 
 def augment(config: Config, features: Any, seed: "tf.Tensor") -> Any:
-    return st.music.generation.transposed(features, seed, config.transpose)
+    rolls = st.music.augmentation.transpose_rolls(features["targets"], seed, config.transpose)
+    return features | {"targets": rolls}
 
 
 def infer(config: Config, model: "keras.Model", features: Mapping[str, Any]) -> "tf.Tensor":
@@ -170,7 +171,7 @@ def baselines(config: Config) -> dict[str, Any]:
 
 
 def parse(config: Config, text: Any) -> list[Query]:
-    return [Query(st.music.files.piece(text, st.music.generation.reading(config)), {})]
+    return [Query(st.music.files.read_piece(text, st.music.generation.file_options(config)), {})]
 
 
 def signature(predictor: Any) -> Any:
@@ -202,10 +203,10 @@ RECIPE = Recipe(
         Scores(),
         Generates(
             generate=lambda predictor, *given: st.music.generation.answers(predictor, *given),
-            compare=lambda predictor, train: st.music.generation.checks(predictor, train),
+            compare=lambda predictor, train: st.music.generation.compare_generated(predictor, train),
             signature=signature,
-            report=lambda predictor, examples: st.music.generation.illustrate(predictor, examples),
-            write=lambda config, answer, path: st.music.generation.deliver(config, answer, path),
+            report=lambda predictor, examples: st.music.generation.report_sections(predictor, examples),
+            write=lambda config, answer, path: st.music.generation.write_answer(config, answer, path),
             suffixes=(".mid", ".wav"),
         ),
     ),

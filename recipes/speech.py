@@ -8,6 +8,7 @@ The model turns a waveform into a log-mel spectrum. A convolution over time and 
 at every frame, and connectionist temporal classification learns from texts without times.
 """
 
+import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ def encode(config: Config, assets: Assets, waveforms: "tf.RaggedTensor") -> dict
 
 
 def augment(config: Config, features: Any, seed: "tf.Tensor") -> dict[str, Any]:
-    return encode(config, {}, st.speech.augmentation.varied(features["waveforms"], seed, config.speed, config.noise))
+    return encode(config, {}, st.speech.augmentation.augment(features["waveforms"], seed, config.speed, config.noise))
 
 
 def log_mel(config: Config) -> Any:
@@ -163,17 +164,24 @@ def check(config: Config, text: str, waveform: "np.ndarray") -> None:
         raise st.errors.UserError(what, remedy="give the text that is spoken, or use a smaller --stride")
 
 
+@functools.lru_cache(2)
+def language_model_run(path: str) -> Any:
+    import tensorflow as tf
+
+    with tf.init_scope():  # the search is traced when this is called
+        return st.load_run(path)
+
+
 def task(config: Config) -> Any:
     def search(characters: Any, logits: "tf.Tensor") -> "tf.Tensor":
         import tensorflow as tf
 
-        model = None
+        fusion: dict[str, Any] = {}
         if config.language_model:
-            model = st.speech.fusion.fusion(config.language_model, characters, tf.shape(logits)[0])
-        given = (
-            {"language_model": model, "weight": config.language_weight, "bonus": config.length_bonus} if model else {}
-        )
-        return st.ops.ctc.prefix_beam_search(logits, width=config.beam_width, **given)[0][:, 0]
+            run = language_model_run(config.language_model)
+            model = st.speech.fusion.fusion(run, characters, tf.shape(logits)[0])
+            fusion = {"language_model": model, "weight": config.language_weight, "bonus": config.length_bonus}
+        return st.ops.ctc.prefix_beam_search(logits, width=config.beam_width, **fusion)[0][:, 0]
 
     if config.language_model and config.beam_width == 1:
         raise st.errors.UserError("there is no beam", where="--language_model", remedy="add --beam_width 16")
@@ -245,6 +253,6 @@ RECIPE = Recipe(
     capabilities=(
         FileInputs(read, spec, serving_spec, from_serving, check),
         Augments(augment),
-        Streams(lambda predictor, file: st.speech.streaming.live(predictor, file)),
+        Streams(lambda predictor, file: st.speech.streaming.stream(predictor, file)),
     ),
 )
