@@ -111,7 +111,7 @@ def test_it_learns_what_comes_next(name, kind, share, folder, request):
     for figure in ("bits_per_character", "perplexity", "nll"):
         assert again[figure] == pytest.approx(test[figure], rel=1e-5)
     if name == "lines":
-        told = again["written"]
+        told = again["generated"]
         assert told["texts"] == 50 and 0 < told["distinct"] <= 1 and 0 <= told["new"] <= 1
 
 
@@ -198,7 +198,7 @@ def test_at_temperature_0_each_token_is_the_likeliest(prompt, lines):
 
 def test_the_command_line_tells_scores_and_steps(lines, capsys, caplog, monkeypatch, tmp_path):
     run = str(lines.directory)
-    monkeypatch.setattr("seqtasks.cli.main._open", lambda directory: lines if directory == run else None)
+    monkeypatch.setattr("seqtasks.cli.console.open_run", lambda directory: lines if directory == run else None)
     assert main(["score", run, "mita2", ""]) == 0
     out = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     for answer, expected in zip(out, lines.score(["mita2", ""]), strict=True):

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import seqtasks
+from seqtasks.capabilities import Augments
 from seqtasks.cli.main import main
 from seqtasks.data.batches import pad
 from seqtasks.engine import evaluation, training
@@ -113,7 +114,7 @@ def test_metrics_match_the_answers_to_single_pieces(run):
 
 
 def test_generated_pieces_are_compared_with_the_training_set(run):
-    written = run.evaluate()["written"]
+    written = run.evaluate()["generated"]
     assert list(written) == ["pieces", *analysis.STATISTICS] and written["pieces"] == generation.SAMPLES
     notes = [n for text in cycles(120, 0) for n in piano_rolls.to_notes(piano_rolls.parse(text), 0.5)]
     assert written["pitch"]["reference"] == pytest.approx(np.mean([n.pitch for n in notes]))
@@ -164,7 +165,7 @@ def test_log_likelihoods_match_a_numpy_recurrence(rng):
 def test_rolls_are_transposed_within_the_range_of_a_piano(texts, semitones, seed):
     features = {"targets": piano_rolls.encode(tf.constant(texts)), "frames": tf.constant(0)}
     config = SimpleNamespace(transpose=semitones)
-    moved = RECIPE.augment(config, features, tf.constant([seed, 1]))
+    moved = RECIPE.capability(Augments).augment(config, features, tf.constant([seed, 1]))
     assert moved["frames"] is features["frames"]
     assert moved["targets"].row_lengths().numpy().tolist() == [text.count(";") + bool(text) for text in texts]
     for text, found in zip(texts, piano_rolls.decode(moved["targets"]).numpy().tolist(), strict=True):
@@ -173,7 +174,7 @@ def test_rolls_are_transposed_within_the_range_of_a_piano(texts, semitones, seed
 
 def test_all_intervals_are_equally_frequent():
     features = {"targets": piano_rolls.encode(tf.fill([1000], "60 64"))}
-    found = RECIPE.augment(SimpleNamespace(transpose=2), features, tf.constant([0, 5]))["targets"]
+    found = RECIPE.capability(Augments).augment(SimpleNamespace(transpose=2), features, tf.constant([0, 5]))["targets"]
     names, counts = np.unique(piano_rolls.decode(found).numpy(), return_counts=True)
     assert names.tolist() == [b"58 62", b"59 63", b"60 64", b"61 65", b"62 66"]
     assert counts.min() > 150  # of 200 each; five standard deviations of a count are 63
@@ -338,7 +339,7 @@ def test_the_export_gives_the_same_answers_with_tensorflow_alone(run, tmp_path):
 @pytest.mark.slow
 def test_two_devices_train_to_the_weights_of_one(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation, "evaluate", lambda *_: ({"nll": 1.0}, None, None))
-    monkeypatch.setattr(training._Setup, "finish", lambda self, loop, *_: loop.model.get_weights())
+    monkeypatch.setattr(training.Training, "_finish", lambda self, loop, *_: loop.model.get_weights())
     few = write(tmp_path / "few.json", train=cycles(20, 3), valid=cycles(1, 4), test=cycles(1, 5))
     options = {"frame_distribution": "independent", "units": 8, "epochs": 1, "transpose": 3}
     one, two = (

@@ -14,6 +14,7 @@ import tensorflow as tf
 from matplotlib import image
 
 import seqtasks
+from seqtasks.capabilities import FileInputs
 from seqtasks.data.sources import Example
 from seqtasks.engine import training
 from seqtasks.errors import UserError
@@ -224,8 +225,8 @@ def quick(monkeypatch):
 def test_features_of_a_frozen_network_are_computed_once(folder, cache, quick, monkeypatch):
     config = RECIPE.Config(**READY)
     path = str(folder / "train" / "darker" / "0.npy")
-    found = RECIPE.medium.read(config, path)
-    assert RECIPE.medium.spec(config).is_compatible_with(tf.constant(found))
+    found = RECIPE.capability(FileInputs).read(config, path)
+    assert RECIPE.capability(FileInputs).spec(config).is_compatible_with(tf.constant(found))
     frames = files.read(path, files.Options(3, 32))
     network = backbones.shared_backbone("mobilenet_v2", "none", 32, 0)
     np.testing.assert_allclose(found, network.layers[-1](frames / 255.0), atol=1e-5)
@@ -233,9 +234,9 @@ def test_features_of_a_frozen_network_are_computed_once(folder, cache, quick, mo
     np.testing.assert_allclose(embedded(tf.constant(frames[None]))[0], found, atol=1e-5)
     assert len(list(cache.iterdir())) == 1
     monkeypatch.setattr(backbones, "embed_frames", lambda network, frames: frames[:, 0, 0])
-    np.testing.assert_array_equal(RECIPE.medium.read(config, path), found)
+    np.testing.assert_array_equal(RECIPE.capability(FileInputs).read(config, path), found)
     os.utime(path, (0, 0))
-    assert RECIPE.medium.read(config, path).shape == (3, 3)
+    assert RECIPE.capability(FileInputs).read(config, path).shape == (3, 3)
     assert len(list(cache.iterdir())) == 2
 
 
