@@ -121,13 +121,13 @@ class Transcription(Task):
 
     def compute_metrics(self, assets, targets, outputs):
         counts = metrics.transcription_counts(targets, outputs)
-        figures = {name: metric(None, counts) for name, metric in self.metrics.items()}
+        figures = {name: metric(counts) for name, metric in self.metrics.items()}
         names = ("hits", "substitutions", "deletions", "insertions")
         return figures | dict(zip(names, counts[:, :4].sum(0).tolist(), strict=True))
 
     def worst_examples(self, assets, targets, outputs):
         counts = metrics.transcription_counts(targets, outputs)
-        return [(metrics.cer(None, row[None]), i) for i, row in enumerate(counts) if not row[-1]]
+        return [(metrics.cer(row[None]), i) for i, row in enumerate(counts) if not row[-1]]
 
     def format_output(self, assets, output):
         return output
