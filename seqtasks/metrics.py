@@ -157,8 +157,8 @@ def classification(targets: np.ndarray, scores: np.ndarray, labels: Sequence[str
         >>> figures["accuracy"], figures["confusion"]
         (0.5, [[1, 0], [1, 0]])
     """
-    figures = {name: metric(targets, scores) for name, metric in CLASSIFICATION.items()}
-    figures = {name: None if np.isnan(value) else value for name, value in figures.items()}
+    values = {name: metric(targets, scores) for name, metric in CLASSIFICATION.items()}
+    figures = {name: None if np.isnan(value) else value for name, value in values.items()}
     return figures | per_class(targets, scores.argmax(-1), labels)
 
 
