@@ -41,8 +41,8 @@ class Row(NamedTuple):
 
 X, X4, WORDS = normal(2, 5, 3), normal(2, 5, 4), integers(9, 2, 5) * MASK
 CHARACTERS = integers(20, 2, 5, 6) * MASK[..., None]
-FRAMES, TARGETS = RANDOM.integers(0, 2, (2, 5, 6)).astype("float32"), np.array([[0, 6, 13, 20, 4], [7, 22, 1, -1, -1]])
-TARGETS = TARGETS.astype("int32")
+FRAMES = RANDOM.integers(0, 2, (2, 5, 6)).astype("float32")
+TARGETS = np.array([[0, 6, 13, 20, 4], [7, 22, 1, -1, -1]], "int32")
 CLIPS = RANDOM.uniform(0, 255, (2, 3, 16, 16, 2)).astype("float32")
 SAMPLES = np.array([800, 300], "int32")
 HALF_MASK = np.array([[True, True, True], [True, True, False]])  # of pairs of steps
@@ -165,19 +165,18 @@ def test_shape_and_dtype(row):
     assert all(np.isfinite(output).all() for output in outputs)
 
 
-def same_config(layer, other):
+def assert_same_config(layer, other):
     assert type(layer) is type(other)
-    for config in (layer.get_config(), other.get_config()):
-        assert json.loads(json.dumps(config)) == json.loads(json.dumps(layer.get_config()))
+    assert json.dumps(layer.get_config()) == json.dumps(other.get_config())
 
 
 @every_row
 def test_the_configuration_makes_an_equal_layer(row):
     layer = made(row)
-    same_config(layer, type(layer).from_config(layer.get_config()))
-    same_config(layer, keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer)))
+    assert_same_config(layer, type(layer).from_config(layer.get_config()))
+    assert_same_config(layer, keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer)))
     if "cell" in vars(layer):
-        same_config(layer.cell, type(layer.cell).from_config(layer.cell.get_config()))
+        assert_same_config(layer.cell, type(layer.cell).from_config(layer.cell.get_config()))
 
 
 def symbolic(x):
@@ -203,14 +202,11 @@ def test_every_weight_has_a_gradient(row):
     layer = made(row)
     layer(*row.arguments, **row.options)
     with tf.GradientTape() as tape:
-        outputs = flat(layer(*row.arguments, **row.options))
-        upstream = np.random.default_rng(1)
-        loss = sum(tf.reduce_sum(y * upstream.normal(size=y.shape).astype("float32")) for y in outputs if y.dtype.is_floating)
-    weights = {weight.name: weight for weight in layer.trainable_weights}
-    assert len(weights) == len(layer.trainable_weights) or not row.without_gradient
-    for weight, gradient in zip(
-        layer.trainable_weights, tape.gradient(loss, layer.trainable_variables) if weights else [], strict=True
-    ):
+        outputs = [y for y in flat(layer(*row.arguments, **row.options)) if y.dtype.is_floating]
+        rng = np.random.default_rng(1)
+        loss = sum(tf.reduce_sum(y * rng.normal(size=y.shape).astype("float32")) for y in outputs)
+    weights = layer.trainable_variables
+    for weight, gradient in zip(weights, tape.gradient(loss, weights) if weights else [], strict=True):
         if weight.name in row.without_gradient:
             assert gradient is None
         else:

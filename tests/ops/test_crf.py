@@ -191,6 +191,6 @@ def test_a_model_with_it_learns_saves_and_loads(tmp_path, rng):
     np.testing.assert_array_equal(best[tags >= 0], tags[tags >= 0])
 
 
-def test_wrong_constraints_are_told():
-    with pytest.raises(ValueError, match=r"CRF: allowed end has the shape \(3,\), \(2,\) is due"):
+def test_constraints_of_wrong_shape_raise():
+    with pytest.raises(ValueError, match=r"CRF: allowed end has the shape \(3,\), expected \(2,\)"):
         CRF(([True] * 2, [[True] * 2] * 2, [True] * 3))(tf.zeros((1, 1, 2)))
