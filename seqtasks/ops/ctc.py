@@ -216,7 +216,7 @@ def prefix_beam_search(
         Hannun et al., 2014, algorithm 1, https://arxiv.org/abs/1408.2873
     """
     if not 1 <= n_best <= width:
-        raise UserError(f"n_best is {n_best}", where="prefix_beam_search", remedy=f"give 1 to the width, {width}")
+        raise UserError(f"n_best is {n_best}", where="prefix_beam_search", remedy=f"use 1 to {width}, the width")
     emissions = tf.transpose(_emissions(logits, lengths)[0], (1, 0, 2))
     time, batch, size = tf.unstack(tf.shape(emissions))
     names = tf.random.stateless_uniform([size], (0, 0), None, None, tf.int64)
