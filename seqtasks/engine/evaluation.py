@@ -88,7 +88,7 @@ def baselines(
         rival = task.statistics(assets, all_targets, all_outputs)
         found[title] = task.compute_metrics(assets, all_targets, all_outputs) | {
             "difference": metric(*statistics) - metric(*rival),
-            "difference_interval": bootstrap(metric, *statistics, baseline=rival[1], seed=config.seed),
+            "difference_interval": bootstrap(metric, *statistics, baseline=rival[-1], seed=config.seed),
             "train_examples": len(sample),
             "seconds": time.perf_counter() - began,
         }

@@ -64,7 +64,7 @@ def language_model(
 
 def _scored(head, vectors, following):
     if isinstance(head, ReversibleEmbedding):
-        return head(vectors, reverse=True, following=following)
+        return head(vectors, reverse=True, targets=following)
     return head(vectors, following)
 
 

@@ -1,29 +1,31 @@
-"""Word and character error rates (jiwer)."""
+"""Word and character error rates (jiwer). Each is a `seqtasks.metrics.Metric` of `transcription_counts`."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
 from seqtasks.errors import needs
+from seqtasks.metrics import Metric
 
 
 def transcription_counts(references: Iterable[str], transcripts: Iterable[str]) -> np.ndarray:
-    """Counts from which the metrics of transcripts are computed, by the alignments of jiwer.
+    """The counts that the metrics of transcripts are computed from, a row per transcript, by the alignments of jiwer.
 
     Args:
-        references: strings with spaces between the words.
-        transcripts: the same, one for each reference.
+        references, transcripts: sequences of strings; words are separated by spaces.
 
     Returns:
-        int64 array (transcripts, 9): hits, substitutions, deletions and insertions of words, the same of characters,
-        and whether transcript and reference are equal.
+        int64 (transcripts, 9): the hits, substitutions, deletions and insertions of words, the same of characters, and
+        whether the two texts are equal.
+
+    Raises:
+        UserError: if jiwer is not installed.
 
     Example:
         >>> counts = transcription_counts(["one two two", "six"], ["one to", "six"])
         >>> counts.tolist()
         [[1, 1, 1, 0, 6, 0, 5, 0, 0], [1, 0, 0, 0, 3, 0, 0, 0, 1]]
-        >>> wer(None, counts), round(cer(None, counts), 4), same_text(None, counts)
+        >>> wer(counts), round(cer(counts), 4), same_text(counts)
         (0.5, 0.3571, 0.5)
     """
     needs("jiwer", extra="speech")
@@ -37,19 +39,18 @@ def transcription_counts(references: Iterable[str], transcripts: Iterable[str]) 
     return np.array(rows, "int64").reshape(-1, 9)
 
 
-def wer(_: Any, counts: np.ndarray) -> float:
-    """Word error rate: substitutions, deletions and insertions per word of the references.
+def wer(*statistics: np.ndarray) -> float:
+    """Word error rate: substitutions, deletions and insertions per word of all references together.
 
     Args:
-        _: not used.
-        counts: int (transcripts, 9), as returned by `transcription_counts`; the sum over all transcripts counts.
+        statistics: the last one is what `transcription_counts` returns.
     """
-    return _error_rate(counts[:, :4])
+    return _error_rate(statistics[-1][:, :4])
 
 
-def cer(_: Any, counts: np.ndarray) -> float:
-    """Character error rate, spaces included; arguments as for `wer`."""
-    return _error_rate(counts[:, 4:8])
+def cer(*statistics: np.ndarray) -> float:
+    """Character error rate: the same of characters, including spaces; arguments as of `wer`."""
+    return _error_rate(statistics[-1][:, 4:8])
 
 
 def _error_rate(counts: np.ndarray) -> float:
@@ -57,9 +58,9 @@ def _error_rate(counts: np.ndarray) -> float:
     return (substitutions + deletions + insertions) / max(hits + substitutions + deletions, 1)
 
 
-def same_text(_: Any, counts: np.ndarray) -> float:
-    """Fraction of transcripts that are equal to their reference; arguments as for `wer`."""
-    return float(counts[:, 8].mean())
+def same_text(*statistics: np.ndarray) -> float:
+    """Share of transcripts that are equal to their reference; arguments as of `wer`."""
+    return float(statistics[-1][:, 8].mean())
 
 
-TRANSCRIPTION = {"wer": wer, "cer": cer, "accuracy": same_text}
+TRANSCRIPTION: dict[str, Metric] = {"wer": wer, "cer": cer, "accuracy": same_text}

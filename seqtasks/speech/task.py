@@ -153,7 +153,7 @@ class Transcription(Task):
         self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray
     ) -> dict[str, float | int]:
         counts = metrics.transcription_counts(targets, outputs)
-        figures = {name: metric(None, counts) for name, metric in self.metrics.items()}
+        figures = {name: metric(counts) for name, metric in self.metrics.items()}
         names = ("hits", "substitutions", "deletions", "insertions")
         return figures | dict(zip(names, counts[:, :4].sum(0).tolist(), strict=True))
 
@@ -161,7 +161,7 @@ class Transcription(Task):
         self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray
     ) -> list[tuple[float, int]]:
         counts = metrics.transcription_counts(targets, outputs)
-        return [(metrics.cer(None, row[None]), i) for i, row in enumerate(counts) if not row[-1]]
+        return [(metrics.cer(row[None]), i) for i, row in enumerate(counts) if not row[-1]]
 
     def format_output(self, assets: Mapping[str, Any], output: str) -> str:
         return output

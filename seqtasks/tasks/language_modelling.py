@@ -74,7 +74,7 @@ class LanguageModelling(Task):
         pieces = [piece.decode("utf-8", "replace") for piece in row["pieces"][:length].tolist()]
         return {
             "log_probability": total,
-            **{name: metrics.LANGUAGE[name](None, sums) for name in ("perplexity", "bits_per_character")},
+            **{name: metrics.LANGUAGE[name](sums) for name in ("perplexity", "bits_per_character")},
             "tokens": [list(pair) for pair in zip(pieces, row["log_likelihoods"].tolist(), strict=False)],
         }
 

@@ -82,7 +82,7 @@ class StepTagging(Task):
         labels = assets["labels"].tokens
         flat = np.concatenate(list(targets)), np.concatenate(list(outputs))
         _, counts = self.statistics(assets, targets, outputs)
-        figures = {name: metric(None, counts) for name, metric in self.metrics.items()}
+        figures = {name: metric(counts) for name, metric in self.metrics.items()}
         return {**figures, **metrics.per_class(*flat, labels), "labels": labels}
 
     def worst_examples(self, assets, targets, outputs):

@@ -96,7 +96,7 @@ class Translation(Task):
     def compute_metrics(self, assets, targets, outputs):
         counts, scorers = metrics.translation_counts(targets, outputs), metrics.sacrebleu_metrics()
         return {
-            **{name: metric(None, counts) for name, metric in self.metrics.items()},
+            **{name: metric(counts) for name, metric in self.metrics.items()},
             "bleu_signature": str(scorers["bleu"].get_signature()),
             "chrf_signature": str(scorers["chrf"].get_signature()),
             "length_ratio": float(counts[:, 0].sum() / max(counts[:, 1].sum(), 1)),  # in tokens
@@ -104,7 +104,7 @@ class Translation(Task):
 
     def worst_examples(self, assets, targets, outputs):
         counts = metrics.translation_counts(targets, outputs)
-        lost = [100 - metrics.chrf(None, counts[i : i + 1]) for i in range(len(counts))]
+        lost = [100 - metrics.chrf(counts[i : i + 1]) for i in range(len(counts))]
         return [(bad, i) for i, bad in enumerate(lost) if bad > 0 and not counts[i, -1]]
 
     def format_output(self, assets, output):

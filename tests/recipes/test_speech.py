@@ -119,7 +119,7 @@ def language_model(monkeypatch):
     tokenizer = Tokenizer("character", [*SPECIAL, "b", " ", "a"])
     previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("decoder_inputs", "targets"))
     tokens = ReversibleEmbedding(7, 5)
-    head = lambda vectors, following: tokens(vectors, reverse=True, following=following)  # noqa: E731
+    head = lambda vectors, following: tokens(vectors, reverse=True, targets=following)  # noqa: E731
     model = models.language_model(previous, tokens(previous), following, head, units=5, layers=2)
     for weight in model.trainable_variables:
         weight.assign(weight * 3)

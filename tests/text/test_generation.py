@@ -43,7 +43,7 @@ def made(cell="gru", whole=False, adaptive=False, size=4, **options):
         embedding, head = keras.layers.Embedding(TOKENS, size, name="embedding"), AdaptiveSoftmax(TOKENS, (5,))
     else:
         embedding = ReversibleEmbedding(TOKENS, size, name="embedding")
-        head = lambda vectors, following: embedding(vectors, reverse=True, following=following)  # noqa: E731
+        head = lambda vectors, following: embedding(vectors, reverse=True, targets=following)  # noqa: E731
     embedded = embedding(previous, whole=True) if whole else embedding(previous)
     model = language_model(previous, embedded, following, head, cell, size=size, **options)
     rng = np.random.default_rng(1)
