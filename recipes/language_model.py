@@ -70,7 +70,7 @@ def encode(config, assets, texts):
     characters = tf.strings.length(valid, unit="UTF8_CHAR")
     if config.document == "file":
         return {"targets": numbers, "characters": characters}
-    return {"targets": st.translation.task.ended(numbers), "characters": characters + 1}
+    return {"targets": st.data.segments.append_end(numbers), "characters": characters + 1}
 
 
 def build(config, assets):
@@ -114,7 +114,7 @@ def segments(config, assets, source):
 
 
 def write(config, model, features):
-    shown = st.tasks.LanguageModelling().add_decoder_inputs({}, st.data.segments.due(features["targets"]))
+    shown = st.tasks.LanguageModelling().add_decoder_inputs({}, st.data.segments.ignore_padding(features["targets"]))
     return st.decoding.scoring.score(st.models.LanguageModelStepper(model), shown["decoder_inputs"], shown["targets"])[0]
 
 

@@ -53,7 +53,7 @@ def load(config, data=None, train=None, valid=None, test=None):
     splits = st.music.files.load_splits(data, st.music.generation.reading(config), train, valid, test)
     if config.representation == "frames":
         return splits
-    return st.data.splits.Splits(*(st.data.segments.ended(source) for _, source in splits))
+    return st.data.splits.Splits(*(st.data.segments.as_documents(source) for _, source in splits))
 
 
 def learn(config, train):
@@ -67,7 +67,7 @@ def encode(config, assets, texts):
     import tensorflow as tf
 
     if config.representation == "events":
-        numbers = st.translation.task.ended(assets["tokens"].encode(texts))
+        numbers = st.data.segments.append_end(assets["tokens"].encode(texts))
         return {"targets": numbers, "characters": tf.strings.length(texts) + 1}
     frames = st.music.piano_rolls.encode(texts)
     return {"targets": frames, "frames": tf.cast(frames.row_lengths(), tf.int32)}
@@ -124,7 +124,7 @@ def write(config, model, features):
 
     following = features["targets"]
     if config.representation == "events":
-        following = st.data.segments.due(following)
+        following = st.data.segments.ignore_padding(following)
     else:
         live = tf.range(tf.shape(following)[1]) < features["frames"][:, None]
         following = tf.where(live[..., None], following, -1)

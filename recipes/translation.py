@@ -77,7 +77,7 @@ def learn(config, train):
 
 
 def encode(config, assets, texts):
-    return {"source": st.translation.task.ended(assets["source"].encode(texts))}
+    return {"source": st.data.segments.append_end(assets["source"].encode(texts))}
 
 
 def build(config, assets):
