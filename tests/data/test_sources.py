@@ -125,15 +125,15 @@ def test_labels_of_json_lines_may_be_numbers(tmp_path):
 FAULTS = {
     "a.csv": [
         ("", ": the file is empty; give a file"),
-        ("text,label\nx\n", ":2: 1 field where 2 are due; give every line a text and a label"),
-        ("text,label\nx,a\n1,2,b\n", ":3: 3 fields where 2 are due; quote fields that hold a comma"),
+        ("text,label\nx\n", ":2: 1 field, expected 2; give every line a text and a label"),
+        ("text,label\nx,a\n1,2,b\n", ":3: 3 fields, expected 2; quote fields that contain a comma"),
         ("text,label\nx,\n", ":2: the label is missing; give every line a label"),
         ('text,label\n"x,a\n', ":2: not a table"),
         (b"text,label\nx,a\n\xff,b\n", ":3: not UTF-8 (byte 0xff at offset 15); save the file as UTF-8"),
         ("a,b,c\n1,2,3\n", ": no text and label among 'a', 'b', 'c'; name them with --text_column"),
     ],
     "a.tsv": [
-        ("x\ta\ny\tb\tc\n", ":2: 3 fields where 2 are due; quote fields that hold a tab"),
+        ("x\ta\ny\tb\tc\n", ":2: 3 fields, expected 2; a field cannot contain a tab"),
         (b"x\ta\r\ny\xc3\tb\r\n", ":2: not UTF-8 (byte 0xc3 at offset 6)"),
     ],
     "a.tsv.gz": [(b"\xef\xbb\xbfx\ta\n\xe9t\xe9\tb\n", ":2: not UTF-8 (byte 0xe9 at offset 7)")],
@@ -142,7 +142,7 @@ FAULTS = {
         ("[1]\n", ":1: not a JSON object"),
         ('{"text": "x", "label": "a"}\n{"text"\n', ":2: not JSON ("),
         ('{"text": "x"}\n', ":1: no label or sentiment among the fields text; name the field with --label_column"),
-        ('{"text": 3, "label": "a"}\n', ":1: the text is no string: 3; put it in quotes"),
+        ('{"text": 3, "label": "a"}\n', ":1: the text is not a string: 3; put it in quotes"),
     ],
 }
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from seqtasks.data.splits import part
 from seqtasks.errors import UserError
-from seqtasks.language.files import LONGEST, LONGEST_LINE, PIECE, Options, load_splits, open_prose, open_tfds
+from seqtasks.language.documents import LONGEST, LONGEST_LINE, PIECE
+from seqtasks.language.files import Options, load_splits, open_prose, open_tfds
 
 LINES, PARAGRAPHS = Options("line"), Options("paragraph")
 NAMES = ("train", "validation", "test")
@@ -184,14 +185,14 @@ def test_the_sample_is_the_help_of_python():
 
 
 NOT_UTF8, UTF16 = "save the file as UTF-8", "UTF-16, not UTF-8 (byte 0xf{} at offset 0); save the file as UTF-8"
-BINARY = "a binary file (byte 0x00 at offset {}); give text files alone, in UTF-8"
+BINARY = "a binary file (byte 0x00 at offset {}); give only text files, in UTF-8"
 COLUMN = "name it with --text_column (a name of the header, or a number from 1)"
 FAULTS = [
     ("a.txt", "", ": the file is empty; give a file with text"),
     ("a.csv", "", ": the file is empty; give a file with text"),
-    ("a.txt.gz", "", ": white space alone; give a file with text"),
-    ("a.txt", " \n\t\r\n\u2003", ": white space alone; give a file with text"),
-    ("a.csv", "text\n \n", ": white space alone; give a file with text"),
+    ("a.txt.gz", "", ": only white space; give a file with text"),
+    ("a.txt", " \n\t\r\n\u2003", ": only white space; give a file with text"),
+    ("a.csv", "text\n \n", ": only white space; give a file with text"),
     ("a.txt", b"ab\ncd\0e", f":2: {BINARY.format(5)}"),
     ("a.txt", b"\xef\xbb\xbf" + b"ab\ncd\0e", f":2: {BINARY.format(8)}"),
     ("a.gz", b"a\n" * 20000 + b"\0", f":20001: {BINARY.format(40000)}"),
@@ -204,8 +205,8 @@ FAULTS = [
     ("a.txt", "ab".encode("utf-16-le").join([b"\xff\xfe", b""]), f":1: {UTF16.format('f')}"),
     ("a.csv", "text\na".encode("utf-16-be").join([b"\xfe\xff", b""]), f":1: {UTF16.format('e')}"),
     ("a.csv", "a,b\n", f": no text among 'a', 'b'; {COLUMN}"),
-    ("a.csv", "text\na,b\n", ":2: 2 fields where 1 are due; quote fields that hold a comma"),
-    ("a.tsv", "text\na\tb\n", ":2: 2 fields where 1 are due; quote fields that hold a tab"),
+    ("a.csv", "text\na,b\n", ":2: 2 fields, expected 1; quote fields that contain a comma"),
+    ("a.tsv", "text\na\tb\n", ":2: 2 fields, expected 1; a field cannot contain a tab"),
     (
         "a.csv",
         'text\n"a\n',
@@ -214,7 +215,7 @@ FAULTS = [
     ("a.json", '["a"]', ':1: not a JSON object; write {"text": ...}'),
     ("a.json", "{", ":1: not JSON ("),
     ("a.json", '{"a": 1}', ":1: no text or sentence among the fields a; name the field with --text_column"),
-    ("a.json", '{"text": 1}', ":1: the text is no string: 1; put it in quotes"),
+    ("a.json", '{"text": 1}', ":1: the text is not a string: 1; put it in quotes"),
 ]
 
 

@@ -300,8 +300,8 @@ FAULTS = {
     "a.conll": [
         ("", ": the file is empty; give a token and a tag on each line"),
         ("\n \n-DOCSTART- O\n", ": no tagged sentence here; give a token and a tag on each line"),
-        ("a O\nb\n", ":2: 1 column where 2 are due; give every line the same columns"),
-        ("a O\n\nNew York B-LOC\n", ":3: 3 columns where 2 are due; give every line the same columns, and put tabs"),
+        ("a O\nb\n", ":2: 1 column, expected 2; give every line the same columns"),
+        ("a O\n\nNew York B-LOC\n", ":3: 3 columns, expected 2; give every line the same columns, and put tabs"),
         ("a\nb\n", ":1: 1 column where a token and its tag are due; put a space or tab between"),
         ("a O\nb PER\n", ":2: 'PER' is a tag of no known scheme; tags are O, or B-, I-, E- or S- and a type (B-PER)"),
         ("This is a text.\n", ":1: 'text.' is a tag of no known scheme"),

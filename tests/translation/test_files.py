@@ -131,7 +131,7 @@ def test_half_an_emoji_becomes_a_question_mark(tmp_path):
 CHOOSE = "choose, say --source_language de --target_language en"
 FAULTS = [
     ("a.tsv", "", NO_OPTIONS, ": the file is empty"),
-    ("a.tsv", "a\tb\na\n", NO_OPTIONS, ":2: 1 field where 2 are due; a sentence holds no tab"),
+    ("a.tsv", "a\tb\na\n", NO_OPTIONS, ":2: 1 field, expected 2; give every line a source and a target"),
     ("a.tsv", "a\tb\n\n \tb\n", NO_OPTIONS, ":3: the source is empty; give each sentence its translation"),
     ("a.tsv", "a\t\n", NO_OPTIONS, ":1: the target is empty"),
     (
@@ -158,7 +158,7 @@ FAULTS = [
         ": no telling source and target among 'A b', 'C'; choose, say --source_language",
     ),
     ("a.csv", "English\na\n", NO_OPTIONS, ": no telling source and target among 'English'; give a source and a target"),
-    ("a.csv", "source,target\na,b,c\n", NO_OPTIONS, ":2: 3 fields where 2 are due; quote sentences that hold a comma"),
+    ("a.csv", "source,target\na,b,c\n", NO_OPTIONS, ":2: 3 fields, expected 2; quote fields that contain a comma"),
     ("a.csv", 'source,target\n"a,b\n', NO_OPTIONS, ":2: not a table ("),
     ("a.csv", b"source,target\n\xff,b\n", NO_OPTIONS, ":2: not UTF-8 (byte 0xff at offset 14)"),
     ("a.jsonl", "[1]\n", NO_OPTIONS, ':1: not a JSON object; write {"source": ..., "target": ...}'),
