@@ -102,8 +102,8 @@ def test_of_many_languages_two(tmp_path):
     write(tmp_path / "a.zh-Hans", "一\n二\n三\n")
     assert pairs(open_parallel(stem, Options("EN", "pt_br"))) == PAIRS
     assert pairs(open_parallel(tmp_path, Options("zh-hans", "en"))) == list(zip("一二三", EN, strict=True))
-    assert "no telling source and target among 'en', 'pt_br', 'zh-hans'" in fault(tmp_path / "a.en")
-    assert "a: no telling source and target among" in fault(stem, Options("en"))
+    assert "cannot tell source and target among 'en', 'pt_br', 'zh-hans'" in fault(tmp_path / "a.en")
+    assert "a: cannot tell source and target among" in fault(stem, Options("en"))
 
 
 def test_lines_end_at_line_feeds_and_at_nothing_else(tmp_path):
@@ -128,7 +128,7 @@ def test_half_an_emoji_becomes_a_question_mark(tmp_path):
     assert pairs(open_parallel(path)) == [("a ? b 😀", "?")]
 
 
-CHOOSE = "choose, say --source_language de --target_language en"
+CHOOSE = "choose, e.g. --source_language de --target_language en"
 FAULTS = [
     ("a.tsv", "", NO_OPTIONS, ": the file is empty"),
     ("a.tsv", "a\tb\na\n", NO_OPTIONS, ":2: 1 field, expected 2; give every line a source and a target"),
@@ -138,36 +138,41 @@ FAULTS = [
         "a.tsv",
         "a\tb\tc\n",
         NO_OPTIONS,
-        ": no telling source and target among 'a', 'b', 'c'; choose, say --source_language a",
+        ": cannot tell source and target among 'a', 'b', 'c'; choose, e.g. --source_language a",
     ),
-    ("a.tsv", "de\ten\na\tb\n", NO_OPTIONS, f": no telling source and target among 'de', 'en'; {CHOOSE}"),
+    ("a.tsv", "de\ten\na\tb\n", NO_OPTIONS, f": cannot tell source and target among 'de', 'en'; {CHOOSE}"),
     (
         "a.tsv",
         "de\ten\na\tb\n",
         Options("fr", "de"),
-        ": no 'fr' among 'de', 'en'; choose, say --source_language en --target_lang",
+        ": no 'fr' among 'de', 'en'; choose, e.g. --source_language en --target_lang",
     ),
     ("a.tsv", "de\ten\na\tb\n", Options("fr", "it"), f": no 'fr' among 'de', 'en'; {CHOOSE}"),
-    ("a.tsv", "de\ten\na\tb\n", Options("de", "de"), f": no telling source and target among 'de', 'en'; {CHOOSE}"),
+    ("a.tsv", "de\ten\na\tb\n", Options("de", "de"), f": cannot tell source and target among 'de', 'en'; {CHOOSE}"),
     ("a.tsv", b"a\tb\na\t\xff\n", NO_OPTIONS, ":2: not UTF-8 (byte 0xff at offset 6); save the file as UTF-8"),
     ("a.tsv.gz", b"\xef\xbb\xbfx\ty\n\xe9t\xe9\tb\n", NO_OPTIONS, ":2: not UTF-8 (byte 0xe9 at offset 7)"),
     (
         "a.csv",
         "A b,C\na,b\n",
         NO_OPTIONS,
-        ": no telling source and target among 'A b', 'C'; choose, say --source_language",
+        ": cannot tell source and target among 'A b', 'C'; choose, e.g. --source_language",
     ),
-    ("a.csv", "English\na\n", NO_OPTIONS, ": no telling source and target among 'English'; give a source and a target"),
+    (
+        "a.csv",
+        "English\na\n",
+        NO_OPTIONS,
+        ": cannot tell source and target among 'English'; give a source and a target",
+    ),
     ("a.csv", "source,target\na,b,c\n", NO_OPTIONS, ":2: 3 fields, expected 2; quote fields that contain a comma"),
     ("a.csv", 'source,target\n"a,b\n', NO_OPTIONS, ":2: not a table ("),
     ("a.csv", b"source,target\n\xff,b\n", NO_OPTIONS, ":2: not UTF-8 (byte 0xff at offset 14)"),
     ("a.jsonl", "[1]\n", NO_OPTIONS, ':1: not a JSON object; write {"source": ..., "target": ...}'),
-    ("a.jsonl", '{"de": "a", "en": "b"}', NO_OPTIONS, f":1: no telling source and target among 'de', 'en'; {CHOOSE}"),
-    ("a.jsonl", '{"source": "a", "target": null}', NO_OPTIONS, ":1: no string in the field 'target', but None"),
-    ("a.jsonl", '{"de": "a", "en": "b"}\n\n{"de": "a"}', EN_DE, ":3: no string in the field 'en', but None"),
+    ("a.jsonl", '{"de": "a", "en": "b"}', NO_OPTIONS, f":1: cannot tell source and target among 'de', 'en'; {CHOOSE}"),
+    ("a.jsonl", '{"source": "a", "target": null}', NO_OPTIONS, ":1: the field 'target' is not a string: None"),
+    ("a.jsonl", '{"de": "a", "en": "b"}\n\n{"de": "a"}', EN_DE, ":3: the field 'en' is not a string: None"),
     ("a.jsonl", '{"source": "\\n", "target": "a"}', NO_OPTIONS, ":1: the source is empty"),
     ("a.jsonl", '{"source"', NO_OPTIONS, ":1: not JSON ("),
-    ("a.xlsx", "PK", NO_OPTIONS, ": no file with the translations; put it beside it as a.LANGUAGE, or give a file"),
+    ("a.xlsx", "PK", NO_OPTIONS, ": no file with the translations; name it a.LANGUAGE in the same folder, or give"),
 ]
 
 
@@ -181,13 +186,13 @@ def test_faults_of_one_file(tmp_path, name, content, options, expected):
 def test_faults_of_two_files(tmp_path):
     stem = sides(tmp_path / "a", EN, DE[:2])
     english, german = tmp_path / "a.en", tmp_path / "a.de"
-    assert fault(stem) == f"{stem}: no telling source and target among 'de', 'en'; {CHOOSE}"
+    assert fault(stem) == f"{stem}: cannot tell source and target among 'de', 'en'; {CHOOSE}"
     assert fault(stem, Options("en", "fr")).startswith(
-        f"{stem}: no 'fr' among 'de', 'en'; choose, say --source_language en --targ"
+        f"{stem}: no 'fr' among 'de', 'en'; choose, e.g. --source_language en --targ"
     )
     unequal = "line n of one file must translate line n of the other"
-    assert fault(stem, EN_DE) == f"{english}: 3 lines, and 2 in a.de; {unequal}"
-    assert fault(stem, Options("de", "en")) == f"{german}: 2 lines, and 3 in a.en; {unequal}"
+    assert fault(stem, EN_DE) == f"{english}: 3 lines, but 2 in a.de; {unequal}"
+    assert fault(stem, Options("de", "en")) == f"{german}: 2 lines, but 3 in a.en; {unequal}"
     write(german, "a\n \nb\n")
     assert fault(stem, EN_DE) == f"{german}:2: the target is empty; give each sentence its translation"
     write(english, "a\n\nb\n")
@@ -198,7 +203,7 @@ def test_faults_of_two_files(tmp_path):
     german.write_bytes(b"")
     assert fault(stem, EN_DE).startswith(f"{german}: the file is empty")
     german.unlink()
-    assert fault(english).startswith(f"{english}: no file with the translations; put it beside it as a.LANGUAGE")
+    assert fault(english).startswith(f"{english}: no file with the translations; name it a.LANGUAGE")
     (tmp_path / "a.de.gz").write_bytes(gzip.compress(b"x" * 99, mtime=0)[:15])
     assert fault(stem, EN_DE).startswith(f"{german}.gz: cannot be read (")
 
@@ -207,7 +212,7 @@ def test_what_is_no_corpus(tmp_path):
     assert fault(tmp_path).startswith(f"{tmp_path}: no sentence pairs here (found nothing); give train.en and train.de")
     missing = tmp_path / "none" / "train"
     assert fault(missing) == (
-        f"{missing}: no such file; check the path: a file, or the common stem of two (train.en and train.de)"
+        f"{missing}: no such file; give a file, or the common stem of two (train.en and train.de)"
     )
     assert fault(tmp_path / "a.tsv") == f"{tmp_path / 'a.tsv'}: no such file; check the path"
     write(tmp_path / "train.en", "a\n")
@@ -326,7 +331,7 @@ def test_tensorflow_datasets(name, source, target):
         assert [found.where(e) for e in found] == [f"tfds:{name}/train:{n}" for n in (1, 2, 3)]
         assert pairs(open_tfds(name, "train", Options(target, source))) == PAIRS
         assert pairs(open_tfds(name, "train", Options(source=target))) == PAIRS
-        with pytest.raises(UserError, match=f"tfds:{name}: no 'fr' among .*; choose, say --source_language .*"):
+        with pytest.raises(UserError, match=f"tfds:{name}: no 'fr' among .*; choose, e.g. --source_language .*"):
             open_tfds(name, "train", Options("fr", target))
         with pytest.warns(UserWarning, match="no validation split given"):
             splits = load_splits(f"tfds:{name}")
