@@ -12,14 +12,29 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seqtasks.data import tfds
-from seqtasks.data.tables import LINES, SUFFIXES, missing_field, read_records, read_rows
-from seqtasks.data.text_files import reading, replace_surrogates, suffix_of
+from seqtasks.data.tables import LINES, SUFFIXES, TABLES, missing_field, read_records, read_rows
+from seqtasks.data.text_files import UNREADABLE, open_bytes, open_text, reading, replace_surrogates, suffix_of
+from seqtasks.data.text_files import read_error as faults
 from seqtasks.errors import UserError
 
 __all__ = [
-    *("LABEL_NAMES", "LINES", "SUFFIXES", "TABLES", "TEXT_NAMES", "UNREADABLE"),
-    *("Columns", "Example", "InMemorySource", "Source"),
-    *("faults", "open_bytes", "open_folder", "open_source", "open_text", "open_tfds", "suffix_of"),
+    "LABEL_NAMES",
+    "LINES",
+    "SUFFIXES",
+    "TABLES",
+    "TEXT_NAMES",
+    "UNREADABLE",
+    "Columns",
+    "Example",
+    "InMemorySource",
+    "Source",
+    "faults",
+    "open_bytes",
+    "open_folder",
+    "open_source",
+    "open_text",
+    "open_tfds",
+    "suffix_of",
 ]
 
 TEXT_NAMES = ("text", "sentence", "review", "content", "document", "comment", "tweet", "message", "body")

@@ -415,7 +415,7 @@ def test_tensorflow_datasets(name, field):
 def test_tensorflow_datasets_without_tags():
     import tensorflow_datasets as tfds
 
-    with tfds.testing.mock_data(), pytest.raises(UserError, match="tfds:imdb_reviews/train: no tokens and tags among"):
+    with tfds.testing.mock_data(), pytest.raises(UserError, match="tfds:imdb_reviews: no tokens and tags among"):
         open_tfds("imdb_reviews", "train")
 
 

@@ -133,12 +133,12 @@ def test_sequences_may_be_none_or_empty():
 def test_numbers_out_of_range_are_told():
     with pytest.raises(UserError, match=r"^n-grams: order 0; give 1 or more$"):
         NGrams(0, TOKENS)
-    with pytest.raises(UserError, match=r"^no numbers to count n-grams of; "):
+    with pytest.raises(UserError, match=r"^no tokens to count n-grams of; "):
         NGrams(2, TOKENS).fit([[]])
     for wrong in (-1, TOKENS):
-        with pytest.raises(UserError, match=rf"^{wrong} is no number of a token; they go from 0 to 7$"):
+        with pytest.raises(UserError, match=rf"^{wrong} is not the id of a token; ids are from 0 to 7$"):
             NGrams(2, TOKENS).fit([[4, wrong]])
-        with pytest.raises(UserError, match=rf"^{wrong} is no number of a token"):
+        with pytest.raises(UserError, match=rf"^{wrong} is not the id of a token"):
             NGrams(2, TOKENS).fit([[4, END]]).score([[4]], [[wrong]])
 
 
