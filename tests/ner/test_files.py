@@ -189,8 +189,8 @@ def test_invalid_sequences_are_told_and_repaired_when_asked(tmp_path, content, s
     path = write(tmp_path / "a.conll", content)
     with pytest.raises(UserError) as fault:
         pairs(path)
-    remedy = "--repair mends it, or name another --scheme"
-    assert str(fault.value) == f"{path}:{line}: {what} is no {scheme}; {remedy}"
+    remedy = "add --repair, or name another --scheme"
+    assert str(fault.value) == f"{path}:{line}: {what} is not valid {scheme}; {remedy}"
     with pytest.warns(UserWarning) as said:
         source = open_tokens(path, Options(repair=True))
         found = [e.target.split() for e in source]
@@ -208,7 +208,7 @@ def test_invalid_sequences_are_told_and_repaired_when_asked(tmp_path, content, s
 def test_a_scheme_that_is_named_decides(tmp_path):
     path = write(tmp_path / "a.conll", "a I-X\nb I-X\n\nc I-X\n")
     assert [target for _, target in pairs(path)] == ["B-X E-X", "S-X"]
-    with pytest.raises(UserError, match=":1: I-X at the beginning is no IOB2"):
+    with pytest.raises(UserError, match=":1: I-X at the beginning is not valid IOB2"):
         pairs(path, scheme="BIO")
     with pytest.raises(UserError, match=r"--scheme: unknown scheme 'BIOSE'; did you mean 'BIOES'\?"):
         pairs(path, scheme="BIOSE")
@@ -263,16 +263,16 @@ def test_a_long_text_is_kept_in_windows_of_its_tokens(tmp_path):
     [
         ([[0, 9, "A"], [4, 13, "B"]], "the spans 'Ada Byron' (0-9) and 'Byron met' (4-13) overlap; keep one of them"),
         ([[0, 3, "A"], [0, 3, "A"]], "the spans 'Ada' (0-3) and 'Ada' (0-3) overlap"),
-        ([[3, 3, "A"]], "the span 3-3 is empty or lies outside the 31 characters of the text; count characters from 0"),
-        ([[25, 32, "A"]], "the span 25-32 is empty or lies outside the 31 characters"),
-        ([[-1, 3, "A"]], "the span -1-3 is empty or lies outside"),
-        ([[3, 4, "A"]], "the span ' ' (3-4) holds no token; leave it out"),
-        ([[1, 9, "A"]], "the span 'da Byron' (1-9) cuts the token 'Ada'; --repair widens it to whole tokens"),
-        ([[0, 8, "A"]], "the span 'Ada Byro' (0-8) cuts the token 'Byron'; --repair widens it"),
-        ([[0, 3]], 'no span: [0, 3]; write [start, end, "TYPE"]'),
-        ([[0, 3, ""]], "no span: [0, 3, '']"),
-        ([["0", 3, "A"]], "no span: ['0', 3, 'A']"),
-        ([{"start": 0, "end": 3, "labels": ["A", "B"]}], "no span: (0, 3, ['A', 'B'])"),
+        ([[3, 3, "A"]], "the span 3-3 is empty or outside the 31 characters of the text; count characters from 0"),
+        ([[25, 32, "A"]], "the span 25-32 is empty or outside the 31 characters"),
+        ([[-1, 3, "A"]], "the span -1-3 is empty or outside"),
+        ([[3, 4, "A"]], "the span ' ' (3-4) contains no token; leave it out"),
+        ([[1, 9, "A"]], "the span 'da Byron' (1-9) cuts the token 'Ada'; add --repair to widen it"),
+        ([[0, 8, "A"]], "the span 'Ada Byro' (0-8) cuts the token 'Byron'; add --repair"),
+        ([[0, 3]], 'not a span: [0, 3]; write [start, end, "TYPE"]'),
+        ([[0, 3, ""]], "not a span: [0, 3, '']"),
+        ([["0", 3, "A"]], "not a span: ['0', 3, 'A']"),
+        ([{"start": 0, "end": 3, "labels": ["A", "B"]}], "not a span: (0, 3, ['A', 'B'])"),
     ],
 )
 def test_spans_that_cannot_be(tmp_path, spans, what):
@@ -299,42 +299,48 @@ def test_spans_with_space_at_their_ends_are_those_of_their_tokens(tmp_path):
 FAULTS = {
     "a.conll": [
         ("", ": the file is empty; give a token and a tag on each line"),
-        ("\n \n-DOCSTART- O\n", ": no tagged sentence here; give a token and a tag on each line"),
+        ("\n \n-DOCSTART- O\n", ": no tagged sentences here; give a token and a tag on each line"),
         ("a O\nb\n", ":2: 1 column, expected 2; give every line the same columns"),
         ("a O\n\nNew York B-LOC\n", ":3: 3 columns, expected 2; give every line the same columns, and put tabs"),
-        ("a\nb\n", ":1: 1 column where a token and its tag are due; put a space or tab between"),
-        ("a O\nb PER\n", ":2: 'PER' is a tag of no known scheme; tags are O, or B-, I-, E- or S- and a type (B-PER)"),
-        ("This is a text.\n", ":1: 'text.' is a tag of no known scheme"),
+        ("a\nb\n", ":1: 1 column, expected a token and a tag; put a space or tab between"),
+        (
+            "a O\nb PER\n",
+            ":2: 'PER' is not a tag of a known scheme; tags are O, or B-, I-, E- or S- and a type",
+        ),
+        ("This is a text.\n", ":1: 'text.' is not a tag of a known scheme"),
         (b"a O\n\xff O\n", ":2: not UTF-8 (byte 0xff at offset 4); save the file as UTF-8"),
         ("\tO\n", ":1: an empty token; leave it out, together with its tag"),
     ],
-    "a.conll.gz": [("a O\nb B_X\n", ":2: 'B_X' is a tag of no known scheme")],
+    "a.conll.gz": [("a O\nb B_X\n", ":2: 'B_X' is not a tag of a known scheme")],
     "a.jsonl": [
         (
             '{"tokens": ["a"], "tags": ["O"]}\n{"tokens": ["a", "b"], "tags": ["O"]}',
             ":2: 2 tokens and 1 tags; give each",
         ),
-        ('{"tokens": ["a"], "ner_tags": [0]}', ":1: the tags are no strings; write their names"),
-        ('{"tokens": [1], "tags": ["O"]}', ":1: the tokens are no strings; write"),
+        ('{"tokens": ["a"], "ner_tags": [0]}', ":1: the tags are not strings; write their names"),
+        ('{"tokens": [1], "tags": ["O"]}', ":1: the tokens are not strings; write"),
         ('{"tokens": ["a", ""], "tags": ["O", "O"]}', ":1: an empty token; leave it out"),
-        ('{"tokens": ["a"], "tags": ["PER"]}', ":1: 'PER' is a tag of no known scheme"),
+        ('{"tokens": ["a"], "tags": ["PER"]}', ":1: 'PER' is not a tag of a known scheme"),
         ('{"text": "a"}', ":1: no tokens and tags, and no text and spans, among text; write"),
         ('{"text": 3, "spans": []}', ":1: no tokens and tags, and no text and spans, among text, spans"),
         ('\n{"data": {"text": "a"}, "annotations": []}', ":2: a task without annotation; leave it out"),
         ('"a"\n', ":1: not a JSON object; write"),
         ('{"text": "a", "spans": []}\n{"text"\n', ":2: not JSON (Expecting ':' delimiter at column "),
         (b'{"text": "\xe9", "spans": []}\n', ":1: not UTF-8 (byte 0xe9 at offset 10)"),
-        ("\n\n", ": no tagged sentence here"),
+        ("\n\n", ": no tagged sentences here"),
     ],
     "a.json": [
         (
             '[\n{"text": "a", "spans": []},\n{"text" "b"},\n' + "x" * 99 + "]",
-            ":3: not JSON (Expecting ':' delimiter); mend",
+            ":3: not JSON (Expecting ':' delimiter); correct",
         ),
-        ('[\n{"text": "a",\n "spans": []},\n', ":4: not JSON (Expecting value); mend it, or write one object per line"),
+        (
+            '[\n{"text": "a",\n "spans": []},\n',
+            ":4: not JSON (Expecting value); correct it, or write one object",
+        ),
         ('[{"text": "a', ":1: not JSON (Unterminated string"),
         ("[\n1]", ":2: not a JSON object"),
-        ("[]", ": no tagged sentence here"),
+        ("[]", ": no tagged sentences here"),
     ],
 }
 

@@ -135,7 +135,7 @@ def test_constraints_of_iobes_counted_by_hand():
 )
 def test_faults_say_what_is_wrong_and_where(scheme, tags, expected):
     assert faults(tags.split(), scheme) == expected
-    with pytest.raises(ValueError, match=f"no valid {scheme}: {expected[0][1]} at place {expected[0][0]}"):
+    with pytest.raises(ValueError, match=f"not valid {scheme}: {expected[0][1]} at index {expected[0][0]}"):
         spans(tags.split(), scheme)
 
 
@@ -159,8 +159,8 @@ def test_what_is_no_tag(tag):
     with pytest.raises(UserError) as fault:
         parse(tag, "a.conll:7")
     remedy = "tags are O, or B-, I-, E- or S- and a type (B-PER)"
-    assert str(fault.value) == f"a.conll:7: {tag!r} is a tag of no known scheme; {remedy}"
-    with pytest.raises(UserError, match="is a tag of no known scheme"):
+    assert str(fault.value) == f"a.conll:7: {tag!r} is not a tag of a known scheme; {remedy}"
+    with pytest.raises(UserError, match="is not a tag of a known scheme"):
         recognise([["O", tag]])
 
 
@@ -172,5 +172,5 @@ def test_names_of_schemes():
 
 def test_entities_that_cannot_be_written():
     for entities in ([("A", 0, 2), ("B", 1, 3)], [("A", 1, 1)], [("A", 2, 4)], [("A", -1, 1)]):
-        with pytest.raises(ValueError, match="is empty, lies outside the 3 tokens or on another entity"):
+        with pytest.raises(ValueError, match="is empty, outside the 3 tokens, or overlaps another entity"):
             iobes(entities, 3)
