@@ -92,7 +92,7 @@ class NGrams:
     def _flat(
         self, sequences: Iterable[Ids], lead: Sequence[Ids] | None = None
     ) -> tuple[np.ndarray, np.ndarray, list[int]]:
-        """All ids in one array, each sequence after `BEGIN` and its lead; indices of scored ids; lengths of sequences."""
+        """All ids in one array, each sequence after `BEGIN` and its lead; indices of scored ids; sequence lengths."""
         sequences = list(sequences)
         lead = [[]] * len(sequences) if lead is None else lead
         begin = [BEGIN] * (self.order - 1)

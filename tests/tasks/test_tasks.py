@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn import metrics as sk
+from sklearn.utils.class_weight import compute_class_weight
 
 from seqtasks import metrics
 from seqtasks.data.vocabulary import Vocabulary
@@ -15,7 +16,7 @@ from seqtasks.ner import tag_schemes as schemes
 from seqtasks.ner.task import SpanTagging
 from seqtasks.ops import crf
 from seqtasks.tasks import Classification, StepTagging
-from seqtasks.tasks.baselines import WindowTagger
+from seqtasks.tasks.baselines import WindowTagger, majority
 from seqtasks.tasks.task import rows
 
 LABELS = {"labels": Vocabulary.labels({"a", "b", "c"})}
@@ -117,3 +118,17 @@ def test_a_window_tagger_knows_one_tag_and_its_neighbours():
     texts = ["axb", "cxd", "xab", "axx"] * 20
     tags = [["after" if i and text[i - 1] == "x" else "O" for i in range(len(text))] for text in texts]
     assert WindowTagger(letters).fit(texts, tags).predict(["bxc", "xcx"]) == [["O", "O", "after"], ["O", "after", "O"]]
+
+
+def test_balanced_class_weights_are_those_of_scikit_learn():
+    labels = ["a"] * 6 + ["b"] * 3 + ["c"]
+    counts = {label: labels.count(label) for label in "abc"}
+    expected = compute_class_weight("balanced", classes=np.array(["a", "b", "c"]), y=np.array(labels))
+    np.testing.assert_allclose(Classification("balanced").weights_of_classes(LABELS, counts), expected, rtol=1e-6)
+    assert Classification().weights_of_classes(LABELS, counts) is None
+    assert StepTagging("places").weights_of_classes(LABELS, counts) is None
+
+
+def test_the_majority_baseline_scores_classes_by_their_share():
+    model = majority().fit(["x"] * 4, [0, 2, 2, 2])
+    assert model.predict_proba(["y", "z"]).tolist() == [[0.25, 0.75]] * 2 and model.classes_.tolist() == [0, 2]
