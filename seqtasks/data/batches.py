@@ -170,39 +170,38 @@ class Batches:
     ) -> tf.data.Dataset:
         size = tf.size(order)
         count = -(-size // self.batch_size)
-        cuts = (
-            _token_cuts(row_lengths, count)
-            if self.by_tokens
-            else tf.minimum(tf.range(count + 1) * self.batch_size, size)
-        )
-        turns = tf.range(count)
+        if self.by_tokens:
+            cuts = _token_cuts(row_lengths, count)
+        else:
+            cuts = tf.minimum(tf.range(count + 1) * self.batch_size, size)
+        numbers = tf.range(count)  # of the batches
         if shuffled:
-            turns = tf.random.experimental.stateless_shuffle(turns, seed=tf.stack([seed, number]))
+            numbers = tf.random.experimental.stateless_shuffle(numbers, seed=tf.stack([seed, number]))
 
-        def batch(turn: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
-            places = order[cuts[turn] : cuts[turn + 1]]
+        def batch(i: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
+            places = order[cuts[i] : cuts[i + 1]]  # of the rows in the pool
             real = tf.size(places)
             rows = -(-real // self.replicas) * self.replicas if self.by_tokens else self.batch_size
             places = tf.pad(places, [[0, rows - real]], constant_values=places[-1])
             places = tf.ensure_shape(places, [None if self.by_tokens else self.batch_size])
             weight = tf.cast(tf.range(rows) < real, tf.float32)
             index = number * self.pool_size + tf.cast(places, tf.int64)
-            longest = [tf.reduce_max(tf.gather(found, places)) for _, found in sequences.values()]
+            longest = [tf.reduce_max(tf.gather(sizes, places)) for _, sizes in sequences.values()]
             longest = tf.maximum(tf.reduce_max(tf.stack([*longest, 1])), 1)
             cut = -(-longest // self.boundary) * self.boundary
-            picked = {name: tf.gather(f, places) for name, f in others.items()}
-            picked |= {name: tf.gather(padded, places)[:, :cut] for name, (padded, _) in sequences.items()}
+            features = {name: tf.gather(f, places) for name, f in others.items()}
+            features |= {name: tf.gather(padded, places)[:, :cut] for name, (padded, _) in sequences.items()}
             if not isinstance(targets, tuple):
-                return picked, tf.gather(targets, places), weight, index
-            padded, found = targets
-            found = tf.gather(found, places)
-            cut = -(-tf.maximum(tf.reduce_max(found), 1) // self.boundary) * self.boundary
+                return features, tf.gather(targets, places), weight, index
+            padded, sizes = targets
+            sizes = tf.gather(sizes, places)
+            cut = -(-tf.maximum(tf.reduce_max(sizes), 1) // self.boundary) * self.boundary
             if self.by_tokens:
-                tokens = tf.reduce_sum(tf.cast(found, tf.float32) * weight)
+                tokens = tf.reduce_sum(tf.cast(sizes, tf.float32) * weight)
                 weight *= tf.cast(rows, tf.float32) / tf.maximum(tokens, 1)
-            return picked, tf.gather(padded, places)[:, :cut], weight, index
+            return features, tf.gather(padded, places)[:, :cut], weight, index
 
-        return tf.data.Dataset.from_tensor_slices(turns).map(batch)
+        return tf.data.Dataset.from_tensor_slices(numbers).map(batch)
 
 
 def _token_cuts(row_lengths: tf.Tensor, count: tf.Tensor | int) -> tf.Tensor:
@@ -218,8 +217,8 @@ def _token_cuts(row_lengths: tf.Tensor, count: tf.Tensor | int) -> tf.Tensor:
 
 def lengths(features: dict[str, Any], size: tf.Tensor) -> tf.Tensor:
     """The length of each of `size` rows: that of its longest ragged feature, int64 (size,)."""
-    found = [f.row_lengths() for f in features.values() if isinstance(f, tf.RaggedTensor)]
-    return tf.reduce_max(tf.stack(found), 0) if found else tf.zeros([size], tf.int64)
+    ragged = [f.row_lengths() for f in features.values() if isinstance(f, tf.RaggedTensor)]
+    return tf.reduce_max(tf.stack(ragged), 0) if ragged else tf.zeros([size], tf.int64)
 
 
 def pad(rows: Rows, boundary: int, value: int | str | None = None) -> tf.Tensor:

@@ -85,11 +85,11 @@ def test_columns_of_every_scheme(tmp_path, scheme, suffix, ending):
         (columns("IOBES").replace(" I-", " M-"), {"scheme": "BMES"}),
     ],
 )
-def test_columns_as_they_come(tmp_path, content, options):
+def test_variants_of_columns(tmp_path, content, options):
     assert pairs(write(tmp_path / "a.conll", content), **options) == EXAMPLES
 
 
-def test_tokens_may_hold_spaces_where_tabs_part_the_columns(tmp_path):
+def test_tokens_may_contain_spaces_if_tabs_separate_the_columns(tmp_path):
     path = write(tmp_path / "a.tsv", "New York\tB-work of art\n\u3000\tO\n#\tO\n")
     assert pairs(path) == [(f"{SEPARATOR}New York{SEPARATOR}\u3000{SEPARATOR}#", "S-work_of_art O O")]
     spaces = write(tmp_path / "b.txt", "a\u00a0b O\n")  # none that parts columns
@@ -152,7 +152,7 @@ def test_text_and_spans_of_every_tool(tmp_path, name):
     assert [e.place for e in source] == [3, 3 + json.dumps(MARKED[name], indent=1).count("\n") + 1]
 
 
-def test_kinds_of_records_may_be_mixed_and_texts_without_a_token_are_no_sentences(tmp_path):
+def test_mixed_kinds_of_records_and_texts_without_tokens(tmp_path):
     mixed = [records()[0], MARKED["lists"], {"text": " \n", "spans": []}, {"tokens": [], "tags": []}, records()[1]]
     assert pairs(write(tmp_path / "a.jsonl", lines(mixed))) == [EXAMPLES[0], (TEXT, TARGET), EXAMPLES[1]]
 
@@ -166,7 +166,7 @@ def test_an_array_is_read_as_a_stream(tmp_path):
     assert [len(e.input) for e in open_tokens(write(tmp_path / "b.json", json.dumps(long)))] == [300_000, 1]
 
 
-def test_separators_and_half_emojis_in_texts_are_replaced_by_one_character(tmp_path):
+def test_separators_and_lone_surrogates_are_replaced(tmp_path):
     path = write(tmp_path / "a.jsonl", '{"text": "\\u001fAda \\ud83d", "spans": [[1, 4, "PER"]]}\n')
     assert pairs(path) == [(" Ada ?", "S-PER O")]
     path = write(tmp_path / "b.jsonl", '{"tokens": ["a\\u001fb", "\\ud83d"], "tags": ["U-x", "O"]}\n')
@@ -185,7 +185,7 @@ def test_separators_and_half_emojis_in_texts_are_replaced_by_one_character(tmp_p
         ("a U-X\nb L-X\n", "IOBES", 2, "L-X after U-X"),
     ],
 )
-def test_invalid_sequences_are_told_and_repaired_when_asked(tmp_path, content, scheme, line, what):
+def test_invalid_sequences_raise_or_are_repaired(tmp_path, content, scheme, line, what):
     path = write(tmp_path / "a.conll", content)
     with pytest.raises(UserError) as fault:
         pairs(path)
@@ -205,7 +205,7 @@ def test_invalid_sequences_are_told_and_repaired_when_asked(tmp_path, content, s
         assert [e.target.split() for e in source] == found  # once is enough
 
 
-def test_a_scheme_that_is_named_decides(tmp_path):
+def test_a_named_scheme_is_not_recognised(tmp_path):
     path = write(tmp_path / "a.conll", "a I-X\nb I-X\n\nc I-X\n")
     assert [target for _, target in pairs(path)] == ["B-X E-X", "S-X"]
     with pytest.raises(UserError, match=":1: I-X at the beginning is not valid IOB2"):
@@ -214,7 +214,7 @@ def test_a_scheme_that_is_named_decides(tmp_path):
         pairs(path, scheme="BIOSE")
 
 
-def test_a_long_sentence_is_kept_in_windows(tmp_path):
+def test_long_sentences_are_split_into_windows(tmp_path):
     tags = ["O", "B-X", "I-X", "O", "B-X", *["I-X"] * 5, "O", "O"]
     path = write(tmp_path / "a.conll", "x O\n\n" + "".join(f"t{i} {tag}\n" for i, tag in enumerate(tags)))
     source = open_tokens(path, Options(max_length=4))
@@ -235,7 +235,7 @@ def test_a_long_sentence_is_kept_in_windows(tmp_path):
     st.lists(st.sampled_from(["O", "S-X", "B-X E-X", "B-Y I-Y E-Y", "B-X I-X I-X I-X E-X"]), min_size=1),
     st.integers(1, 6),
 )
-def test_windows_lose_nothing_and_cut_only_what_is_too_long(tmp_path_factory, parts, longest):
+def test_windows_keep_all_tokens_and_cut_only_long_entities(tmp_path_factory, parts, longest):
     tags = " ".join(parts).split()
     path = write(tmp_path_factory.mktemp("windows") / "a.conll", "".join(f"t{i} {t}\n" for i, t in enumerate(tags)))
     with warnings.catch_warnings():
@@ -248,7 +248,7 @@ def test_windows_lose_nothing_and_cut_only_what_is_too_long(tmp_path_factory, pa
         assert " ".join(e.target for e in found).split() == tags
 
 
-def test_a_long_text_is_kept_in_windows_of_its_tokens(tmp_path):
+def test_long_texts_are_split_into_windows_of_tokens(tmp_path):
     path = write(tmp_path / "a.jsonl", lines([{"text": "I don't see Ada Byron.", "spans": [[12, 21, "PER"]]}]))
     with pytest.warns(UserWarning, match=": 1 sentence of more than 5 tokens: split into 2"):
         found = pairs(path, max_length=5)
@@ -275,14 +275,14 @@ def test_a_long_text_is_kept_in_windows_of_its_tokens(tmp_path):
         ([{"start": 0, "end": 3, "labels": ["A", "B"]}], "not a span: (0, 3, ['A', 'B'])"),
     ],
 )
-def test_spans_that_cannot_be(tmp_path, spans, what):
+def test_invalid_spans_raise(tmp_path, spans, what):
     path = write(tmp_path / "a.jsonl", lines([MARKED["lists"], {"text": TEXT, "spans": spans}]))
     with pytest.raises(UserError) as fault:
         pairs(path)
     assert str(fault.value).startswith(f"{path}:2: {what}")
 
 
-def test_spans_that_cut_tokens_are_widened_when_asked(tmp_path):
+def test_spans_that_cut_tokens_are_widened_by_repair(tmp_path):
     spans = [[1, 2, "A"], [6, 8, "B"], [8, 9, "C"], [10, 13, "D"]]
     path = write(tmp_path / "a.jsonl", lines([{"text": TEXT, "spans": spans}, MARKED["lists"]]))
     with pytest.warns(UserWarning, match=": 1 sentence with invalid tags or spans: repaired"):
@@ -290,7 +290,7 @@ def test_spans_that_cut_tokens_are_widened_when_asked(tmp_path):
     assert found == [(TEXT, "S-A S-B S-D O O O O O O"), (TEXT, TARGET)]
 
 
-def test_spans_with_space_at_their_ends_are_those_of_their_tokens(tmp_path):
+def test_white_space_at_the_ends_of_spans_is_ignored(tmp_path):
     assert pairs(write(tmp_path / "a.jsonl", lines([{"text": " Ada  met", "spans": [[0, 6, "PER"]]}]))) == [
         (" Ada  met", "S-PER O")
     ]
@@ -346,14 +346,14 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("name", "content", "expected"), [(n, c, e) for n, cases in FAULTS.items() for c, e in cases])
-def test_faults_name_file_line_and_remedy(tmp_path, name, content, expected):
+def test_errors_name_file_line_and_remedy(tmp_path, name, content, expected):
     path = write(tmp_path / name, content)
     with pytest.raises(UserError) as fault:
         pairs(path)
     assert str(fault.value).startswith(f"{path}{expected}")
 
 
-def test_what_is_no_whole_gzip(tmp_path):
+def test_truncated_or_invalid_gzip_raises(tmp_path):
     for content in (gzip.compress(b"a O\n" * 99, mtime=0)[:20], b"a O\n"):
         path = tmp_path / "a.conll.gz"
         path.write_bytes(content)
@@ -361,7 +361,7 @@ def test_what_is_no_whole_gzip(tmp_path):
             pairs(path)
 
 
-def test_what_is_no_source(tmp_path):
+def test_invalid_paths_raise(tmp_path):
     with pytest.raises(UserError, match="no.conll: no such file; check the path"):
         open_tokens(tmp_path / "no.conll")
     with pytest.raises(UserError, match=r"unknown format '.csv'; files end in .conll, .iob, .*, also with .gz"):
@@ -379,7 +379,7 @@ def test_what_is_no_source(tmp_path):
         ({"token_column": 2}, "tokens and tags are both in column 2; name the --tag_column"),
     ],
 )
-def test_columns_that_are_missing(tmp_path, options, what):
+def test_missing_columns_raise(tmp_path, options, what):
     path = write(tmp_path / "a.conll", "\na O\n")
     with pytest.raises(UserError) as fault:
         pairs(path, **options)
@@ -426,7 +426,7 @@ def test_tensorflow_datasets_without_tags():
 
 
 @pytest.mark.parametrize(("corpus", "sentences"), [("wikigold", (1364, 150, 327)), ("wnut17", (3394, 1009, 1287))])
-def test_real_files_hold_what_seqeval_reads(data_folder, corpus, sentences):
+def test_real_files_match_seqeval(data_folder, corpus, sentences):
     for part, count in zip(("train", "dev", "test"), sentences, strict=True):
         path = data_folder / "ner" / corpus / f"{part}.conll"
         rows = [

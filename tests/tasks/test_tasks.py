@@ -23,7 +23,7 @@ LABELS = {"labels": Vocabulary.labels({"a", "b", "c"})}
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_figures_of_steps_are_those_of_scikit_learn(seed):
+def test_metrics_of_steps_match_scikit_learn(seed):
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, 9, 5)
     targets, outputs = (rows([rng.integers(0, 3, n) for n in lengths]) for _ in range(2))
@@ -40,7 +40,7 @@ def test_figures_of_steps_are_those_of_scikit_learn(seed):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 4))
-def test_figures_of_classes_are_those_of_scikit_learn(seed, classes):
+def test_metrics_of_classes_match_scikit_learn(seed, classes):
     rng = np.random.default_rng(seed)
     targets = np.concatenate([np.arange(classes), rng.integers(0, classes, 20)])
     scores = rng.random((len(targets), classes)) ** 2
@@ -51,7 +51,7 @@ def test_figures_of_classes_are_those_of_scikit_learn(seed, classes):
     assert metrics.pr_auc(targets, scores) == pytest.approx(expected)
 
 
-def test_segments_are_runs_with_the_mean_of_their_scores():
+def test_segments_are_runs_with_mean_scores():
     task = StepTagging("places")
     row = {"label": np.array([b"a", b"a", b"b", b""], object), "score": np.array([0.5, 0.7, 0.9, 0.0])}
     segments = task.answer(LABELS, row)["segments"]
@@ -74,7 +74,7 @@ def spans_of(outputs, words):
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_spans_are_those_of_the_best_tags_and_scored_by_their_marginals(seed):
+def test_spans_follow_the_best_tags_and_their_scores_the_marginals(seed):
     rng = np.random.default_rng(seed)
     words = (np.arange(6) < rng.integers(0, 7, (4, 1))).astype("int32")
     logits = tf.constant(rng.normal(size=(4, 6, 9)) * 3, tf.float32)
@@ -99,7 +99,7 @@ def test_spans_are_those_of_the_best_tags_and_scored_by_their_marginals(seed):
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.7]))
-def test_members_of_an_ensemble_pay_for_themselves_and_answer_together(seed, consistency):
+def test_members_of_an_ensemble_have_their_own_loss_and_mean_probabilities(seed, consistency):
     rng = np.random.default_rng(seed)
     logits, targets = rng.normal(size=(6, 3, 4)), np.repeat(rng.integers(0, 4, 3), 2)
     loss = RDropCrossentropy(consistency, dtype="float64")
@@ -112,7 +112,7 @@ def test_members_of_an_ensemble_pay_for_themselves_and_answer_together(seed, con
     assert [label.decode() for label in decoded["label"].numpy()] == ["abcd"[i] for i in expected.argmax(-1)]
 
 
-def test_a_window_tagger_knows_one_tag_and_its_neighbours():
+def test_window_tagger_with_one_tag_and_with_neighbours():
     letters = lambda inputs: [[[letter] for letter in text] for text in inputs]  # noqa: E731
     assert WindowTagger(letters).fit(["ab", "c"], [["O", "O"], ["O"]]).predict(["abc"]) == [["O", "O", "O"]]
     texts = ["axb", "cxd", "xab", "axx"] * 20

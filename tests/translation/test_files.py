@@ -73,7 +73,7 @@ def fault(path, options=NO_OPTIONS):
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
 @pytest.mark.parametrize(("name", "content", "options"), ONE_FILE)
-def test_every_layout_of_one_file_gives_the_pairs_again_and_again(tmp_path, name, content, options, ending):
+def test_every_layout_of_one_file_gives_the_pairs_in_every_iteration(tmp_path, name, content, options, ending):
     source = open_parallel(write(tmp_path / (name + ending), content), options)
     assert pairs(source) == pairs(source) == PAIRS
     headed = content.split("\n")[0].lower().split("\t" if ".tsv" in name else ",")[0] in ("en", "source", "question")
@@ -97,7 +97,7 @@ def test_two_files_by_their_stem_by_one_of_them_and_by_their_folder(tmp_path, st
     assert pairs(open_parallel(german)) == [(de, en) for en, de in PAIRS]
 
 
-def test_of_many_languages_two(tmp_path):
+def test_two_of_several_languages(tmp_path):
     stem = sides(tmp_path / "a", languages=("en", "pt_BR"))
     write(tmp_path / "a.zh-Hans", "一\n二\n三\n")
     assert pairs(open_parallel(stem, Options("EN", "pt_br"))) == PAIRS
@@ -106,7 +106,7 @@ def test_of_many_languages_two(tmp_path):
     assert "a: cannot tell source and target among" in fault(stem, Options("en"))
 
 
-def test_lines_end_at_line_feeds_and_at_nothing_else(tmp_path):
+def test_lines_end_only_at_line_feeds(tmp_path):
     odd = ["a\x0bb\x0c\x1c\x85c\u2028d\u2029e", "x\ry", " z "]
     write(tmp_path / "a.en", b"\xef\xbb\xbf" + "\r\n".join(odd).encode())
     write(tmp_path / "a.de", "1\n2\n3")
@@ -123,7 +123,7 @@ def test_quotes_and_lines_inside_them(tmp_path):
     assert pairs(open_parallel(path)) == [('"a', "b"), ('""', '"')]
 
 
-def test_half_an_emoji_becomes_a_question_mark(tmp_path):
+def test_lone_surrogates_become_question_marks(tmp_path):
     path = write(tmp_path / "a.jsonl", r'{"source": "a \ud83d b \ud83d\ude00", "target": "\udc00"}')
     assert pairs(open_parallel(path)) == [("a ? b 😀", "?")]
 
@@ -177,13 +177,13 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("name", "content", "options", "expected"), FAULTS)
-def test_faults_of_one_file(tmp_path, name, content, options, expected):
+def test_errors_of_one_file(tmp_path, name, content, options, expected):
     path = tmp_path / name
     write(path, content) if content else path.touch()
     assert fault(path, options).startswith(f"{path}{expected}")
 
 
-def test_faults_of_two_files(tmp_path):
+def test_errors_of_two_files(tmp_path):
     stem = sides(tmp_path / "a", EN, DE[:2])
     english, german = tmp_path / "a.en", tmp_path / "a.de"
     assert fault(stem) == f"{stem}: cannot tell source and target among 'de', 'en'; {CHOOSE}"
@@ -208,7 +208,7 @@ def test_faults_of_two_files(tmp_path):
     assert fault(stem, EN_DE).startswith(f"{german}.gz: cannot be read (")
 
 
-def test_what_is_no_corpus(tmp_path):
+def test_invalid_paths_raise(tmp_path):
     assert fault(tmp_path).startswith(f"{tmp_path}: no sentence pairs here (found nothing); give train.en and train.de")
     missing = tmp_path / "none" / "train"
     assert fault(missing) == (
@@ -258,7 +258,7 @@ def test_one_corpus_is_split_by_the_hash_of_the_source_sentence(tmp_path, layout
         assert pairs(source) == [p for p in zip(english, german, strict=True) if part(p[0]) in wanted]
 
 
-def test_what_train_leaves_out_is_an_error_elsewhere(tmp_path):
+def test_pairs_left_out_of_train_are_errors_in_other_splits(tmp_path):
     rows = [("a" * 31, "b" * 30), ("a" * 30, "b" * 30), ("a" * 30, "bb"), ("a" * 19, "b"), ("a" * 18, "bb"), ("a", "b")]
     for name in ("train", "valid", "test"):
         sides(tmp_path / name, *zip(*rows, strict=True))
@@ -287,7 +287,7 @@ def test_what_train_leaves_out_is_an_error_elsewhere(tmp_path):
     st.integers(1, 60),
     st.sampled_from([1.0, 1.5, 3.0]),
 )
-def test_filter_and_check_by_their_definition(lengths, most, ratio):
+def test_filtered_and_checked_by_their_definition(lengths, most, ratio):
     rows = [Example("ä" * a, "👩" * b, n) for n, (a, b) in enumerate(lengths, 1)]
     source, options = Source(lambda: iter(rows), "memory"), Options(max_characters=most, max_ratio=ratio)
     long = [r for r, pair in zip(rows, lengths, strict=True) if max(pair) > most]
@@ -345,7 +345,7 @@ def test_tensorflow_datasets_without_languages():
         open_tfds("imdb_reviews", "train")
 
 
-def test_real_files_hold_what_python_reads(data_folder):
+def test_real_files_match_plain_python(data_folder):
     folder = data_folder / "translation" / "multi30k-en-de"
     splits = load_splits(folder, EN_DE)
     for (name, source), count in zip(splits, (29000, 1014, 1000), strict=True):
