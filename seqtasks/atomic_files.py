@@ -58,7 +58,19 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes rows (dicts) as CSV; the columns are all keys, in the order of their first appearance."""
+    """Writes rows as CSV; the columns are all keys, in the order of their first appearance.
+
+    Args:
+        path: the file.
+        rows: {column: value} for each row; a missing value is an empty field.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.csv"
+        >>> write_csv(path, [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "accuracy": 0.9}])
+        >>> path.read_text()
+        'epoch,loss,accuracy\\n1,0.5,\\n2,,0.9\\n'
+    """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, lineterminator="\n")

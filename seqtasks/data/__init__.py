@@ -5,7 +5,7 @@ Files become a `Source` (`sources`, `path_sources`, `tfds`), a stream of `Exampl
 batches of examples, `segments` those of running text, `file_inputs` reads inputs that are sound or pictures;
 `generators` holds what both batchers share.
 
-It may import `seqtasks.errors` alone. Start with `sources`, then `splits`, then `batches`.
+It imports only `seqtasks.errors`. Start with `sources`, then `splits`, then `batches`.
 """
 
 from typing import TYPE_CHECKING

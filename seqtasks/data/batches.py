@@ -216,7 +216,19 @@ def _token_cuts(row_lengths: tf.Tensor, count: tf.Tensor | int) -> tf.Tensor:
 
 
 def lengths(features: dict[str, Any], size: tf.Tensor) -> tf.Tensor:
-    """The length of each of `size` rows: that of its longest ragged feature, int64 (size,)."""
+    """The length of each row: that of its longest ragged feature, or 0.
+
+    Args:
+        features: {name: tensor or ragged tensor (size, ...)}.
+        size: number of rows.
+
+    Returns:
+        int64 (size,).
+
+    Example:
+        >>> lengths({"words": tf.ragged.constant([[1, 2], [3]]), "size": tf.constant([7, 8])}, 2).numpy().tolist()
+        [2, 1]
+    """
     ragged = [f.row_lengths() for f in features.values() if isinstance(f, tf.RaggedTensor)]
     return tf.reduce_max(tf.stack(ragged), 0) if ragged else tf.zeros([size], tf.int64)
 
@@ -242,7 +254,11 @@ def pad(rows: Rows, boundary: int, value: int | str | None = None) -> tf.Tensor:
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Lists of `size` items of any iterable, which is read no further than needed; the last may be shorter.
+    """Lists of `size` items; the last may be shorter.
+
+    Args:
+        items: any iterable; it is read no further than needed.
+        size: items of a list.
 
     Example:
         >>> list(batched("abcde", 2))

@@ -25,6 +25,14 @@ def open_paths(path: str | Path, columns: Columns, suffixes: Sequence[str], kind
     Raises:
         UserError: if the table cannot be read; while reading, at a line whose file does not exist or has another
             suffix.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / "a.wav").touch()
+        >>> write_table(folder / "train.csv", [("text", "label"), ("a.wav", "yes")])
+        >>> [(Path(e.input).name, e.target) for e in open_paths(folder / "train.csv", Columns(), [".wav"], "recording")]
+        [('a.wav', 'yes')]
     """
     table, folder = open_source(path, columns), Path(path).parent
     second = folder / beside if (folder / beside).is_dir() else folder
@@ -56,6 +64,14 @@ def open_labelled(folder: Path, suffixes: Sequence[str], kind: str, remedy: str,
 
     Raises:
         UserError: if there are no such files.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / "yes").mkdir()
+        >>> (folder / "yes" / "a.wav").touch()
+        >>> [(Path(e.input).name, e.target) for e in open_labelled(folder, [".wav"], "recording", "record one")]
+        [('a.wav', 'yes')]
     """
     files = [
         p
@@ -95,7 +111,12 @@ def recorded(path: str | Path, take: re.Pattern[str]) -> str:
 
 
 def write_table(path: Path, rows: Iterable[Sequence[str]]) -> None:
-    """Writes rows as CSV; the file gets its name when it is complete."""
+    """Writes rows as CSV; the file gets its name when it is complete.
+
+    Args:
+        path: the file.
+        rows: the header and the rows, each a sequence of fields.
+    """
     started = path.with_suffix(f".{os.getpid()}")
     with started.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(rows)

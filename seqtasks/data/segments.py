@@ -26,13 +26,13 @@ class Segments:
     epoch. Each epoch starts at another offset.
 
     A batch is `(features, targets, weight, index)` as in `seqtasks.data.batches.Batches`. The feature `decoder_inputs`,
-    int32 (lanes, length), holds the id before each target, `BEGIN` at the start of a document. The weight of a row is
+    int32 (rows, length), holds the id before each target, `BEGIN` at the start of a document. The weight of a row is
     1 / length: a loss that sums over tokens and is divided by rows is the mean over the tokens.
 
     Args:
         source: the pieces.
         encode: `encode(texts) -> ragged int32`, the ids of a vector of texts.
-        lanes: rows of a batch.
+        rows: rows of a batch.
         length: ids of a row.
         variants: None, or int32 (variants, ids), for augmentation: the id that replaces each id in each variant of a
             text. The first variant changes nothing. Each epoch draws one variant for each row.
@@ -42,16 +42,16 @@ class Segments:
 
     Example:
         >>> from seqtasks.data.sources import Example
-        >>> rows = [Example("5 6 7 8", "", 1), Example("9", "end", 2)]
+        >>> pieces = [Example("5 6 7 8", "", 1), Example("9", "end", 2)]
         >>> encode = lambda texts: tf.strings.to_number(tf.strings.split(texts), tf.int32)
-        >>> segments = Segments(Source(lambda: iter(rows), "memory"), encode, lanes=1, length=3)
+        >>> segments = Segments(Source(lambda: iter(pieces), "memory"), encode, rows=1, length=3)
         >>> [(f["decoder_inputs"].numpy().tolist(), t.numpy().tolist()) for f, t, *_ in segments.epoch()]
         [([[2, 5, 6]], [[5, 6, 7]]), ([[7, 8, 9]], [[8, 9, 3]])]
     """
 
     source: Source
     encode: Callable[[tf.Tensor], tf.RaggedTensor]
-    lanes: int
+    rows: int
     length: int
     variants: np.ndarray | None = None
 
@@ -61,29 +61,29 @@ class Segments:
             raise UserError("no tokens in it", where=self.source.name, remedy="give a text with words")
 
     def __len__(self) -> int:
-        return max(1, -(-len(self.stream) // (self.lanes * self.length)))
+        return max(1, -(-len(self.stream) // (self.rows * self.length)))
 
     def epoch(self, seed: int | None = None, epoch: int = 0, start: int = 0) -> tf.data.Dataset:
         """The batches of one epoch as a `tf.data.Dataset`, from step `start` on; arguments as of `Batches.epoch`."""
         size, steps, offset = len(self.stream), len(self), 0
-        variant = np.zeros(self.lanes, int)  # of each row
+        variant = np.zeros(self.rows, int)  # of each row
         if seed is not None:
             random = np.random.default_rng([seed, epoch])
             offset = int(random.integers(size))
-            variant = random.integers(1 if self.variants is None else len(self.variants), size=self.lanes)
-        first = offset + np.arange(self.lanes) * size // self.lanes
+            variant = random.integers(1 if self.variants is None else len(self.variants), size=self.rows)
+        first = offset + np.arange(self.rows) * size // self.rows
 
         def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for step in range(start, steps):
                 places = first[:, None] + step * self.length + np.arange(-1, self.length)
-                rows = self.stream[places % size]
+                ids = self.stream[places % size]
                 if self.variants is not None:
-                    rows = self.variants[variant[:, None], rows]
-                yield np.where(places[:, 1:] % size, decoder_inputs(rows[:, :-1]), BEGIN), rows[:, 1:]
+                    ids = self.variants[variant[:, None], ids]
+                yield np.where(places[:, 1:] % size, decoder_inputs(ids[:, :-1]), BEGIN), ids[:, 1:]
 
-        spec = tf.TensorSpec((self.lanes, self.length), tf.int32)
-        weight = tf.fill([self.lanes], 1 / self.length)
-        index = tf.range(self.lanes, dtype=tf.int64)
+        spec = tf.TensorSpec((self.rows, self.length), tf.int32)
+        weight = tf.fill([self.rows], 1 / self.length)
+        index = tf.range(self.rows, dtype=tf.int64)
         dataset = from_generator(batches, (spec, spec))
         dataset = dataset.map(lambda inputs, targets: ({"decoder_inputs": inputs}, targets, weight, index))
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(max(0, steps - start))).prefetch(4)
@@ -101,6 +101,14 @@ def numbers(source: Source, encode: Callable[[tf.Tensor], tf.RaggedTensor]) -> t
 
     Returns:
         (stream, sizes): an int32 array on disk; how many ids each piece has, int64 (pieces,).
+
+    Example:
+        >>> from seqtasks.data.sources import Example
+        >>> pieces = [Example("5 6", "", 1), Example("9", "end", 2)]
+        >>> encode = lambda texts: tf.strings.to_number(tf.strings.split(texts), tf.int32)
+        >>> stream, sizes = numbers(Source(lambda: iter(pieces), "memory"), encode)
+        >>> stream.tolist(), sizes.tolist()
+        ([5, 6, 9, 3], [2, 2])
     """
     encode = tf.function(encode).get_concrete_function(tf.TensorSpec([None], tf.string))
     sizes = []
@@ -127,7 +135,13 @@ def decoder_inputs(ids: np.ndarray) -> np.ndarray:
 
 
 def as_documents(source: Source) -> Source:
-    """The source with each example as a whole document: its target is `end`."""
+    """The source with each example as a whole document: its target is `end`.
+
+    Example:
+        >>> from seqtasks.data.sources import Example
+        >>> list(as_documents(Source(lambda: iter([Example("a b", "", 1)]), "memory")))
+        [Example(input='a b', target='end', place=1)]
+    """
     return Source(lambda: (e._replace(target="end") for e in source), source.name, source.size)
 
 

@@ -57,7 +57,7 @@ class Source:
     Args:
         read: a function that returns a new iterator of `Example`.
         name: where the examples come from, for messages.
-        size: bytes on disk, or None where unknown.
+        size: bytes on disk, or None if unknown.
 
     Example:
         >>> rows = [Example("a fine film", "good", 1), Example("a dull film", "bad", 2)]
@@ -219,6 +219,14 @@ def open_folder(path: str | Path) -> Source:
 
     Raises:
         UserError: if there is no such file; while reading, at a file that is not UTF-8.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / "good").mkdir()
+        >>> _ = (folder / "good" / "1.txt").write_text("a fine film")
+        >>> [(example.input, example.target) for example in open_folder(folder)]
+        [('a fine film', 'good')]
     """
     path = Path(path)
     classes = sorted(p for p in path.iterdir() if p.is_dir() and p.name not in UNLABELLED_FOLDERS)
@@ -252,7 +260,7 @@ def open_tfds(name: str, split: str, columns: Columns = Columns(), **loading: An
     Args:
         name: as `tfds.load` takes it, e.g. `imdb_reviews/plain_text`.
         split: e.g. `train`.
-        columns: the features with the text and the label, where they have no usual name.
+        columns: the features with the text and the label, if they have no usual name.
         loading: passed to `tfds.load` (`data_dir`).
 
     Raises:

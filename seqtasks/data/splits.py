@@ -86,8 +86,19 @@ def find_splits(
         train, valid, test: paths or sources that replace the splits of `data`.
         formats: how files are read.
 
+    Returns:
+        The three splits. What is missing is taken from train, with a warning.
+
     Raises:
         UserError: if there is nothing to train on.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("train", "valid", "test"):
+        ...     _ = (folder / f"{name}.tsv").write_text(f"a {name} text\\tgood\\n")
+        >>> [(name, [example.input for example in source]) for name, source in find_splits(folder)]
+        [('train', ['a train text']), ('validation', ['a valid text']), ('test', ['a test text'])]
     """
     found: dict[str, Any] = {}
     if str(data).startswith("tfds:") and formats.open_tfds:

@@ -90,6 +90,13 @@ def read_records(path: str | Path, remedy: str, reject_nul: bool = False) -> Ite
 
     Raises:
         UserError: at a line that is not a JSON object, at a byte that is not UTF-8.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.jsonl"
+        >>> _ = path.write_text('{"text": "fine"}\\n\\n{"text": "dull"}\\n')
+        >>> list(read_records(path, 'write {"text": ...}'))
+        [(1, {'text': 'fine'}), (3, {'text': 'dull'})]
     """
     with reading(path, reject_nul) as file:
         for number, record in json_lines(without_nul(file, path) if reject_nul else file, path):
@@ -129,6 +136,10 @@ def missing_field(record: dict[str, Any], names: Sequence[str], where: str, opti
         names: the names that the field may have; the message gives the first two.
         where: file and line of the record.
         option: the option that names the field.
+
+    Example:
+        >>> str(missing_field({"a": 1}, ["text", "sentence"], "a.jsonl:1", "--text_column"))
+        'a.jsonl:1: no text or sentence among the fields a; name the field with --text_column'
     """
     what = f"no {' or '.join(names[:2])} among the fields {', '.join(record) or '(none)'}"
     return UserError(what, where=where, remedy=f"name the field with {option}")

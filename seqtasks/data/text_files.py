@@ -55,10 +55,18 @@ def open_bytes(path: str | Path) -> "io.BufferedReader[Any]":
 
 
 def read_error(path: str | Path, error: BaseException) -> UserError:
-    """What the user can do about a file that cannot be read, one of `UNREADABLE`.
+    """The error for a file that cannot be read.
+
+    Args:
+        path: the file.
+        error: what was raised, one of `UNREADABLE`.
 
     Returns:
         The error to raise. For text that is not UTF-8 it names the line, the byte and its offset in the file.
+
+    Example:
+        >>> str(read_error("a.csv", PermissionError("Permission denied")))
+        'a.csv: cannot be read (Permission denied); check that the file is complete and readable'
     """
     if isinstance(error, UnicodeDecodeError):
         offset = 0
@@ -102,6 +110,15 @@ def reading(path: str | Path, reject_nul: bool = False) -> Iterator[io.TextIOWra
     Args:
         path: the file.
         reject_nul: whether errors come from `not_text_error` instead of `read_error`.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.txt"
+        >>> _ = path.write_bytes(b"one\\ntw\\xff\\n")
+        >>> with reading(path) as file:
+        ...     file.read()
+        Traceback (most recent call last):
+        seqtasks.errors.UserError: ...a.txt:2: not UTF-8 (byte 0xff at offset 6); save the file as UTF-8
     """
     try:
         with open_text(path) as file:
@@ -111,7 +128,11 @@ def reading(path: str | Path, reject_nul: bool = False) -> Iterator[io.TextIOWra
 
 
 def without_nul(lines: Iterable[str], path: str | Path) -> Iterator[str]:
-    """The lines of a file.
+    """The lines of a text file, unchanged.
+
+    Args:
+        lines: the lines.
+        path: the file, for the message.
 
     Raises:
         UserError: at a line with a NUL byte; see `not_text_error`.

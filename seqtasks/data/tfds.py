@@ -9,7 +9,7 @@ from seqtasks.errors import UserError, needs
 if TYPE_CHECKING:
     import tensorflow as tf
 
-UNLISTED_SPLITS = ["train", "test"]  # taken where a data set does not list its splits
+UNLISTED_SPLITS = ["train", "test"]  # of data sets that do not list their splits
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class DatasetSplit:
 
     @property
     def size(self) -> int | None:
-        """Bytes on disk; None where unknown."""
+        """Bytes on disk; None if unknown."""
         return self.info.splits[self.split].num_bytes if self.split in self.info.splits else None
 
     def features_of_type(self, kind: str) -> list[str]:

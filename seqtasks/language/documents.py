@@ -43,7 +43,12 @@ def pieces_of(texts: Iterable[Text], document: Document) -> Iterator[Example]:
 
 
 def texts_of(rows: Iterable[tuple[int | str, str]]) -> Iterator[Text]:
-    """The texts of pairs (place, text), without those of white space alone."""
+    """The texts of pairs (place, text), without those of only white space.
+
+    Example:
+        >>> [(place, list(lines)) for place, lines in texts_of([(1, "one\\ntwo"), (2, " ")])]
+        [(1, [(1, 'one\\n'), (2, 'two')])]
+    """
     return ((place, lines_of(io.StringIO(text))) for place, text in rows if text.strip())
 
 
@@ -66,7 +71,12 @@ def lines_of(file: IO[str]) -> Iterator[Line]:
 
 
 def count_if_few(source: Iterable[Example]) -> int | None:
-    """The number of pieces, or None if they are of `MANY` documents or more."""
+    """The number of pieces, or None if they are of `MANY` documents or more.
+
+    Example:
+        >>> count_if_few([Example("a", "", 1), Example("b", "end", 2)])
+        2
+    """
     pieces = documents = 0
     for pieces, example in enumerate(source, 1):  # noqa: B007
         documents += example.target == END

@@ -63,7 +63,7 @@ def open_prose(path: str | Path, options: Options = Options()) -> Source:
     """The source of a text file, a table, a folder of these at any depth, or `pydoc:topics`.
 
     A file is a table if it ends in `.csv`, `.tsv`, `.jsonl`, `.json` or `.ndjson`, else text; each also with `.gz`.
-    Hidden files and texts of white space alone are left out. `\\r\\n` is read as `\\n`. Memory holds one piece, or one
+    Hidden files and texts of only white space are left out. `\\r\\n` is read as `\\n`. Memory holds one piece, or one
     row, at a time.
 
     Args:

@@ -38,8 +38,16 @@ class Marked(NamedTuple):
 def clean_token(text: str, where: str) -> str:
     """A token that can be part of an input: without the separator and lone surrogates.
 
+    Args:
+        text: the token as in the file.
+        where: file and line, for the message.
+
     Raises:
         UserError: if it is empty.
+
+    Example:
+        >>> clean_token("a\\x1fb", "a.conll:1")
+        'a b'
     """
     if not text:
         raise UserError("an empty token", where=where, remedy="leave it out, together with its tag")
@@ -55,7 +63,11 @@ def tagged(tokens: list[str], tags: list[str], line: int, where: str) -> Tagged:
         where: file and line, for messages.
 
     Raises:
-        UserError: if there are other things in the lists, their lengths differ, or a tag belongs to no scheme.
+        UserError: if there are other values in the lists, their lengths differ, or a tag does not belong to a scheme.
+
+    Example:
+        >>> tagged(["Ada", "sleeps"], ["B-PER", "O"], 1, "a.jsonl:1")
+        Tagged(tokens=['Ada', 'sleeps'], tags=['B-PER', 'O'], lines=[1, 1])
     """
     if not all(isinstance(token, str) for token in tokens):
         raise UserError("the tokens are not strings", where=where, remedy='write "tokens": ["Ada", "sleeps"]')
@@ -75,6 +87,13 @@ def read_json(path: str | Path) -> Iterator[Tagged | Marked]:
 
     Raises:
         UserError: at a record that is neither.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.jsonl"
+        >>> _ = path.write_text('{"text": "Ada sleeps.", "spans": [[0, 3, "PER"]]}\\n')
+        >>> list(read_json(path))
+        [Marked(text='Ada sleeps.', spans=[(0, 3, 'PER')], line=1)]
     """
     with reading(path) as file:
         array = file.read(99).lstrip().startswith("[")

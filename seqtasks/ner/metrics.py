@@ -19,11 +19,21 @@ def span_precision(gold: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def span_recall(gold: np.ndarray, predicted: np.ndarray) -> float:
-    """Share of the true spans that are predicted; arguments as in `span_precision`."""
+    """Share of the true spans that are predicted; arguments as in `span_precision`.
+
+    Example:
+        >>> span_recall(np.array([[2.0]]), np.array([[[4.0, 1.0]]]))
+        0.5
+    """
     return float(predicted[..., 1].sum() / gold.sum()) if gold.sum() else 0.0
 
 
 def span_f1(gold: np.ndarray, predicted: np.ndarray) -> float:
-    """Harmonic mean of precision and recall of spans, over all types (micro); arguments as in `span_precision`."""
+    """Harmonic mean of precision and recall of spans, over all types (micro); arguments as in `span_precision`.
+
+    Example:
+        >>> round(span_f1(np.array([[2.0]]), np.array([[[4.0, 1.0]]])), 3)
+        0.333
+    """
     both = gold.sum() + predicted[..., 0].sum()
     return float(2 * predicted[..., 1].sum() / both) if both else 0.0

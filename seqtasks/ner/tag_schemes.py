@@ -114,7 +114,14 @@ def recognise(sentences: Iterable[Sequence[str]]) -> str:
 
 
 def faults(tags: Sequence[str], scheme: str) -> list[tuple[int, str]]:
-    """Where tags break a scheme, as pairs (index, description).
+    """Where tags break a scheme.
+
+    Args:
+        tags: the tags of one sentence.
+        scheme: "IOB1", "IOB2" or "IOBES".
+
+    Returns:
+        Pairs (index of the tag, description).
 
     Example:
         >>> faults(["I-PER", "O", "B-PER", "I-LOC"], "IOB2")
@@ -148,7 +155,14 @@ def _wrong(before: str | None, after: str | None, scheme: str) -> str | None:
 
 
 def spans(tags: Sequence[str], scheme: str) -> list[Entity]:
-    """The entities of a valid sequence as (type, start, end), the end exclusive, from left to right.
+    """The entities of a valid sequence, from left to right.
+
+    Args:
+        tags: the tags of one sentence.
+        scheme: "IOB1", "IOB2" or "IOBES".
+
+    Returns:
+        List of (type, start, end), the end exclusive.
 
     Raises:
         ValueError: if the sequence is not valid; see `repair`.
@@ -212,6 +226,10 @@ def write(entities: Sequence[Entity], length: int, scheme: str) -> list[str]:
 def iobes(entities: Sequence[Entity], length: int) -> list[str]:
     """The IOBES tags of entities.
 
+    Args:
+        entities: (type, start, end), the end exclusive.
+        length: number of tokens.
+
     Example:
         >>> iobes([("PER", 0, 3), ("LOC", 4, 5)], 5)
         ['B-PER', 'I-PER', 'E-PER', 'O', 'S-LOC']
@@ -221,6 +239,10 @@ def iobes(entities: Sequence[Entity], length: int) -> list[str]:
 
 def repair(tags: Sequence[str], scheme: str) -> list[str]:
     """The nearest valid sequence: an I- without a B- begins an entity, an entity without an end tag gets one.
+
+    Args:
+        tags: the tags of one sentence.
+        scheme: "IOB1", "IOB2" or "IOBES", that of the result.
 
     Example:
         >>> repair(["I-PER", "I-PER", "O", "B-LOC", "O"], "IOBES")

@@ -194,6 +194,12 @@ def checked(source: Source, options: Options = Options()) -> Source:
 
     Raises:
         UserError: while reading, at a sentence of more than `max_characters`.
+
+    Example:
+        >>> source = Source(lambda: iter([Example("No", "Nein", 1)]), "test.tsv")
+        >>> list(checked(source, Options(max_characters=3)))
+        Traceback (most recent call last):
+        seqtasks.errors.UserError: test.tsv:1: a sentence of 4 characters, more than --max_characters 3; ...
     """
 
     def read() -> Iterator[Example]:

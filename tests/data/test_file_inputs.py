@@ -54,10 +54,10 @@ def test_files_are_read_in_parallel_and_not_far_ahead(monkeypatch):
 
 
 def test_unreadable_files_are_left_out_and_five_of_them_named():
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning) as caught:
         source = reader().readable(listed(["bad0", "3", *(f"bad{n}" for n in range(1, 6)), "4"]))
-    assert [example.input for example in source] == ["3", "4"] and len(told) == 1
-    message = str(told[0].message)
+    assert [example.input for example in source] == ["3", "4"] and len(caught) == 1
+    message = str(caught[0].message)
     assert message.startswith("here: 6 of 8 files left out: bad0: no sound, bad1") and message.endswith(
         "bad4: no sound, ..."
     )

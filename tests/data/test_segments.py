@@ -69,13 +69,13 @@ def test_epochs_start_at_other_offsets_and_rows_have_other_variants():
     source, _ = texts([[numbers]])
     variants = np.stack([np.arange(54), [*range(4), *range(53, 3, -1)]]).astype("int32")
     segments = Segments(source, encode, 3, 17, variants)  # each epoch is one batch
-    said = [[*row[4:].tolist(), END] for row in variants]
+    variant_ids = [[*row[4:].tolist(), END] for row in variants]
 
     def epoch(*arguments):
         ((features, following, *_),) = segments.epoch(*arguments)
         found = np.stack([features["decoder_inputs"], following], -1).tolist()
         ways = [(offset, lane, v) for offset in range(51) for lane in range(3) for v in range(2)]
-        plain = {way: [list(read(said[way[2]], way[0] + way[1] * 17 + i)) for i in range(17)] for way in ways}
+        plain = {way: [list(read(variant_ids[way[2]], way[0] + way[1] * 17 + i)) for i in range(17)] for way in ways}
         return [[(o, v) for o, lane, v in ways if lane == row and plain[o, lane, v] == found[row]] for row in range(3)]
 
     assert epoch() == [[(0, 0)]] * 3

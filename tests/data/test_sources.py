@@ -1,4 +1,4 @@
-"""Sources: every format, plain and gzip, and every fault told with file, line and remedy."""
+"""Sources: every format, plain and gzip, and every error with file, line and remedy."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Running text: pieces make up the file again, documents stay whole, every fault is told with its place."""
+"""Running text: pieces make up the file again, documents stay whole, every error names its place."""
 
 import contextlib
 import gzip
@@ -261,9 +261,9 @@ def test_large_files_are_not_held_in_memory(tmp_path):
 def test_splits_of_one_file_are_taken_from_its_end(tmp_path):
     path = write(tmp_path / "book.txt", "".join(f"line {n}\n" for n in range(3200)))
     pieces = rows(open_prose(path))
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning) as caught:
         found = halves(load_splits(path))
-    assert [str(w.message) for w in told] == [
+    assert [str(w.message) for w in caught] == [
         f"{path}: no test and no validation split given; 10 % of train each taken from its end"
     ]
     tenth = len(pieces) // 10
@@ -278,9 +278,9 @@ def test_splits_of_one_file_are_taken_from_its_end(tmp_path):
 
 def test_files_too_short_to_split_raise(tmp_path):
     path = write(tmp_path / "a.txt", "x\n" * 1000)
-    with pytest.warns(UserWarning), pytest.raises(UserError) as told:
+    with pytest.warns(UserWarning), pytest.raises(UserError) as caught:
         load_splits(path)
-    assert str(told.value) == (
+    assert str(caught.value) == (
         f"{path}: too short to take a split from (2 pieces of about 1000 characters); "
         "give more text, or name files with --valid and --test"
     )

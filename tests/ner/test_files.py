@@ -1,4 +1,4 @@
-"""Tagged sentences: every format gives the same examples, and every fault is told with file, line and remedy."""
+"""Tagged sentences: every format gives the same examples, and every error names file, line and remedy."""
 
 import gzip
 import itertools
@@ -191,10 +191,10 @@ def test_invalid_sequences_raise_or_are_repaired(tmp_path, content, scheme, line
         pairs(path)
     remedy = "add --repair, or name another --scheme"
     assert str(fault.value) == f"{path}:{line}: {what} is not valid {scheme}; {remedy}"
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning) as caught:
         source = open_tokens(path, Options(repair=True))
         found = [e.target.split() for e in source]
-    assert [str(w.message) for w in said] == [f"{path}: 1 sentence with invalid tags or spans: repaired"]
+    assert [str(w.message) for w in caught] == [f"{path}: 1 sentence with invalid tags or spans: repaired"]
     tags = [
         line.split()[1] if line else "" for line in content.replace(" L-", " E-").replace(" U-", " S-").splitlines()
     ]
@@ -218,9 +218,9 @@ def test_long_sentences_are_split_into_windows(tmp_path):
     tags = ["O", "B-X", "I-X", "O", "B-X", *["I-X"] * 5, "O", "O"]
     path = write(tmp_path / "a.conll", "x O\n\n" + "".join(f"t{i} {tag}\n" for i, tag in enumerate(tags)))
     source = open_tokens(path, Options(max_length=4))
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning) as caught:
         found = [(e.input.split(SEPARATOR)[1:], e.target, e.place) for e in source]
-    assert [str(w.message) for w in said] == [f"{path}: 1 sentence of more than 4 tokens: split into 3"]
+    assert [str(w.message) for w in caught] == [f"{path}: 1 sentence of more than 4 tokens: split into 3"]
     assert found == [
         (["x"], "O", 1),
         (["t0", "t1", "t2", "t3"], "O B-X E-X O", 3),

@@ -32,11 +32,11 @@ def test_metrics_of_steps_match_scikit_learn(seed):
     assert figures["accuracy"] == pytest.approx(sk.accuracy_score(*flat))
     assert figures["macro_f1"] == pytest.approx(sk.f1_score(*flat, average="macro", zero_division=0))
     assert figures["mcc"] == pytest.approx(sk.matthews_corrcoef(*flat))
-    evidence = task.statistics(LABELS, targets, outputs)
-    drawn = rng.integers(0, 5, 5)
-    again = task.compute_metrics(LABELS, targets[drawn], outputs[drawn])
+    statistics = task.statistics(LABELS, targets, outputs)
+    sample = rng.integers(0, 5, 5)
+    again = task.compute_metrics(LABELS, targets[sample], outputs[sample])
     for name, metric in task.metrics.items():
-        assert metric(*(array[drawn] for array in evidence)) == pytest.approx(again[name])
+        assert metric(*(array[sample] for array in statistics)) == pytest.approx(again[name])
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 4))

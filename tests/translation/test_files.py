@@ -1,4 +1,4 @@
-"""Sentence pairs: every layout gives the same pairs; every fault is told with file, line and remedy."""
+"""Sentence pairs: every layout gives the same pairs; every error names file, line and remedy."""
 
 import gzip
 import json
@@ -264,15 +264,15 @@ def test_pairs_left_out_of_train_are_errors_in_other_splits(tmp_path):
         sides(tmp_path / name, *zip(*rows, strict=True))
     options = Options("en", "de", max_characters=30, max_ratio=10.0)
     splits = load_splits(tmp_path, options)
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning) as caught:
         kept = pairs(splits.train)
     assert kept == [rows[1], *rows[3:]]
-    assert [str(w.message) for w in told] == [
+    assert [str(w.message) for w in caught] == [
         f"{tmp_path}/train.en: 2 of 6 pairs left out: 1 longer than 30 characters, "
         "1 with lengths more than 10.0 times apart (--max_characters, --max_ratio)"
     ]
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # once said is enough
+        warnings.simplefilter("error")  # one warning is enough
         assert pairs(splits.train) == kept
     for source in (splits.validation, splits.test):
         with pytest.raises(UserError) as found:
@@ -293,10 +293,10 @@ def test_filtered_and_checked_by_their_definition(lengths, most, ratio):
     long = [r for r, pair in zip(rows, lengths, strict=True) if max(pair) > most]
     apart = [r for r, (a, b) in zip(rows, lengths, strict=True) if max(a, b) >= 20 and max(a / b, b / a) > ratio]
     left_out = {*long, *apart}
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert list(filtered(source, options)) == [r for r in rows if r not in left_out]
-    assert [str(w.message).split(":")[1].split("pairs")[0] for w in told] == (
+    assert [str(w.message).split(":")[1].split("pairs")[0] for w in caught] == (
         [f" {len(left_out)} of {len(rows)} "] if left_out else []
     )
     if long:

@@ -64,10 +64,10 @@ def test_metrics_of_resampled_counts_match_those_of_the_sentences(seed):
     sentences = [[" ".join(words.choice(WORDS, words.integers(6))) for _ in range(9)] for _ in range(3)]
     sentences[1][::2] = sentences[0][::2]  # the better system
     references, *systems = map(rows, sentences)
-    evidence, rival = (TASK.statistics(ASSETS, references, said) for said in systems)
+    evidence, rival = (TASK.statistics(ASSETS, references, outputs) for outputs in systems)
     draws = np.random.default_rng(seed)
-    drawn = [draws.integers(9, size=9) for _ in range(8)]
-    ours, theirs = ([by_sacrebleu(references[d].tolist(), said[d].tolist()) for d in drawn] for said in systems)
+    samples = [draws.integers(9, size=9) for _ in range(8)]
+    ours, theirs = ([by_sacrebleu(references[d].tolist(), outputs[d].tolist()) for d in samples] for outputs in systems)
     for name, metric in TASK.metrics.items():
         alone = metrics.bootstrap(metric, *evidence, samples=8, seed=seed)
         assert alone == pytest.approx(np.quantile([figures[name] for figures in ours], [0.025, 0.975]))
@@ -160,16 +160,16 @@ def test_one_hypothesis_is_a_vector():
 def test_evaluation_against_the_translation_memory():
     train = [Example("one dog", "ein Hund", 1), Example("two cats", "zwei Katzen", 2), Example("a man", "ein Mann", 3)]
     held = [Example("one dogs", "ein großer Hund hier", 1), Example("two men", "zwei Männer und mehr", 2)]
-    said = ["ein großer Hund da", "zwei Männer und mehr"]
+    outputs = ["ein großer Hund da", "zwei Männer und mehr"]
     test = Source(lambda: iter(held), "test.tsv")
-    decoded = {"translation": np.array([text.encode() for text in said], object)}
+    decoded = {"translation": np.array([text.encode() for text in outputs], object)}
     recipe = SimpleNamespace(stream=lambda predictor, source: [(list(source), decoded)])
     predictor = SimpleNamespace(task=TASK, assets=ASSETS, recipe=recipe)
     figures, evidence, mistakes = evaluation.evaluate(predictor, test)
     references = [e.target for e in held]
-    assert figures["bleu"] == by_sacrebleu(references, said)["bleu"]
-    assert [(m["input"], m["target"], m["label"]) for m in mistakes] == [("one dogs", references[0], said[0])]
-    assert mistakes[0]["score"] == 100 - sacrebleu.sentence_chrf(said[0], references[:1]).score
+    assert figures["bleu"] == by_sacrebleu(references, outputs)["bleu"]
+    assert [(m["input"], m["target"], m["label"]) for m in mistakes] == [("one dogs", references[0], outputs[0])]
+    assert mistakes[0]["score"] == 100 - sacrebleu.sentence_chrf(outputs[0], references[:1]).score
     recipe = SimpleNamespace(
         metric=lambda config: ("chrf", True),
         task=lambda config: TASK,
@@ -179,7 +179,7 @@ def test_evaluation_against_the_translation_memory():
     found = evaluation.baselines(recipe, SimpleNamespace(seed=0), ASSETS, memory, test, evidence)["translation_memory"]
     rival = by_sacrebleu(references, ["ein Hund", "zwei Katzen"])
     assert {name: found[name] for name in rival} == rival
-    assert found["difference"] == by_sacrebleu(references, said)["chrf"] - rival["chrf"]
+    assert found["difference"] == by_sacrebleu(references, outputs)["chrf"] - rival["chrf"]
 
 
 @given(st.lists(SENTENCES.filter(str.strip), min_size=1, max_size=8), st.lists(SENTENCES, max_size=5))
