@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from seqtasks.data.generators import from_generator
 from seqtasks.data.sources import Source
+from seqtasks.data.token_ids import BEGIN, END
 from seqtasks.errors import UserError
 
 CHUNK = 512
-BEGIN, END = 2, 3  # ids of a tokenizer
 
 
 @dataclass

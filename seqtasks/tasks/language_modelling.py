@@ -7,12 +7,12 @@ import numpy as np
 
 from seqtasks import metrics
 from seqtasks.data.sources import Example
-from seqtasks.tasks.task import Task
+from seqtasks.data.token_ids import END, UNKNOWN
+from seqtasks.tasks.task import Task, shift_right
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-BEGIN, END = 2, 3  # ids of a tokenizer
 MAX_CHARACTERS = 2_000_000  # that a baseline is trained on
 
 
@@ -44,19 +44,9 @@ class LanguageModelling(Task):
         return ()
 
     def add_decoder_inputs(self, features: dict[str, Any], targets: "tf.Tensor") -> dict[str, Any]:
-        """Adds `targets`, and `decoder_inputs`: the targets shifted by one, with `BEGIN` at the start.
-
-        Example:
-            >>> import tensorflow as tf
-            >>> features = LanguageModelling().add_decoder_inputs({}, tf.constant([[7, 8, 3], [9, 3, -1]]))
-            >>> features["decoder_inputs"].numpy().tolist()
-            [[2, 7, 8], [2, 9, 0]]
-        """
-        import tensorflow as tf
-
+        """Adds `targets`, and `decoder_inputs` by `shift_right`, unless the features have them."""
         if "decoder_inputs" not in features:
-            shifted = tf.pad(targets, [[0, 0], [1, 0]], constant_values=BEGIN)[:, :-1]
-            features = features | {"decoder_inputs": tf.where(targets < 0, 0, shifted)}
+            features = features | {"decoder_inputs": shift_right(targets)}
         return features | {"targets": targets}
 
     def decode(self, assets: dict[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
@@ -71,7 +61,7 @@ class LanguageModelling(Task):
             "log_likelihoods": outputs,
             "pieces": tf.where(targets >= 0, names, ""),
             "length": tf.reduce_sum(tf.cast(targets >= 0, tf.int32), 1),
-            "unknown": tf.reduce_sum(tf.cast(targets == 1, tf.int32), 1),
+            "unknown": tf.reduce_sum(tf.cast(targets == UNKNOWN, tf.int32), 1),
             "characters": features["characters"],
         }
 
@@ -124,7 +114,7 @@ class LanguageModelling(Task):
         def outputs(examples: Sequence[Example]) -> np.ndarray:
             documents, sizes = self._documents(assets, examples)
             scores = np.concatenate([np.zeros(1), *fitted.score(documents)])
-            unknown = np.concatenate([np.zeros(1), *documents]) == 1
+            unknown = np.concatenate([np.zeros(1), *documents]) == UNKNOWN
             log_prob, unknown = (np.diff(np.cumsum(x)[np.cumsum([0, *sizes])]) for x in (scores, unknown))
             characters = [len(e.input) + (e.target == "end") for e in examples]
             return np.stack([log_prob, sizes, characters, unknown], 1).astype("float64")

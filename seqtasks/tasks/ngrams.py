@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from seqtasks.data.token_ids import BEGIN
 from seqtasks.errors import UserError
 
-BEGIN = 2  # the id before the first of a sequence
 DISCOUNT = 0.75  # if the counts are too few to estimate one
 
 Ids = Sequence[int] | np.ndarray

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqtasks.data.sources import Example, Source
+from seqtasks.data.token_ids import BEGIN, PADDING
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -111,6 +112,26 @@ class Task:
             counts: {label: number of training examples}.
         """
         return None
+
+
+def shift_right(targets: "tf.Tensor") -> "tf.Tensor":
+    """The decoder inputs of targets: the targets shifted by one, with `BEGIN` at the start.
+
+    Args:
+        targets: int (batch, time), padded with -1.
+
+    Returns:
+        int (batch, time), padded with 0.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> shift_right(tf.constant([[7, 8, 3], [9, 3, -1]])).numpy().tolist()
+        [[2, 7, 8], [2, 9, 0]]
+    """
+    import tensorflow as tf
+
+    shifted = tf.pad(targets, [[0, 0], [1, 0]], constant_values=BEGIN)[:, :-1]
+    return tf.where(targets < 0, PADDING, shifted)
 
 
 def rows(lists: Sequence[Any]) -> np.ndarray:

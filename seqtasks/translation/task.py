@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqtasks.data.sources import Example
-from seqtasks.tasks.task import Task, rows
+from seqtasks.data.token_ids import END, PADDING
+from seqtasks.tasks.task import Task, rows, shift_right
 from seqtasks.translation import metrics
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-PADDING, BEGIN, END = 0, 2, 3  # ids of a tokenizer
 
 
 class Translation(Task):
@@ -43,18 +42,8 @@ class Translation(Task):
         return append_end(assets["target"].encode(targets))
 
     def add_decoder_inputs(self, features: dict[str, Any], targets: "tf.Tensor") -> dict[str, Any]:
-        """Adds `decoder_inputs`: the target shifted by one, with `BEGIN` at its start.
-
-        Example:
-            >>> import tensorflow as tf
-            >>> features = Translation().add_decoder_inputs({}, tf.constant([[7, 8, 3], [9, 3, -1]]))
-            >>> features["decoder_inputs"].numpy().tolist()
-            [[2, 7, 8], [2, 9, 0]]
-        """
-        import tensorflow as tf
-
-        shifted = tf.pad(targets, [[0, 0], [1, 0]], constant_values=BEGIN)[:, :-1]
-        return features | {"decoder_inputs": tf.where(targets < 0, PADDING, shifted)}
+        """Adds `decoder_inputs`, by `seqtasks.tasks.task.shift_right`."""
+        return features | {"decoder_inputs": shift_right(targets)}
 
     def decode(self, assets: dict[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
         import tensorflow as tf
