@@ -141,7 +141,7 @@ def test_a_folder_per_word_comes_mixed_by_names_alone(tmp_path):
 def test_sources_that_are_none(tmp_path):
     folder_of(tmp_path, "a/1.wav", "a/1.txt", "d/e/f.txt")
     for name, line, told in (
-        ("a.csv", "a/1.txt,yes", "a.csv:1: 1.txt is no recording; recordings end in .wav, .flac"),
+        ("a.csv", "a/1.txt,yes", "a.csv:1: 1.txt is not a recording; recordings end in .wav, .flac"),
         ("b.csv", "a/1.wav,", "b.csv:1: the label is missing"),
         ("c.txt", "a/1.wav yes", "c.txt: unknown format '.txt'; files end in .wav, .flac, .ogg, .opus, .mp3, .npy, .c"),
     ):
