@@ -93,7 +93,7 @@ def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.
     characters = tf.strings.length(valid, unit="UTF8_CHAR")
     if config.document == "file":
         return {"targets": numbers, "characters": characters}
-    return {"targets": st.translation.task.ended(numbers), "characters": characters + 1}
+    return {"targets": st.data.segments.append_end(numbers), "characters": characters + 1}
 
 
 def build(config: Config, assets: Assets) -> "keras.Model":
@@ -139,7 +139,7 @@ def segments(config: Config, assets: Assets, source: "Source") -> Any:
 
 def infer(config: Config, model: "keras.Model", features: Mapping[str, "tf.Tensor"]) -> "tf.Tensor":
     """The log-likelihood of each token, for texts of any length."""
-    shown = st.tasks.LanguageModelling().add_decoder_inputs({}, st.data.segments.due(features["targets"]))
+    shown = st.tasks.LanguageModelling().add_decoder_inputs({}, st.data.segments.ignore_padding(features["targets"]))
     return st.decoding.scoring.score(st.models.LanguageModelStepper(model), shown["decoder_inputs"], shown["targets"])[
         0
     ]

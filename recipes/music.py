@@ -73,7 +73,7 @@ def load(config: Config, data: Any = None, train: Any = None, valid: Any = None,
     splits = st.music.files.load_splits(data, st.music.generation.file_options(config), train, valid, test)
     if config.representation == "frames":
         return splits
-    return st.data.splits.Splits(*(st.data.segments.ended(source) for _, source in splits))
+    return st.data.splits.Splits(*(st.data.segments.as_documents(source) for _, source in splits))
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
@@ -88,7 +88,7 @@ def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, Any]
     import tensorflow as tf
 
     if config.representation == "events":
-        numbers = st.translation.task.ended(assets["tokens"].encode(texts))
+        numbers = st.data.segments.append_end(assets["tokens"].encode(texts))
         return {"targets": numbers, "characters": tf.strings.length(texts) + 1}
     frames = st.music.piano_rolls.encode(texts)
     return {"targets": frames, "frames": tf.cast(frames.row_lengths(), tf.int32)}
@@ -150,7 +150,7 @@ def infer(config: Config, model: "keras.Model", features: Mapping[str, Any]) -> 
 
     targets = features["targets"]
     if config.representation == "events":
-        targets = st.data.segments.due(targets)
+        targets = st.data.segments.ignore_padding(targets)
     else:
         live = tf.range(tf.shape(targets)[1]) < features["frames"][:, None]
         targets = tf.where(live[..., None], targets, -1)

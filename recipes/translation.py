@@ -113,7 +113,7 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
 
 def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
     """Sentences (batch,) to token numbers (batch, None) with an end."""
-    return {"source": st.translation.task.ended(assets["source"].encode(texts))}
+    return {"source": st.data.segments.append_end(assets["source"].encode(texts))}
 
 
 def build(config: Config, assets: Assets) -> "keras.Model":

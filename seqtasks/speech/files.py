@@ -10,10 +10,11 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from seqtasks.data import path_sources
+from seqtasks.data import path_sources, tfds
 from seqtasks.data.sources import TABLES, UNREADABLE, Example, Source, faults, open_text, suffix_of
 from seqtasks.data.splits import NAMES, Formats, Splits, find_splits
 from seqtasks.errors import UserError, needs
@@ -104,43 +105,41 @@ def open_speech(path: Path | str, options: Options = Options()) -> Source:
     raise UserError(f"unknown format {suffix or '(no suffix)'!r}", where=path, remedy=remedy)
 
 
-def open_tfds(name, split, options=Options(), **loading):
+def open_tfds(name: str, split: str, options: Options = Options(), **loading: Any) -> Source:
     """One split of a data set of TensorFlow Datasets with sound and a text or class, like `librispeech`.
 
-    When it is opened first, its waveforms are written as arrays, and a table of them, beside the data set in
-    `audio_RATE/`: 230 MB an hour at 16,000 samples a second. Classes whose names begin with `_` are left out.
+    The first call writes the waveforms as arrays, and a table of them, into the folder `audio_RATE/` of the data set:
+    230 MB for an hour at 16,000 samples a second. Classes whose names begin with `_` are left out.
 
     Args:
         name: as `tfds.load` takes it, e.g. `speech_commands`.
         split: e.g. `train`.
         options: see `seqtasks.speech.audio.Options`.
         loading: passed to `tfds.load` (`data_dir`).
-    """
-    import tensorflow_datasets as tfds
 
-    data, info = tfds.load(name, split=split, with_info=True, shuffle_files=False, **loading)
-    features = info.features
-    sound = next((name for name in features if isinstance(features[name], tfds.features.Audio)), None)
-    text = next((name for name in TEXT_NAMES if name in features), None)
-    if None in (sound, text):
-        what = f"no sound and text among the features {', '.join(features)}"
-        raise UserError(what, where=f"tfds:{name}", remedy="name another data set")
-    rate, naming = features[sound].sample_rate, getattr(features[text], "int2str", None)
+    Raises:
+        UserError: if there is no sound or no text, or the sample rate is unknown.
+    """
+    data = tfds.open_dataset(name, split, **loading)
+    sounds, text = data.features_of_type("Audio"), next((name for name in TEXT_NAMES if name in data.features), None)
+    if not sounds or text is None:
+        raise data.no_feature("sound and text")
+    sound, label_name = sounds[0], getattr(data.features[text], "int2str", None)
+    rate = data.features[sound].sample_rate
     if rate is None:
-        what = "does not tell how many samples a second it has"
-        raise UserError(what, where=f"tfds:{name}", remedy="name another data set")
-    folder = Path(info.data_dir) / f"audio_{options.sample_rate}" / split
+        raise UserError("the sample rate is unknown", where=f"tfds:{name}", remedy="name another data set")
+    folder = Path(data.info.data_dir) / f"audio_{options.sample_rate}" / split
     table = folder / "recordings.csv"
     if not table.exists():
         folder.mkdir(parents=True, exist_ok=True)
         rows = [("path", "text")]
-        for number, record in enumerate(tfds.as_numpy(data), 1):
-            said = naming(int(record[text])) if naming else record[text].decode("utf-8", "replace")
-            if naming and said.startswith("_"):
+        for number, record in data.records():
+            target = label_name(int(record[text])) if label_name else record[text].decode("utf-8", "replace")
+            if label_name and target.startswith("_"):
                 continue
             waveform = audio.resample(_waveform(record[sound]), rate, options.sample_rate)
             np.save(folder / f"{number:07}{ARRAY}", waveform)
-            rows.append((f"{number:07}{ARRAY}", said))
+            rows.append((f"{number:07}{ARRAY}", target))
         path_sources.write_table(table, rows)
     return _open_table(table, Options())
 

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.data.segments import CHUNK, END, numbers, previous
+from seqtasks.data.segments import CHUNK, END, decoder_inputs, numbers
 from seqtasks.decoding.scoring import score
 from seqtasks.models import LanguageModelStepper
 
@@ -38,7 +38,7 @@ def corpus(model, source, encode):
         rows[:, 0] = np.where(places[:, 0] < 0, END, rows[:, 0])
         inside = places[:, 1:] < np.minimum(first + length, len(stream))[:, None]
         following = np.where(inside, rows[:, 1:], -1).astype("int32")
-        values, states = walk(np.maximum(previous(rows[:, :-1]), 0), following, states)
+        values, states = walk(np.maximum(decoder_inputs(rows[:, :-1]), 0), following, states)
         found.append(values.numpy())
     values = np.concatenate(found, 1)  # (lanes, length)
     values = values.reshape(-1)[: len(stream)].astype("float64")

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqtasks.data import path_sources
+from seqtasks.data import path_sources, tfds
 from seqtasks.data.sources import TABLES, Columns, Example, Source, suffix_of
 from seqtasks.data.splits import Formats, Splits, find_splits
 from seqtasks.errors import UserError, needs
@@ -116,35 +116,34 @@ def open_clips(path: str | Path, options: Options = Options()) -> Source:
     raise UserError(f"unknown format {suffix or '(no suffix)'!r}", where=path, remedy=remedy)
 
 
-def open_tfds(name, split, options=Options(), **loading):
+def open_tfds(name: str, split: str, options: Options = Options(), **loading: Any) -> Source:
     """One split of a data set of TensorFlow Datasets with a video and a class for each example, like `ucf101`.
 
-    When it is opened first, its clips are written as arrays, and a table of them, beside the data set in
-    `clips_FRAMESxSIZE/`: half a millisecond each to read, and 200 kB each at 16 frames of 64 pixels.
+    The first call writes the clips as arrays, and a table of them, into the folder `clips_FRAMESxSIZE/` of the data
+    set: a clip takes half a millisecond to read, and 200 kB at 16 frames of 64 pixels.
 
     Args:
         name: as `tfds.load` takes it, e.g. `ucf101/ucf101_1`.
         split: e.g. `train`.
         options: see `Options`.
         loading: passed to `tfds.load` (`data_dir`).
-    """
-    import tensorflow_datasets as tfds
 
-    data, info = tfds.load(name, split=split, with_info=True, shuffle_files=False, **loading)
-    kinds = (tfds.features.Video, tfds.features.ClassLabel)
-    found = [next((key for key, f in info.features.items() if isinstance(f, kind)), None) for kind in kinds]
-    if None in found:
-        what = f"no video and class among the features {', '.join(info.features)}"
-        raise UserError(what, where=f"tfds:{name}", remedy="name another data set")
-    video, label = found
-    folder = Path(info.data_dir) / f"clips_{options.frames}x{options.size}" / split
+    Raises:
+        UserError: if there is no video or no class.
+    """
+    data = tfds.open_dataset(name, split, **loading)
+    videos, labels = (data.features_of_type(kind) for kind in ("Video", "ClassLabel"))
+    if not (videos and labels):
+        raise data.no_feature("video and class")
+    video, label = videos[0], labels[0]
+    folder = Path(data.info.data_dir) / f"clips_{options.frames}x{options.size}" / split
     table = folder / "clips.csv"
     if not table.exists():
         folder.mkdir(parents=True, exist_ok=True)
         rows = [("path", "label")]
-        for number, record in enumerate(tfds.as_numpy(data), 1):
+        for number, record in data.records():
             np.save(folder / f"{number:06}{ARRAY}", _sampled(record[video], options))
-            rows.append((f"{number:06}{ARRAY}", info.features[label].int2str(int(record[label]))))
+            rows.append((f"{number:06}{ARRAY}", data.features[label].int2str(int(record[label]))))
         path_sources.write_table(table, rows)
     return _open_table(table, Options())
 

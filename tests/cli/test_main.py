@@ -126,7 +126,7 @@ BAD_DATA = {
     ),
     "field.csv": (
         "text,label\nfine,good\nno label\n",
-        "field.csv:3: 1 field where 2 are due; give every line a text and a label",
+        "field.csv:3: 1 field, expected 2; give every line a text and a label",
     ),
     "one.csv": (
         "text,label\n" + "".join(f"film {i},good\n" for i in range(50)),

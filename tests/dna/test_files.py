@@ -186,7 +186,7 @@ ERRORS = {
     "a.csv": [
         ("sequence,label\nACGT,x\nAC.T,y\n", ":3: '.' at position 3 is not an IUPAC code; write bases as"),
         ("sequence,label\n,x\n", ":2: the sequence is empty"),
-        ("sequence,label\nAC\n", ":2: 1 field where 2 are due"),
+        ("sequence,label\nAC\n", ":2: 1 field, expected 2"),
         ("sequence,mood,sex\nAC,x,y\n", ": no text and label among 'sequence', 'mood', 'sex'"),
         (b"sequence,label\nAC,x\n\xff,y\n", ":3: not UTF-8"),
     ],

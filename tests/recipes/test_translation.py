@@ -219,14 +219,14 @@ def test_a_stopped_run_ends_with_the_weights_it_would_have_had(few, tmp_path):
 def test_the_report_shows_translations_and_where_they_looked(run):
     page = (run.directory / "report.html").read_text("utf-8")
     assert "<h2>Translations</h2>" in page
-    assert page.count("Attention of each written token") == 12
+    assert page.count("Attention of each target token") == 12
     assert page.count("<small>source</small>") == 12 and "&lt;small" not in page
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"train.di": "1\n"}, r"train.wo: 2 lines, and 1 in train.di; "),
+        ({"train.di": "1\n"}, r"train.wo: 2 lines, but 1 in train.di; "),
         ({"train.di": "1\n  \n"}, r"train.di:2: "),
         ({"train.wo": b"one\nt\xffo\n"}, r"train.wo:2: not UTF-8 \(byte 0xff at offset 5\)"),
         ({"test.wo": "one " * 300 + "\ntwo\n"}, r"test.wo:1: .*1200 characters"),

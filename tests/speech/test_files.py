@@ -141,7 +141,7 @@ def test_a_folder_per_word_is_shuffled_by_name(tmp_path):
 def test_invalid_sources_raise(tmp_path):
     folder_of(tmp_path, "a/1.wav", "a/1.txt", "d/e/f.txt")
     for name, line, message in (
-        ("a.csv", "a/1.txt,yes", "a.csv:1: 1.txt is no recording; recordings end in .wav, .flac"),
+        ("a.csv", "a/1.txt,yes", "a.csv:1: 1.txt is not a recording; recordings end in .wav, .flac"),
         ("b.csv", "a/1.wav,", "b.csv:1: the label is missing"),
         ("c.txt", "a/1.wav yes", "c.txt: unknown format '.txt'; files end in .wav, .flac, .ogg, .opus, .mp3, .npy, .c"),
     ):

@@ -309,7 +309,7 @@ def test_table_paths_are_relative_to_its_folder(tmp_path, name, comma, header):
 def test_invalid_sources_raise(tmp_path):
     folder_of(tmp_path, "a/1.npy")
     for name, content, message in (
-        ("a.csv", "a/1.npy,run\na.csv,walk", "a.csv:2: a.csv is no clip; clips end in .mp4, .avi"),
+        ("a.csv", "a/1.npy,run\na.csv,walk", "a.csv:2: a.csv is not a clip; clips end in .mp4, .avi"),
         ("b.txt", "a/1.npy run", "b.txt: unknown format '.txt'; files end in .mp4, .avi"),
         ("c.mp4", "", "c.mp4: the file is empty; give a complete video"),
     ):

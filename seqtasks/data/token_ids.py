@@ -1,0 +1,3 @@
+"""The ids that every tokenizer reserves."""
+
+PADDING, UNKNOWN, BEGIN, END = range(4)
