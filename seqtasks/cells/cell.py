@@ -9,6 +9,7 @@ from keras import ops
 
 from seqtasks.cells.affine import affine
 
+Shape = tuple[int | None, ...]
 Product = Callable[[str, tf.Tensor], tf.Tensor]
 """``product(name, vectors)``: vectors (batch, rows of the kernel) times the recurrent weights of that name."""
 

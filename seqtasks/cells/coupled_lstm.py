@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import Product, RNNCell
+from seqtasks.cells.cell import Product, RNNCell, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -55,7 +55,7 @@ class CoupledLSTMCell(RNNCell):
         self.state_size = [units, units]
         self.update_bias = update_bias
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         self.add_gates(input_shape[-1], 3, initial_bias=(self.update_bias, 0.0, 0.0))
 
     def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import Product, RNNCell
+from seqtasks.cells.cell import Product, RNNCell, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -16,7 +16,7 @@ class EchoStateCell(RNNCell):
     """One step of an echo state network: ``a<t> = (1 - l) a<t-1> + l tanh(W_aa a<t-1> + W_ax x<t> + b_a)``.
 
     The reservoir (W_aa, W_ax, b_a) keeps its initial values; only the layers that read a<t> are trained. W_aa is sparse
-    and scaled so that the largest modulus of its eigenvalues is `spectral_radius`. Below 1, the effect of an input decays.
+    and scaled so that the largest modulus of its eigenvalues is `spectral_radius`; below 1, an input's effect decays.
 
     | symbol | attribute                     | shape             |
     |--------|-------------------------------|-------------------|
@@ -63,7 +63,7 @@ class EchoStateCell(RNNCell):
             raise ValueError(f"EchoStateCell: spectral_radius must be at least 0, got {spectral_radius!r}.")
         self.connectivity, self.spectral_radius, self.leak = connectivity, spectral_radius, leak
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         frozen = {"trainable": False, "initializer": "glorot_uniform"}
         self.kernel = self.add_weight(shape=(input_shape[-1], self.units), name="kernel", **frozen)
         frozen["initializer"] = self._reservoir

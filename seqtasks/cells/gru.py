@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import Product, RNNCell
+from seqtasks.cells.cell import Product, RNNCell, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -59,7 +59,7 @@ class GRUCell(RNNCell):
         super().__init__(units, **kwargs)
         self.reset_after = reset_after
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         self.add_gates(input_shape[-1], 3)
         if self.reset_after:
             self.recurrent_bias = self.add_weight(shape=(3 * self.units,), initializer="zeros", name="recurrent_bias")

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from seqtasks.cells.affine import affine
-from seqtasks.cells.cell import Product, RNNCell
+from seqtasks.cells.cell import Product, RNNCell, Shape
 from seqtasks.cells.normalise import centre, rescale
 
 
@@ -51,7 +51,7 @@ class LayerNormGRUCell(RNNCell):
         Ba, Kiros and Hinton, 2016, supplementary equations 22-24, https://arxiv.org/abs/1607.06450
     """
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         self.add_gates(input_shape[-1], 3)
         self.gain = self.add_weight(shape=(3 * self.units,), initializer="ones", name="gain")
         self.recurrent_gain = self.add_weight(shape=(3 * self.units,), initializer="ones", name="recurrent_gain")

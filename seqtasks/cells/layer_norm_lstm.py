@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from seqtasks.cells.affine import affine
-from seqtasks.cells.cell import Product
+from seqtasks.cells.cell import Product, Shape
 from seqtasks.cells.lstm import LSTMCell
 from seqtasks.cells.normalise import centre, normalise, rescale
 
@@ -53,7 +53,7 @@ class LayerNormLSTMCell(LSTMCell):
         Ba, Kiros and Hinton, 2016, supplementary equations 20-22, https://arxiv.org/abs/1607.06450
     """
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         self.gain = self.add_weight(shape=(4 * self.units,), initializer="ones", name="gain")
         self.recurrent_gain = self.add_weight(shape=(4 * self.units,), initializer="ones", name="recurrent_gain")

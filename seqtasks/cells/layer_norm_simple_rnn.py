@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from seqtasks.cells.affine import affine
-from seqtasks.cells.cell import Product
+from seqtasks.cells.cell import Product, Shape
 from seqtasks.cells.normalise import centre, rescale
 from seqtasks.cells.simple_rnn import SimpleRNNCell
 
@@ -45,7 +45,7 @@ class LayerNormSimpleRNNCell(SimpleRNNCell):
         Ba, Kiros and Hinton, 2016, equation 4, https://arxiv.org/abs/1607.06450
     """
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         self.gain = self.add_weight(shape=(self.units,), initializer="ones", name="gain")
 

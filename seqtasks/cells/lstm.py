@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import Product, RNNCell
+from seqtasks.cells.cell import Product, RNNCell, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -60,14 +60,14 @@ class LSTMCell(RNNCell):
         self.state_size = [units, units]
         self.forget_bias = forget_bias
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         self.add_gates(input_shape[-1], 4, initial_bias=(0.0, self.forget_bias, 0.0, 0.0))
 
     def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         previous, memory = states
         gates = projected + product("recurrent_kernel", previous)
         candidate = ops.tanh(ops.split(gates, 4, axis=-1)[2])  # each (batch, units)
-        # One sigmoid of all gates, a quarter of it unused, is faster than three: XLA does not vectorise three in one loop.
+        # one sigmoid of all gates, a quarter of it unused, is faster than three: XLA does not vectorise three in a loop
         update, forget, _, output = ops.split(ops.sigmoid(gates), 4, axis=-1)
         memory = update * candidate + forget * memory
         return [output * ops.tanh(memory), memory]

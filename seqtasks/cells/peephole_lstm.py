@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import Product
+from seqtasks.cells.cell import Product, Shape
 from seqtasks.cells.lstm import LSTMCell
 
 
@@ -54,7 +54,7 @@ class PeepholeLSTMCell(LSTMCell):
         https://www.jmlr.org/papers/volume3/gers02a/gers02a.pdf
     """
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         self.peephole = self.add_weight(shape=(2 * self.units,), name="peephole")
         self.output_peephole = self.add_weight(shape=(self.units,), name="output_peephole")

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import Product, RNNCell
+from seqtasks.cells.cell import Product, RNNCell, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -42,11 +42,11 @@ class SimplifiedGRUCell(RNNCell):
         ((2, 4), 1)
 
     References:
-        Zhou et al., 2016, Minimal Gated Unit, https://arxiv.org/abs/1603.09420 (which also gates the state in the candidate);
+        Zhou et al., 2016, Minimal Gated Unit, https://arxiv.org/abs/1603.09420 (also gates the candidate's state);
         Cho et al., 2014, https://arxiv.org/abs/1406.1078 (the full unit)
     """
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         self.add_gates(input_shape[-1], 2)
 
     def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
