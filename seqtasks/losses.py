@@ -35,6 +35,7 @@ class RDropCrossentropy(keras.losses.Loss):
     def __init__(self, consistency=0.0, name="loss", **kwargs):
         super().__init__(name=name, **{"reduction": "sum_over_batch_size", **kwargs})
         self.consistency = consistency
+        self.passes = 2 if consistency else 1
 
     def call(self, y_true, y_pred):
         if len(y_pred.shape) == 2:

@@ -14,7 +14,21 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted([*ROOT.glob("seqtasks/**/*.py"), *ROOT.glob("recipes/*.py")])
 LIBRARY = {"errors", "lazy_loader"}
 DOMAINS = ("ner", "translation", "language", "speech", "video", "dna", "music")
-SHARED = {"atomic_files", "data", "text", "tasks", "report", "metrics", "ops", "decoding", "layers", "models", "errors", "capabilities", "options"}
+SHARED = {
+    "atomic_files",
+    "data",
+    "text",
+    "tasks",
+    "report",
+    "metrics",
+    "ops",
+    "decoding",
+    "layers",
+    "models",
+    "errors",
+    "capabilities",
+    "options",
+}
 ALLOWED = {  # what each module or package at the top may import of the project; all are listed
     "errors": set(),
     "atomic_files": {"errors"},

@@ -14,10 +14,19 @@ In beam search there are batch x width rows, those of one sentence side by side:
 argument from `beam_search(..., memory=...)`, which lets sentences leave the batch as soon as they are done.
 """
 
-from seqtasks.decoding import scoring
-from seqtasks.decoding.options import GenerationOptions
-from seqtasks.decoding.sampling import sample
-from seqtasks.decoding.search import beam_search
-from seqtasks.decoding.steps import Decoded
+from typing import TYPE_CHECKING
 
-__all__ = ["Decoded", "GenerationOptions", "beam_search", "sample", "scoring"]
+import lazy_loader
+
+if TYPE_CHECKING:
+    from seqtasks.decoding import options, rules, sampling, scoring, search, steps
+    from seqtasks.decoding.options import GenerationOptions
+    from seqtasks.decoding.sampling import sample
+    from seqtasks.decoding.search import beam_search
+    from seqtasks.decoding.steps import Decoded
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    ["scoring"],
+    {"options": ["GenerationOptions"], "sampling": ["sample"], "search": ["beam_search"], "steps": ["Decoded"]},
+)

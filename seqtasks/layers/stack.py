@@ -7,8 +7,8 @@ import keras
 import tensorflow as tf
 
 from seqtasks import cells
-from seqtasks.cells import RNNCell
-from seqtasks.layers.rnn import RNN, Bidirectional, run_cells
+from seqtasks.layers.rnn import RNN, Bidirectional
+from seqtasks.layers.stateful import StatefulRNN
 
 States = list[list[tf.Tensor]]
 """For each layer of a stack a list of tensors (batch, size)."""
@@ -96,8 +96,11 @@ class RecurrentStack:
     It gives the numbers of the model for a sequence that arrives in segments (`run`) or one step at a time (`step`).
 
     Args:
-        cells: the cells of the layers, from the first to the last.
+        layers: `RNN` or `StatefulRNN` layers, from the first to the last.
         residual: for each layer, whether its input is added to its output.
+
+    Attributes:
+        cells: the cells of the layers.
 
     Example:
         >>> inputs = keras.Input((None, 4))
@@ -109,15 +112,20 @@ class RecurrentStack:
         True
     """
 
-    def __init__(self, cells: Sequence[RNNCell], residual: Sequence[bool]) -> None:
-        self.cells, self.residual = list(cells), list(residual)
+    def __init__(self, layers: Sequence[RNN | StatefulRNN], residual: Sequence[bool]) -> None:
+        self.cells, self.residual = [layer.cell for layer in layers], list(residual)
+        options = {"return_sequences": True, "return_state": True}
+        self.layers = [
+            layer if isinstance(layer, StatefulRNN) else RNN(layer.cell, dtype=layer.dtype_policy, **options)
+            for layer in layers
+        ]
 
     @classmethod
     def from_model(cls, model: keras.Model, names: StackNames) -> Self:
         """The stack of a built or loaded model whose layers have these names."""
         layers = {layer.name: layer for layer in model.layers}
         numbers = [number for number in range(1, len(layers) + 1) if names.recurrent.format(number) in layers]
-        found = [layers[names.recurrent.format(number)].cell for number in numbers]
+        found = [layers[names.recurrent.format(number)] for number in numbers]
         return cls(found, [names.residual.format(number) in layers for number in numbers])
 
     def begin(self, batch: int | tf.Tensor) -> States:
@@ -143,24 +151,24 @@ class RecurrentStack:
             new.append(list(last))
         return x, new
 
-    def run(
-        self, x: tf.Tensor, states: States, time_major: bool = False, table: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, States]:
+    def run(self, x: tf.Tensor, states: States, table: tf.Tensor | None = None) -> tuple[tf.Tensor, States]:
         """A segment of a sequence.
 
         Args:
-            x: (batch, time, features), or with `time_major` (time, batch, features).
+            x: (batch, time, features), or (time, batch, features) if the layers are `StatefulRNN`.
             states: for each layer a list of tensors (batch, size).
-            time_major: whether time is the first axis of `x` and of the output.
-            table: None, or (tokens, features). `x` are then int, the row of the table at each position. The first layer
-                must have no residual connection then.
+            table: None, or (tokens, features), if the layers are `StatefulRNN`. `x` are then int, the row of the table at
+                each position. The first layer must have no residual connection then.
 
         Returns:
             Outputs of the last layer, (batch, time, units) or (time, batch, units) as `x`, and the new states.
         """
-        new, projected = [], None if table is None else self.cells[0].project(table)
-        for cell, residual, old in zip(self.cells, self.residual, states, strict=True):
-            ((outputs, last),) = run_cells([(cell, False)], x, [old], time_major=time_major, table=projected)
-            x, projected = outputs + x if residual else outputs, None
+        new = []
+        for layer, residual, old in zip(self.layers, self.residual, states, strict=True):
+            if isinstance(layer, StatefulRNN):
+                outputs, last = layer.run(x, old, table)
+            else:
+                outputs, *last = layer(x, initial_state=old)
+            x, table = outputs + x if residual else outputs, None
             new.append(list(last))
         return x, new

@@ -61,6 +61,11 @@ class StatefulRNN(keras.layers.Layer):
         if self.rows:
             self.batches = self.add_weight((), "zeros", "int32", trainable=False, name="carried_batches")
 
+    @property
+    def training_state(self) -> list[keras.Variable]:
+        """The variables that belong to a training and not to the trained model."""
+        return [*self.carried, self.batches] if self.rows else []
+
     def call(self, inputs: tf.Tensor, table: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         carries = training and self.rows
         initial = self._carried_states() if carries else self.begin(ops.shape(inputs)[1])

@@ -3,7 +3,7 @@
 from seqtasks.models.classifier import classifier
 from seqtasks.models.encoder_decoder import DecoderStepper, encoder_decoder
 from seqtasks.models.language_model import LanguageModelStepper, language_model
-from seqtasks.models.tagger import lean, tagger
+from seqtasks.models.tagger import tagger, tune_label_bias
 from seqtasks.models.transcriber import transcriber
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "classifier",
     "encoder_decoder",
     "language_model",
-    "lean",
     "tagger",
     "transcriber",
+    "tune_label_bias",
 ]

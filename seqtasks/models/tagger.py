@@ -46,7 +46,7 @@ def tagger(inputs, sequence, labels, head="crf", allowed=None):
     return keras.Model(inputs, outputs, name="tagger")
 
 
-def lean(model, label, validate, step=0.25, patience=3):
+def tune_label_bias(model, label, validate, step=0.25, patience=3):
     """Take from the score of one label, a little at a time, as long as validation gets the better for it.
 
     Likelihood is not what taggers are judged by: where a label is both frequent and the safe guess, as "no entity" is,
@@ -66,7 +66,7 @@ def lean(model, label, validate, step=0.25, patience=3):
         >>> x = keras.Input((None, 2))
         >>> model = tagger({"x": x}, x, 2, "softmax")
         >>> best_at = lambda: -abs(float(model.get_layer("logits").bias[0]) + 0.5)
-        >>> lean(model, 0, best_at), model.get_layer("logits").bias.numpy().tolist()
+        >>> tune_label_bias(model, 0, best_at), model.get_layer("logits").bias.numpy().tolist()
         (0.5, [-0.5, 0.0])
     """
     names = {layer.name for layer in model.layers}

@@ -1,19 +1,23 @@
 """Word and character error rates (jiwer)."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 
 from seqtasks.errors import needs
 
 
-def transcription_counts(references, transcripts):
-    """What the metrics of transcripts follow from, a row for each, by the alignments of jiwer.
+def transcription_counts(references: Iterable[str], transcripts: Iterable[str]) -> np.ndarray:
+    """Counts from which the metrics of transcripts are computed, by the alignments of jiwer.
 
     Args:
-        references, transcripts: sequences of strings; words stand between spaces.
+        references: strings with spaces between the words.
+        transcripts: the same, one for each reference.
 
     Returns:
-        int array (transcripts, 9): of words the hits, substitutions, deletions and insertions, the same of characters,
-        and whether the two are equal.
+        int64 array (transcripts, 9): hits, substitutions, deletions and insertions of words, the same of characters,
+        and whether transcript and reference are equal.
 
     Example:
         >>> counts = transcription_counts(["one two two", "six"], ["one to", "six"])
@@ -28,31 +32,33 @@ def transcription_counts(references, transcripts):
     names = ("hits", "substitutions", "deletions", "insertions")
     rows = []
     for pair in zip(references, transcripts, strict=True):
-        found = jiwer.process_words(*pair), jiwer.process_characters(*pair)
-        rows.append([*(getattr(aligned, name) for aligned in found for name in names), pair[0] == pair[1]])
+        alignments = jiwer.process_words(*pair), jiwer.process_characters(*pair)
+        rows.append([*(getattr(aligned, name) for aligned in alignments for name in names), pair[0] == pair[1]])
     return np.array(rows, "int64").reshape(-1, 9)
 
 
-def wer(_, counts):
-    """Word error rate: substitutions, deletions and insertions for each word of the references.
+def wer(_: Any, counts: np.ndarray) -> float:
+    """Word error rate: substitutions, deletions and insertions per word of the references.
 
-    The counts, as of `transcription_counts`, are added up first; the first argument has no part in it.
+    Args:
+        _: not used.
+        counts: int (transcripts, 9), as returned by `transcription_counts`; the sum over all transcripts counts.
     """
     return _error_rate(counts[:, :4])
 
 
-def cer(_, counts):
-    """Character error rate, the same of characters, spaces too."""
+def cer(_: Any, counts: np.ndarray) -> float:
+    """Character error rate, spaces included; arguments as for `wer`."""
     return _error_rate(counts[:, 4:8])
 
 
-def _error_rate(counts):
+def _error_rate(counts: np.ndarray) -> float:
     hits, substitutions, deletions, insertions = counts.sum(0).tolist()
     return (substitutions + deletions + insertions) / max(hits + substitutions + deletions, 1)
 
 
-def same_text(_, counts):
-    """Share of transcripts that are equal to their reference."""
+def same_text(_: Any, counts: np.ndarray) -> float:
+    """Fraction of transcripts that are equal to their reference; arguments as for `wer`."""
     return float(counts[:, 8].mean())
 
 

@@ -48,3 +48,10 @@ class WindowTagger:
             for place in range(len(steps)):
                 around = padded[place : place + 2 * WIDTH + 1]
                 yield [f"{offset}{feature}" for offset, found in enumerate(around) for feature in found]
+
+
+def majority():
+    """The most frequent class of train, with the shares of all classes as probabilities (scikit-learn)."""
+    from sklearn.dummy import DummyClassifier
+
+    return DummyClassifier(strategy="prior")

@@ -24,6 +24,9 @@ class Classification(Task):
     lower_is_better = ("log_loss",)
     min_labels = 2
 
+    def __init__(self, class_weights="none"):
+        self.class_weights = class_weights
+
     def encode_target(self, assets, targets):
         return assets["labels"].lookup(targets)
 
@@ -69,7 +72,9 @@ class Classification(Task):
 
         return outputs
 
-    def class_weights(self, assets, counts):
+    def weights_of_classes(self, assets, counts):
+        if self.class_weights == "none":
+            return None
         labels = assets["labels"].tokens
         found = np.array([counts.get(label, 0) for label in labels], "float32")
         return found.sum() / (len(labels) * np.maximum(found, 1))

@@ -77,9 +77,9 @@ class Task:
         """Fit a baseline on examples; returns a function from examples to an array as `outputs` gives."""
         raise NotImplementedError
 
-    def class_weights(self, assets, counts):
-        """The weight of each class in the loss, by number, so that rare ones count as much as frequent ones."""
-        raise NotImplementedError
+    def weights_of_classes(self, assets, counts):
+        """The weight of each class in the loss, by number; None if all classes weigh the same."""
+        return None
 
 
 def rows(lists):

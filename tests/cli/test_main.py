@@ -222,7 +222,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(folder, tmp_path):
 
 @pytest.mark.slow
 def test_real_reviews_learn_in_three_epochs(capsys, data_folder, tmp_path):
-    data, quick = data_folder / "sentiment" / "sst2", ("--epochs", "3", "--batch_size", "32", "--consistency", "0")
+    data, quick = data_folder / "sentiment" / "sst2", ("--epochs", "3", "--batch_size", "32", "--r_drop", "0")
     assert main(["train", "sentiment", "--data", str(data), "--run", str(tmp_path / "run"), *quick]) == 0
     assert json.loads(capsys.readouterr().out)["test"]["accuracy"] > 0.75
 

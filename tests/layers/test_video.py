@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtasks.layers import FlowStatistics, FrameDifference, OpticalFlow, TimeDistributed, image_stack
-from seqtasks.video.augmentation import varied
+from seqtasks.video.augmentation import augment
 
 
 def test_each_frame_is_looked_at_alone(rng):
@@ -130,7 +130,7 @@ def clips_of(rng, count=6, frames=2, size=8):
 @given(st.integers(0, 2**31 - 1), st.booleans())
 def test_variations_leave_what_they_are_not_asked_for(seed, flip):
     clips = clips_of(np.random.default_rng(seed))
-    found = np.asarray(varied(clips, [seed, 1], flip=flip))
+    found = np.asarray(augment(clips, [seed, 1], flip=flip))
     for clip, before in zip(found, clips, strict=True):
         assert (clip == before).all() or (flip and (clip == before[:, :, ::-1]).all())
 
@@ -138,7 +138,7 @@ def test_variations_leave_what_they_are_not_asked_for(seed, flip):
 @given(st.integers(0, 2**31 - 1))
 def test_a_clip_is_moved_as_a_whole(seed):
     clips = clips_of(np.random.default_rng(seed))
-    found = varied(clips, [seed, 1], shift=0.25).numpy()
+    found = augment(clips, [seed, 1], shift=0.25).numpy()
     edged = np.pad(clips, [(0, 0), (0, 0), (2, 2), (2, 2), (0, 0)], mode="edge")
     moves = [edged[:, :, y : y + 8, x : x + 8] for y in range(5) for x in range(5)]
     for number, clip in enumerate(found):
@@ -147,7 +147,7 @@ def test_a_clip_is_moved_as_a_whole(seed):
 
 def test_light_and_contrast_are_those_of_the_clip(rng):
     clips = np.tile(np.arange(0, 250, 50, dtype="uint8")[:, None, None, None], (40, 1, 4, 4, 3))
-    found = varied(clips, [3, 1], brightness=0.2).numpy().astype(int)
+    found = augment(clips, [3, 1], brightness=0.2).numpy().astype(int)
     for clip in found:
         levels = clip[:, 0, 0, 0]
         assert (clip == levels[:, None, None, None]).all() and (np.diff(levels) >= 0).all()
@@ -155,20 +155,20 @@ def test_light_and_contrast_are_those_of_the_clip(rng):
         steps = np.diff(levels[inside])
         assert np.ptp(steps) <= 1 and (abs(steps - 50) <= 0.2 * 50 + 1).all()
     assert found[:, 2].std() > 10
-    np.testing.assert_array_equal(found, varied(clips, [3, 1], brightness=0.2))
-    assert (found != varied(clips, [3, 2], brightness=0.2).numpy()).any()
+    np.testing.assert_array_equal(found, augment(clips, [3, 1], brightness=0.2))
+    assert (found != augment(clips, [3, 2], brightness=0.2).numpy()).any()
 
 
 def test_a_mirror_is_for_every_other_clip(rng):
     clips = clips_of(rng, 400, 1, 2)
-    same = (varied(clips, [0, 0], flip=True).numpy() == clips).all((1, 2, 3, 4)).mean()
+    same = (augment(clips, [0, 0], flip=True).numpy() == clips).all((1, 2, 3, 4)).mean()
     assert 0.4 < same < 0.6
 
 
 def test_zoom_enlarges_from_the_middle():
     clips = np.zeros((50, 1, 64, 64, 3), np.uint8)
     clips[:, :, 16:48, 16:48] = 255
-    sides = varied(clips, [0, 5], zoom=0.5).numpy()[:, 0, 32, :, 0].astype(bool)
+    sides = augment(clips, [0, 5], zoom=0.5).numpy()[:, 0, 32, :, 0].astype(bool)
     widths, first = sides.sum(1), sides.argmax(1)
     assert widths.min() >= 32 / 1.5 - 2 and widths.max() <= 32 * 1.5 + 2 and widths.std() > 4
     assert (abs(first + widths / 2 - 32) <= 1).all()

@@ -105,7 +105,7 @@ def test_the_score_is_what_the_model_gives_the_translation(run):
 
 
 def test_hypotheses_can_be_told_anew(run, capsys):
-    several = run.told(n_best=3, beam_width=4).predict(["seven two two", ""])
+    several = run.with_options(n_best=3, beam_width=4).predict(["seven two two", ""])
     assert several[0]["translation"] == "7 2 2" and len(several[0]["alternatives"]) == 2
     scores = [several[0]["score"], *(a["score"] for a in several[0]["alternatives"])]
     assert scores == sorted(scores, reverse=True)
@@ -115,7 +115,7 @@ def test_hypotheses_can_be_told_anew(run, capsys):
     assert main(["predict", str(run.directory), "--beam_width", "1", "--n_best", "2", "nine"]) == 2
     assert "n_best" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"--window: not for a run of translation; it takes --beam_width"):
-        run.told(window=3)
+        run.with_options(window=3)
 
 
 SERVE = """
@@ -286,6 +286,6 @@ def test_options_that_make_no_sense_are_told(corpus, tmp_path):
 
 
 def test_the_config_of_a_run_is_kept_where_it_is_told_anew(run):
-    other = run.told(beam_width=2)
+    other = run.with_options(beam_width=2)
     assert other.config == dataclasses.replace(run.config, beam_width=2) and run.config.beam_width == 5
     assert other.model is run.model
