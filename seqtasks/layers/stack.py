@@ -157,8 +157,8 @@ class RecurrentStack:
         Args:
             x: (batch, time, features), or (time, batch, features) if the layers are `StatefulRNN`.
             states: for each layer a list of tensors (batch, size).
-            table: None, or (tokens, features), if the layers are `StatefulRNN`. `x` are then int, the row of the table at
-                each position. The first layer must have no residual connection then.
+            table: None, or (tokens, features), if the layers are `StatefulRNN`. `x` are then int, the row of the table
+                at each position. The first layer must have no residual connection then.
 
         Returns:
             Outputs of the last layer, (batch, time, units) or (time, batch, units) as `x`, and the new states.
