@@ -7,7 +7,7 @@
 The package imports TensorFlow and Keras, and nothing else of this project. README.md lists what a new cell needs.
 """
 
-from typing import Any
+import typing
 
 from seqtasks.cells.cell import RNNCell
 from seqtasks.cells.coupled_lstm import CoupledLSTMCell
@@ -37,7 +37,7 @@ CELLS: dict[str, type[RNNCell]] = {
 }
 
 
-def make(kind: str, units: int, **kwargs: Any) -> RNNCell:
+def make(kind: str, units: int, **kwargs: typing.Any) -> RNNCell:
     """Builds the cell that is called `kind` in options (`--cell lstm`).
 
     Args:
