@@ -73,6 +73,18 @@ class ProductRoles:
     state: dict[str, int | None] = dataclasses.field(default_factory=dict)
     added: set[str] = dataclasses.field(default_factory=set)
 
+    def record(
+        self,
+        vectors: dict[str, tf.Tensor],
+        states: list[tf.Tensor],
+        grad_results: dict[str, tf.Tensor],
+        grad_inputs: tf.Tensor,
+    ) -> None:
+        """Sets the roles from a backward step: what it multiplied, and the gradients of the products and the inputs."""
+        for name, used in vectors.items():
+            self.state[name] = next((i for i, state in enumerate(states) if state is used), None)
+        self.added = {name for name, grad in grad_results.items() if grad is grad_inputs}
+
 
 def scan(recurrences: Sequence[Recurrence]) -> list[tuple[tf.Tensor, list[tf.Tensor]]]:
     """Runs recurrences of equal length over time, in one forward loop and, for the gradient, one backward loop.
@@ -303,7 +315,7 @@ class _BackwardPass:
         r, (inputs, _, _, constants) = self.recurrence, self.tensors
         position, before, _ = r.positions(t, self.time)
         upstream = [gradients.states[0] + self.grad_outputs[position], *gradients.states[1:]]
-        if r.mask is not None:  # what a skipped step gets goes to the states before it
+        if r.mask is not None:  # a skipped step passes the gradients of its states on
             live = tf.cast(r.mask[position], upstream[0].dtype)
             skipped, upstream = [d * (1 - live) for d in upstream], [d * live for d in upstream]
         x, states = inputs[position], [_read(history, before) for history in self.saved.histories]
@@ -318,9 +330,7 @@ class _BackwardPass:
         )
         if r.mask is not None:
             grad_states = [grad + more for grad, more in zip(grad_states, skipped, strict=True)]
-        for name, used in product.vectors.items():
-            self.roles.state[name] = next((i for i, state in enumerate(states) if state is used), None)
-        self.roles.added = {name for name, grad in grad_results.items() if grad is grad_x}
+        self.roles.record(product.vectors, states, grad_results, grad_x)
         written = Gradients(
             inputs=gradients.inputs.write(position, grad_x),
             states=grad_states,

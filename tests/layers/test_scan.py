@@ -79,9 +79,7 @@ def test_xla_gives_the_numbers_of_the_uncompiled_loop(name, rows, size, training
     recorded = lambda f, jit_compile: compiled.append(f) or real(f, jit_compile=jit_compile)  # noqa: E731
     monkeypatch.setattr(scan.tf, "function", recorded)
     same(real(lambda: gradients(layer, x, mask, upstream, training))(), plain, 1e-9)
-    assert len(compiled) == (
-        4 if training else 6
-    )  # for each direction forward (twice without training) and backward
+    assert len(compiled) == (4 if training else 6)  # for each direction forward (twice without training) and backward
 
 
 @pytest.mark.parametrize("size", [1, 2**30])
