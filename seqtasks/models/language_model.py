@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from seqtasks import cells
 from seqtasks.layers import ReversibleEmbedding, StatefulRNN, TimeMajor
-from seqtasks.layers.stateful import turned
+from seqtasks.layers.rnn import to_time_major as turned
 
 
 def language_model(

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.errors import UserError
-from seqtasks.layers import RNN, Bidirectional
+from seqtasks.layers import Bidirectional
+from seqtasks.layers.stack import RecurrentStack, StackNames
 from seqtasks.speech import audio
 from seqtasks.speech.task import MIN_CONFIDENCE
 
@@ -68,10 +69,7 @@ class StreamingTranscriber:
             remedy = "train with --bidirectional false"
             raise UserError("the model is bidirectional", where="streaming", remedy=remedy)
         self.spectrum, self.convolution, self.logits = layers["log_mel"], layers.get("convolution"), layers["logits"]
-        recurrent = [layer for layer in model.layers if isinstance(layer, RNN)]
-        self.residual = [layer.name.replace("recurrent", "recurrent_residual") in layers for layer in recurrent]
-        options = {"return_sequences": True, "return_state": True}
-        self.recurrences = [RNN(layer.cell, dtype=layer.dtype_policy, **options) for layer in recurrent]
+        self.stack = RecurrentStack.from_model(model, StackNames.with_prefix("recurrent"))
         self.reset()
 
     def reset(self) -> None:
@@ -79,7 +77,7 @@ class StreamingTranscriber:
         self.samples: np.ndarray = np.zeros(0, "float32")  # of incomplete frames
         self.count = 0  # samples of the stream so far
         self.frames = tf.zeros([1, self.convolution.width - 1 if self.convolution else 0, self.spectrum.mels])
-        self.states = [layer.cell.get_initial_state(1) for layer in self.recurrences]
+        self.states = self.stack.begin(1)
 
     def process(self, samples: np.ndarray) -> np.ndarray:
         """Processes a chunk of the stream.
@@ -117,12 +115,8 @@ class StreamingTranscriber:
             width, stride = self.convolution.width, self.convolution.stride
             frames = x[:, ((tf.shape(x)[1] - width) // stride + 1) * stride :]
             x = self.convolution(x, padded=False)
-        new_states = []
-        for layer, residual, state in zip(self.recurrences, self.residual, states, strict=True):
-            outputs, *new_state = layer(x, initial_state=state)
-            new_states.append(new_state)
-            x = outputs + x if residual else outputs
-        return self.logits(x), frames, new_states
+        x, states = self.stack.run(x, states)
+        return self.logits(x), frames, states
 
 
 class _Letter(NamedTuple):
