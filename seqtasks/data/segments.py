@@ -9,24 +9,24 @@ import tensorflow as tf
 
 from seqtasks.data.generators import from_generator
 from seqtasks.data.sources import Source
+from seqtasks.data.vocabulary import BOS, EOS
 from seqtasks.errors import UserError
 
 CHUNK = 512
-BEGIN, END = 2, 3  # numbers of a tokenizer
 
 
 @dataclass
 class Segments:
     """The batches of running text, for training with a state that is carried from each batch to the next.
 
-    The examples are pieces of documents in their order; a piece whose target is `end` ends one. All numbers, with `END`
+    The examples are pieces of documents in their order; a piece whose target is `end` ends one. All numbers, with `EOS`
     behind each document, make one stream, which lies in a temporary file, so that a text may be larger than memory.
     Each row of a batch, a lane, begins at a place of its own in the stream, and goes on in the next batch where it
     stood. A lane that comes to the end of the stream goes on at its start; so every number is seen at least once
     an epoch. Each epoch begins at another place.
 
     A batch is `(features, following, weight, index)` like those of `seqtasks.data.batches.Batches`: of the features
-    `previous`, int32 (lanes, length), is the number before each of `following`, `BEGIN` at the start of a document.
+    `previous`, int32 (lanes, length), is the number before each of `following`, `BOS` at the start of a document.
     The weight of a row is 1 / length: a loss that sums over tokens and is divided by rows is the mean over the tokens.
 
     Args:
@@ -76,7 +76,7 @@ class Segments:
                 rows = self.stream[places % size]
                 if self.variants is not None:
                     rows = self.variants[drawn[:, None], rows]
-                yield np.where(places[:, 1:] % size, previous(rows[:, :-1]), BEGIN), rows[:, 1:]
+                yield np.where(places[:, 1:] % size, previous(rows[:, :-1]), BOS), rows[:, 1:]
 
         spec = tf.TensorSpec((self.lanes, self.length), tf.int32)
         weight = tf.fill([self.lanes], 1 / self.length)
@@ -96,7 +96,7 @@ def numbers(source, encode):
     with tempfile.TemporaryFile() as file:  # the array keeps it open
         for chunk in source.chunks(CHUNK):
             found = encode(tf.constant([e.input.encode("utf-8", "surrogatepass") for e in chunk], tf.string))
-            ends = tf.ragged.constant([[END] * (e.target == "end") for e in chunk], tf.int32, ragged_rank=1)
+            ends = tf.ragged.constant([[EOS] * (e.target == "end") for e in chunk], tf.int32, ragged_rank=1)
             found = tf.concat([found, ends], 1)
             file.write(found.flat_values.numpy().astype("int32").tobytes())
             sizes.append(found.row_lengths().numpy())
@@ -106,8 +106,8 @@ def numbers(source, encode):
 
 
 def previous(before):
-    """What a model is shown of the numbers before: `BEGIN` in place of the `END` of another document."""
-    return np.where(before == END, BEGIN, before).astype("int32")
+    """What a model is shown of the numbers before: `BOS` in place of the `EOS` of another document."""
+    return np.where(before == EOS, BOS, before).astype("int32")
 
 
 def ended(source):

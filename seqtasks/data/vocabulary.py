@@ -3,12 +3,15 @@
 import functools
 import json
 from collections import Counter
-
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
 from seqtasks.errors import UserError
 
-PADDING, UNKNOWN = "[PAD]", "[UNK]"  # no tokenizer gives these: brackets stand alone
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3  # the ids of the special tokens: padding, unknown, begin and end of a sequence
+SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[BOS]", "[EOS]"]  # their strings, which no tokenizer gives: brackets stand alone
 PRUNE_AT = 2_000_000  # distinct words held while counting
 
 
@@ -16,13 +19,14 @@ class Vocabulary:
     """An ordered list of distinct strings, and the lookups in both directions as graph operations.
 
     Args:
-        tokens: the strings; the number of each is its place. With `PADDING` first and `UNKNOWN` second, other
+        tokens: the strings; the number of each is its place. With `[PAD]` first and `[UNK]` second, other
             strings get the number 1; without them (labels) they get -1.
 
     Raises:
         ValueError: if a token appears twice.
 
     Example:
+        >>> import tensorflow as tf
         >>> vocabulary = Vocabulary.learn([["a", "fine", "film"], ["a", "dull", "film"]], min_count=2)
         >>> vocabulary.tokens
         ['[PAD]', '[UNK]', 'a', 'film']
@@ -35,7 +39,7 @@ class Vocabulary:
         if len(set(self.tokens)) != len(self.tokens):
             twice = Counter(self.tokens).most_common(1)[0][0]
             raise ValueError(f"the token {twice!r} appears twice in the vocabulary.")
-        self.unknown = 1 if self.tokens[:2] == [PADDING, UNKNOWN] else -1
+        self.unknown = UNK if self.tokens[:2] == SPECIAL_TOKENS[:2] else -1
 
     def __len__(self):
         return len(self.tokens)
@@ -50,7 +54,7 @@ class Vocabulary:
             min_count: how often a word must appear.
         """
         ranked = list(count(chunks, min_count))
-        return cls([PADDING, UNKNOWN, *ranked[: None if max_size is None else max(0, max_size - 2)]])
+        return cls([*SPECIAL_TOKENS[:2], *ranked[: None if max_size is None else max(0, max_size - 2)]])
 
     @classmethod
     def labels(cls, labels):
@@ -68,6 +72,8 @@ class Vocabulary:
     @functools.cached_property
     def tables(self):
         """The lookup tables string -> number and number -> string."""
+        import tensorflow as tf
+
         with tf.init_scope():
             tokens, numbers = tf.constant(self.tokens), tf.range(len(self), dtype=tf.int32)
             forth = tf.lookup.KeyValueTensorInitializer(tokens, numbers)
@@ -79,6 +85,8 @@ class Vocabulary:
 
     def name(self, numbers):
         """Strings of numbers; the inverse of `lookup`."""
+        import tensorflow as tf
+
         return tf.gather(self.tables[1], numbers)
 
     def text(self):

@@ -6,7 +6,7 @@ import logging
 import keras
 import tensorflow as tf
 
-from seqtasks.data.segments import BEGIN
+from seqtasks.data.vocabulary import BOS
 from seqtasks.engine.run import load_run
 from seqtasks.errors import UserError
 from seqtasks.models import LanguageModelStepper
@@ -55,4 +55,4 @@ def _opened(path, characters):
         if unknown:
             log.warning("%s: the language model has never seen %s", path, ", ".join(unknown))
         weights = [(variable, keras.ops.convert_to_numpy(variable)) for variable in run.model.variables]
-        return LanguageModelStepper(run.model), weights, [BEGIN, *numbers]
+        return LanguageModelStepper(run.model), weights, [BOS, *numbers]

@@ -3,16 +3,16 @@
 import numpy as np
 
 from seqtasks import metrics
+from seqtasks.data.vocabulary import BOS, EOS, UNK
 from seqtasks.tasks.task import Task
 
-BEGIN, END = 2, 3  # numbers of a tokenizer
 LEARNT = 2_000_000  # characters that a baseline learns from, at most
 
 
 class LanguageModelling(Task):
     """The likelihood of a text; the model gives the log-likelihood of each token.
 
-    `assets["tokens"]` is the tokenizer. Of the features it needs `following`, numbers (batch, time) padded with -1, and
+    `assets["tokens"]` is the tokenizer. Of the features it needs `targets`, ids (batch, time) padded with -1, and
     `characters`, the code points of the text and one for each end of a document.
 
     The answer is `{"log_probability", "perplexity", "bits_per_character", "tokens"}`; the last is a list of a token and
@@ -37,7 +37,7 @@ class LanguageModelling(Task):
         return ()
 
     def add_decoder_inputs(self, features, targets):
-        """The features with `previous`, what stands before each number, and `following`.
+        """The features with `decoder_inputs`, the id before each target, and `targets`.
 
         Example:
             >>> import tensorflow as tf
@@ -48,7 +48,7 @@ class LanguageModelling(Task):
         import tensorflow as tf
 
         if "decoder_inputs" not in features:
-            shifted = tf.pad(targets, [[0, 0], [1, 0]], constant_values=BEGIN)[:, :-1]
+            shifted = tf.pad(targets, [[0, 0], [1, 0]], constant_values=BOS)[:, :-1]
             features = features | {"decoder_inputs": tf.where(targets < 0, 0, shifted)}
         return features | {"targets": targets}
 
@@ -57,14 +57,14 @@ class LanguageModelling(Task):
 
         from seqtasks.data.segments import due
 
-        following = due(features["targets"])
-        names = tf.gather(assets["tokens"].tables[1], tf.maximum(following, 0))
+        targets = due(features["targets"])
+        names = tf.gather(assets["tokens"].tables[1], tf.maximum(targets, 0))
         return {
             "log_probability": tf.reduce_sum(outputs, 1),
             "log_likelihoods": outputs,
-            "pieces": tf.where(following >= 0, names, ""),
-            "length": tf.reduce_sum(tf.cast(following >= 0, tf.int32), 1),
-            "unknown": tf.reduce_sum(tf.cast(following == 1, tf.int32), 1),
+            "pieces": tf.where(targets >= 0, names, ""),
+            "length": tf.reduce_sum(tf.cast(targets >= 0, tf.int32), 1),
+            "unknown": tf.reduce_sum(tf.cast(targets == UNK, tf.int32), 1),
             "characters": features["characters"],
         }
 
@@ -113,7 +113,7 @@ class LanguageModelling(Task):
         def guess(examples):
             documents, sizes = self._documents(assets, examples)
             found = np.concatenate([np.zeros(1), *learnt.score(documents)])
-            unknown = np.concatenate([np.zeros(1), *documents]) == 1
+            unknown = np.concatenate([np.zeros(1), *documents]) == UNK
             likely, unknown = (np.diff(np.cumsum(x)[np.cumsum([0, *sizes])]) for x in (found, unknown))
             characters = [len(e.input) + (e.target == "end") for e in examples]
             return np.stack([likely, sizes, characters, unknown], 1).astype("float64")
@@ -126,7 +126,7 @@ class LanguageModelling(Task):
 
         texts = tf.constant([e.input.encode("utf-8", "surrogatepass") for e in examples], tf.string)
         pieces = assets["tokens"].encode(texts).to_list()
-        pieces = [piece + [END] * (e.target == "end") for piece, e in zip(pieces, examples, strict=True)]
+        pieces = [piece + [EOS] * (e.target == "end") for piece, e in zip(pieces, examples, strict=True)]
         documents, current = [], []
         for piece, example in zip(pieces, examples, strict=True):
             current += piece

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from seqtasks.data.vocabulary import BOS
 from seqtasks.errors import UserError
 
-BEGIN = 2  # what stands before the first number of a sequence
 DISCOUNT = 0.75  # where the counts are too few to estimate one
 
 
@@ -42,7 +42,7 @@ class NGrams:
         """Count n-grams.
 
         Args:
-            sequences: lists or arrays of ints, with the end token where it is to be learnt, and without `BEGIN`.
+            sequences: lists or arrays of ints, with the end token where it is to be learnt, and without `BOS`.
 
         Returns:
             The model itself.
@@ -84,10 +84,10 @@ class NGrams:
         return np.split(np.log(chances), np.cumsum(lengths))[:-1]
 
     def _flat(self, sequences, lead=None):
-        """All numbers in a row, each sequence behind `BEGIN` and its lead; places and lengths of the sequences."""
+        """All numbers in a row, each sequence behind `BOS` and its lead; places and lengths of the sequences."""
         sequences = list(sequences)
         lead = [[]] * len(sequences) if lead is None else lead
-        begin = [BEGIN] * (self.order - 1)
+        begin = [BOS] * (self.order - 1)
         parts = [part for pair in zip(lead, sequences, strict=True) for part in (begin, *pair)]
         flat = np.concatenate([np.asarray(part, np.int64) for part in [[], *parts]])
         if wrong := flat[(flat < 0) | (flat >= self.tokens)][:1].tolist():

@@ -7,13 +7,12 @@ from collections import Counter
 
 import tensorflow as tf
 
-from seqtasks.data.vocabulary import PADDING, UNKNOWN, count
+from seqtasks.data.vocabulary import SPECIAL_TOKENS, UNK, count
 from seqtasks.errors import UserError, nearest, needs
 from seqtasks.text.subwords import FIRST, Merges, Unigram
 from seqtasks.text.word_tokenizer import tokenize
 
-BEGIN, END = "[BOS]", "[EOS]"
-SPECIAL = [PADDING, UNKNOWN, BEGIN, END]
+SPECIAL = SPECIAL_TOKENS
 KINDS = ("word", "character", "unigram", "bpe", "space")
 JOINER = "￭"  # begins a word that touches the one before it
 SPACE = "▁"  # begins the first subword of a word
@@ -145,6 +144,31 @@ class Tokenizer:
         if self.subwords:
             return tf.strings.regex_replace(tf.strings.regex_replace(texts, f"^{SPACE}", ""), SPACE, " ")
         return texts
+
+    def unknown(self, texts):
+        """The parts of each text that the vocabulary does not hold, each once, in order: a list of lists of `str`.
+
+        For subwords these are the characters that are unknown by themselves.
+
+        Args:
+            texts: iterable of `str`.
+
+        Example:
+            >>> Tokenizer("space", [*SPECIAL, "a"]).unknown(["a c b c", "a"])
+            [['b', 'c'], []]
+        """
+        result = []
+        for text in texts:
+            ids = self.encode(tf.constant([text])).flat_values.numpy()
+            if UNK not in ids:
+                parts = set()
+            elif self.subwords:
+                parts = {c for c in text if UNK in self.encode(tf.constant([c])).flat_values.numpy()}
+            else:
+                units = self._units(tf.constant([text])).flat_values.numpy()
+                parts = {unit.decode("utf-8", "replace") for unit, n in zip(units, ids, strict=True) if n == UNK}
+            result.append(sorted(parts))
+        return result
 
     def _units(self, texts):
         """What is counted and looked up, ragged (batch, None): words, characters, or words that begin with `SPACE`."""

@@ -2,14 +2,13 @@
 
 import numpy as np
 
+from seqtasks.data.vocabulary import BOS, EOS, PAD
 from seqtasks.tasks.task import Task, rows
 from seqtasks.translation import metrics
 
-PADDING, BEGIN, END = 0, 2, 3  # numbers of a tokenizer
-
 
 def ended(numbers):
-    """Ragged numbers (batch, None) with `END` behind each row.
+    """Ragged numbers (batch, None) with `EOS` behind each row.
 
     Example:
         >>> import tensorflow as tf
@@ -18,7 +17,7 @@ def ended(numbers):
     """
     import tensorflow as tf
 
-    return tf.concat([numbers, tf.fill([numbers.nrows(), 1], END)], 1)
+    return tf.concat([numbers, tf.fill([numbers.nrows(), 1], EOS)], 1)
 
 
 class Translation(Task):
@@ -47,7 +46,7 @@ class Translation(Task):
         return ended(assets["target"].encode(targets))
 
     def add_decoder_inputs(self, features, targets):
-        """The features with `previous`: before each number of the target the one before it, `BEGIN` before the first.
+        """The features with `previous`: before each number of the target the one before it, `BOS` before the first.
 
         Example:
             >>> import tensorflow as tf
@@ -56,15 +55,15 @@ class Translation(Task):
         """
         import tensorflow as tf
 
-        shifted = tf.pad(targets, [[0, 0], [1, 0]], constant_values=BEGIN)[:, :-1]
-        return features | {"decoder_inputs": tf.where(targets < 0, PADDING, shifted)}
+        shifted = tf.pad(targets, [[0, 0], [1, 0]], constant_values=BOS)[:, :-1]
+        return features | {"decoder_inputs": tf.where(targets < 0, PAD, shifted)}
 
     def decode(self, assets, outputs, features):
         import tensorflow as tf
 
         batch, count, time = tf.unstack(tf.shape(outputs.tokens))
         texts = assets["target"].decode(tf.reshape(outputs.tokens, (batch * count, time)))
-        said = tf.reduce_any((features["source"] != PADDING) & (features["source"] != END), 1, keepdims=True)
+        said = tf.reduce_any((features["source"] != PAD) & (features["source"] != EOS), 1, keepdims=True)
         alone = tf.one_hot(0, count, 0.0, -float("inf"))  # one hypothesis, the empty one, and it is certain
         decoded = {
             "translation": tf.where(said, tf.reshape(texts, (batch, count)), ""),

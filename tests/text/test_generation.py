@@ -15,8 +15,8 @@ from scipy.special import log_softmax
 from scipy.stats import chisquare
 
 from seqtasks import cells
-from seqtasks.data.segments import BEGIN, END
 from seqtasks.data.sources import Example
+from seqtasks.data.vocabulary import BOS, EOS
 from seqtasks.decoding import scoring
 from seqtasks.layers import AdaptiveSoftmax, ReversibleEmbedding
 from seqtasks.models import LanguageModelStepper, language_model
@@ -96,7 +96,7 @@ def shown(rows, time):
     """(previous, following) of rows of numbers, filled up to `time`."""
     previous, following = np.zeros((len(rows), time), "int32"), np.full((len(rows), time), -1, "int32")
     for i, row in enumerate(rows):
-        previous[i, : len(row)], following[i, : len(row)] = [BEGIN, *row[:-1]][: len(row)], row
+        previous[i, : len(row)], following[i, : len(row)] = [BOS, *row[:-1]][: len(row)], row
     return previous, following
 
 
@@ -206,7 +206,7 @@ def write(models):
     signature += [tf.TensorSpec((), kind) for kind in (tf.int32, tf.float32, tf.int32, tf.float32)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generation, "BLOCK", 4)
-        options = {"end": END, "forbidden": UNWRITTEN}
+        options = {"end": EOS, "forbidden": UNWRITTEN}
         function = tf.function(
             partial(generation.generate, LanguageModelStepper(models["table"]), **options), signature
         )
@@ -227,10 +227,10 @@ def cut(tokens):
     return rows
 
 
-@pytest.mark.parametrize(("kind", "end"), [("table", END), ("table", None), ("plain", END), ("adaptive", None)])
+@pytest.mark.parametrize(("kind", "end"), [("table", EOS), ("table", None), ("plain", EOS), ("adaptive", None)])
 def test_without_heat_the_likeliest_is_written(kind, end, models, write, monkeypatch, request):
     forbidden, length, prompts = UNWRITTEN, 6, PROMPTS
-    if (kind, end) == ("table", END):
+    if (kind, end) == ("table", EOS):
         tokens, likely = write(prompts, 0, length, temperature=0.0)
     else:
         request.getfixturevalue("eagerly")
@@ -241,7 +241,7 @@ def test_without_heat_the_likeliest_is_written(kind, end, models, write, monkeyp
             LanguageModelStepper(models[kind]), ragged(prompts), (0, 0), length, **options
         )
     written = [[*row, *[end][: length - len(row)]] for row in cut(np.array(tokens))]
-    previous, _ = shown([[*prompt, *row, END] for prompt, row in zip(prompts, written, strict=True)], 11)
+    previous, _ = shown([[*prompt, *row, EOS] for prompt, row in zip(prompts, written, strict=True)], 11)
     found = distributions(models[kind], previous)
     for prompt, row, mine, total in zip(prompts, written, found, likely, strict=True):
         mine = mine[len(prompt) : len(prompt) + len(row)]
@@ -267,14 +267,14 @@ def filtered(row, temperature, top_k, top_p):
 def test_texts_are_drawn_as_often_as_they_are_likely(temperature, top_k, top_p, models, write):
     options, rows, prompt = (temperature, top_k, top_p), 1500, [5]
     model, exact, likely = models["table"], {}, {}
-    first = distributions(model, np.array([[BEGIN, *prompt]]))[0, -1]
+    first = distributions(model, np.array([[BOS, *prompt]]))[0, -1]
     for one, chance in filtered(first, *options).items():
-        if one == END:
-            exact[()], likely[()] = chance, first[END]
+        if one == EOS:
+            exact[()], likely[()] = chance, first[EOS]
             continue
-        second = distributions(model, np.array([[BEGIN, *prompt, one]]))[0, -1]
+        second = distributions(model, np.array([[BOS, *prompt, one]]))[0, -1]
         for other, rest in filtered(second, *options).items():
-            text = (one,) if other == END else (one, other)
+            text = (one,) if other == EOS else (one, other)
             exact[text], likely[text] = chance * rest, first[one] + second[other]
     tokens, found = write([prompt] * rows, 7, 2, *options)
     drawn = [tuple(row) for row in cut(tokens)]
@@ -295,7 +295,7 @@ def test_log_probability_is_the_score_of_what_was_written(models, write, monkeyp
     tokens, found = write(prompts, 3, 6, 2.0)
     written = cut(tokens)
     assert {len(row) for row in written} == set(range(7))
-    said = [[*prompt, *row, *[END][: 6 - len(row)]] for prompt, row in zip(prompts, written, strict=True)]
+    said = [[*prompt, *row, *[EOS][: 6 - len(row)]] for prompt, row in zip(prompts, written, strict=True)]
     previous, following = shown(said, 10)
     for row, prompt in zip(following, prompts, strict=True):
         row[: len(prompt)] = -1
@@ -345,7 +345,7 @@ def test_answers_tell_each_token_and_rows_their_sums():
     following = tf.constant([[4, 1, 7, 3], [5, 3, -1, -1]])
     outputs = np.array([[-1.0, -2.0, -0.5, -0.25], [-3.0, -1.0, 0.0, 0.0]], "float32")
     shown_to = TASK.add_decoder_inputs({}, following)["decoder_inputs"]
-    assert shown_to.numpy().tolist() == [[BEGIN, 4, 1, 7], [BEGIN, 5, 0, 0]]
+    assert shown_to.numpy().tolist() == [[BOS, 4, 1, 7], [BOS, 5, 0, 0]]
     decoded = TASK.decode(ASSETS, tf.constant(outputs), {"targets": following, "characters": tf.constant([6, 2])})
     rows = [{name: column[i].numpy() for name, column in decoded.items()} for i in range(2)]
     first, second = (TASK.answer(ASSETS, row) for row in rows)
@@ -359,7 +359,7 @@ def test_answers_tell_each_token_and_rows_their_sums():
 @given(DOCUMENTS, st.booleans())
 def test_the_baseline_reads_documents_that_lie_in_pieces(documents, ended):
     train = [Example("a b a b b", "", 0), Example("c a", "end", 1), Example("b a b", "end", 2)]
-    model = NGrams(2, len(LETTERS)).fit([[4, 5, 4, 5, 5, 6, 4, END], [5, 4, 5, END]])
+    model = NGrams(2, len(LETTERS)).fit([[4, 5, 4, 5, 5, 6, 4, EOS], [5, 4, 5, EOS]])
     words = dict(zip(range(4, TOKENS), ("a", "b", "c", "e"), strict=True))  # e is unknown
     source, pieces = texts(documents, ended)
     examples = [example._replace(input=" ".join(words[ord(c)] for c in example.input)) for example in source]
@@ -367,7 +367,7 @@ def test_the_baseline_reads_documents_that_lie_in_pieces(documents, ended):
     expected, before = [], []
     for piece, example in zip(numbers, examples, strict=True):
         (scores,) = model.score([piece], [before])
-        expected.append([scores.sum(), len(piece), len(example.input) + piece.count(END), piece.count(1)])
+        expected.append([scores.sum(), len(piece), len(example.input) + piece.count(EOS), piece.count(1)])
         before = [] if example.target == "end" else before + piece
     guess = TASK.baseline(ASSETS, partial(NGrams, 2), train)
     np.testing.assert_allclose(guess(examples), expected, atol=1e-9)
