@@ -119,13 +119,15 @@ def write(config, model, features):
         states,
         BEGIN,
         END,
-        width=config.beam_width,
-        n_best=config.n_best,
         max_length=times * tf.reduce_sum(tf.cast(source > 0, tf.int32), 1) + more,
-        length_penalty=config.length_penalty,
-        coverage_penalty=config.coverage_penalty,
-        no_repeat_ngram=config.no_repeat_ngram,
-        forbidden=UNWRITTEN,
+        options=st.decoding.BeamOptions(
+            width=config.beam_width,
+            n_best=config.n_best,
+            length_penalty=config.length_penalty,
+            coverage_penalty=config.coverage_penalty,
+            no_repeat_ngram=config.no_repeat_ngram,
+            forbidden=UNWRITTEN,
+        ),
         memory=memory,
     )
 

@@ -148,7 +148,8 @@ def answers(
     prompt = prompt.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     (unknown,) = tokenizer.unknown([prompt])
     if unknown and warned:
-        log.warning("parts of the prompt are not in the vocabulary and are read as unknown: %s", ", ".join(map(repr, unknown)))
+        parts = ", ".join(map(repr, unknown))
+        log.warning("parts of the prompt are not in the vocabulary and are read as unknown: %s", parts)
     kinds = {"length": tf.int32, "temperature": tf.float32, "top_k": tf.int32, "top_p": tf.float32}
     options = [tf.constant(getattr(ask, name), kind) for name, kind in kinds.items()]
     for start in range(0, ask.num, ROWS):

@@ -205,7 +205,7 @@ def test_the_command_line_tells_scores_and_steps(lines, capsys, caplog, monkeypa
     output = ["--output", str(tmp_path / "out.jsonl")]
     with caplog.at_level(logging.WARNING):
         assert main(["generate", run, "--prompt", "Zoë ba", "--show", "2", "--seed", "3", "--top-p=0.9", *output]) == 0
-    assert "the prompt has what the model has never seen, read as unknown: ' ', 'Z', 'ë'" in caplog.text
+    assert "parts of the prompt are not in the vocabulary and are read as unknown: ' ', 'Z', 'ë'" in caplog.text
     assert capsys.readouterr().out == ""
     (line,) = (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
     answer = json.loads(line)
