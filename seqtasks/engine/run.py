@@ -13,6 +13,7 @@ from seqtasks.atomic_files import write_text
 from seqtasks.errors import UserError
 from seqtasks.options import make_config, read_config
 from seqtasks.recipe import Query, load_recipe
+from seqtasks.text.assets import load_assets
 
 PATHS = ("data", "train", "valid", "test")
 
@@ -234,24 +235,6 @@ def load_run(directory):
         UserError: if it is no run.
     """
     return Run(directory)
-
-
-def load_assets(directory):
-    from seqtasks.data.vocabulary import Vocabulary
-    from seqtasks.text.tokenizer import Tokenizer
-
-    kinds = {path: Tokenizer if path.read_bytes()[:1] == b"{" else Vocabulary for path in Path(directory).glob("*.txt")}
-    assets = _Assets({path.stem: kinds[path].load(path) for path in sorted(kinds)})
-    assets.directory = directory
-    return assets
-
-
-class _Assets(dict):
-    """Vocabularies by name; a person is told which of them is missing."""
-
-    def __missing__(self, name):
-        what, remedy = "no such file", "copy the whole run again, or train a new one"
-        raise UserError(what, where=Path(self.directory) / f"{name}.txt", remedy=remedy)
 
 
 def save_setup(directory, recipe_name, recipe_source, paths, config, assets):
