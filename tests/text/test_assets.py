@@ -7,9 +7,8 @@ from seqtasks.errors import UserError
 from seqtasks.text.assets import asset_class, load_assets
 from seqtasks.text.tokenizer import KINDS, Tokenizer
 
-LEARN = {
-    kind: Tokenizer(kind, [*SPECIAL_TOKENS, "a"], [0.0] * 5 if kind in ("bpe", "unigram") else None) for kind in KINDS
-}
+SCORES = {"bpe": [0.0] * 5, "unigram": [0.0] * 5}
+TOKENIZERS = [Tokenizer(kind, [*SPECIAL_TOKENS, "a"], SCORES.get(kind)) for kind in KINDS]
 
 
 @pytest.mark.parametrize("asset", [Vocabulary([]), Vocabulary(["{", "}"]), Vocabulary(["a\nb"]), *TOKENIZERS])
