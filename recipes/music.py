@@ -80,7 +80,7 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
     if config.representation == "frames":
         return {}
     tokenizer = st.text.tokenizer
-    return {"tokens": tokenizer.Tokenizer("space", [*tokenizer.SPECIAL, *st.music.events.EVENTS])}
+    return {"tokens": tokenizer.Tokenizer("space", [*st.data.token_ids.SPECIAL_TOKENS, *st.music.events.EVENTS])}
 
 
 def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, Any]:

@@ -16,6 +16,7 @@ from annotated_types import Ge
 
 import seqtasks as st
 from seqtasks.capabilities import Infers, Query, Reports, TextInputs
+from seqtasks.data.token_ids import BOS, EOS, PAD, UNK
 from seqtasks.options import Cell, Count, Options, Positive, Rate, Size, Weight, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from seqtasks.data.splits import Splits
 
 LONGEST = (2, 20)  # a translation has at most 2 times as many tokens as its source, and 20 more
-BEGIN, END, UNWRITTEN = 2, 3, (0, 1, 2)  # numbers of a tokenizer; padding, UNK and BOS are never written
+UNWRITTEN = (PAD, UNK, BOS)  # tokens that are never generated
 
 
 @dataclass(frozen=True)
@@ -155,15 +156,17 @@ def infer(config: Config, model: "keras.Model", features: Mapping[str, "tf.Tenso
     return st.decoding.beam_search(
         stepper.step,
         states,
-        BEGIN,
-        END,
-        width=config.beam_width,
-        n_best=config.n_best,
+        BOS,
+        EOS,
         max_length=times * tf.reduce_sum(tf.cast(source > 0, tf.int32), 1) + more,
-        length_penalty=config.length_penalty,
-        coverage_penalty=config.coverage_penalty,
-        no_repeat_ngram=config.no_repeat_ngram,
-        forbidden=UNWRITTEN,
+        options=st.decoding.BeamOptions(
+            width=config.beam_width,
+            n_best=config.n_best,
+            length_penalty=config.length_penalty,
+            coverage_penalty=config.coverage_penalty,
+            no_repeat_ngram=config.no_repeat_ngram,
+            forbidden=UNWRITTEN,
+        ),
         memory=memory,
     )
 

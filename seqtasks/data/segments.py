@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from seqtasks.data.generators import from_generator
 from seqtasks.data.sources import Source
-from seqtasks.data.token_ids import BEGIN, END
+from seqtasks.data.token_ids import BOS, EOS
 from seqtasks.errors import UserError
 
 CHUNK = 512
@@ -20,13 +20,13 @@ class Segments:
     """The batches of running text, for training with a state that is carried from each batch to the next.
 
     The examples are pieces of documents in order; a piece whose target is `end` is the last of its document. The ids of
-    all pieces, with `END` after each document, make one stream. It is kept in a temporary file, so that a text may be
+    all pieces, with `EOS` after each document, make one stream. It is kept in a temporary file, so that a text may be
     larger than memory. Each row of a batch starts at its own offset in the stream and continues in the next batch where
     it stopped. A row that reaches the end of the stream continues at its start, so every id is seen at least once an
     epoch. Each epoch starts at another offset.
 
     A batch is `(features, targets, weight, index)` as in `seqtasks.data.batches.Batches`. The feature `decoder_inputs`,
-    int32 (rows, length), holds the id before each target, `BEGIN` at the start of a document. The weight of a row is
+    int32 (rows, length), holds the id before each target, `BOS` at the start of a document. The weight of a row is
     1 / length: a loss that sums over tokens and is divided by rows is the mean over the tokens.
 
     Args:
@@ -79,7 +79,7 @@ class Segments:
                 ids = self.stream[places % size]
                 if self.variants is not None:
                     ids = self.variants[variant[:, None], ids]
-                yield np.where(places[:, 1:] % size, decoder_inputs(ids[:, :-1]), BEGIN), ids[:, 1:]
+                yield np.where(places[:, 1:] % size, decoder_inputs(ids[:, :-1]), BOS), ids[:, 1:]
 
         spec = tf.TensorSpec((self.rows, self.length), tf.int32)
         weight = tf.fill([self.rows], 1 / self.length)
@@ -93,7 +93,7 @@ class Segments:
 
 
 def numbers(source: Source, encode: Callable[[tf.Tensor], tf.RaggedTensor]) -> tuple[np.ndarray, np.ndarray]:
-    """The ids of all pieces of a source as one stream, with `END` after each document.
+    """The ids of all pieces of a source as one stream, with `EOS` after each document.
 
     Args:
         source: the pieces.
@@ -115,7 +115,7 @@ def numbers(source: Source, encode: Callable[[tf.Tensor], tf.RaggedTensor]) -> t
     with tempfile.TemporaryFile() as file:  # the array keeps it open
         for chunk in source.chunks(CHUNK):
             ids = encode(tf.constant([e.input.encode("utf-8", "surrogatepass") for e in chunk], tf.string))
-            ends = tf.ragged.constant([[END] * (e.target == "end") for e in chunk], tf.int32, ragged_rank=1)
+            ends = tf.ragged.constant([[EOS] * (e.target == "end") for e in chunk], tf.int32, ragged_rank=1)
             ids = tf.concat([ids, ends], 1)
             file.write(ids.flat_values.numpy().astype("int32").tobytes())
             sizes.append(ids.row_lengths().numpy())
@@ -125,13 +125,13 @@ def numbers(source: Source, encode: Callable[[tf.Tensor], tf.RaggedTensor]) -> t
 
 
 def decoder_inputs(ids: np.ndarray) -> np.ndarray:
-    """The ids before the targets as a model reads them: `BEGIN` replaces the `END` of the document before.
+    """The ids before the targets as a model reads them: `BOS` replaces the `EOS` of the document before.
 
     Example:
         >>> decoder_inputs(np.array([7, 3, 8])).tolist()
         [7, 2, 8]
     """
-    return np.where(ids == END, BEGIN, ids).astype("int32")
+    return np.where(ids == EOS, BOS, ids).astype("int32")
 
 
 def as_documents(source: Source) -> Source:
@@ -146,13 +146,13 @@ def as_documents(source: Source) -> Source:
 
 
 def append_end(ids: tf.RaggedTensor) -> tf.RaggedTensor:
-    """Ragged ids (batch, None) with `END` appended to each row.
+    """Ragged ids (batch, None) with `EOS` appended to each row.
 
     Example:
         >>> append_end(tf.ragged.constant([[7, 8], []], dtype=tf.int32)).to_list()
         [[7, 8, 3], [3]]
     """
-    return tf.concat([ids, tf.fill([ids.nrows(), 1], END)], 1)
+    return tf.concat([ids, tf.fill([ids.nrows(), 1], EOS)], 1)
 
 
 def ignore_padding(ids: tf.Tensor) -> tf.Tensor:

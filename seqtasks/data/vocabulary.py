@@ -8,9 +8,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from seqtasks.data.token_ids import SPECIAL_TOKENS, UNK
 from seqtasks.errors import UserError
 
-PADDING, UNKNOWN = "[PAD]", "[UNK]"  # no tokenizer gives these: a bracket is a token of its own
 PRUNE_AT = 2_000_000  # distinct words held while counting
 
 
@@ -18,13 +18,14 @@ class Vocabulary:
     """An ordered list of distinct strings, with lookups in both directions as graph operations.
 
     Args:
-        tokens: the strings; the id of each is its index. If `PADDING` is first and `UNKNOWN` second, the id of other
+        tokens: the strings; the id of each is its index. If `[PAD]` is first and `[UNK]` second, the id of other
             strings is 1; otherwise (labels) it is -1.
 
     Raises:
         ValueError: if a token appears twice.
 
     Example:
+        >>> import tensorflow as tf
         >>> vocabulary = Vocabulary.learn([["a", "fine", "film"], ["a", "dull", "film"]], min_count=2)
         >>> vocabulary.tokens
         ['[PAD]', '[UNK]', 'a', 'film']
@@ -37,7 +38,7 @@ class Vocabulary:
         if len(set(self.tokens)) != len(self.tokens):
             twice = Counter(self.tokens).most_common(1)[0][0]
             raise ValueError(f"the token {twice!r} appears twice in the vocabulary.")
-        self.unknown = 1 if self.tokens[:2] == [PADDING, UNKNOWN] else -1
+        self.unknown = UNK if self.tokens[:2] == SPECIAL_TOKENS[:2] else -1
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -54,7 +55,7 @@ class Vocabulary:
             min_count: how often a word must appear.
         """
         ranked = list(count(chunks, min_count))
-        return cls([PADDING, UNKNOWN, *ranked[: None if max_size is None else max(0, max_size - 2)]])
+        return cls([*SPECIAL_TOKENS[:2], *ranked[: None if max_size is None else max(0, max_size - 2)]])
 
     @classmethod
     def labels(cls, labels: Iterable[str]) -> "Vocabulary":

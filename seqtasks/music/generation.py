@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from seqtasks.data.sources import Example
+from seqtasks.decoding import sample
 from seqtasks.decoding.options import GenerationOptions
 from seqtasks.errors import UserError
 from seqtasks.models import LanguageModelStepper
@@ -22,34 +23,27 @@ SHOWN = 2  # pieces in the report without a prompt, and with one
 
 
 def frames(stepper, prompts, seed, length, temperature=1.0):
-    """Rolls, each frame drawn from the distribution that the ones before it give, in the graph.
+    """Draws piano rolls frame by frame, in the graph.
 
     Args:
         stepper: `seqtasks.models.LanguageModelStepper` of a model whose head is one of `seqtasks.layers.nade`.
-        prompts: (batch, time, 88), what each begins with, all of the same length; may be of no frames.
+        prompts: (batch, time, 88), the first frames of each, all of the same length; may have no frames.
         seed: int tensor (2,).
-        length: how many frames are drawn.
-        temperature: what logits are divided by; 0 takes the likelier of on and off, key after key.
+        length: number of new frames.
+        temperature: divisor of the logits; 0 takes the more probable of on and off, key after key.
 
     Returns:
         frames (batch, length, 88), float32, and their log-probabilities (batch,) under the model itself.
     """
-    rows = tf.shape(prompts)[0]
-    shown = tf.pad(prompts, [[0, 0], [1, 0], [0, 0]])
-    last, states = shown[:, -1], stepper.begin(rows)
+    decoder_inputs = tf.pad(prompts, [[0, 0], [1, 0], [0, 0]])
+    start, states = decoder_inputs[:, -1], stepper.begin(tf.shape(prompts)[0])
     if prompts.shape[1] != 0:
-        _, states = stepper.run(shown[:, :-1], states)
+        _, states = stepper.run(decoder_inputs[:, :-1], states)
 
-    def step(t, last, states, likely, written):
-        vectors, states = stepper.step(last, states)
-        last, gained = stepper.head.draw(vectors, seed + tf.stack([0, t]), temperature)
-        return t + 1, last, states, likely + tf.cast(gained, tf.float32), written.write(t, last)
+    def draw(vectors, t):
+        return stepper.head.draw(vectors, seed + tf.stack([0, t]), temperature)
 
-    written = tf.TensorArray(tf.float32, length, element_shape=last.shape)
-    *_, likely, written = tf.while_loop(
-        lambda t, *_: t < length, step, (0, last, states, tf.zeros([rows]), written), maximum_iterations=length
-    )
-    return tf.transpose(written.stack(), (1, 0, 2)), likely
+    return sample(stepper.step, states, start, draw, length, jit_compile=False)
 
 
 @functools.lru_cache(1)  # so that it is traced once for a run

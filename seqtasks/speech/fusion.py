@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import keras
 import tensorflow as tf
 
-from seqtasks.data.segments import BEGIN
+from seqtasks.data.token_ids import BOS
 from seqtasks.data.vocabulary import Vocabulary
 from seqtasks.errors import UserError
 from seqtasks.models import LanguageModelStepper
@@ -83,4 +83,4 @@ def _prepare(run: LanguageModelRun, characters: tuple[str, ...]) -> _Prepared:
         if unknown:
             log.warning("%s: the language model does not know the characters %s", run.directory, ", ".join(unknown))
         weights = [(variable, keras.ops.convert_to_numpy(variable)) for variable in run.model.variables]
-        return _Prepared(LanguageModelStepper(run.model), weights, [BEGIN, *numbers])
+        return _Prepared(LanguageModelStepper(run.model), weights, [BOS, *numbers])

@@ -7,7 +7,7 @@ import numpy as np
 
 from seqtasks import metrics
 from seqtasks.data.sources import Example
-from seqtasks.data.token_ids import END, UNKNOWN
+from seqtasks.data.token_ids import EOS, UNK
 from seqtasks.tasks.task import Task, shift_right
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class LanguageModelling(Task):
             "log_likelihoods": outputs,
             "pieces": tf.where(targets >= 0, names, ""),
             "length": tf.reduce_sum(tf.cast(targets >= 0, tf.int32), 1),
-            "unknown": tf.reduce_sum(tf.cast(targets == UNKNOWN, tf.int32), 1),
+            "unknown": tf.reduce_sum(tf.cast(targets == UNK, tf.int32), 1),
             "characters": features["characters"],
         }
 
@@ -114,7 +114,7 @@ class LanguageModelling(Task):
         def outputs(examples: Sequence[Example]) -> np.ndarray:
             documents, sizes = self._documents(assets, examples)
             scores = np.concatenate([np.zeros(1), *fitted.score(documents)])
-            unknown = np.concatenate([np.zeros(1), *documents]) == UNKNOWN
+            unknown = np.concatenate([np.zeros(1), *documents]) == UNK
             log_prob, unknown = (np.diff(np.cumsum(x)[np.cumsum([0, *sizes])]) for x in (scores, unknown))
             characters = [len(e.input) + (e.target == "end") for e in examples]
             return np.stack([log_prob, sizes, characters, unknown], 1).astype("float64")
@@ -127,7 +127,7 @@ class LanguageModelling(Task):
 
         texts = tf.constant([e.input.encode("utf-8", "surrogatepass") for e in examples], tf.string)
         pieces = assets["tokens"].encode(texts).to_list()
-        pieces = [piece + [END] * (e.target == "end") for piece, e in zip(pieces, examples, strict=True)]
+        pieces = [piece + [EOS] * (e.target == "end") for piece, e in zip(pieces, examples, strict=True)]
         documents: list[np.ndarray] = []
         current: list[int] = []
         for piece, example in zip(pieces, examples, strict=True):

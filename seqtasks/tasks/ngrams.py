@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from seqtasks.data.token_ids import BEGIN
+from seqtasks.data.token_ids import BOS
 from seqtasks.errors import UserError
 
 DISCOUNT = 0.75  # if the counts are too few to estimate one
@@ -46,7 +46,7 @@ class NGrams:
         """Counts n-grams.
 
         Args:
-            sequences: lists or arrays of ints, with the end token if it is to be predicted, and without `BEGIN`.
+            sequences: lists or arrays of ints, with the end token if it is to be predicted, and without `BOS`.
 
         Returns:
             The model itself.
@@ -92,10 +92,10 @@ class NGrams:
     def _flat(
         self, sequences: Iterable[Ids], lead: Sequence[Ids] | None = None
     ) -> tuple[np.ndarray, np.ndarray, list[int]]:
-        """All ids in one array, each sequence after `BEGIN` and its lead; indices of scored ids; sequence lengths."""
+        """All ids in one array, each sequence after `BOS` and its lead; indices of scored ids; sequence lengths."""
         sequences = list(sequences)
         lead = [[]] * len(sequences) if lead is None else lead
-        begin = [BEGIN] * (self.order - 1)
+        begin = [BOS] * (self.order - 1)
         parts = [part for pair in zip(lead, sequences, strict=True) for part in (begin, *pair)]
         flat = np.concatenate([np.asarray(part, np.int64) for part in [[], *parts]])
         if wrong := flat[(flat < 0) | (flat >= self.tokens)][:1].tolist():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqtasks.data.sources import Example, Source
-from seqtasks.data.token_ids import BEGIN, PADDING
+from seqtasks.data.token_ids import BOS, PAD
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -111,7 +111,7 @@ class Task:
 
 
 def shift_right(targets: "tf.Tensor") -> "tf.Tensor":
-    """The decoder inputs of targets: the targets shifted by one, with `BEGIN` at the start.
+    """The decoder inputs of targets: the targets shifted by one, with `BOS` at the start.
 
     Args:
         targets: int (batch, time), padded with -1.
@@ -126,8 +126,8 @@ def shift_right(targets: "tf.Tensor") -> "tf.Tensor":
     """
     import tensorflow as tf
 
-    shifted = tf.pad(targets, [[0, 0], [1, 0]], constant_values=BEGIN)[:, :-1]
-    return tf.where(targets < 0, PADDING, shifted)
+    shifted = tf.pad(targets, [[0, 0], [1, 0]], constant_values=BOS)[:, :-1]
+    return tf.where(targets < 0, PAD, shifted)
 
 
 def rows(lists: Sequence[Any]) -> np.ndarray:

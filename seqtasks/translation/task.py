@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqtasks.data.sources import Example
-from seqtasks.data.token_ids import END, PADDING
+from seqtasks.data.token_ids import EOS, PAD
 from seqtasks.tasks.task import Task, rows, shift_right
 from seqtasks.translation import metrics
 
@@ -50,7 +50,7 @@ class Translation(Task):
 
         batch, count, time = tf.unstack(tf.shape(outputs.tokens))
         texts = assets["target"].decode(tf.reshape(outputs.tokens, (batch * count, time)))
-        has_text = tf.reduce_any((features["source"] != PADDING) & (features["source"] != END), 1, keepdims=True)
+        has_text = tf.reduce_any((features["source"] != PAD) & (features["source"] != EOS), 1, keepdims=True)
         empty_scores = tf.one_hot(0, count, 0.0, -float("inf"))  # one hypothesis, the empty text, with probability 1
         decoded = {
             "translation": tf.where(has_text, tf.reshape(texts, (batch, count)), ""),

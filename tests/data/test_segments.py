@@ -8,8 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from seqtasks.data import segments
-from seqtasks.data.segments import BEGIN, END, Segments
+from seqtasks.data.segments import Segments
 from seqtasks.data.sources import Example, Source
+from seqtasks.data.token_ids import BOS, EOS
 
 TOKENS = 8
 
@@ -30,13 +31,13 @@ def texts(documents, ended=True):
         rows += [(piece, "end" * (i + 1 == len(document))) for i, piece in enumerate(document)]
     rows[-1] = rows[-1][0], "end" * ended
     examples = [Example("".join(map(chr, piece)), end, i) for i, (piece, end) in enumerate(rows)]
-    return Source(lambda: iter(examples), "memory"), [piece + [END] * (end == "end") for piece, end in rows]
+    return Source(lambda: iter(examples), "memory"), [piece + [EOS] * (end == "end") for piece, end in rows]
 
 
 def read(numbers, place):
     """(what is shown before a place of a stream that begins again at its end, the number there)."""
     at = place % len(numbers)
-    return BEGIN if at == 0 or numbers[at - 1] == END else numbers[at - 1], numbers[at]
+    return BOS if at == 0 or numbers[at - 1] == EOS else numbers[at - 1], numbers[at]
 
 
 @settings(max_examples=8)

@@ -27,7 +27,7 @@ from seqtasks.music.midi import read_midi, write_midi
 from seqtasks.music.notes import Note
 from seqtasks.recipe import load_recipe
 from seqtasks.tasks.ngrams import NGrams
-from seqtasks.text.tokenizer import SPECIAL
+from seqtasks.data.token_ids import SPECIAL_TOKENS as SPECIAL
 
 RECIPE = load_recipe("music")
 report_sections = generation.report_sections

@@ -20,7 +20,8 @@ from seqtasks.speech.augmentation import augment, change_speed
 from seqtasks.speech.baselines import SpectrumClassifier
 from seqtasks.speech.streaming import StreamingTranscriber, WordAssembler
 from seqtasks.speech.task import Transcription, character_vocabulary
-from seqtasks.text.tokenizer import SPECIAL, Tokenizer
+from seqtasks.data.token_ids import SPECIAL_TOKENS as SPECIAL
+from seqtasks.text.tokenizer import Tokenizer
 
 ASSETS = {"characters": character_vocabulary(["ab c"])}
 
