@@ -1,6 +1,5 @@
 """One-to-many: a model that predicts each step of a sequence from those before it, and can generate sequences."""
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,20 +9,12 @@ import tensorflow as tf
 from seqtasks import cells
 from seqtasks.layers import ReversibleEmbedding, StatefulRNN, TimeMajor
 from seqtasks.layers.rnn import to_time_major
+from seqtasks.layers.stack import RecurrentStack, StackNames
 
 EMBEDDED, READOUT = "embedded", "readout"  # names of layers
+NAMES = StackNames("recurrent_{}", "dropout_{}", "residual_{}")
 
 Head = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
-
-
-def recurrent_name(number: int) -> str:
-    """The name of a recurrence, counted from 1."""
-    return f"recurrent_{number}"
-
-
-def residual_name(number: int) -> str:
-    """The name of the sum of a recurrence's input and output."""
-    return f"residual_{number}"
 
 
 def language_model(
@@ -78,12 +69,12 @@ def language_model(
     embeds_all = len(x.shape) == 2
     x, table = (time_major(decoder_inputs), x) if embeds_all else (time_major(x), None)
     for number in range(1, layers + 1):
-        recurrence = StatefulRNN(cells.make(cell, units, **arguments), rows, name=recurrent_name(number))
+        recurrence = StatefulRNN(cells.make(cell, units, **arguments), rows, name=NAMES.recurrent.format(number))
         outputs = recurrence(x) if table is None else recurrence(x, table)
         if dropout:
-            outputs = keras.layers.Dropout(dropout, name=f"dropout_{number}")(outputs)
+            outputs = keras.layers.Dropout(dropout, name=NAMES.dropout.format(number))(outputs)
         if residual and len(x.shape) == 3 and outputs.shape[-1] == x.shape[-1]:
-            outputs = keras.layers.Add(name=residual_name(number))([outputs, x])
+            outputs = keras.layers.Add(name=NAMES.residual.format(number))([outputs, x])
         x, table = outputs, None
     if size not in (None, x.shape[-1]):
         x = keras.layers.Dense(size, name=READOUT)(x)
@@ -118,8 +109,7 @@ class LanguageModelStepper:
         model: a model that `language_model` returned, or such a model loaded from a file.
 
     Attributes:
-        recurrences: the `StatefulRNN` layers, from the first to the last.
-        adds_input: for each recurrence, whether its input is added to its output.
+        stack: the `StatefulRNN` layers.
         embed: a model from `decoder_inputs` to what the first recurrence gets.
         embeds_all: whether `embed` returns the vectors of all tokens.
         head: the layer that computes the log-likelihoods.
@@ -138,9 +128,7 @@ class LanguageModelStepper:
 
     def __init__(self, model: keras.Model) -> None:
         layers = {layer.name: layer for layer in model.layers}
-        numbers = list(itertools.takewhile(lambda number: recurrent_name(number) in layers, itertools.count(1)))
-        self.recurrences: list[StatefulRNN] = [layers[recurrent_name(number)] for number in numbers]
-        self.adds_input = [residual_name(number) in layers for number in numbers]
+        self.stack = RecurrentStack.from_model(model, NAMES)
         self.readout = layers.get(READOUT)
         inputs = {i.name: i for i in model.inputs}
         self.embed = keras.Model(inputs["decoder_inputs"], layers[EMBEDDED].output)
@@ -149,7 +137,7 @@ class LanguageModelStepper:
 
     def begin(self, rows: int | tf.Tensor) -> list[list[tf.Tensor]]:
         """The states before a sequence: for each recurrence a list of tensors (rows, size)."""
-        return [layer.begin(rows) for layer in self.recurrences]
+        return self.stack.begin(rows)
 
     def run(self, decoder_inputs: tf.Tensor, states: list[list[tf.Tensor]]) -> tuple[tf.Tensor, list[list[tf.Tensor]]]:
         """Runs a segment of a sequence.
@@ -161,13 +149,10 @@ class LanguageModelStepper:
         Returns:
             The vectors that the head gets, (batch, time, size), and the new states.
         """
-        x, new = self.embed(decoder_inputs), []
+        x = self.embed(decoder_inputs)
         x, table = (to_time_major(decoder_inputs), x) if self.embeds_all else (to_time_major(x), None)
-        for layer, adds_input, old in zip(self.recurrences, self.adds_input, states, strict=True):
-            outputs, last = layer.run(x, old, table)
-            new.append(list(last))
-            x, table = outputs + x if adds_input else outputs, None
-        return to_time_major(self._read_out(x)), new
+        x, states = self.stack.run(x, states, table)
+        return to_time_major(self._read_out(x)), states
 
     def step(
         self, decoder_inputs: tf.Tensor, states: list[list[tf.Tensor]], projected: tf.Tensor | None = None
@@ -182,16 +167,12 @@ class LanguageModelStepper:
         Returns:
             The vectors that the head gets, (rows, size), and the new states.
         """
-        new = []
+        x = None
         if projected is None:
             x = self.embed(decoder_inputs[:, None])
             x = tf.gather(x, decoder_inputs) if self.embeds_all else x[:, 0]
-        for layer, adds_input, old in zip(self.recurrences, self.adds_input, states, strict=True):
-            cell = layer.cell
-            outputs, last = cell.advance(cell.project(x) if projected is None else projected, old)
-            new.append(list(last))
-            x, projected = outputs + x if adds_input else outputs, None
-        return self._read_out(x), new
+        x, states = self.stack.step(x, states, projected)
+        return self._read_out(x), states
 
     def score(self, vectors: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         """Log-likelihoods (batch, time) of targets (batch, time, ...), from vectors that `run` returned."""

@@ -84,8 +84,8 @@ def _read(stepper: LanguageModelStepper, prompts: tf.RaggedTensor) -> tuple[tf.T
 
 def _projected_tokens(stepper: LanguageModelStepper) -> tf.Tensor | None:
     """The input of the first recurrence for each token, (tokens, columns); None if the table would be too large."""
-    cell, tokens = stepper.recurrences[0].cell, stepper.head.tokens
-    if stepper.adds_input[0] or tokens * cell.units > TABLE // 4:
+    cell, tokens = stepper.stack.cells[0], stepper.head.tokens
+    if stepper.stack.residual[0] or tokens * cell.units > TABLE // 4:
         return None
     vectors = stepper.embed(tf.range(tokens)[:, None])
     return cell.project(vectors if stepper.embeds_all else vectors[:, 0])

@@ -39,7 +39,7 @@ def wrapped(name):
     """A head that is a function of a layer."""
     decoder_inputs, targets = token_inputs()
     layer = ReversibleEmbedding(TOKENS, 4, name=name)
-    head = lambda vectors, targets: layer(vectors, reverse=True, following=targets)  # noqa: E731
+    head = lambda vectors, targets: layer(vectors, reverse=True, targets=targets)  # noqa: E731
     return language_model(decoder_inputs, layer(decoder_inputs), targets, head, **SPEAKING)
 
 
@@ -82,8 +82,8 @@ def test_residuals_are_found(layers):
         decoder_inputs, head(decoder_inputs), targets, head, "gru", 4, layers=layers, residual=True, size=5
     )
     stepper = LanguageModelStepper(model)
-    assert [layer.name for layer in stepper.recurrences] == [f"recurrent_{n}" for n in range(1, layers + 1)]
-    assert stepper.adds_input == [n > 0 for n in range(layers)]  # the first one changes the size
+    assert [layer.name for layer in stepper.stack.layers] == [f"recurrent_{n}" for n in range(1, layers + 1)]
+    assert stepper.stack.residual == [n > 0 for n in range(layers)]  # the first one changes the size
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])

@@ -43,7 +43,7 @@ def made(cell="gru", whole=False, adaptive=False, size=4, **options):
         embedding, head = keras.layers.Embedding(TOKENS, size, name="embedding"), AdaptiveSoftmax(TOKENS, (5,))
     else:
         embedding = ReversibleEmbedding(TOKENS, size, name="embedding")
-        head = lambda vectors, targets: embedding(vectors, reverse=True, following=targets)  # noqa: E731
+        head = lambda vectors, targets: embedding(vectors, reverse=True, targets=targets)  # noqa: E731
     embedded = embedding(decoder_inputs, whole=True) if whole else embedding(decoder_inputs)
     model = language_model(decoder_inputs, embedded, targets, head, cell, size=size, **options)
     rng = np.random.default_rng(1)
