@@ -107,13 +107,14 @@ def results(name: str, page: Path) -> str:
 
 
 def summary(_: str, page: Path) -> str:
-    """One row for each recipe: its first result."""
+    """One row for each recipe: its first result, shortened."""
     lines = []
     for name, rows in result_tables.RECIPES.items():
         row = rows()[0]
-        target = "" if row.met is None else ("met" if row.met else "**missed**")
-        lines.append([f"`{name}`", row.title, row.metric, row.figure, target, row.compared])
-    return _linked(table(["recipe", "data", "metric", "result", "target", "compared with"], lines), page)
+        figure, peer = row.figure.split(";")[0], row.compared.split(";")[0].split(" (differences")[0]
+        result = figure if row.met is not False else f"{figure} (target missed)"
+        lines.append([f"`{name}`", row.title.split(",")[0], row.metric.split(";")[0], result, peer])
+    return _linked(table(["recipe", "data", "metric", "result", "compared with"], lines), page)
 
 
 def missed(_: str, page: Path) -> str:
