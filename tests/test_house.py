@@ -172,7 +172,7 @@ def test_the_cells_of_options_are_the_cells_there_are():
 def test_the_counterparts_in_the_docs_exist():
     from seqtasks import cells
 
-    table = (ROOT / "docs" / "from-tensorflow-addons.md").read_text("utf-8")
+    table = (ROOT / "docs" / "migrate" / "from-tensorflow-addons.md").read_text("utf-8")
     rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("| ") and "---" not in line][1:]
     named = {word for row in rows for word in re.findall(r"\b\w+Cell\b", row)}
     assert len(named) >= 7
