@@ -32,7 +32,7 @@ def pages() -> list[Path]:
 
 
 def options_of(config: type) -> list[Any]:
-    """Objects with name, type, default, bounds, help, group and changeable: the options of a recipe or of a command."""
+    """The options of a recipe: objects with name, type, default, limits, help, group and changeable."""
     from seqtasks.options import describe
 
     return list(describe(config))
@@ -63,7 +63,7 @@ def options(name: str, page: Path) -> str:
 
 
 def _option_row(option: Any) -> list[str]:
-    kind = f"{option.type}, {option.bounds}" if option.bounds else str(option.type)
+    kind = f"{option.type}, {option.limits}" if option.limits else option.type
     text = f"{option.help}{' *' if option.changeable else ''}"
     default = _default(option.default)
     return [f"`--{option.name}`", kind.replace("|", "\\|"), f"`{default}`" if default else "", text.replace("|", "\\|")]
