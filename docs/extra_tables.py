@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from result_tables import load, spread
+from result_rows import load, spread
 
 SHAPES = ("64,100,128,128", "32,200,256,256", "1,100,128,128", "128,40,64,512")
 LAYERS = (
-    "seqtasks LSTM", "keras LSTM", "keras RNN(LSTMCell)", "keras LSTM, jit_compile", "torch LSTM", "seqtasks GRU", "keras GRU",
-    "keras GRU, jit_compile", "torch GRU", "seqtasks bidirectional LSTM", "keras bidirectional LSTM",
+    "seqtasks LSTM", "keras LSTM", "keras RNN(LSTMCell)", "keras LSTM, jit_compile", "torch LSTM", "seqtasks GRU",
+    "keras GRU", "keras GRU, jit_compile", "torch GRU", "seqtasks bidirectional LSTM", "keras bidirectional LSTM",
     "torch bidirectional LSTM", "seqtasks LSTM, masked", "keras LSTM, masked", "seqtasks LSTM, recurrent dropout",
     "seqtasks peephole LSTM", "seqtasks layer-normalised LSTM",
 )  # fmt: skip
@@ -144,17 +144,18 @@ def names() -> str:
     found = load("language_names")
     low, high = found["lengths"]
     return (
-        f"{found['new']:.0%} of them are not in the list, {found['distinct']:.0%} are distinct, and {found['usual_length']:.0%} "
-        f"have a length in the range that covers 98% of the list, {low} to {high} letters. On the held-out tenth of the names "
-        f"the model takes {found['bits_per_character']:.3f} bits per character; n-grams of order six with modified Kneser-Ney "
-        f"smoothing take {found['n_grams']:.3f}: on so few names the n-grams are better.\n\n{', '.join(found['names'])}."
+        f"{found['new']:.0%} of them are not in the list, {found['distinct']:.0%} are distinct, and "
+        f"{found['usual_length']:.0%} have a length in the range that covers 98% of the list, {low} to {high} letters. "
+        f"On the held-out tenth of the names the model takes {found['bits_per_character']:.3f} bits per character; "
+        f"n-grams of order six with modified Kneser-Ney smoothing take {found['n_grams']:.3f}: on so few names the "
+        f"n-grams are better.\n\n{', '.join(found['names'])}."
     )
 
 
 TABLES = {
     f.__name__: f
     for f in (
-        sentiment_ablations, ner_ablations, translation_ablations, language_cells, speakers, layers, layer_ratios, serving,
-        products, memory, names,
+        sentiment_ablations, ner_ablations, translation_ablations, language_cells, speakers, layers, layer_ratios,
+        serving, products, memory, names,
     )
 }  # fmt: skip

@@ -3,7 +3,7 @@
     python docs/generate.py             # write them
     python docs/generate.py --check     # exit status 1 where a page is not current
 
-A generated part stands between `<!-- generate: NAME ARGUMENT -->` and `<!-- end -->`. The names are the keys of `PARTS`.
+A generated part is between `<!-- generate: NAME ARGUMENT -->` and `<!-- end -->`; the names are the keys of `PARTS`.
 """
 
 import argparse
@@ -22,6 +22,7 @@ os.environ["COLUMNS"] = "100"
 import extra_tables  # noqa: E402
 import result_tables  # noqa: E402
 from extra_tables import table  # noqa: E402
+from result_rows import load  # noqa: E402
 
 PART = re.compile(r"(<!-- generate: (.+?) -->\n).*?(<!-- end -->)", re.S)
 GROUPS = ("data", "model", "training", "answering")
@@ -86,7 +87,7 @@ def cli(command: str, page: Path) -> str:
 def results(name: str, page: Path) -> str:
     """The table of a recipe's results, where and when they were measured, and the targets that were missed."""
     rows = result_tables.RECIPES[name]()
-    files = {row.file: result_tables.load(row.file) for row in rows}
+    files = {row.file: load(row.file) for row in rows}
     lines = []
     for row in rows:
         found = files[row.file]
@@ -100,8 +101,9 @@ def results(name: str, page: Path) -> str:
     dates = sorted({found["date"] for found in files.values()})
     machine = ", ".join(sorted({found["hardware"] for found in files.values()}))
     packages = next(iter(files.values()))["packages"]
-    text += f"\n\nHardware: {machine}, no GPU. Measured between {dates[0]} and {dates[-1]}; TensorFlow {packages['tensorflow']}, "
-    text += f"Keras {packages['keras']}. Mean ± standard deviation over seeds."
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    text += f"\n\nHardware: {machine}, no GPU; {when}, TensorFlow {packages['tensorflow']}, Keras {packages['keras']}. "
+    text += "Mean ± standard deviation over seeds."
     text += f"\n\nTargets that were missed: {'; '.join(missed)}." if missed else "\n\nNo target was missed."
     return text
 

@@ -17,6 +17,8 @@ class KerasDocstrings(griffe.Extension):
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         if obj.docstring:
             text = re.sub(r"^Example:$", "Examples:", obj.docstring.value, flags=re.M)
+            text = re.sub(r"<(t(?:[-+]1)?|\d+|T_[xy])>", r"⟨\1⟩", text)  # a<t> is not an HTML tag
+            text = re.sub(r"(?<=\w)::$", ":", text, flags=re.M)
             obj.docstring.value = SECTION.sub(_section, text)
 
 

@@ -1,52 +1,9 @@
-"""Tables of results, made from `benchmarks/results/*.json`. Targets and figures from print are stated here."""
+"""Tables of results of the recipes. Measured figures come from JSON files; targets and figures from print are stated here."""
 
-import json
 import statistics
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
-
-
-class Row(NamedTuple):
-    """One measurement.
-
-    Args:
-        title: data and model.
-        metric: what was measured.
-        figure: the result, as text.
-        file: name of the JSON file, which holds command, hardware and seeds.
-        target: the target, as text; empty for none.
-        met: whether the target was met; None without a target.
-        compared: baselines, other programs, figures from print.
-        time: how long the command took, as text.
-        command: None for the command of the JSON file.
-    """
-
-    title: str
-    metric: str
-    figure: str
-    file: str
-    target: str = ""
-    met: bool | None = None
-    compared: str = ""
-    time: str = ""
-    command: str | None = None
-
-
-def load(name: str) -> dict[str, Any]:
-    return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
-
-
-def spread(value: dict[str, Any], digits: int = 4) -> str:
-    """Mean and standard deviation; the mean alone where there is one seed."""
-    mean = f"{value['mean']:.{digits}f}"
-    return mean if len(value["each"]) == 1 else f"{mean} ± {value['sd']:.{digits}f}"
-
-
-def excludes_zero(intervals: list[list[float]]) -> str:
-    count = sum(not low <= 0 <= high for low, high in intervals)
-    return f"the paired 95% interval of the difference excludes zero for {count} of {len(intervals)} seeds"
+from result_rows import Row, excludes_zero, load, spread
 
 
 def sentiment() -> list[Row]:
@@ -61,7 +18,8 @@ def sentiment() -> list[Row]:
             "accuracy",
             spread(main["test"]),
             "sentiment",
-            compared=f"TF-IDF + logistic regression {main['baseline']:.4f}; {excludes_zero(main['difference_intervals'])}",
+            compared=f"TF-IDF + logistic regression {main['baseline']:.4f}; "
+            + excludes_zero(main["difference_intervals"]),
             time=f"{main['seconds']['mean']:.0f} s",
         ),
         Row(
@@ -174,7 +132,8 @@ def translation() -> list[Row]:
         Row(
             "Multi30k English to German (29,000 / 1,014 / 1,000), beam of 5",
             "tokenised lower-cased BLEU",
-            f"{beam['bleu_lower_tokenized']:.2f}; with case {beam['bleu']:.2f}, chrF {beam['chrf']:.1f} (sacrebleu, 13a)",
+            f"{beam['bleu_lower_tokenized']:.2f}; with case {beam['bleu']:.2f}, "
+            f"chrF {beam['chrf']:.1f} (sacrebleu, 13a)",
             "translation_multi30k",
             "36.0",
             beam["bleu_lower_tokenized"] >= 36,
@@ -223,7 +182,8 @@ def language_model() -> list[Row]:
             "PyTorch's figures",
             max(missed) <= 0,
             f"PyTorch `nn.LSTM` of the same sizes {torch['validation']:.3f} / {torch['test']:.3f} after "
-            f"{torch['epochs']:.1f} passes (differences {missed[0]:+.3f} and {missed[1]:+.3f}); 6-grams on test {ours['n_grams']:.3f}",
+            f"{torch['epochs']:.1f} passes (differences {missed[0]:+.3f} and {missed[1]:+.3f}); "
+            f"6-grams on test {ours['n_grams']:.3f}",
             f"{ours['seconds'] / 60:.0f} min each",
         )
     ]
@@ -245,7 +205,7 @@ def language_model() -> list[Row]:
         count = batch.split()[-1]
         rows.append(
             Row(
-                f"generation by the exported model, {count} text{'s' * (count != '1')} at a time, in turns with PyTorch",
+                f"generation by the exported model, {count} text{'s' * (count != '1')} at a time, PyTorch in turns",
                 "characters a second, times PyTorch",
                 _ratio(found),
                 "language_generation",
@@ -284,7 +244,8 @@ def music() -> list[Row]:
             Row(
                 f"JSB chorales, quarter notes, 229 / 76 / 77 pieces, {title}",
                 "nats a frame of test",
-                f"{spread(jsb[key]['test']['nll'], 3)} (per sequence {jsb[key]['test']['nll_per_sequence']['mean']:.3f})",
+                f"{spread(jsb[key]['test']['nll'], 3)} "
+                f"(per sequence {jsb[key]['test']['nll_per_sequence']['mean']:.3f})",
                 "music_jsb",
                 "8.40",
                 jsb[key]["test"]["nll"]["mean"] <= 8.4,
@@ -314,7 +275,7 @@ def video() -> list[Row]:
         Row(
             "fights, all 300 clips, five-fold cross-validation",
             "accuracy",
-            f"{fight['accuracy']:.3f} (interval {fight['accuracy_interval'][0]:.3f} to {fight['accuracy_interval'][1]:.3f})",
+            "{:.3f} (interval {:.3f} to {:.3f})".format(fight["accuracy"], *fight["accuracy_interval"]),
             "video_fights",
             "5 points above the baseline",
             fight["difference"] >= 0.05,
@@ -393,7 +354,8 @@ def speech() -> list[Row]:
         Row(
             "reading on one core: 3,000 WAV files at 8 kHz; FLAC and MP3, 44.1 kHz stereo to 16 kHz",
             "hours of audio a minute; share of training that waits for data; peak memory",
-            f"{rates[0]:.1f}; {rates[1]:.1f} and {rates[2]:.1f}; {held:.3f} held in memory, {read:.3f} read in each epoch",
+            f"{rates[0]:.1f}; {rates[1]:.1f} and {rates[2]:.1f}; {held:.3f} held in memory, "
+            f"{read:.3f} read in each epoch",
             "speech_throughput",
             "share below 0.1",
             max(held, read) < 0.1,
