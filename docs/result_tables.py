@@ -1,4 +1,4 @@
-"""Tables of results of the recipes. Measured figures come from JSON files; targets and figures from print are stated here."""
+"""Tables of results of the recipes. Figures come from JSON files, targets and figures from print are here."""
 
 import statistics
 from typing import Any
