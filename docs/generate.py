@@ -113,9 +113,9 @@ def summary(_: str, page: Path) -> str:
     lines = []
     for name, rows in result_tables.RECIPES.items():
         row = rows()[0]
-        figure, peer = row.figure.split(";")[0], row.compared.split(";")[0].split(" (differences")[0]
+        figure, peer = row.short or row.figure.split(";")[0], row.compared.split(";")[0].split(" (differences")[0]
         result = figure if row.met is not False else f"{figure} (target missed)"
-        lines.append([f"`{name}`", row.title.split(",")[0], row.metric.split(";")[0], result, peer])
+        lines.append([f"`{name}`", re.split(r", | \(", row.title)[0], row.metric.split(";")[0], result, peer])
     return _linked(table(["recipe", "data", "metric", "result", "compared with"], lines), page)
 
 

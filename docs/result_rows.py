@@ -20,6 +20,7 @@ class Row(NamedTuple):
         compared: baselines, other programs, figures from print.
         time: how long the command took, as text.
         command: None for the command of the JSON file.
+        short: the figure in the README; empty for the first part of `figure`.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Row(NamedTuple):
     compared: str = ""
     time: str = ""
     command: str | None = None
+    short: str = ""
 
 
 def load(name: str) -> dict[str, Any]:

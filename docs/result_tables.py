@@ -238,6 +238,7 @@ def _medians(found: dict[str, Any]) -> str:
 
 def music() -> list[Row]:
     jsb, midi = load("music_jsb")["rows"], load("music_midi")
+    means = [spread(row["test"]["nll"], 3) for row in jsb.values()]
     both = {"keys told in turn (NADE)": "NADE (the default)", "independent keys": "independent keys"}
     return [
         *(
@@ -252,6 +253,7 @@ def music() -> list[Row]:
                 f"in print, independent keys: GRU 8.43, LSTM 8.45, TCN 8.10; the frame before "
                 f"{jsb[key]['frame_before']:.2f}",
                 f"{statistics.median(jsb[key]['seconds']['each']):.0f} s",
+                short=f"{means[0]}; with independent keys {means[1]}",
             )
             for key, title in both.items()
         ),
@@ -284,6 +286,7 @@ def video() -> list[Row]:
             f"{'includes' if low <= 0 <= high else 'excludes'} zero",
             f"{fight['seconds_a_fold']['mean']:.0f} s a fold",
             "python -m benchmarks.video --only fights --seeds 0",
+            short=f"{fight['accuracy']:.3f}; the interval of the difference {'includes' if low <= 0 else 'excludes'} zero",
         ),
         Row(
             "moving digits (the sample): eight motions",
