@@ -286,7 +286,8 @@ def video() -> list[Row]:
             f"{'includes' if low <= 0 <= high else 'excludes'} zero",
             f"{fight['seconds_a_fold']['mean']:.0f} s a fold",
             "python -m benchmarks.video --only fights --seeds 0",
-            short=f"{fight['accuracy']:.3f}; the interval of the difference {'includes' if low <= 0 else 'excludes'} zero",
+            short=f"{fight['accuracy']:.3f}; the interval of the difference "
+            f"{'includes' if low <= 0 <= high else 'excludes'} zero",
         ),
         Row(
             "moving digits (the sample): eight motions",
