@@ -95,8 +95,8 @@ def language(folder):
 def music(folder):
     from seqtasks.music import midi, piano_rolls
 
-    pieces = [[[60 + (i + t) % 12, 64 + (i + t) % 12] for t in range(16)] for i in range(12)]
-    parts = {"train": pieces[4:], "valid": pieces[:2], "test": pieces[2:4]}
+    pieces = [[[60 + (i + t) % 12, 64 + (i + t) % 12] for t in range(16)] for i in range(30)]
+    parts = {"train": pieces[4:12], "valid": pieces[:2], "test": pieces[2:4]}
     write(folder / "jsb-chorales.json", json.dumps(parts))
     rolls = [(folder / "midi" / f"{i}.mid", piece) for i, piece in enumerate(pieces)]
     rolls += [(folder / "beginning.mid", pieces[0][:4]), (folder / "some.mid", pieces[1])]
