@@ -21,8 +21,8 @@ from benchmarks.record import data_folder, spread, write
 from seqtasks.metrics import accuracy, bootstrap
 from seqtasks.recipe import load_recipe
 
-SPLICE = {"positions": 60, "linear": True, "substitution": 0.0, "consistency": 0.0, "epochs": 15}
-SPLICE |= {"members": 6, "filters": 64, "units": 32}  # several small networks
+SPLICE = {"positions": 60, "linear": True, "substitution": 0.0, "r_drop": 0.0, "epochs": 15}
+SPLICE |= {"ensemble_size": 6, "filters": 64, "units": 32}  # several small networks
 PROMOTERS = {"ecoli": "Ecoli", "arabidopsis": "Arabidopsis"}
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.record import data_folder, write
 
-SIZES = {"batch_size": 32, "segment": 64, "learning_rate": 0.004, "patience": 0, "embedding_dropout": 0.2}
+SIZES = {"batch_size": 32, "bptt_length": 64, "learning_rate": 0.004, "patience": 0, "embedding_dropout": 0.2}
 DECAY = 0.05  # of the weights of both, in `quality`
 RECURRENT = 0.1  # dropout inside the recurrences in `quality`, which PyTorch's do not have
 CELLS = ("lstm", "gru", "simple_rnn", "peephole_lstm")
@@ -119,16 +119,17 @@ def weights(cell, units):
 def compiled(**fields):
     """(model, batches, inputs) of the recipe, ready for `fit`."""
     import seqtasks as st
-    from seqtasks.options import make_config
+    from seqtasks.capabilities import RunningText
+    from seqtasks.options import make_options
     from seqtasks.recipe import load_recipe
 
     recipe = load_recipe("language_model")
-    config = make_config(recipe, SIZES | fields)
+    config = make_options(recipe.Config, SIZES | fields)
     source = recipe.load(config, shakespeare()).train
     assets = recipe.learn(config, source)
     model = recipe.build(config, assets)
     model.compile(st.optimizers.AdamW(0.0, 0.0, 1.0, 0.99, epsilon=config.epsilon), recipe.loss(config))
-    batches = recipe.segments(config, assets, source)
+    batches = recipe.capability(RunningText).segments(config, assets, source)
 
     def inputs(features, targets, weight, index):
         features = recipe.task(config).add_decoder_inputs(features, targets)
@@ -148,7 +149,7 @@ def speed():
     (train,), tokens = torch_language.read(shakespeare() / "train.txt")
     found = {}
     for rows, length in SHAPES:
-        model, batches, inputs = compiled(batch_size=rows, segment=length)
+        model, batches, inputs = compiled(batch_size=rows, bptt_length=length)
         rival = torch_language.LanguageModel(tokens, 256, 256, 2, 0.2)
         options = {"batch": rows, "length": length, "average": 0.99, "steps": STEPS, "rounds": 1, "weight_decay": 0.0}
         fit(model, batches.epoch(0).map(inputs).take(STEPS), STEPS)
@@ -185,7 +186,7 @@ def generation():
         text = (shakespeare() / "train.txt").read_text()
         small.write_text(text[:60_000] + "".join(sorted(set(text))))  # all characters, in one short epoch
         run = seqtasks.train(
-            "language_model", data=small, run=Path(folder) / "run", epochs=1, **SIZES | {"segment": 16}
+            "language_model", data=small, run=Path(folder) / "run", epochs=1, **SIZES | {"bptt_length": 16}
         )
         run.export(Path(folder) / "served")
         write_text = tf.saved_model.load(str(Path(folder) / "served")).signatures["generate"]

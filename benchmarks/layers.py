@@ -3,7 +3,7 @@
     python -m benchmarks.layers [--rounds 9] [--no-torch] [--only layers products]
 
 `products` tells what a product of a step takes where the rows of the weights lie a multiple of a kilobyte apart, and
-what with 16 columns more (`seqtasks.cells.affine.staggered`).
+what with 16 columns more (`seqtasks.cells.affine.pad_columns`).
 
 All layers of one shape take turns in one process, PyTorch in a second one that runs between the rounds; each is run
 once and then timed, so that all have their weights in the cache; medians. The

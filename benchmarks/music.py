@@ -13,7 +13,13 @@ from pathlib import Path
 
 from benchmarks.record import data_folder, spread, write
 
-INDEPENDENT = {"chords": "independent", "transpose": 0, "embedding_dropout": 0.0, "output_dropout": 0.3, "epochs": 80}
+INDEPENDENT = {
+    "frame_distribution": "independent",
+    "transpose": 0,
+    "embedding_dropout": 0.0,
+    "output_dropout": 0.3,
+    "epochs": 80,
+}
 KINDS = {"keys told in turn (NADE)": {}, "independent keys": INDEPENDENT}
 
 

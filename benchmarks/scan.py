@@ -25,7 +25,7 @@ WINDOW = 81
 def main():
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        sizes = ["--filters", "128", "--positions", "512", "--consistency", "1"]
+        sizes = ["--filters", "128", "--positions", "512", "--r_drop", "1"]
         seqtasks("train", "dna", "--run", run, "--epochs", "2", *sizes)
         rows = []
         for megabases, stride in SCANS:

@@ -12,10 +12,10 @@ from benchmarks.record import data_folder, spread, write
 
 ABLATIONS = {
     "as it is": {},
-    "without agreement of two passes": {"consistency": 0.0},
+    "without agreement of two passes": {"r_drop": 0.0},
     "without affixes": {"affixes": 0},
-    "without averaged weights": {"average": 0.0},
-    "without dropout of words": {"unknown_rate": 0.0, "drop_rate": 0.0},
+    "without averaged weights": {"ema_momentum": 0.0},
+    "without dropout of words": {"unk_dropout": 0.0, "word_dropout": 0.0},
     "without dropout of embeddings": {"embedding_dropout": 0.0},
     "max pooling alone": {"pooling": ["max"]},
     "with attention": {"pooling": ["max", "mean", "attention"]},

@@ -24,7 +24,7 @@ from seqtasks.engine.evaluation import evaluate
 from seqtasks.engine.loop import fit
 from seqtasks.engine.predictor import Predictor
 from seqtasks.optimizers import AdamW, schedule
-from seqtasks.options import make_config
+from seqtasks.options import make_options
 from seqtasks.recipe import load_recipe
 
 EPOCHS, BATCH = 4, 32
@@ -60,7 +60,7 @@ def keras_example(sources, pause=True):
 def ours(sources, surveys, **fields):
     """(epoch, accuracy, model, batches) of the recipe with the same sizes."""
     recipe = load_recipe("sentiment")
-    config = make_config(recipe, SIZES | {"epochs": EPOCHS, "consistency": 0.0} | fields)
+    config = make_options(recipe.Config, SIZES | {"epochs": EPOCHS, "r_drop": 0.0} | fields)
     assets = recipe.learn(config, sources["train"])
     keras.utils.set_random_seed(0)
     model = recipe.build(config, assets)
@@ -74,7 +74,7 @@ def ours(sources, surveys, **fields):
     )
     steps = EPOCHS * len(batches)
     rate = schedule(config.schedule, config.learning_rate, steps, round(config.warmup * steps))
-    model.compile(AdamW(rate, clip_norm=config.clip_norm, ema=config.average), recipe.loss(config))
+    model.compile(AdamW(rate, clip_norm=config.clip_norm, ema=config.ema_momentum), recipe.loss(config))
     predictor = Predictor(recipe, config, assets, model)
     names = [i.name for i in model.inputs]
 
@@ -127,7 +127,7 @@ def parts(model, batches):
 
 
 def main():
-    config = make_config(load_recipe("sentiment"), {})
+    config = load_recipe("sentiment").Config()
     sources, surveys = summarize_splits(
         load_recipe("sentiment").load(config, data_folder() / "sentiment" / "sst2"), 256
     )

@@ -58,7 +58,7 @@ def trained(fields, seeds):
             data = data_folder() / "translation" / "multi30k-en-de"
             run = seqtasks.train("translation", data=data, run=Path(folder) / "run", seed=seed, **LANGUAGES, **fields)
             for beam in BEAMS:
-                tests[beam].append(run.told(beam_width=beam).evaluate())
+                tests[beam].append(run.with_options(beam_width=beam).evaluate())
             trains.append(run.metrics["train"])
             validations.append(run.metrics["validation"])
             signature = run.metrics["test"]["bleu_signature"], run.metrics["test"]["chrf_signature"]
@@ -94,20 +94,18 @@ def speed():
     import torch
 
     from benchmarks import torch_translation as other
+    from seqtasks.engine.experiment import Experiment
     from seqtasks.engine.loop import fit
     from seqtasks.engine.predictor import Predictor
-    from seqtasks.engine.training import _Setup
-    from seqtasks.options import make_config
+    from seqtasks.options import make_options
     from seqtasks.recipe import load_recipe
 
     recipe = load_recipe("translation")
-    config = make_config(recipe, LANGUAGES | {"schedule": "constant", "average": 0.0})
+    config = make_options(recipe.Config, LANGUAGES | {"schedule": "constant", "ema_momentum": 0.0})
     data = str(data_folder() / "translation" / "multi30k-en-de")
-    setup = _Setup(recipe, recipe.name, None, {"data": data}, config, Path("unused"))
-    sources, surveys = setup.read()
-    assets = recipe.learn(config, sources["train"])
-    batches = setup.batches(sources["train"], surveys["train"], assets)
-    model = setup.compiled(assets, batches, None, ())
+    experiment = Experiment(recipe, config, {"data": data})
+    prepared = experiment.prepare()
+    (sources, _), assets, batches, model = prepared.data, prepared.assets, prepared.batches, prepared.model
     theirs = other.Translator(
         *(len(assets[side]) for side in ("source", "target")),
         dimension=config.dimension, units=config.units, encoder_units=config.units, dropout=config.output_dropout,
@@ -115,7 +113,7 @@ def speed():
     optimizer = torch.optim.Adam(theirs.parameters(), lr=config.learning_rate)
 
     def inputs(features, targets, weight, index):
-        features = setup.task.add_decoder_inputs(features, targets)
+        features = experiment.task.add_decoder_inputs(features, targets)
         return {i.name: features[i.name] for i in model.inputs}, targets, weight
 
     words = np.array([len(e.input.split()) + len(e.target.split()) for e in sources["train"]])

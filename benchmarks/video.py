@@ -28,8 +28,8 @@ from seqtasks.recipe import load_recipe
 from seqtasks.video import baselines, files
 from seqtasks.video.sample import MOTIONS
 
-FIGHTS = {"backbone": "none", "flow": True, "frames": 32, "members": 3, "units": 32, "epochs": 20}
-FIGHTS |= {"learning_rate": 3e-3, "weight_decay": 0.01, "average": 0.95, "keep": "last", "patience": 0}
+FIGHTS = {"backbone": "none", "flow": True, "frames": 32, "ensemble_size": 3, "units": 32, "epochs": 20}
+FIGHTS |= {"learning_rate": 3e-3, "weight_decay": 0.01, "ema_momentum": 0.95, "keep": "last", "patience": 0}
 FIGHTS |= {"shift": 0.0, "zoom": 0.0, "brightness": 0.0}  # where and how light a clip is does not change its speeds
 FOLDS = 5
 
@@ -48,7 +48,7 @@ def fights(seed, rows, fields):
     paths, labels = (np.array(column) for column in zip(*rows, strict=True))
     truth = (labels == "noFight").astype(int)  # the order of the recipe's labels
     ours, theirs = (np.zeros((len(rows), 2)) for _ in range(2))
-    numbers = baselines.energies(paths, files.Options())
+    numbers = baselines.motion_features(paths, files.Options())
     folds, seconds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(paths, truth)), []
     for train, test in folds:
         classifier = baselines.logistic_regression(files.Options())[1:].fit(numbers[train], truth[train])
@@ -153,7 +153,9 @@ def main():
             each.append(measure(seed))
             print(name, seed, {key: value for key, value in each[-1].items() if key != "folds"}, flush=True)
             result = {key: spread([one[key] for one in each]) for key in ("accuracy", "baseline")}
-            options = {"options": FIGHTS} if name == "fights" else {"options": load_recipe("video").sample_options}
+            options = (
+                {"options": FIGHTS} if name == "fights" else {"options": dict(load_recipe("video").sample.options)}
+            )
             command = f"python -m benchmarks.video --only {name}"
             write(f"video_{name}", command, {"seeds": given.seeds, **options, **result, "each": each})
     if "throughput" in given.only:

@@ -3,66 +3,90 @@
     seqtasks train dna --data promoters/ --run runs/promoters
     seqtasks predict runs/promoters genome.fa --window 81 --stride 10 --output hits.bed
 
-A convolution finds motifs, with a bias for where they stand; a bidirectional LSTM reads how they follow one another, as
-in DanQ. Random substitutions while training keep it from learning sequences by heart. The measured results stand in
-the README.
+A convolution detects motifs, with a bias for their position; a bidirectional LSTM reads their sequence, as in DanQ.
+Random substitutions during training keep the network from memorising sequences.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import seqtasks as st
-from seqtasks.options import Cell, Options, rnn_options
-from seqtasks.recipe import Query, Recipe
+from seqtasks.capabilities import Explains, Query, Reports, TextInputs
+from seqtasks.dna.capabilities import Scans
+from seqtasks.options import Cell, Count, Options, Positive, Rate, Size, Weight, option, rnn_options
+from seqtasks.recipe import Assets, Recipe, Sample
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from seqtasks.data.sources import Source
+    from seqtasks.data.splits import Splits
+    from seqtasks.tasks import Task
 
 
 @dataclass(frozen=True)
 class Config(Options):
     """Options of the dna recipe."""
 
-    task: Literal["classify", "tag"] = "classify"  # a label for each sequence, or for every base
-    epochs: int = 20  # passes over the training data, at most
-    batch_size: int = 64  # sequences of a step
-    learning_rate: float = 2e-3  # its largest value
-    keep: Literal["best", "last"] = "last"  # the epoch whose weights are kept: best by validation, or the last of all
-    input: Literal["one_hot", "kmer"] = "one_hot"  # what the network sees of a base
-    k: int = 3  # bases of a k-mer
-    dimension: int = 32  # size of the vectors of k-mers
-    substitution: float = 0.1  # share of bases replaced at random while training; one_hot alone
-    reverse_complement: bool = False  # whether both strands are read and their scores averaged; classify alone
-    filters: int = 128  # motifs that the convolution looks for; 0 for none
-    width: int = 15  # bases of a motif
-    positions: int = 512  # bases from the start whose place counts, for sequences that are aligned; 0 for none
-    linear: bool = (
-        False  # whether each base at each of these places has a weight of its own for each class; classify alone
+    task: Literal["classify", "tag"] = option("classify", "a label for each sequence, or for every base", "data")
+    sequence_column: str | None = option(None, "name or number (from 1) of the column with the sequence", "data")
+    label_column: str | None = option(None, "name or number (from 1) of the column with the label", "data")
+    header: bool | None = option(None, "whether the first line of a table holds names; null to detect it", "data")
+    label_field: str | None = option(
+        None, "field of the header of a FASTA record that holds the label: a name, or a number from 1", "data"
     )
-    pool: int = 3  # neighbouring bases that the recurrence sees as one; classify alone
-    cell: Cell = "lstm"  # the recurrent cell
-    units: int = 64  # size of its state, in each direction
-    layers: int = 1  # recurrences on top of one another
-    bidirectional: bool = True  # whether each layer reads from both ends
-    residual: bool = False  # whether a layer adds its input to its output
-    pooling: list[Literal["max", "mean", "attention"]] = ("max", "mean")  # summaries over time
-    convolution_dropout: float = 0.2  # of the outputs of the convolution
-    output_dropout: float = 0.3  # of the outputs of each recurrence
-    recurrent_dropout: float = 0.0  # inside the recurrence, one mask for all steps of a sequence
-    zoneout: float = 0.0  # share of the recurrent state that stays as it was, drawn each step
-    dropout: float = 0.5  # before the last layer
-    members: int = 1  # networks side by side, each trained for itself, whose probabilities are averaged; classify alone
-    consistency: float = 1.0  # weight of the agreement between two passes under other dropout; 0 for one pass
-    class_weights: Literal["none", "balanced"] = "none"  # balanced: rare classes count as much as frequent ones
-    head: Literal["crf", "softmax"] = "softmax"  # tag: whether labels are chosen together or each by itself
-    sequence_column: str | None = None  # name or number (from 1) of the column with the sequence
-    label_column: str | None = None  # name or number (from 1) of the column with the label
-    header: bool | None = None  # whether the first line of a table holds names; null decides by looking
-    label_field: str | None = None  # where the header of a FASTA record has the label: a name, or a number from 1
-    genome: str | None = None  # FASTA file that the intervals of BED files refer to
-    annotation: str | None = None  # tag: BED file with the labels of stretches of the records or of the genome
-    outside: str = "other"  # tag: label of the bases that the annotation leaves out
+    genome: str | None = option(None, "FASTA file that the intervals of BED files refer to", "data")
+    annotation: str | None = option(None, "tag: BED file with the labels of parts of the records or the genome", "data")
+    outside: str = option("other", "tag: label of the bases that the annotation leaves out", "data")
+
+    input: Literal["one_hot", "kmer"] = option("one_hot", "encoding of the bases", "model")
+    k: Count = option(3, "bases of a k-mer", "model")
+    dimension: Count = option(32, "size of the vectors of k-mers", "model")
+    reverse_complement: bool = option(False, "classify: read both strands and average their scores", "model")
+    filters: Size = option(128, "motifs that the convolution detects; 0 for none", "model")
+    width: Count = option(15, "bases of a motif", "model")
+    positions: Size = option(
+        512, "bases from the start with a bias per position, for aligned sequences; 0 for none", "model"
+    )
+    linear: bool = option(False, "classify: add a weight for each base at each position and class", "model")
+    pool: Count = option(3, "classify: neighbouring bases that the recurrence sees as one step", "model")
+    cell: Cell = option("lstm", "recurrent cell", "model")
+    units: Count = option(64, "size of the recurrent state, per direction", "model")
+    layers: Count = option(1, "recurrent layers", "model")
+    bidirectional: bool = option(True, "read in both directions", "model")
+    residual: bool = option(False, "add the input of a recurrent layer to its output", "model")
+    pooling: list[Literal["max", "mean", "attention"]] = option(("max", "mean"), "pooling over time", "model")
+    ensemble_size: Count = option(
+        1, "classify: networks that are trained in parallel and whose probabilities are averaged", "model"
+    )
+    head: Literal["crf", "softmax"] = option(
+        "softmax", "tag: whether labels are chosen together or independently", "model"
+    )
+
+    epochs: Count = option(20, "passes over the training data, at most", "training")
+    batch_size: Count = option(64, "sequences per step", "training")
+    learning_rate: Positive = option(2e-3, "largest learning rate", "training")
+    keep: Literal["best", "last"] = option(
+        "last", "which weights are kept: best by validation, or the last", "training"
+    )
+    substitution: Rate = option(0.1, "one_hot: share of bases that are replaced at random", "training")
+    convolution_dropout: Rate = option(0.2, "dropout of the outputs of the convolution", "training")
+    output_dropout: Rate = option(0.3, "dropout of the outputs of each recurrent layer", "training")
+    recurrent_dropout: Rate = option(
+        0.0, "dropout inside the recurrence, one mask for all steps of a sequence", "training"
+    )
+    zoneout: Rate = option(0.0, "share of the recurrent state that a step leaves unchanged, at random", "training")
+    dropout: Rate = option(0.5, "dropout before the last layer", "training")
+    r_drop: Weight = option(1.0, "classify: weight of R-Drop, the agreement of two passes; 0 for one pass", "training")
+    class_weights: Literal["none", "balanced"] = option(
+        "none", "balanced: rare classes count as much as frequent ones", "training"
+    )
 
 
-def load(config, data=None, train=None, valid=None, test=None):
+def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
     dna, columns = st.dna.files, st.data.sources.Columns(config.sequence_column, config.label_column, config.header)
     places = (config.label_field, config.genome, config.annotation, config.outside)
     formats = st.data.splits.Formats(dna.open_dna, dna.SUFFIXES)
@@ -70,29 +94,31 @@ def load(config, data=None, train=None, valid=None, test=None):
     return st.data.splits.find_splits(data, options, train, valid, test, formats)
 
 
-def learn(config, train):
+def learn(config: Config, train: "Source") -> dict[str, Any]:
     labels = {label for example in train for label in make_task(config).labels(example.target)}
     return {"labels": st.data.vocabulary.Vocabulary.labels(labels)}
 
 
-def encode(config, assets, sequences):
-    features = {"places": st.dna.encoding.kmers(sequences, 1)}  # above 0 at every base
+def encode(config: Config, assets: Assets, sequences: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+    """Sequences (batch,) to one-hot bases (batch, None, 4) or k-mers (batch, None), and `places`, above 0 at bases."""
+    features = {"places": st.dna.encoding.kmers(sequences, 1)}
     if config.input == "kmer":
         return features | {"kmers": st.dna.encoding.kmers(sequences, config.k)}
     return features | {"bases": st.dna.encoding.one_hot(sequences)}
 
 
-def build(config, assets):
+def build(config: Config, assets: Assets) -> "keras.Model":
+    """One-hot bases (batch, time, 4) or k-mers (batch, time) to logits (batch, [ensemble,] classes), or per base."""
     import keras
 
     layers, tag = st.layers, config.task == "tag"
-    for name, plain in (("reverse_complement", False), ("linear", False), ("members", 1)):
+    for name, plain in (("reverse_complement", False), ("linear", False), ("ensemble_size", 1)):
         if tag and getattr(config, name) != plain:
-            raise st.errors.UserError("needs one label for a sequence", where=f"--{name}", remedy="leave it out")
+            raise st.errors.UserError("needs one label per sequence", where=f"--{name}", remedy="leave it out")
     if config.linear and not config.positions:
-        raise st.errors.UserError("needs places", where="--linear", remedy="give their number with --positions")
+        raise st.errors.UserError("needs positions", where="--linear", remedy="give their number with --positions")
     if config.reverse_complement and config.input == "kmer":
-        what = "k-mers have no opposite strand"
+        what = "k-mers have no reverse complement"
         raise st.errors.UserError(what, where="--reverse_complement", remedy="take --input one_hot")
     if config.input == "kmer":
         inputs = {"kmers": keras.Input((None,), dtype="int32", name="kmers")}
@@ -109,8 +135,8 @@ def build(config, assets):
         _, sequence = member(config, x)
         return st.models.tagger(inputs, sequence, len(assets["labels"]), config.head)
     members = []
-    for number in range(config.members):
-        mark = f"_{number}" if config.members > 1 else ""
+    for number in range(config.ensemble_size):
+        mark = f"_{number}" if config.ensemble_size > 1 else ""
         found, sequence = member(config, x, mark)
         members.append([layers.Pooling(["max", "mean"], name=f"motifs_found{mark}")(found)])
         members[-1].append(layers.Pooling(list(config.pooling), name=f"pooling{mark}")(sequence))
@@ -119,8 +145,8 @@ def build(config, assets):
     return st.models.classifier(inputs, members, len(assets["labels"]), config.dropout, config.reverse_complement)
 
 
-def member(config, x, mark=""):
-    """Motifs and what the recurrence makes of them, of one member of an ensemble."""
+def member(config: Config, x: Any, mark: str = "") -> tuple[Any, Any]:
+    """Outputs of the convolution and of the recurrence of one member of an ensemble, both (batch, time, features)."""
     import keras
 
     if config.filters:
@@ -135,27 +161,23 @@ def member(config, x, mark=""):
     return found, st.layers.recurrent_stack(x, name=f"recurrent{mark}", **rnn_options(config))
 
 
-def make_task(config):
-    return st.tasks.StepTagging("places") if config.task == "tag" else st.tasks.Classification()
+def make_task(config: Config) -> "Task":
+    return st.tasks.StepTagging("places") if config.task == "tag" else st.tasks.Classification(config.class_weights)
 
 
-def loss(config):
+def loss(config: Config) -> Any:
     if config.task == "classify":
-        return st.losses.RDropCrossentropy(config.consistency)
+        return st.losses.RDropCrossentropy(config.r_drop)
     return st.losses.CRFLoss() if config.head == "crf" else st.losses.StepCrossentropy()
 
 
-def asked(config, text, tokens):
-    return [Query(sequence, told) for sequence, told in st.dna.files.sequences(text)]
+def parse(config: Config, text: Any) -> Iterator[Query]:
+    """The sequences of an input: a file of sequences, or one sequence."""
+    for sequence, metadata in st.dna.files.sequences(text):
+        yield Query(sequence, metadata)
 
 
-def majority(config):
-    from sklearn.dummy import DummyClassifier
-
-    return DummyClassifier(strategy="prior")
-
-
-def baselines(config):
+def baselines(config: Config) -> dict[str, Callable[[Config], Any]]:
     if config.task == "tag":
         return {
             "window_logistic_regression": lambda c: st.tasks.baselines.WindowTagger(
@@ -163,31 +185,32 @@ def baselines(config):
             )
         }
     return {
-        "majority": majority,
+        "majority": lambda c: st.tasks.baselines.majority(),
         "kmer_logistic_regression": lambda c: st.dna.baselines.kmer_logistic_regression(),
         "one_hot_svm": lambda c: st.dna.baselines.BaseSVM(),
     }
 
 
+SAMPLE_OPTIONS = {"r_drop": 0.0, "batch_size": 32, "filters": 64, "positions": 0, "substitution": 0.05}
 RECIPE = Recipe(
     name="dna",
     summary="The class of a DNA sequence (promoter or not, splice site...), or a label for every base.",
     rnn_type="many-to-one; many-to-many, equal lengths (--task tag)",
     formats=("fasta", "fastq", "fasta file per class", "csv", "tsv", "jsonl", "bed with --genome"),
     Config=Config,
-    sample=Path(__file__).parent / "samples" / "dna.csv",
-    sample_options={"consistency": 0.0, "batch_size": 32, "filters": 64, "positions": 0, "substitution": 0.05},
+    sample=Sample(Path(__file__).parent / "samples" / "dna.csv", SAMPLE_OPTIONS),
     load=load,
     learn=learn,
     encode=encode,
     build=build,
     task=make_task,
     loss=loss,
-    default_metric="mcc",
+    metric="mcc",
     baselines=baselines,
-    views=lambda config: 2 if config.consistency and config.task == "classify" else 1,
-    asked=asked,
-    scan=lambda *given: st.dna.scan.scan(*given),
-    explain=lambda predictor, sequence: st.dna.mutagenesis.table(predictor, sequence),
-    illustrate=lambda predictor, examples: st.dna.report.illustrate(predictor, examples),
+    capabilities=(
+        TextInputs(parse),
+        Scans(),
+        Explains(lambda predictor, sequence: st.dna.capabilities.explain(predictor, sequence)),
+        Reports(lambda predictor, examples: st.dna.report.report_sections(predictor, examples)),
+    ),
 )

@@ -1,21 +1,31 @@
-"""Language model (one-to-many): how likely a text is, token by token, and texts that it writes itself.
+"""Language model (one-to-many): the log-probability of a text, token by token, and new texts sampled from the model.
 
     seqtasks train language_model --data text.txt --run runs/lm
     seqtasks score runs/lm "the apple and pear salad was delicious"
     seqtasks generate runs/lm --prompt "The" --num 3 --temperature 0.8 --seed 1
 
-A recurrence reads the text character by character, word by word or piece by piece, and gives the distribution of the
-next. Long texts are cut into segments: gradients end where a segment begins, the state goes on. The measured results
-stand in the README.
+A recurrence reads the text token by token (characters, words or subwords) and gives the distribution of the next token.
+Long texts are cut into segments: gradients end where a segment begins, the state is carried on.
 """
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Ge
 
 import seqtasks as st
-from seqtasks.options import Cell, Options
-from seqtasks.recipe import Recipe
+from seqtasks.capabilities import Generates, Infers, RunningText, Scores
+from seqtasks.options import Cell, Count, Options, Positive, Rate, option
+from seqtasks.recipe import Assets, Recipe, Sample
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from seqtasks.data.sources import Source
+    from seqtasks.data.splits import Splits
 
 ORDERS = {"character": 6, "word": 3, "unigram": 4, "bpe": 4, "space": 3}  # of the n-grams of the baseline
 HALF_OPEN = {cell: {"forget_bias": 0.0} for cell in ("lstm", "peephole_lstm", "layer_norm_lstm")}
@@ -26,43 +36,56 @@ HALF_OPEN["coupled_lstm"] = {"update_bias": 0.0}  # wider open, as is usual, the
 class Config(Options):
     """Options of the language model recipe."""
 
-    epochs: int = 20  # passes over the training data, at most
-    batch_size: int = 32  # texts, or segments of running text, of a step
-    batch_by: Literal["examples", "tokens"] = "tokens"  # what batches of texts have the same number of
-    learning_rate: float = 3e-3  # its largest value
-    epsilon: float = 1e-10  # of Adam; the gradients of a mean over tokens are small
-    document: Literal["file", "paragraph", "line"] = "file"  # what ends with an end of text
-    carry: bool | None = None  # whether the state goes on from one document to the next; null: if they are files
-    segment: int = 96  # tokens of running text through which gradients reach back
-    text_column: str | None = None  # name or number of the column with the text
-    vocabulary: Literal["character", "word", "unigram", "bpe", "space"] = "character"  # what a token is
-    vocabulary_size: int = 20000  # tokens, at most
-    min_count: int = 1  # how often a word or character must appear in train to be kept
-    lowercase: bool = False  # whether texts are put in lower case
-    cell: Cell = "lstm"  # the recurrent cell
-    units: int = 256  # size of its state
-    layers: int = 2  # recurrences on top of one another
-    residual: bool = False  # whether a layer adds its input to its output
-    dimension: int = 256  # size of the embeddings, which score the tokens too
-    embedding_dropout: float = 0.1  # of the elements of the embeddings
-    output_dropout: float = 0.2  # of the outputs of each recurrence
-    recurrent_dropout: float = 0.0  # inside the recurrences, one mask for all steps of a segment
-    zoneout: float = 0.0  # share of the state that stays as it was, drawn each step
-    softmax: Literal["full", "adaptive"] = "full"  # adaptive: rare tokens in clusters, for large vocabularies
+    document: Literal["file", "paragraph", "line"] = option(
+        "file", "what a document is; each ends with an end token", "data"
+    )
+    text_column: str | None = option(None, "name or number of the column with the text", "data")
+    vocabulary: Literal["character", "word", "unigram", "bpe", "space"] = option("character", "kind of tokens", "data")
+    vocabulary_size: Annotated[int, Ge(5)] = option(20000, "tokens, at most", "data")
+    min_count: Count = option(1, "how often a word or character must occur in train to be kept", "data")
+    lowercase: bool = option(False, "lower-case all texts", "data")
+
+    cell: Cell = option("lstm", "recurrent cell", "model")
+    units: Count = option(256, "size of the recurrent state", "model")
+    layers: Count = option(2, "recurrent layers", "model")
+    residual: bool = option(False, "add the input of a recurrent layer to its output", "model")
+    dimension: Count = option(256, "size of the embeddings, which also score the tokens", "model")
+    softmax: Literal["full", "adaptive"] = option(
+        "full", "adaptive: rare tokens in clusters, for large vocabularies", "model"
+    )
+
+    epochs: Count = option(20, "passes over the training data, at most", "training")
+    batch_size: Count = option(32, "texts, or segments of running text, per step", "training")
+    batch_by: Literal["examples", "tokens"] = option(
+        "tokens", "tokens: each step has about the same number of tokens, batch_size texts on average", "training"
+    )
+    learning_rate: Positive = option(3e-3, "largest learning rate", "training")
+    epsilon: Positive = option(1e-10, "epsilon of Adam; the gradients of a mean over tokens are small", "training")
+    stateful: bool | None = option(
+        None, "carry the state from one document to the next; null: if documents are files", "training"
+    )
+    bptt_length: Count = option(96, "tokens of running text through which gradients flow back", "training")
+    embedding_dropout: Rate = option(0.1, "dropout of the elements of the embeddings", "training")
+    output_dropout: Rate = option(0.2, "dropout of the outputs of each recurrent layer", "training")
+    recurrent_dropout: Rate = option(
+        0.0, "dropout inside the recurrences, one mask for all steps of a segment", "training"
+    )
+    zoneout: Rate = option(0.0, "share of the state that a step leaves unchanged, at random", "training")
 
 
-def load(config, data=None, train=None, valid=None, test=None):
+def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
     options = st.language.files.Options(config.document, config.text_column)
     return st.language.files.load_splits(data, options, train, valid, test)
 
 
-def learn(config, train):
+def learn(config: Config, train: "Source") -> dict[str, Any]:
     chunks = ([example.input for example in chunk] for chunk in train.chunks(1024))
     options = config.vocabulary, config.vocabulary_size, config.min_count, config.lowercase
     return {"tokens": st.text.tokenizer.Tokenizer.learn(chunks, *options)}
 
 
-def encode(config, assets, texts):
+def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+    """Texts (batch,) to token numbers (batch, None) and their code points (batch,)."""
     import tensorflow as tf
 
     numbers = assets["tokens"].encode(texts)
@@ -70,10 +93,11 @@ def encode(config, assets, texts):
     characters = tf.strings.length(valid, unit="UTF8_CHAR")
     if config.document == "file":
         return {"targets": numbers, "characters": characters}
-    return {"targets": st.translation.task.ended(numbers), "characters": characters + 1}
+    return {"targets": st.data.segments.append_end(numbers), "characters": characters + 1}
 
 
-def build(config, assets):
+def build(config: Config, assets: Assets) -> "keras.Model":
+    """Decoder inputs and targets (batch, time) to the log-likelihood of each target (batch, time)."""
     import keras
 
     previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("decoder_inputs", "targets"))
@@ -83,7 +107,7 @@ def build(config, assets):
         head = st.layers.AdaptiveSoftmax(size, st.layers.AdaptiveSoftmax.cutoffs_for(size), name="softmax")
     else:
         embedding = head = st.layers.ReversibleEmbedding(size, config.dimension, name="embedding")
-    few = size <= config.batch_size * config.segment and config.softmax == "full"
+    few = size <= config.batch_size * config.bptt_length and config.softmax == "full"
     embedded = embedding(previous, whole=True) if few else embedding(previous)
     return st.models.language_model(
         previous,
@@ -103,51 +127,58 @@ def build(config, assets):
     )
 
 
-def carries(config):
-    return config.document == "file" if config.carry is None else config.carry
+def carries(config: Config) -> bool:
+    return config.document == "file" if config.stateful is None else config.stateful
 
 
-def segments(config, assets, source):
+def segments(config: Config, assets: Assets, source: "Source") -> Any:
     if not carries(config):
         return None
-    return st.data.segments.Segments(source, assets["tokens"].encode, config.batch_size, config.segment)
+    return st.data.segments.Segments(source, assets["tokens"].encode, config.batch_size, config.bptt_length)
 
 
-def write(config, model, features):
-    shown = st.tasks.LanguageModelling().add_decoder_inputs({}, st.data.segments.due(features["targets"]))
-    return st.decoding.scoring.score(st.models.LanguageModelStepper(model), shown["decoder_inputs"], shown["targets"])[0]
+def infer(config: Config, model: "keras.Model", features: Mapping[str, "tf.Tensor"]) -> "tf.Tensor":
+    """The log-likelihood of each token, for texts of any length."""
+    shown = st.tasks.LanguageModelling().add_decoder_inputs({}, st.data.segments.ignore_padding(features["targets"]))
+    return st.decoding.scoring.score(st.models.LanguageModelStepper(model), shown["decoder_inputs"], shown["targets"])[
+        0
+    ]
 
 
-def stream(predictor, source):
+def stream(predictor: Any, source: "Source") -> Any:
     if not carries(predictor.config):
         return predictor.stream(source)
     return st.text.running_text.pools(predictor, source)
 
 
+def baselines(config: Config) -> dict[str, Any]:
+    return {"n_grams": lambda config: functools.partial(st.tasks.ngrams.NGrams, ORDERS[config.vocabulary])}
+
+
 RECIPE = Recipe(
     name="language_model",
-    summary="How likely a text is, and novel texts that are drawn from what was learnt.",
+    summary="The log-probability of a text, and new texts that are sampled from the model.",
     rnn_type="one-to-many",
     formats=("text", "folder of texts", "csv", "tsv", "jsonl", "tfds:NAME"),
     Config=Config,
-    sample="pydoc:topics",
-    sample_options={"epochs": 3, "units": 128, "dimension": 128, "layers": 1, "learning_rate": 6e-3},
+    sample=Sample("pydoc:topics", {"epochs": 3, "units": 128, "dimension": 128, "layers": 1, "learning_rate": 6e-3}),
     load=load,
     learn=learn,
     encode=encode,
     build=build,
-    write=write,
-    segments=segments,
-    stream=stream,
     task=lambda config: st.tasks.LanguageModelling(),
     loss=lambda config: st.losses.NegativeLogLikelihood(),
-    default_metric="bits_per_character",
-    baselines=lambda config: {
-        "n_grams": lambda config: functools.partial(st.tasks.ngrams.NGrams, ORDERS[config.vocabulary])
-    },
-    generate=lambda predictor, *asked: st.text.generation.answers(predictor, *asked),
-    checks=lambda predictor, train: st.text.generation.checks(predictor, train),
-    illustrate=lambda predictor, examples: st.language.report.novel_texts(predictor, examples),
-    signatures=lambda predictor: {"generate": st.text.generation.writer(predictor)},
-    scores=True,
+    metric="bits_per_character",
+    baselines=baselines,
+    capabilities=(
+        RunningText(segments, stream),
+        Infers(infer),
+        Scores(),
+        Generates(
+            generate=lambda predictor, *given: st.text.generation.answers(predictor, *given),
+            compare=lambda predictor, train: st.text.generation.checks(predictor, train),
+            signature=lambda predictor: st.text.generation.writer(predictor),
+            report=lambda predictor, examples: st.language.report.novel_texts(predictor, examples),
+        ),
+    ),
 )

@@ -1,97 +1,121 @@
-"""Music generation (one-to-many): pieces written from nothing, or going on where a given one ends.
+"""Music generation (one-to-many): new pieces, from nothing or continuing a given one.
 
     seqtasks train music --data jsb-chorales.json --step 1 --run runs/music
     seqtasks generate runs/music --num 3 --temperature 0.9 --output new.mid
     seqtasks generate runs/music --prompt beginning.mid --output whole.wav
 
-Music in frames is a piano roll, the keys that sound in each step of a grid: a recurrence reads the frames so far, and
-the keys of the next are told one after the other, from low to high, each given those below. Music in events is a
-performance with its timing and loudness, a language model of keys going down and up. The measured results stand in the
-README.
+Music in frames is a piano roll, the keys that sound in each step of a grid. A recurrence reads the frames so far, and
+the keys of the next frame are predicted one at a time, from low to high, each given those below it. Music in events is
+a performance with its timing and loudness: a language model of keys that go down and up.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import seqtasks as st
-from seqtasks.options import Cell, Options
-from seqtasks.recipe import Query, Recipe
+from seqtasks.capabilities import Augments, Generates, Infers, Query, RunningText, Scores, TextInputs
+from seqtasks.options import Cell, Count, Options, Positive, Rate, Size, option
+from seqtasks.recipe import Assets, Recipe, Sample
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from seqtasks.data.sources import Source
+    from seqtasks.data.splits import Splits
 
 
 @dataclass(frozen=True)
 class Config(Options):
     """Options of the music recipe."""
 
-    epochs: int = 60  # passes over the training data, at most
-    batch_size: int = 16  # pieces, or segments of performances, of a step
-    batch_by: Literal["examples", "tokens"] = "tokens"  # what batches of pieces have the same number of
-    learning_rate: float = 3e-3  # its largest value
-    epsilon: float = 1e-10  # of Adam; the gradients of a mean over frames are small
-    patience: int = 15  # epochs without a better validation metric before training stops
-    representation: Literal["frames", "events"] = "frames"  # piano rolls on a grid, or performances
-    step: float = 0.25  # length of a frame that is read from MIDI files; of files of frames, the length they have
-    unit: Literal["quarters", "seconds"] = "quarters"  # of the step: quarter notes, whatever the tempo, or seconds
-    transpose: int = 5  # semitones by which pieces are moved up or down while training, at most
-    stretch: float = 0.05  # share by which performances are made slower or faster while training, at most
-    chords: Literal["nade", "independent"] = "nade"  # whether a key of a frame is told which keys below it sound
-    hidden: int = 128  # size of what the keys above are told
-    cell: Cell = "lstm"  # the recurrent cell
-    units: int = 256  # size of its state
-    layers: int = 1  # recurrences on top of one another
-    residual: bool = False  # whether a layer adds its input to its output
-    dimension: int = 128  # size of the embeddings of events, which score them too
-    segment: int = 128  # events through which gradients reach back
-    embedding_dropout: float = 0.2  # of the keys of the frame before, or of the elements of the embeddings
-    output_dropout: float = 0.5  # of the outputs of each recurrence
-    recurrent_dropout: float = 0.2  # inside the recurrences, one mask for all steps of a piece
-    zoneout: float = 0.0  # share of the state that stays as it was, drawn each step
+    representation: Literal["frames", "events"] = option("frames", "piano rolls on a grid, or performances", "data")
+    step: Positive = option(0.25, "length of a frame of a MIDI file; files of frames have their own", "data")
+    unit: Literal["quarters", "seconds"] = option(
+        "quarters", "unit of step: quarter notes at any tempo, or seconds", "data"
+    )
+
+    frame_distribution: Literal["nade", "independent"] = option(
+        "nade", "nade: each key of a frame given the keys below it; independent: each key alone", "model"
+    )
+    nade_units: Count = option(128, "hidden units of NADE", "model")
+    cell: Cell = option("lstm", "recurrent cell", "model")
+    units: Count = option(256, "size of the recurrent state", "model")
+    layers: Count = option(1, "recurrent layers", "model")
+    residual: bool = option(False, "add the input of a recurrent layer to its output", "model")
+    dimension: Count = option(128, "size of the embeddings of events, which also score them", "model")
+
+    epochs: Count = option(60, "passes over the training data, at most", "training")
+    batch_size: Count = option(16, "pieces, or segments of performances, per step", "training")
+    batch_by: Literal["examples", "tokens"] = option(
+        "tokens", "tokens: each step has about the same number of frames, batch_size pieces on average", "training"
+    )
+    learning_rate: Positive = option(3e-3, "largest learning rate", "training")
+    epsilon: Positive = option(1e-10, "epsilon of Adam; the gradients of a mean over frames are small", "training")
+    patience: Size = option(15, "epochs without a better validation metric before training stops", "training")
+    transpose: Size = option(5, "semitones by which pieces are transposed at random, at most", "training")
+    time_stretch: Rate = option(0.05, "share by which performances are made slower or faster, at most", "training")
+    bptt_length: Count = option(128, "events through which gradients flow back", "training")
+    embedding_dropout: Rate = option(
+        0.2, "dropout of the keys of the frame before, or of the elements of the embeddings", "training"
+    )
+    output_dropout: Rate = option(0.5, "dropout of the outputs of each recurrent layer", "training")
+    recurrent_dropout: Rate = option(
+        0.2, "dropout inside the recurrences, one mask for all steps of a piece", "training"
+    )
+    zoneout: Rate = option(0.0, "share of the state that a step leaves unchanged, at random", "training")
 
 
-def load(config, data=None, train=None, valid=None, test=None):
+def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
     st.errors.needs("pretty_midi", extra="music")
-    splits = st.music.files.load_splits(data, st.music.generation.reading(config), train, valid, test)
+    splits = st.music.files.load_splits(data, st.music.generation.file_options(config), train, valid, test)
     if config.representation == "frames":
         return splits
-    return st.data.splits.Splits(*(st.data.segments.ended(source) for _, source in splits))
+    return st.data.splits.Splits(*(st.data.segments.as_documents(source) for _, source in splits))
 
 
-def learn(config, train):
+def learn(config: Config, train: "Source") -> dict[str, Any]:
     if config.representation == "frames":
         return {}
     tokenizer = st.text.tokenizer
-    return {"tokens": tokenizer.Tokenizer("space", [*tokenizer.SPECIAL, *st.music.events.EVENTS])}
+    return {"tokens": tokenizer.Tokenizer("space", [*st.data.token_ids.SPECIAL_TOKENS, *st.music.events.EVENTS])}
 
 
-def encode(config, assets, texts):
+def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, Any]:
+    """Pieces as texts (batch,) to frames (batch, None, 88), or to event numbers (batch, None)."""
     import tensorflow as tf
 
     if config.representation == "events":
-        numbers = st.translation.task.ended(assets["tokens"].encode(texts))
+        numbers = st.data.segments.append_end(assets["tokens"].encode(texts))
         return {"targets": numbers, "characters": tf.strings.length(texts) + 1}
     frames = st.music.piano_rolls.encode(texts)
     return {"targets": frames, "frames": tf.cast(frames.row_lengths(), tf.int32)}
 
 
-def build(config, assets):
+def build(config: Config, assets: Assets) -> "keras.Model":
+    """Decoder inputs and targets, (batch, time, 88) or events (batch, time), to log-likelihoods (batch, time)."""
     import keras
 
     dropout = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")
     if config.representation == "events":
-        previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("decoder_inputs", "targets"))
+        decoder_inputs, targets = (
+            keras.Input((None,), dtype="int32", name=name) for name in ("decoder_inputs", "targets")
+        )
         embedding = head = st.layers.ReversibleEmbedding(len(assets["tokens"]), config.dimension, name="embedding")
-        embedded, size, rows = dropout(embedding(previous)), config.dimension, config.batch_size
+        embedded, size, rows = dropout(embedding(decoder_inputs)), config.dimension, config.batch_size
     else:
         keys = st.music.piano_rolls.KEYS
-        previous, following = (keras.Input((None, keys), name=name) for name in ("decoder_inputs", "targets"))
-        embedded, size, rows = dropout(previous), None, 0
+        decoder_inputs, targets = (keras.Input((None, keys), name=name) for name in ("decoder_inputs", "targets"))
+        embedded, size, rows = dropout(decoder_inputs), None, 0
         kinds = {"nade": st.layers.NADE, "independent": st.layers.IndependentBernoulli}
-        more = {"hidden": config.hidden} if config.chords == "nade" else {}
-        head = kinds[config.chords](keys, name="keys", **more)
+        more = {"hidden": config.nade_units} if config.frame_distribution == "nade" else {}
+        head = kinds[config.frame_distribution](keys, name="keys", **more)
     return st.models.language_model(
-        previous,
+        decoder_inputs,
         embedded,
-        following,
+        targets,
         head,
         config.cell,
         config.units,
@@ -105,77 +129,85 @@ def build(config, assets):
     )
 
 
-def segments(config, assets, source):
+def segments(config: Config, assets: Assets, source: "Source") -> Any:
     if config.representation == "frames":
         return None
     if "tokens" not in assets:
         remedy = "leave it out, or train a new run"
-        raise st.errors.UserError("the run that it begins with is of frames", where="--representation", remedy=remedy)
-    variants = st.music.generation.shifts(config.transpose, config.stretch)
-    return st.data.segments.Segments(source, assets["tokens"].encode, config.batch_size, config.segment, variants)
+        raise st.errors.UserError("the run that it starts from has frames", where="--representation", remedy=remedy)
+    variants = st.music.augmentation.event_variations(config.transpose, config.time_stretch)
+    return st.data.segments.Segments(source, assets["tokens"].encode, config.batch_size, config.bptt_length, variants)
 
 
-def augment(config, features, seed):
-    return st.music.generation.transposed(features, seed, config.transpose)
+def augment(config: Config, features: Any, seed: "tf.Tensor") -> Any:
+    rolls = st.music.augmentation.transpose_rolls(features["targets"], seed, config.transpose)
+    return features | {"targets": rolls}
 
 
-def write(config, model, features):
+def infer(config: Config, model: "keras.Model", features: Mapping[str, Any]) -> "tf.Tensor":
+    """The log-likelihood of each frame or event, for pieces of any length."""
     import tensorflow as tf
 
-    following = features["targets"]
+    targets = features["targets"]
     if config.representation == "events":
-        following = st.data.segments.due(following)
+        targets = st.data.segments.ignore_padding(targets)
     else:
-        live = tf.range(tf.shape(following)[1]) < features["frames"][:, None]
-        following = tf.where(live[..., None], following, -1)
-    shown = task(config).add_decoder_inputs({}, following)
-    return st.decoding.scoring.score(st.models.LanguageModelStepper(model), shown["decoder_inputs"], shown["targets"])[0]
+        live = tf.range(tf.shape(targets)[1]) < features["frames"][:, None]
+        targets = tf.where(live[..., None], targets, -1)
+    shown = task(config).add_decoder_inputs({}, targets)
+    return st.decoding.scoring.score(st.models.LanguageModelStepper(model), shown["decoder_inputs"], shown["targets"])[
+        0
+    ]
 
 
-def task(config):
+def task(config: Config) -> Any:
     return st.music.task.FrameModelling() if config.representation == "frames" else st.tasks.LanguageModelling()
 
 
-def baselines(config):
+def baselines(config: Config) -> dict[str, Any]:
     if config.representation == "frames":
         return {"frame_before": lambda config: st.music.baselines.FrameFrequencies()}
     return {"n_grams": lambda config: lambda tokens: st.tasks.ngrams.NGrams(4, tokens)}
 
 
-def asked(config, text, tokens):
-    return [Query(st.music.files.piece(text, st.music.generation.reading(config)), {})]
+def parse(config: Config, text: Any) -> list[Query]:
+    return [Query(st.music.files.read_piece(text, st.music.generation.file_options(config)), {})]
 
 
-def signatures(predictor):
+def signature(predictor: Any) -> Any:
     events = predictor.config.representation == "events"
-    return {"generate": (st.text.generation if events else st.music.generation).writer(predictor)}
+    return (st.text.generation if events else st.music.generation).writer(predictor)
 
 
+SAMPLE_OPTIONS = {"step": 0.5, "transpose": 0, "epochs": 8, "units": 128, "patience": 0, "output_dropout": 0.2}
 RECIPE = Recipe(
     name="music",
-    summary="New pieces of music, from nothing or going on with a given one, in frames or in events.",
+    summary="New pieces of music, from nothing or continuing a given one, in frames or in events.",
     rnn_type="one-to-many",
     formats=("json of frames", "folder of midi files", "tunes"),
     Config=Config,
-    sample=Path(__file__).parent / "samples" / "tunes.txt",
-    sample_options={"step": 0.5, "transpose": 0, "epochs": 8, "units": 128, "patience": 0, "output_dropout": 0.2},
+    sample=Sample(Path(__file__).parent / "samples" / "tunes.txt", SAMPLE_OPTIONS),
     load=load,
     learn=learn,
     encode=encode,
     build=build,
-    write=write,
-    segments=segments,
-    augment=augment,
     task=task,
     loss=lambda config: st.losses.NegativeLogLikelihood(),
-    default_metric="nll",
+    metric="nll",
     baselines=baselines,
-    asked=asked,
-    illustrate=lambda predictor, examples: st.music.generation.illustrate(predictor, examples),
-    generate=lambda predictor, *asked: st.music.generation.answers(predictor, *asked),
-    deliver=lambda config, answer, path: st.music.generation.deliver(config, answer, path),
-    delivers=(".mid", ".wav"),
-    checks=lambda predictor, train: st.music.generation.checks(predictor, train),
-    signatures=signatures,
-    scores=True,
+    capabilities=(
+        TextInputs(parse),
+        RunningText(segments),
+        Augments(augment),
+        Infers(infer),
+        Scores(),
+        Generates(
+            generate=lambda predictor, *given: st.music.generation.answers(predictor, *given),
+            compare=lambda predictor, train: st.music.generation.compare_generated(predictor, train),
+            signature=signature,
+            report=lambda predictor, examples: st.music.generation.report_sections(predictor, examples),
+            write=lambda config, answer, path: st.music.generation.write_answer(config, answer, path),
+            suffixes=(".mid", ".wav"),
+        ),
+    ),
 )

@@ -2,18 +2,29 @@
 
     seqtasks train ner --data corpus/ --run runs/ner
 
-Words, their letters and their shapes go through a bidirectional LSTM beside a convolution over the nearest neighbours;
-a conditional random field joins the tags, under the constraints of the scheme. A text is tokenised in the graph, and
-an answer says where in the text each entity stands. The measured results stand in the README.
+Words, their letters and their shapes go through a bidirectional LSTM, and in parallel through a convolution over the
+nearest neighbours. A conditional random field chooses all tags together, under the constraints of the tag scheme. Texts
+are tokenised in the graph, and an answer gives the position of each entity in the text.
 """
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Ge
 
 import seqtasks as st
-from seqtasks.options import Cell, Options, rnn_options
-from seqtasks.recipe import Query, Recipe
+from seqtasks.capabilities import Answer, Calibrates, Capability, Command, Reports
+from seqtasks.options import Cell, Count, Declared, Options, Positive, Rate, Size, option, rnn_options
+from seqtasks.recipe import Assets, Recipe, Sample
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from seqtasks.data.sources import Source
+    from seqtasks.data.splits import Splits
 
 AFFIXES = (1, 2, 3, 4)  # letters at the start and at the end of a token that get embeddings of their own
 LETTERS = 20  # of a token that the character encoder reads
@@ -23,64 +34,73 @@ LETTERS = 20  # of a token that the character encoder reads
 class Config(Options):
     """Options of the ner recipe."""
 
-    epochs: int = 15  # passes over the training data, at most
-    batch_size: int = 16  # sentences of a step
-    learning_rate: float = 2e-3  # its largest value
-    patience: int = 6  # epochs without a better validation metric before training stops
-    cell: Cell = "lstm"  # the recurrent cell
-    units: int = 100  # size of its state, in each direction
-    layers: int = 1  # recurrences on top of one another
-    bidirectional: bool = True  # whether each layer reads from both ends
-    residual: bool = False  # whether a layer adds its input to its output
-    window: int = 2  # neighbours on each side that a convolution beside the recurrence looks at; 0 for none
-    head: Literal["crf", "softmax"] = "crf"  # whether tags are chosen together or each by itself
-    characters: Literal["none", "cnn", "bilstm"] = "cnn"  # how the letters of a token are read
-    dimension: int = 100  # size of the word vectors
-    affixes: int = 32_768  # rows for hashed affixes, shapes and cased words; 0 for words alone
-    vectors: str | None = None  # pretrained word vectors in the text format of GloVe or fastText
-    max_vocabulary: int = 50_000  # lower-cased words kept, padding and UNK included
-    min_count: int = 2  # how often a word must appear in train to be kept
-    max_length: int = 128  # tokens of a training sentence; longer ones are kept in windows
-    unknown_rate: float = 0.5  # share of words replaced by UNK while training
-    drop_rate: float = 0.2  # share of words left out while training
-    embedding_dropout: float = 0.6  # of the elements of token vectors
-    output_dropout: float = 0.5  # of the outputs of each recurrence
-    recurrent_dropout: float = 0.0  # inside the recurrence, one mask for all steps of a text
-    zoneout: float = 0.0  # share of the recurrent state that stays as it was, drawn each step
-    token_column: int = 1  # column of the tokens, from 1, or from the end if negative
-    tag_column: int = -1  # column of the tags
-    scheme: Literal["IOB1", "IOB2", "IOBES"] | None = None  # of the tags; null recognises it
-    repair: bool = False  # whether invalid tags and spans inside words are put right instead of refused
+    token_column: int = option(1, "column of the tokens, from 1, or from the end if negative", "data")
+    tag_column: int = option(-1, "column of the tags", "data")
+    scheme: Literal["IOB1", "IOB2", "IOBES"] | None = option(None, "tag scheme; null to detect it", "data")
+    repair: bool = option(False, "correct invalid tags and spans inside words instead of refusing them", "data")
+    max_vocabulary: Annotated[int, Ge(3)] = option(50_000, "lower-cased words kept, padding and UNK included", "data")
+    min_count: Count = option(2, "how often a word must occur in train to be kept", "data")
+    max_length: Count = option(128, "tokens of a training sentence; longer ones are cut into windows", "data")
+    vectors: str | None = option(
+        None, "pretrained word vectors in the text format of GloVe or fastText", "data", inherited=False
+    )
+
+    cell: Cell = option("lstm", "recurrent cell", "model")
+    units: Count = option(100, "size of the recurrent state, per direction", "model")
+    layers: Count = option(1, "recurrent layers", "model")
+    bidirectional: bool = option(True, "read in both directions", "model")
+    residual: bool = option(False, "add the input of a recurrent layer to its output", "model")
+    window: Size = option(2, "neighbours on each side that a parallel convolution sees; 0 for none", "model")
+    head: Literal["crf", "softmax"] = option("crf", "whether tags are chosen together or independently", "model")
+    characters: Literal["none", "cnn", "bilstm"] = option("cnn", "encoder of the letters of a token", "model")
+    dimension: Count = option(100, "size of the word vectors", "model")
+    affixes: Size = option(
+        32_768, "rows of the table of hashed affixes, shapes and cased words; 0 for words alone", "model"
+    )
+
+    epochs: Count = option(15, "passes over the training data, at most", "training")
+    batch_size: Count = option(16, "sentences per step", "training")
+    learning_rate: Positive = option(2e-3, "largest learning rate", "training")
+    patience: Size = option(6, "epochs without a better validation metric before training stops", "training")
+    unk_dropout: Rate = option(0.5, "share of words replaced by UNK", "training")
+    word_dropout: Rate = option(0.2, "share of words left out", "training")
+    embedding_dropout: Rate = option(0.6, "dropout of the elements of token vectors", "training")
+    output_dropout: Rate = option(0.5, "dropout of the outputs of each recurrent layer", "training")
+    recurrent_dropout: Rate = option(0.0, "dropout inside the recurrence, one mask for all steps of a text", "training")
+    zoneout: Rate = option(0.0, "share of the recurrent state that a step leaves unchanged, at random", "training")
 
 
-def load(config, data=None, train=None, valid=None, test=None):
+def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
     st.errors.needs("seqeval", extra="ner")
-    tokens = st.ner.files
-    options = tokens.Options(config.token_column, config.tag_column, config.scheme, config.repair, config.max_length)
-    formats = st.data.splits.Formats(tokens.open_tokens, tokens.SUFFIXES, tokens.open_tfds)
+    files = st.ner.files
+    options = files.Options(config.token_column, config.tag_column, config.scheme, config.repair, config.max_length)
+    formats = st.data.splits.Formats(files.open_tokens, files.SUFFIXES, files.open_tfds)
     return st.data.splits.find_splits(data, options, train, valid, test, formats)
 
 
-def learn(config, train):
+def learn(config: Config, train: "Source") -> dict[str, Any]:
     import tensorflow as tf
 
-    types, letters = set(), set()
+    types: set[str] = set()
+    letters: set[str] = set()
 
-    def words():
+    def words() -> Iterator[list[bytes]]:
         for chunk in train.chunks(1024):
             types.update(label for example in chunk for label in st.ner.task.SpanTagging().labels(example.target))
-            tokens = st.text.word_tokenizer.tokenize(tf.constant([example.input for example in chunk]))[0].flat_values
+            texts = tf.constant([example.input for example in chunk])
+            tokens = st.text.word_tokenizer.tokenize(texts)[0].flat_values
             letters.update(letter for token in tokens.numpy().tolist() for letter in token.decode())
             yield st.text.word_features.normal(tokens).numpy().tolist()
 
     vocabulary = st.data.vocabulary.Vocabulary
-    found = {"words": vocabulary.learn(words(), config.max_vocabulary, config.min_count)}
-    found["labels"] = vocabulary.labels(types)
-    found["tags"] = vocabulary(st.ner.tag_schemes.tagset(found["labels"].tokens))
-    return found | {"characters": vocabulary.learn([sorted(letters)])}
+    assets = {"words": vocabulary.learn(words(), config.max_vocabulary, config.min_count)}
+    assets["labels"] = vocabulary.labels(types)
+    assets["tags"] = vocabulary(st.ner.tag_schemes.tagset(assets["labels"].tokens))
+    return assets | {"characters": vocabulary.learn([sorted(letters)])}
 
 
-def encode(config, assets, texts):
+def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+    """Texts (batch,) to numbers of words, affixes and letters, and the positions of the tokens, all ragged."""
     import tensorflow as tf
 
     tokens, starts, ends, surface = st.text.word_tokenizer.tokenize(texts)
@@ -95,7 +115,8 @@ def encode(config, assets, texts):
     return features | {"starts": starts, "ends": ends, "surface": surface}
 
 
-def build(config, assets):
+def build(config: Config, assets: Assets) -> "keras.Model":
+    """Words (batch, time), affixes (batch, time, 10) and letters (batch, time, 20) to scores of tags."""
     import keras
 
     inputs = {"words": keras.Input((None,), dtype="int32", name="words")}
@@ -105,8 +126,8 @@ def build(config, assets):
         len(assets["words"]),
         config.dimension,
         config.affixes,
-        config.unknown_rate,
-        config.drop_rate,
+        config.unk_dropout,
+        config.word_dropout,
         name="embedding",
     )
     embedded = embedding(*inputs.values())
@@ -126,38 +147,58 @@ def build(config, assets):
     return st.models.tagger(inputs, sequence, len(tags), config.head, st.ner.tag_schemes.constraints(tags))
 
 
-def settle(predictor, validate):
-    return {"taken_from_o": st.models.lean(predictor.model, 0, validate)}
+def calibrate(predictor: Any, validate: Any) -> dict[str, float]:
+    """Lower the bias of the tag O as long as the validation metric improves."""
+    return {"o_bias_shift": st.models.tune_label_bias(predictor.model, 0, validate)}
 
 
-def asked(config, text, tokens):
-    text = text if isinstance(text, bytes) else text.encode()
-    separator = st.text.word_tokenizer.SEPARATOR.encode()
-    return [Query(separator + separator.join(text.split()) if tokens else text, {})]
+@dataclass(frozen=True)
+class TokenOptions(Declared):
+    """Options that ner adds to `predict`."""
+
+    tokens: bool = option(False, "inputs are tokenised already, with spaces between the tokens", "answering")
 
 
-def window_logistic_regression(config):
+@dataclass(frozen=True)
+class TokenisedInputs(Capability):
+    """`seqtasks predict RUN --tokens`: inputs whose tokens are separated by spaces."""
+
+    def commands(self) -> tuple[Command, ...]:
+        def run(run: Any, inputs: Iterable[str | bytes], options: TokenOptions) -> Iterable[Answer]:
+            separator = st.text.word_tokenizer.SEPARATOR.encode()
+            given = (text if isinstance(text, bytes) else text.encode() for text in inputs)
+            return run.answers(separator + separator.join(text.split()) for text in given)
+
+        return (Command("predict", "add --tokens", run, TokenOptions, applies=lambda options, given: options.tokens),)
+
+
+def window_logistic_regression(config: Config) -> Any:
     return st.tasks.baselines.WindowTagger(st.ner.baselines.token_features, config.seed)
 
 
+def loss(config: Config) -> Any:
+    return st.losses.CRFLoss() if config.head == "crf" else st.losses.StepCrossentropy()
+
+
+SAMPLE_OPTIONS: Mapping[str, Any] = {"epochs": 30, "units": 50, "dimension": 50}
 RECIPE = Recipe(
     name="ner",
     summary="Which tokens of a text name persons, places, or entities of any types.",
     rnn_type="many-to-many, equal lengths",
     formats=("conll", "jsonl with tokens and tags", "jsonl with text and spans", "tfds:NAME"),
     Config=Config,
-    sample=Path(__file__).parent / "samples" / "ner.conll",
-    sample_options={"epochs": 30, "units": 50, "dimension": 50},
+    sample=Sample(Path(__file__).parent / "samples" / "ner.conll", SAMPLE_OPTIONS),
     load=load,
     learn=learn,
     encode=encode,
     build=build,
     task=lambda config: st.ner.task.SpanTagging(),
-    loss=lambda config: st.losses.CRFLoss() if config.head == "crf" else st.losses.StepCrossentropy(),
-    default_metric="f1",
+    loss=loss,
+    metric="f1",
     baselines=lambda config: {"window_logistic_regression": window_logistic_regression},
-    settle=settle,
-    asked=asked,
-    tokens=True,
-    illustrate=lambda predictor, examples: st.ner.report.entities(predictor, examples),
+    capabilities=(
+        TokenisedInputs(),
+        Calibrates(calibrate),
+        Reports(lambda predictor, examples: st.ner.report.entities(predictor, examples)),
+    ),
 )

@@ -2,18 +2,28 @@
 
     seqtasks train sentiment --data reviews.csv --run runs/reviews
 
-Words, and the letters at their ends, go through a bidirectional LSTM; its outputs are pooled over time beside the plain
-mean of the words. What small data needs: dropout of words and of embeddings, averaged weights, and agreement between
-two passes under different dropout. The measured results stand in the README.
+Words, and the letters at their ends, go through a bidirectional LSTM. Its outputs are pooled over time, next to the
+mean of the word vectors. Small data needs regularisation: dropout of words and of embeddings, averaged weights, and
+R-Drop, the agreement of two passes with different dropout.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Ge
 
 import seqtasks as st
-from seqtasks.options import Cell, Options, rnn_options
-from seqtasks.recipe import Recipe
+from seqtasks.options import Cell, Count, Options, Rate, Size, Weight, option, rnn_options
+from seqtasks.recipe import Assets, Recipe, Sample
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from seqtasks.data.sources import Source
+    from seqtasks.data.splits import Splits
 
 AFFIXES = (2, 3, 4)  # letters at the start and at the end of a word that get embeddings of their own
 
@@ -22,58 +32,62 @@ AFFIXES = (2, 3, 4)  # letters at the start and at the end of a word that get em
 class Config(Options):
     """Options of the sentiment recipe."""
 
-    epochs: int = 6  # passes over the training data, at most
-    batch_size: int = 64  # examples of a step
-    cell: Cell = "lstm"  # the recurrent cell
-    units: int = 64  # size of its state, in each direction
-    layers: int = 1  # recurrences on top of one another
-    bidirectional: bool = True  # whether each layer reads from both ends
-    residual: bool = False  # whether a layer adds its input to its output
-    pooling: list[Literal["max", "mean", "attention"]] = ("max", "mean")  # summaries over time
-    dimension: int = 100  # size of the word vectors
-    affixes: int = 16384  # rows for hashed affixes; 0 for words alone
-    vectors: str | None = None  # pretrained word vectors in the text format of GloVe or fastText
-    max_vocabulary: int = 20_000  # words kept, padding and UNK included
-    min_count: int = 2  # how often a word must appear in train to be kept
-    max_length: int = 256  # words of a text that are read; an answer says when there were more
-    unknown_rate: float = 0.3  # share of words replaced by UNK while training
-    drop_rate: float = 0.1  # share of words left out while training
-    embedding_dropout: float = 0.6  # of the elements of word vectors
-    output_dropout: float = 0.3  # of the outputs of each recurrence
-    recurrent_dropout: float = 0.0  # inside the recurrence, one mask for all steps of a text
-    zoneout: float = 0.0  # share of the recurrent state that stays as it was, drawn each step
-    dropout: float = 0.5  # before the last layer
-    consistency: float = 1.0  # weight of the agreement between two passes under other dropout; 0 for one pass
-    class_weights: Literal["none", "balanced"] = "none"  # balanced: rare classes count as much as frequent ones
-    text_column: str | None = None  # name or number (from 1) of the column with the text
-    label_column: str | None = None  # name or number (from 1) of the column with the label
-    header: bool | None = None  # whether the first line of a table holds names; null decides by looking
+    text_column: str | None = option(None, "name or number (from 1) of the column with the text", "data")
+    label_column: str | None = option(None, "name or number (from 1) of the column with the label", "data")
+    header: bool | None = option(None, "whether the first line of a table holds names; null to detect it", "data")
+    max_vocabulary: Annotated[int, Ge(3)] = option(20_000, "words kept, padding and UNK included", "data")
+    min_count: Count = option(2, "how often a word must occur in train to be kept", "data")
+    max_length: Count = option(256, "words of a text that are read; an answer reports when there were more", "data")
+    vectors: str | None = option(
+        None, "pretrained word vectors in the text format of GloVe or fastText", "data", inherited=False
+    )
+
+    cell: Cell = option("lstm", "recurrent cell", "model")
+    units: Count = option(64, "size of the recurrent state, per direction", "model")
+    layers: Count = option(1, "recurrent layers", "model")
+    bidirectional: bool = option(True, "read in both directions", "model")
+    residual: bool = option(False, "add the input of a recurrent layer to its output", "model")
+    pooling: list[Literal["max", "mean", "attention"]] = option(("max", "mean"), "pooling over time", "model")
+    dimension: Count = option(100, "size of the word vectors", "model")
+    affixes: Size = option(16384, "rows of the table of hashed affixes; 0 for words alone", "model")
+
+    epochs: Count = option(6, "passes over the training data, at most", "training")
+    batch_size: Count = option(64, "examples per step", "training")
+    unk_dropout: Rate = option(0.3, "share of words replaced by UNK", "training")
+    word_dropout: Rate = option(0.1, "share of words left out", "training")
+    embedding_dropout: Rate = option(0.6, "dropout of the elements of word vectors", "training")
+    output_dropout: Rate = option(0.3, "dropout of the outputs of each recurrent layer", "training")
+    recurrent_dropout: Rate = option(0.0, "dropout inside the recurrence, one mask for all steps of a text", "training")
+    zoneout: Rate = option(0.0, "share of the recurrent state that a step leaves unchanged, at random", "training")
+    dropout: Rate = option(0.5, "dropout before the last layer", "training")
+    r_drop: Weight = option(1.0, "weight of R-Drop, the agreement of two passes; 0 for one pass", "training")
+    class_weights: Literal["none", "balanced"] = option(
+        "none", "balanced: rare classes count as much as frequent ones", "training"
+    )
 
 
-def load(config, data=None, train=None, valid=None, test=None):
+def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
     columns = st.data.sources.Columns(config.text_column, config.label_column, config.header)
     return st.data.splits.find_splits(data, columns, train, valid, test)
 
 
-def learn(config, train):
+def learn(config: Config, train: "Source") -> dict[str, Any]:
     import tensorflow as tf
 
-    labels = set()
+    labels: set[str] = set()
 
-    def words():
+    def words() -> Iterator[list[list[bytes]]]:
         for chunk in train.chunks(1024):
             labels.update(example.target for example in chunk)
-            yield (
-                st.text.word_features.words(tf.constant([example.input for example in chunk]))
-                .flat_values.numpy()
-                .tolist()
-            )
+            texts = tf.constant([example.input for example in chunk])
+            yield st.text.word_features.words(texts).flat_values.numpy().tolist()
 
     vocabulary = st.data.vocabulary.Vocabulary.learn(words(), config.max_vocabulary, config.min_count)
     return {"words": vocabulary, "labels": st.data.vocabulary.Vocabulary.labels(labels)}
 
 
-def encode(config, assets, texts):
+def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+    """Texts (batch,) to word numbers (batch, None), hashed affixes (batch, None, 6) and `truncated` (batch,)."""
     import tensorflow as tf
 
     words, truncated = st.text.word_features.cut(st.text.word_features.words(texts), config.max_length)
@@ -88,7 +102,8 @@ def encode(config, assets, texts):
     return features
 
 
-def build(config, assets):
+def build(config: Config, assets: Assets) -> "keras.Model":
+    """Word numbers (batch, time) and affixes (batch, time, 6) to logits (batch, classes)."""
     import keras
 
     inputs = {"words": keras.Input((None,), dtype="int32", name="words")}
@@ -98,8 +113,8 @@ def build(config, assets):
         len(assets["words"]),
         config.dimension,
         config.affixes,
-        config.unknown_rate,
-        config.drop_rate,
+        config.unk_dropout,
+        config.word_dropout,
         name="embedding",
     )
     embedded = embedding(*inputs.values())
@@ -112,13 +127,7 @@ def build(config, assets):
     return st.models.classifier(inputs, [summaries], len(assets["labels"]), config.dropout)
 
 
-def majority(config):
-    from sklearn.dummy import DummyClassifier
-
-    return DummyClassifier(strategy="prior")
-
-
-def tfidf_logistic_regression(config):
+def tfidf_logistic_regression(config: Config) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -134,15 +143,16 @@ RECIPE = Recipe(
     rnn_type="many-to-one",
     formats=("csv", "tsv", "jsonl", "folder per class", "tfds:NAME"),
     Config=Config,
-    sample=Path(__file__).parent / "samples" / "sentiment.tsv",
-    sample_options={"epochs": 12, "batch_size": 16},
+    sample=Sample(Path(__file__).parent / "samples" / "sentiment.tsv", {"epochs": 12, "batch_size": 16}),
     load=load,
     learn=learn,
     encode=encode,
     build=build,
-    task=lambda config: st.tasks.Classification(),
-    loss=lambda config: st.losses.RDropCrossentropy(config.consistency),
-    default_metric="accuracy",
-    baselines=lambda config: {"majority": majority, "tfidf_logistic_regression": tfidf_logistic_regression},
-    views=lambda config: 2 if config.consistency else 1,
+    task=lambda config: st.tasks.Classification(config.class_weights),
+    loss=lambda config: st.losses.RDropCrossentropy(config.r_drop),
+    metric="accuracy",
+    baselines=lambda config: {
+        "majority": lambda config: st.tasks.baselines.majority(),
+        "tfidf_logistic_regression": tfidf_logistic_regression,
+    },
 )

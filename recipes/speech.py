@@ -1,20 +1,33 @@
-"""Speech recognition (many-to-many, CTC): what a recording says, with a time for each word.
+"""Speech recognition (many-to-many, CTC): the text of a recording, with a time for each word.
 
     seqtasks train speech --data corpus/ --run runs/speech                # train.tsv, valid.tsv, test.tsv: path, text
     seqtasks predict runs/speech one.wav two.flac
     arecord -t raw -f S16_LE -r 16000 | seqtasks predict runs/live -      # of a run with --bidirectional false
 
-A waveform becomes a log-mel spectrum in the model itself; a convolution over time and a deep recurrence score the
-characters at every frame, and connectionist temporal classification learns from texts without times. The measured
-results stand in the README.
+The model turns a waveform into a log-mel spectrum. A convolution over time and a deep recurrence score the characters
+at every frame, and connectionist temporal classification learns from texts without times.
 """
 
+import functools
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from annotated_types import Ge
 
 import seqtasks as st
-from seqtasks.options import Cell, Options, rnn_options
-from seqtasks.recipe import FileInputs, Recipe
+from seqtasks.capabilities import Augments, FileInputs, Streams
+from seqtasks.options import Cell, Count, Options, Positive, Probability, Rate, Size, Weight, option, rnn_options
+from seqtasks.recipe import Assets, Recipe, Sample
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from seqtasks.data.sources import Source
+    from seqtasks.data.splits import Splits
 
 WINDOW, HOP = 0.025, 0.010  # seconds of a frame of the spectrum, and from one to the next
 
@@ -23,75 +36,89 @@ WINDOW, HOP = 0.025, 0.010  # seconds of a frame of the spectrum, and from one t
 class Config(Options):
     """Options of the speech recipe."""
 
-    epochs: int = 40  # passes over the training data, at most
-    batch_size: int = 32  # recordings of a step
-    learning_rate: float = 2e-3  # its largest value
-    patience: int = 10  # epochs without a better validation metric before training stops
-    sample_rate: int = 16000  # samples a second that recordings are brought to
-    longest: float = 60.0  # seconds that a recording may last
-    path_column: str | None = None  # name or number of the column with the path
-    text_column: str | None = None  # name or number of the column with the text
-    header: bool | None = None  # whether the first line of a table holds names; null decides by looking
-    mels: int = 80  # bands of the spectrum
-    filters: int = 128  # of the convolution over time before the recurrence; 0 for none
-    width: int = 5  # frames that the convolution looks at
-    stride: int = 2  # frames that become one
-    cell: Cell = "gru"  # the recurrent cell
-    units: int = 256  # size of its state, in each direction
-    layers: int = 3  # recurrences on top of one another
-    bidirectional: bool = True  # whether each layer reads from both ends; without it a stream can be answered
-    residual: bool = False  # whether a layer adds its input to its output
-    convolution_dropout: float = 0.1  # of the outputs of the convolution
-    output_dropout: float = 0.2  # of the outputs of each recurrence
-    recurrent_dropout: float = 0.0  # inside the recurrences, one mask for all steps of a recording
-    zoneout: float = 0.0  # share of the recurrent state that stays as it was, drawn each step
-    speed: float = 0.1  # share by which training makes recordings slower or faster, at most
-    noise: float = 0.5  # share of the recordings that training adds white noise to
-    masks: int = 2  # stretches of time, and bands, that training hides from each spectrum
-    beam_width: int = 1  # prefixes kept at each frame; 1 takes the likeliest class of each frame
-    language_model: str | None = None  # run of language_model, of characters, that helps the beam
-    language_weight: float = 0.5  # of its log-probabilities
-    bonus: float = 0.5  # for each character, against its liking for few of them
+    path_column: str | None = option(None, "name or number of the column with the path", "data")
+    text_column: str | None = option(None, "name or number of the column with the text", "data")
+    header: bool | None = option(None, "whether the first line of a table holds names; null to detect it", "data")
+    sample_rate: Annotated[int, Ge(1000)] = option(16000, "samples per second; recordings are resampled to it", "data")
+    max_seconds: Positive = option(60.0, "seconds of a recording, at most", "data", changeable=True)
+
+    mels: Count = option(80, "mel bands of the spectrum", "model")
+    filters: Size = option(128, "filters of the convolution over time before the recurrence; 0 for none", "model")
+    width: Count = option(5, "frames of a filter of the convolution", "model")
+    stride: Count = option(2, "frames that become one", "model")
+    cell: Cell = option("gru", "recurrent cell", "model")
+    units: Count = option(256, "size of the recurrent state, per direction", "model")
+    layers: Count = option(3, "recurrent layers", "model")
+    bidirectional: bool = option(True, "read in both directions; without it a stream can be answered", "model")
+    residual: bool = option(False, "add the input of a recurrent layer to its output", "model")
+
+    epochs: Count = option(40, "passes over the training data, at most", "training")
+    batch_size: Count = option(32, "recordings per step", "training")
+    learning_rate: Positive = option(2e-3, "largest learning rate", "training")
+    patience: Size = option(10, "epochs without a better validation metric before training stops", "training")
+    convolution_dropout: Rate = option(0.1, "dropout of the outputs of the convolution", "training")
+    output_dropout: Rate = option(0.2, "dropout of the outputs of each recurrent layer", "training")
+    recurrent_dropout: Rate = option(
+        0.0, "dropout inside the recurrences, one mask for all steps of a recording", "training"
+    )
+    zoneout: Rate = option(0.0, "share of the recurrent state that a step leaves unchanged, at random", "training")
+    speed: Rate = option(0.1, "share by which recordings are made slower or faster, at most", "training")
+    noise: Probability = option(0.5, "share of the recordings that get white noise", "training")
+    masks: Size = option(2, "time masks, and frequency masks, of each spectrum (SpecAugment)", "training")
+
+    beam_width: Count = option(
+        1, "prefixes kept at each frame; 1 takes the most probable class of each frame", "answering", validation=1
+    )
+    language_model: str | None = option(
+        None,
+        "path of a character-level language_model run for shallow fusion in beam search",
+        "answering",
+        validation=None,
+    )
+    language_weight: Weight = option(0.5, "weight of the language model's log-probabilities", "answering")
+    length_bonus: float = option(0.5, "score added per character, against the preference for short texts", "answering")
 
 
-def load(config, data=None, train=None, valid=None, test=None):
+def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
     st.errors.needs("jiwer", extra="speech")
     splits = st.speech.files.load_splits(data, options(config), train, valid, test)
     return st.data.splits.Splits(**{name: normalised(source) for name, source in splits})
 
 
-def normalised(source):
-    def examples():
+def normalised(source: "Source") -> "Source":
+    def examples() -> Iterator[Any]:
         for example in source:
             yield example._replace(target=st.speech.transcripts.normalise(example.target))
 
     return st.data.sources.Source(examples, source.name, source.size)
 
 
-def options(config):
+def options(config: Config) -> Any:
+    """How recordings are read."""
     columns = st.data.sources.Columns(config.path_column, config.text_column, config.header)
-    return st.speech.audio.Options(config.sample_rate, config.longest, columns)
+    return st.speech.audio.Options(config.sample_rate, config.max_seconds, columns)
 
 
-def read(config, path):
+def read(config: Config, path: str) -> "np.ndarray":
     return st.speech.files.read(path, options(config))
 
 
-def learn(config, train):
+def learn(config: Config, train: "Source") -> dict[str, Any]:
     return {"characters": st.speech.task.character_vocabulary(example.target for example in train)}
 
 
-def encode(config, assets, waveforms):
+def encode(config: Config, assets: Assets, waveforms: "tf.RaggedTensor") -> dict[str, Any]:
+    """Waveforms (batch, None) and their lengths in samples (batch,)."""
     import tensorflow as tf
 
     return {"waveforms": waveforms, "samples": tf.cast(waveforms.row_lengths(), tf.int32)}
 
 
-def augment(config, features, seed):
-    return encode(config, None, st.speech.augmentation.varied(features["waveforms"], seed, config.speed, config.noise))
+def augment(config: Config, features: Any, seed: "tf.Tensor") -> dict[str, Any]:
+    return encode(config, {}, st.speech.augmentation.augment(features["waveforms"], seed, config.speed, config.noise))
 
 
-def log_mel(config):
+def log_mel(config: Config) -> Any:
     try:
         return st.layers.LogMel(config.sample_rate, config.mels, WINDOW, HOP, name="log_mel")
     except ValueError:
@@ -99,12 +126,13 @@ def log_mel(config):
         raise st.errors.UserError(what, where="--mels", remedy="take fewer") from None
 
 
-def build(config, assets):
+def build(config: Config, assets: Assets) -> "keras.Model":
+    """Waveforms (batch, samples) and lengths (batch,) to logits (batch, frames, characters)."""
     import keras
 
     if config.filters and config.stride > config.width:
-        what = f"it would leave out frames, the width is {config.width}"
-        raise st.errors.UserError(what, where="--stride", remedy="take one no larger than --width")
+        what = f"it would skip frames, the width is {config.width}"
+        raise st.errors.UserError(what, where="--stride", remedy="give at most --width")
     waveforms = keras.Input((None,), dtype="float32", name="waveforms")
     samples = keras.Input((), dtype="int32", name="samples")
     x = log_mel(config)([waveforms, samples])
@@ -122,100 +150,109 @@ def build(config, assets):
     )
 
 
-def stride(config):
+def stride(config: Config) -> int:
     return config.stride if config.filters else 1
 
 
-def fits(config, text, waveform):
-    """Whether there are frames enough for a text: one for each character, and one between two that are the same."""
+def check(config: Config, text: str, waveform: "np.ndarray") -> None:
+    """CTC needs a frame for each character, and one between two equal characters."""
     spectrum = max(1, 1 + (len(waveform) - round(WINDOW * config.sample_rate)) // round(HOP * config.sample_rate))
     frames = -(-spectrum // stride(config))
     needed = len(text) + sum(a == b for a, b in itertools.pairwise(text))
     if frames < needed:
         what = f"{len(waveform) / config.sample_rate:.2f} seconds are too few for {len(text)} characters"
-        raise st.errors.UserError(what, remedy="give the text that is said, or take a smaller --stride")
+        raise st.errors.UserError(what, remedy="give the text that is spoken, or use a smaller --stride")
 
 
-def task(config):
-    def search(characters, logits):
+@functools.lru_cache(2)
+def language_model_run(path: str) -> Any:
+    import tensorflow as tf
+
+    with tf.init_scope():  # the search is traced when this is called
+        return st.load_run(path)
+
+
+def task(config: Config) -> Any:
+    def search(characters: Any, logits: "tf.Tensor") -> "tf.Tensor":
         import tensorflow as tf
 
-        model = None
+        fusion: dict[str, Any] = {}
         if config.language_model:
-            model = st.speech.fusion.fusion(config.language_model, characters, tf.shape(logits)[0])
-        given = {"language_model": model, "weight": config.language_weight, "bonus": config.bonus} if model else {}
-        return st.ops.ctc.prefix_beam_search(logits, width=config.beam_width, **given)[0][:, 0]
+            run = language_model_run(config.language_model)
+            model = st.speech.fusion.fusion(run, characters, tf.shape(logits)[0])
+            fusion = {"language_model": model, "weight": config.language_weight, "bonus": config.length_bonus}
+        return st.ops.ctc.prefix_beam_search(logits, width=config.beam_width, **fusion)[0][:, 0]
 
     if config.language_model and config.beam_width == 1:
         raise st.errors.UserError("there is no beam", where="--language_model", remedy="add --beam_width 16")
     return st.speech.task.Transcription(HOP * stride(config), search if config.beam_width > 1 else None)
 
 
-def spectrum_classifier(config):
+def spectrum_classifier(config: Config) -> Any:
     import tensorflow as tf
 
     layer = log_mel(config)
 
-    def spectrum(waveform):
+    def spectrum(waveform: "np.ndarray") -> "np.ndarray":
         return layer([tf.constant(waveform)[None], tf.constant([len(waveform)])])[0].numpy()
 
     return st.speech.baselines.SpectrumClassifier(lambda path: read(config, path), spectrum)
 
 
-def served(config):
+def serving_spec(config: Config) -> dict[str, Any]:
     import tensorflow as tf
 
     return {"waveforms": tf.TensorSpec([None, None], tf.float32), "lengths": tf.TensorSpec([None], tf.int32)}
 
 
-def ragged(config, waveforms, lengths):
+def from_serving(config: Config, waveforms: "tf.Tensor", lengths: "tf.Tensor") -> "tf.RaggedTensor":
     import tensorflow as tf
 
     return tf.RaggedTensor.from_tensor(waveforms, tf.clip_by_value(lengths, 0, tf.shape(waveforms)[1]))
 
 
-def spec(config):
+def spec(config: Config) -> "tf.TensorSpec":
     import tensorflow as tf
 
     return tf.TensorSpec([None], tf.float32)
 
 
+SAMPLE_OPTIONS = {
+    "metric": "cer",
+    "sample_rate": 8000,
+    "mels": 8,
+    "filters": 96,
+    "width": 24,
+    "stride": 6,
+    "units": 96,
+    "layers": 1,
+    "epochs": 13,
+    "batch_size": 16,
+    "learning_rate": 4e-3,
+    "convolution_dropout": 0.0,
+    "output_dropout": 0.1,
+    "masks": 0,
+    "speed": 0.0,
+    "noise": 0.0,
+}
 RECIPE = Recipe(
     name="speech",
-    summary="What a recording says, with a time for each word; words of a stream as they are said.",
+    summary="The text of a recording, with a time for each word; words of a stream while it is spoken.",
     rnn_type="many-to-many, CTC",
     formats=("tsv", "csv", "librispeech", "common voice", "folder per word", "tfds:NAME"),
     Config=Config,
-    sample="morse:messages",
-    sample_options={
-        "metric": "cer",
-        "sample_rate": 8000,
-        "mels": 8,
-        "filters": 96,
-        "width": 24,
-        "stride": 6,
-        "units": 96,
-        "layers": 1,
-        "epochs": 13,
-        "batch_size": 16,
-        "learning_rate": 4e-3,
-        "convolution_dropout": 0.0,
-        "output_dropout": 0.1,
-        "masks": 0,
-        "speed": 0.0,
-        "noise": 0.0,
-    },
+    sample=Sample("morse:messages", SAMPLE_OPTIONS),
     load=load,
     learn=learn,
     encode=encode,
     build=build,
     task=task,
     loss=lambda config: st.losses.CTC(),
-    default_metric="wer",
+    metric="wer",
     baselines=lambda config: {"spectrum_logistic_regression": spectrum_classifier},
-    medium=FileInputs(read=read, spec=spec, raw=served, inputs=ragged, fits=fits),
-    augment=augment,
-    glance={"beam_width": 1, "language_model": None},
-    told_anew=("beam_width", "language_model", "language_weight", "bonus", "longest"),
-    live=lambda predictor, file: st.speech.streaming.live(predictor, file),
+    capabilities=(
+        FileInputs(read, spec, serving_spec, from_serving, check),
+        Augments(augment),
+        Streams(lambda predictor, file: st.speech.streaming.stream(predictor, file)),
+    ),
 )

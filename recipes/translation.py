@@ -2,72 +2,108 @@
 
     seqtasks train translation --data corpus/ --source_language en --target_language de --run runs/translation
 
-A bidirectional recurrence reads the sentence; a decoder with attention writes its translation, word piece by word
-piece, and beam search looks for the likeliest one. The same recipe learns any rewriting of texts from pairs: the
-built-in sample writes dates in many languages as ISO 8601. The measured results stand in the README.
+A bidirectional recurrence reads the sentence. A decoder with attention writes its translation token by token, and beam
+search looks for the most probable one. The same recipe learns any rewriting of texts from pairs: the built-in sample
+rewrites dates in many languages as ISO 8601.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Ge
 
 import seqtasks as st
-from seqtasks.options import Cell, Options, rnn_options
-from seqtasks.recipe import Query, Recipe
+from seqtasks.capabilities import Infers, Query, Reports, TextInputs
+from seqtasks.data.token_ids import BOS, EOS, PAD, UNK
+from seqtasks.options import Cell, Count, Options, Positive, Rate, Size, Weight, option, rnn_options
+from seqtasks.recipe import Assets, Recipe, Sample
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from seqtasks.data.sources import Source
+    from seqtasks.data.splits import Splits
 
 LONGEST = (2, 20)  # a translation has at most 2 times as many tokens as its source, and 20 more
-BEGIN, END, UNWRITTEN = 2, 3, (0, 1, 2)  # numbers of a tokenizer; padding, UNK and BOS are never written
+UNWRITTEN = (PAD, UNK, BOS)  # tokens that are never generated
 
 
 @dataclass(frozen=True)
 class Config(Options):
     """Options of the translation recipe."""
 
-    epochs: int = 15  # passes over the training data, at most
-    batch_size: int = 64  # sentences of a step, on average
-    batch_by: Literal["examples", "tokens"] = "tokens"  # what batches have the same number of
-    learning_rate: float = 1.5e-3  # its largest value
-    patience: int = 5  # epochs without a better validation metric before training stops
-    source_language: str | None = None  # suffix of its files, or name of its column
-    target_language: str | None = None  # the same of what is written
-    vocabulary: Literal["word", "character", "unigram", "bpe"] = "unigram"  # what a token is
-    vocabulary_size: int = 6000  # tokens of each language, at most
-    min_count: int = 2  # how often a word must appear in train to be kept (word and character)
-    lowercase: bool = False  # whether both languages are in lower case
-    max_characters: int = 1000  # of a sentence; longer pairs are left out of train, and refused elsewhere
-    max_ratio: float = 9.0  # of the lengths of a pair; train leaves out pairs of less equal length
-    cell: Cell = "lstm"  # the recurrent cell of encoder and decoder
-    units: int = 256  # size of its state, in each direction
-    layers: int = 1  # recurrences of the encoder on top of one another
-    decoder_layers: int = 1  # recurrences of the decoder
-    bidirectional: bool = True  # whether each layer of the encoder reads from both ends
-    residual: bool = False  # whether a layer of the encoder adds its input to its output
-    dimension: int = 256  # size of the embeddings; the target's score the tokens too
-    attention: Literal["none", "dot", "general", "additive"] = "general"  # how places of the source are weighed
-    input_feeding: bool = True  # whether a step knows what the last one put out
-    coverage: bool = False  # whether the attention knows where it has looked
-    embedding_dropout: float = 0.3  # of the elements of the source embeddings
-    output_dropout: float = 0.4  # of the outputs of each recurrence, and of the target embeddings
-    recurrent_dropout: float = 0.0  # inside the recurrences, one mask for all steps of a sentence
-    zoneout: float = 0.0  # share of the encoder's state that stays as it was, drawn each step
-    label_smoothing: float = 0.1  # probability that is spread over all tokens
-    scheduled_sampling: float = 0.0  # share of the tokens shown in training that are the model's own
-    beam_width: int = 5  # hypotheses kept at each step; 1 is greedy
-    n_best: int = 1  # hypotheses that are told
-    length_penalty: float = 1.0  # exponent of the length by which log-probabilities are divided
-    coverage_penalty: float = 0.0  # weight of the places that were not looked at
-    no_repeat_ngram: int = 0  # tokens in a row that are not written twice; 0 for no limit
+    source_language: str | None = option(None, "suffix of the source files, or name of the source column", "data")
+    target_language: str | None = option(None, "suffix of the target files, or name of the target column", "data")
+    vocabulary: Literal["word", "character", "unigram", "bpe"] = option("unigram", "kind of tokens", "data")
+    vocabulary_size: Annotated[int, Ge(5)] = option(6000, "tokens of each language, at most", "data")
+    min_count: Count = option(2, "how often a word or character must occur in train to be kept", "data")
+    lowercase: bool = option(False, "lower-case both languages", "data")
+    max_characters: Count = option(
+        1000,
+        "characters of a sentence; longer pairs are left out of train, and refused elsewhere",
+        "data",
+        changeable=True,
+    )
+    max_ratio: Annotated[float, Ge(1)] = option(
+        9.0, "ratio of the lengths of a pair; pairs with a larger one are left out of train", "data"
+    )
+
+    cell: Cell = option("lstm", "recurrent cell of encoder and decoder", "model")
+    units: Count = option(256, "size of the recurrent state, per direction", "model")
+    layers: Count = option(1, "recurrent layers of the encoder", "model")
+    decoder_layers: Count = option(1, "recurrent layers of the decoder", "model")
+    bidirectional: bool = option(True, "the encoder reads in both directions", "model")
+    residual: bool = option(False, "add the input of a layer of the encoder to its output", "model")
+    dimension: Count = option(256, "size of the embeddings; those of the target also score the tokens", "model")
+    attention: Literal["none", "dot", "general", "additive"] = option(
+        "general", "score function of the attention over the source", "model"
+    )
+    input_feeding: bool = option(True, "feed the attentional vector of a step into the next step", "model")
+    coverage: bool = option(False, "the attention knows the positions that it has covered", "model")
+
+    epochs: Count = option(15, "passes over the training data, at most", "training")
+    batch_size: Count = option(64, "sentences per step, on average", "training")
+    batch_by: Literal["examples", "tokens"] = option(
+        "tokens", "tokens: each step has about the same number of tokens, batch_size examples on average", "training"
+    )
+    learning_rate: Positive = option(1.5e-3, "largest learning rate", "training")
+    patience: Size = option(5, "epochs without a better validation metric before training stops", "training")
+    embedding_dropout: Rate = option(0.3, "dropout of the elements of the source embeddings", "training")
+    output_dropout: Rate = option(
+        0.4, "dropout of the outputs of each recurrent layer, and of the target embeddings", "training"
+    )
+    recurrent_dropout: Rate = option(
+        0.0, "dropout inside the recurrences, one mask for all steps of a sentence", "training"
+    )
+    zoneout: Rate = option(0.0, "share of the encoder's state that a step leaves unchanged, at random", "training")
+    label_smoothing: Rate = option(0.1, "probability that is spread over all tokens", "training")
+    scheduled_sampling: Rate = option(0.0, "share of the decoder inputs that are the model's own tokens", "training")
+
+    beam_width: Count = option(5, "hypotheses kept at each step; 1 is greedy", "answering", validation=1)
+    n_best: Count = option(1, "hypotheses in an answer", "answering", validation=1)
+    length_penalty: Weight = option(1.0, "exponent of the length that divides log-probabilities", "answering")
+    coverage_penalty: Weight = option(0.0, "weight of source positions without attention", "answering")
+    no_repeat_ngram: Size = option(0, "size of n-grams that do not occur twice; 0 for no limit", "answering")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_best > self.beam_width:
+            what = f"{self.n_best} of a beam of {self.beam_width}"
+            raise st.errors.UserError(what, where="--n_best", remedy="give at most --beam_width")
 
 
-def load(config, data=None, train=None, valid=None, test=None):
+def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
     st.errors.needs("sacrebleu", extra="translation")
     parallel = st.translation.files
     options = parallel.Options(config.source_language, config.target_language, config.max_characters, config.max_ratio)
     return parallel.load_splits(data, options, train, valid, test)
 
 
-def learn(config, train):
-    def tokenizer(side):
+def learn(config: Config, train: "Source") -> dict[str, Any]:
+    def tokenizer(side: str) -> Any:
         chunks = ([getattr(example, side) for example in chunk] for chunk in train.chunks(1024))
         least = config.min_count if config.vocabulary in ("word", "character") else 1
         options = config.vocabulary, config.vocabulary_size, least, config.lowercase
@@ -76,11 +112,13 @@ def learn(config, train):
     return {"source": tokenizer("input"), "target": tokenizer("target")}
 
 
-def encode(config, assets, texts):
-    return {"source": st.translation.task.ended(assets["source"].encode(texts))}
+def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+    """Sentences (batch,) to token numbers (batch, None) with an end."""
+    return {"source": st.data.segments.append_end(assets["source"].encode(texts))}
 
 
-def build(config, assets):
+def build(config: Config, assets: Assets) -> "keras.Model":
+    """Source and decoder tokens (batch, time) to logits (batch, time, tokens)."""
     import keras
 
     if config.attention == "none" and config.coverage:
@@ -107,62 +145,65 @@ def build(config, assets):
     )
 
 
-def write(config, model, features):
+def infer(config: Config, model: "keras.Model", features: Mapping[str, "tf.Tensor"]) -> Any:
+    """Beam search for the translations of source tokens (batch, time)."""
     import tensorflow as tf
 
     source = features["source"]
-    writer = st.models.DecoderStepper(model)
-    states, memory = writer.begin(features, source > 0)
+    stepper = st.models.DecoderStepper(model)
+    states, memory = stepper.begin(features, source > 0)
     times, more = LONGEST
     return st.decoding.beam_search(
-        writer.step,
+        stepper.step,
         states,
-        BEGIN,
-        END,
-        width=config.beam_width,
-        n_best=config.n_best,
+        BOS,
+        EOS,
         max_length=times * tf.reduce_sum(tf.cast(source > 0, tf.int32), 1) + more,
-        length_penalty=config.length_penalty,
-        coverage_penalty=config.coverage_penalty,
-        no_repeat_ngram=config.no_repeat_ngram,
-        forbidden=UNWRITTEN,
+        options=st.decoding.BeamOptions(
+            width=config.beam_width,
+            n_best=config.n_best,
+            length_penalty=config.length_penalty,
+            coverage_penalty=config.coverage_penalty,
+            no_repeat_ngram=config.no_repeat_ngram,
+            forbidden=UNWRITTEN,
+        ),
         memory=memory,
     )
 
 
-def asked(config, text, tokens):
+def parse(config: Config, text: Any) -> list[Query]:
     return [Query(st.translation.files.sentence(text, config.max_characters), {})]
 
 
+SAMPLE_OPTIONS = {
+    "vocabulary": "character",
+    "units": 96,
+    "dimension": 48,
+    "epochs": 6,
+    "batch_size": 32,
+    "learning_rate": 4e-3,
+    "embedding_dropout": 0.1,
+    "output_dropout": 0.1,
+    "label_smoothing": 0.0,
+}
 RECIPE = Recipe(
     name="translation",
     summary="A sentence in another language, or any rewriting of texts that is learnt from pairs.",
     rnn_type="many-to-many, different lengths",
     formats=("parallel files", "tsv", "csv", "jsonl", "tfds:NAME"),
     Config=Config,
-    sample=Path(__file__).parent / "samples" / "dates.tsv",
-    sample_options={
-        "vocabulary": "character",
-        "units": 96,
-        "dimension": 48,
-        "epochs": 6,
-        "batch_size": 32,
-        "learning_rate": 4e-3,
-        "embedding_dropout": 0.1,
-        "output_dropout": 0.1,
-        "label_smoothing": 0.0,
-    },
+    sample=Sample(Path(__file__).parent / "samples" / "dates.tsv", SAMPLE_OPTIONS),
     load=load,
     learn=learn,
     encode=encode,
     build=build,
-    write=write,
     task=lambda config: st.translation.task.Translation(),
     loss=lambda config: st.losses.TokenCrossentropy(config.label_smoothing),
-    default_metric="bleu",
+    metric="bleu",
     baselines=lambda config: {"translation_memory": lambda config: st.translation.baselines.TranslationMemory()},
-    asked=asked,
-    illustrate=lambda predictor, examples: st.translation.report.translations(predictor, examples),
-    glance={"beam_width": 1, "n_best": 1},
-    told_anew=("beam_width", "n_best", "length_penalty", "coverage_penalty", "no_repeat_ngram", "max_characters"),
+    capabilities=(
+        TextInputs(parse),
+        Infers(infer),
+        Reports(lambda predictor, examples: st.translation.report.translations(predictor, examples)),
+    ),
 )

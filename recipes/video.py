@@ -1,20 +1,31 @@
 """Activity recognition in video (many-to-one): which class a clip belongs to.
 
     seqtasks train video --data clips/ --run runs/clips
-    seqtasks predict runs/clips long.mp4 --every 1.0
+    seqtasks predict runs/clips long.mp4 --clip_seconds 1.0
 
-A small convolutional network looks at each frame and at what has changed since the one before; a bidirectional
-recurrence reads its vectors in the order of time. In place of the small network there may be one of
-`keras.applications`; beside it, or alone where clips are few, what the optical flow is like. The measured results stand
-in the README.
+A small convolutional network encodes each frame and its difference from the frame before; a bidirectional recurrence
+reads the vectors in the order of time. The small network can be replaced by one of `keras.applications`. Statistics of
+the optical flow can be added, or used alone if clips are few.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Ge
 
 import seqtasks as st
-from seqtasks.options import Cell, Options, rnn_options
-from seqtasks.recipe import FileInputs, Query, Recipe
+from seqtasks.capabilities import Augments, FileInputs, Query, Reports
+from seqtasks.options import Cell, Count, Options, Positive, Rate, Size, option, rnn_options
+from seqtasks.recipe import Assets, Recipe, Sample
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from seqtasks.data.sources import Source
+    from seqtasks.data.splits import Splits
 
 Backbone = Literal["small", "mobilenet_v2", "efficientnet_b0", "efficientnet_v2_b0", "resnet50", "densenet121", "none"]
 SCALES = 1, 2  # of the optical flow
@@ -24,84 +35,99 @@ SCALES = 1, 2  # of the optical flow
 class Config(Options):
     """Options of the video recipe."""
 
-    epochs: int = 30  # passes over the training data, at most
-    batch_size: int = 16  # clips of a step
-    patience: int = 10  # epochs without a better validation metric before training stops
-    frames: int = 16  # frames of a clip that are read
-    size: int = 64  # height and width to which they are scaled, in pixels
-    every: float | None = None  # seconds of a long video that have an answer each; null for one answer to a file
-    longest: float = 600.0  # seconds that a file may last to be one clip
-    backbone: Backbone = "small"  # what sees a frame: a small network, one of keras.applications, or none
-    weights: str = "imagenet"  # of one of keras.applications: imagenet, which Keras downloads, a file, or none
-    frozen: bool = True  # whether the backbone stays as it is; what it makes of each file is then computed once
-    differences: bool = True  # whether what has changed since the frame before is seen too
-    flow: bool = False  # whether it is told what the optical flow is like
-    channels: list[int] = (16, 32, 64)  # of the small network, after each of its convolutions
-    grid: int = 4  # places along each side that it keeps apart in the end; 1 forgets what was where
-    vector: int = 64  # size of what the small network makes of a frame
-    cell: Cell = "gru"  # the recurrent cell
-    units: int = 64  # size of its state, in each direction
-    layers: int = 1  # recurrences on top of one another
-    bidirectional: bool = True  # whether each layer reads from both ends
-    residual: bool = False  # whether a layer adds its input to its output
-    pooling: list[Literal["max", "mean", "attention"]] = ("max", "mean")  # summaries over time
-    image_dropout: float = 0.2  # of what the small network has found in a frame
-    flow_dropout: float = 0.2  # of what the optical flow is like
-    output_dropout: float = 0.3  # of the outputs of each recurrence
-    recurrent_dropout: float = 0.0  # inside the recurrence, one mask for all steps of a clip
-    zoneout: float = 0.0  # share of the recurrent state that stays as it was, drawn each step
-    dropout: float = 0.5  # before the last layer
-    members: int = 1  # networks side by side, each trained for itself, whose probabilities are averaged
-    flip: bool = False  # whether clips are seen in the mirror, every other time; not where left and right matter
-    shift: float = 0.1  # share of the side by which clips are moved while training, at most
-    zoom: float = 0.1  # share by which they are enlarged or reduced, at most
-    brightness: float = 0.2  # share of the range of grey by which they are made lighter or darker, at most
-    class_weights: Literal["none", "balanced"] = "none"  # balanced: rare classes count as much as frequent ones
-    path_column: str | None = None  # name or number (from 1) of the column with the path
-    label_column: str | None = None  # name or number (from 1) of the column with the label
-    header: bool | None = None  # whether the first line of a table holds names; null decides by looking
+    path_column: str | None = option(None, "name or number (from 1) of the column with the path", "data")
+    label_column: str | None = option(None, "name or number (from 1) of the column with the label", "data")
+    header: bool | None = option(None, "whether the first line of a table holds names; null to detect it", "data")
+    frames: Annotated[int, Ge(2)] = option(16, "frames that are read of each clip", "data")
+    size: Count = option(64, "height and width of a frame in pixels, after scaling", "data")
+    max_seconds: Positive = option(600.0, "seconds of a file that counts as one clip, at most", "data")
+
+    backbone: Backbone = option(
+        "small", "encoder of a frame: a small network, one of keras.applications, or none", "model"
+    )
+    weights: str = option(
+        "imagenet", "weights of keras.applications: imagenet (Keras downloads them), a file, or none", "model"
+    )
+    frozen: bool = option(
+        True, "keep the backbone's weights; its features of each file are then computed once", "model"
+    )
+    differences: bool = option(True, "add the difference from the frame before", "model")
+    flow: bool = option(False, "add statistics of the optical flow", "model")
+    channels: list[Count] = option((16, 32, 64), "channels of each convolution of the small network", "model")
+    grid: Count = option(4, "cells per side of the last pooling of the small network; 1 forgets positions", "model")
+    frame_units: Count = option(64, "size of the small network's vector of a frame", "model")
+    cell: Cell = option("gru", "recurrent cell", "model")
+    units: Count = option(64, "size of the recurrent state, per direction", "model")
+    layers: Count = option(1, "recurrent layers", "model")
+    bidirectional: bool = option(True, "read in both directions", "model")
+    residual: bool = option(False, "add the input of a recurrent layer to its output", "model")
+    pooling: list[Literal["max", "mean", "attention"]] = option(("max", "mean"), "pooling over time", "model")
+    ensemble_size: Count = option(
+        1, "networks that are trained in parallel and whose probabilities are averaged", "model"
+    )
+
+    epochs: Count = option(30, "passes over the training data, at most", "training")
+    batch_size: Count = option(16, "clips per step", "training")
+    patience: Size = option(10, "epochs without a better validation metric before training stops", "training")
+    image_dropout: Rate = option(0.2, "dropout of the small network's features", "training")
+    flow_dropout: Rate = option(0.2, "dropout of the statistics of the optical flow", "training")
+    output_dropout: Rate = option(0.3, "dropout of the outputs of each recurrent layer", "training")
+    recurrent_dropout: Rate = option(0.0, "dropout inside the recurrence, one mask for all steps of a clip", "training")
+    zoneout: Rate = option(0.0, "share of the recurrent state that a step leaves unchanged, at random", "training")
+    dropout: Rate = option(0.5, "dropout before the last layer", "training")
+    flip: bool = option(False, "mirror half of the clips; not where left and right matter", "training")
+    shift: Rate = option(0.1, "share of the side by which clips are moved, at most", "training")
+    zoom: Rate = option(0.1, "share by which clips are enlarged or reduced, at most", "training")
+    brightness: Rate = option(
+        0.2, "share of the range of values by which clips are made lighter or darker, at most", "training"
+    )
+    class_weights: Literal["none", "balanced"] = option(
+        "none", "balanced: rare classes count as much as frequent ones", "training"
+    )
+
+    clip_seconds: Positive | None = option(
+        None, "seconds of a long video per answer; null for one answer per file", "answering"
+    )
 
 
-def options(config):
+def options(config: Config) -> Any:
     """How clips are read."""
     columns = st.data.sources.Columns(config.path_column, config.label_column, config.header)
-    return st.video.files.Options(config.frames, config.size, config.every, config.longest, columns)
+    return st.video.files.Options(config.frames, config.size, config.clip_seconds, config.max_seconds, columns)
 
 
-def load(config, data=None, train=None, valid=None, test=None):
+def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
     if str(data) != "digits":
         st.errors.needs("av", extra="video")
-    if config.frames < 2:
-        raise st.errors.UserError("no motion to be seen", where="--frames", remedy="give 2 or more")
     return st.video.files.load_splits(data, options(config), train, valid, test)
 
 
-def learn(config, train):
+def learn(config: Config, train: "Source") -> dict[str, Any]:
     return {"labels": st.data.vocabulary.Vocabulary.labels({example.target for example in train})}
 
 
-def network(config):
+def network(config: Config) -> "keras.Model":
     """The frozen backbone."""
-    return st.video.backbones.kept(config.backbone, config.weights, config.size, config.seed)
+    return st.video.backbones.shared_backbone(config.backbone, config.weights, config.size, config.seed)
 
 
-def embedded(config):
-    """Whether what is read of a file are the vectors of its frames."""
+def embedded(config: Config) -> bool:
+    """Whether a file is read as the frozen backbone's vectors of its frames."""
     return config.backbone not in ("small", "none") and config.frozen
 
 
-def read(config, path):
-    def frames():
+def read(config: Config, path: str) -> "np.ndarray":
+    def frames() -> "np.ndarray":
         return st.video.files.read(path, options(config))
 
     if not embedded(config):
         return frames()
-    weights = st.video.backbones.stamp(config.weights)
-    told = [config.backbone, *weights, config.frames, config.size, *([config.seed] if weights == ["none"] else [])]
-    return st.video.backbones.features(path, frames, network(config), told)
+    weights = st.video.backbones.file_version(config.weights)
+    key = [config.backbone, *weights, config.frames, config.size, *([config.seed] if weights == ["none"] else [])]
+    return st.video.backbones.cached_features(path, frames, network(config), key)
 
 
-def spec(config):
+def spec(config: Config) -> "tf.TensorSpec":
     import tensorflow as tf
 
     if embedded(config):
@@ -109,51 +135,52 @@ def spec(config):
     return tf.TensorSpec([config.frames, config.size, config.size, 3], tf.uint8)
 
 
-def raw(config):
+def serving_spec(config: Config) -> dict[str, Any]:
     import tensorflow as tf
 
     return {"frames": tf.TensorSpec([None, None, None, None, 3], tf.uint8, name="frames")}
 
 
-def inputs(config, frames):
+def from_serving(config: Config, frames: "tf.Tensor") -> "tf.Tensor":
     frames = st.video.files.sample(frames, config.frames, config.size)
-    return st.video.backbones.embed(network(config), frames) if embedded(config) else frames
+    return st.video.backbones.embed_clips(network(config), frames) if embedded(config) else frames
 
 
-def asked(config, path, tokens):
-    if config.every is None:
+def parse(config: Config, path: str) -> Iterator[Query]:
+    if config.clip_seconds is None:
         yield Query(path, {"file": path})
         return
     try:
         for second, frames in st.video.files.clips(path, options(config)):
-            found = st.video.backbones.vectors(network(config), frames) if embedded(config) else frames
-            yield Query(found, {"file": path, "second": second})
+            array = st.video.backbones.embed_frames(network(config), frames) if embedded(config) else frames
+            yield Query(array, {"file": path, "second": second})
     except st.errors.UserError as error:
         yield Query(error, {"file": path})
 
 
-def augment(config, features, seed):
+def augment(config: Config, features: Any, seed: "tf.Tensor") -> Any:
     if embedded(config):
         return features
-    told = config.flip, config.shift, config.zoom, config.brightness
-    return {"frames": st.video.augmentation.varied(features["frames"], seed, *told)}
+    amounts = config.flip, config.shift, config.zoom, config.brightness
+    return {"frames": st.video.augmentation.augment(features["frames"], seed, *amounts)}
 
 
-def build(config, assets):
+def build(config: Config, assets: Assets) -> "keras.Model":
+    """Frames (batch, frames, size, size, 3) to logits (batch, [ensemble,] classes)."""
     import keras
 
     if config.flow and embedded(config):
         remedy = "leave it out, or add --frozen false"
-        raise st.errors.UserError("a frozen backbone leaves no frames to follow", where="--flow", remedy=remedy)
+        raise st.errors.UserError("a frozen backbone leaves no frames for optical flow", where="--flow", remedy=remedy)
     if config.backbone == "none" and not config.flow:
-        raise st.errors.UserError("nothing sees the frames", where="--backbone none", remedy="add --flow true")
+        raise st.errors.UserError("nothing encodes the frames", where="--backbone none", remedy="add --flow true")
     shape = spec(config)
     frames = keras.Input(shape.shape, dtype=shape.dtype.name, name="frames")
     flows, members = list(flow(config, frames)), []
-    for number in range(config.members):
-        mark = f"_{number}" if config.members > 1 else ""
+    for number in range(config.ensemble_size):
+        mark = f"_{number}" if config.ensemble_size > 1 else ""
         seen = [keras.layers.Dropout(config.flow_dropout, name=f"flow_dropout{mark}_{n}")(x) for n, x in flows]
-        seen += [] if config.backbone == "none" else [look(config, frames, mark)]
+        seen += [] if config.backbone == "none" else [encode_frames(config, frames, mark)]
         x = seen[0] if len(seen) == 1 else keras.layers.Concatenate(name=f"seen{mark}")(seen)
         sequence = st.layers.recurrent_stack(x, name=f"recurrent{mark}", **rnn_options(config))
         summaries = [st.layers.Pooling(list(config.pooling), name=f"pooling{mark}")(sequence)]
@@ -162,27 +189,29 @@ def build(config, assets):
     return st.models.classifier({"frames": frames}, members, len(assets["labels"]), config.dropout)
 
 
-def look(config, frames, mark):
-    """What is made of each frame, of one member of an ensemble: (batch, frames, features)."""
+def encode_frames(config: Config, frames: Any, mark: str) -> Any:
+    """The features of each frame, of one member of an ensemble: (batch, frames, features)."""
     import keras
 
     layers = st.layers
-    change = layers.FrameDifference(name=f"differences{mark}") if config.differences else lambda x: x
+    add_difference = layers.FrameDifference(name=f"differences{mark}") if config.differences else lambda x: x
     if config.backbone == "small":
-        x = change(keras.layers.Rescaling(1 / 127.5, -1.0, name=f"scaled{mark}")(frames))
-        told = config.channels, config.grid, config.vector, config.image_dropout
-        return layers.TimeDistributed(layers.image_stack(x.shape[2:], *told), name=f"images{mark}")(x)
+        x = add_difference(keras.layers.Rescaling(1 / 127.5, -1.0, name=f"scaled{mark}")(frames))
+        sizes = config.channels, config.grid, config.frame_units, config.image_dropout
+        return layers.TimeDistributed(layers.image_stack(x.shape[2:], *sizes), name=f"images{mark}")(x)
     if config.frozen:
-        return change(frames)
-    backbone = st.video.backbones.make(config.backbone, config.weights, config.size, config.seed)
+        return add_difference(frames)
+    backbone = st.video.backbones.build_backbone(config.backbone, config.weights, config.size, config.seed)
     for layer in backbone.layers[-1].layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False  # few clips a batch have other means than many images
-    return change(layers.TimeDistributed(backbone, name=f"backbone{mark}")(frames))
+            layer.trainable = False  # a batch of few clips has other means than many images
+    layer = layers.TimeDistributed(backbone, name=f"backbone{mark}")
+    layer.pretrained = True  # fine-tuning a run with a frozen backbone keeps these weights
+    return add_difference(layer(frames))
 
 
-def flow(config, frames):
-    """What the optical flow is like: pairs of its scale and (batch, frames, features), none where it is not asked."""
+def flow(config: Config, frames: Any) -> Iterator[tuple[int, Any]]:
+    """Statistics of the optical flow: pairs of its scale and (batch, frames, features); none without --flow."""
     import keras
 
     for scale in SCALES if config.flow else ():
@@ -191,38 +220,50 @@ def flow(config, frames):
         yield scale, keras.layers.BatchNormalization(momentum=0.9, name=f"flow_normalisation_{scale}")(x)
 
 
-def majority(config):
-    from sklearn.dummy import DummyClassifier
+def baselines(config: Config) -> dict[str, Any]:
+    return {
+        "majority": lambda c: st.tasks.baselines.majority(),
+        "motion_logistic_regression": lambda c: st.video.baselines.logistic_regression(options(c)),
+    }
 
-    return DummyClassifier(strategy="prior")
+
+def report(predictor: Any, examples: list[Any]) -> Any:
+    return st.video.report.report_sections(predictor, examples, options(predictor.config))
 
 
+SAMPLE_OPTIONS = {
+    "epochs": 5,
+    "size": 32,
+    "learning_rate": 3e-3,
+    "ema_momentum": 0.98,
+    "patience": 0,
+    "shift": 0.0,
+    "zoom": 0.0,
+    "brightness": 0.0,
+    "image_dropout": 0.0,
+    "output_dropout": 0.0,
+    "dropout": 0.2,
+}
 RECIPE = Recipe(
     name="video",
     summary="Which class a video clip belongs to: an activity, an event, any labels.",
     rnn_type="many-to-one",
     formats=("folder per class of mp4, avi, mov, webm, mkv, gif, npy", "csv, tsv, jsonl of paths", "tfds:ucf101"),
     Config=Config,
-    sample="digits",
-    sample_options={
-        **{"epochs": 5, "size": 32, "learning_rate": 3e-3, "average": 0.98, "patience": 0},
-        **{"shift": 0.0, "zoom": 0.0, "brightness": 0.0},
-        **{"image_dropout": 0.0, "output_dropout": 0.0, "dropout": 0.2},
-    },
+    sample=Sample("digits", SAMPLE_OPTIONS),
     load=load,
     learn=learn,
     encode=lambda config, assets, frames: {"frames": frames},
     build=build,
-    medium=FileInputs(read, spec, raw, inputs),
-    task=lambda config: st.tasks.Classification(),
+    task=lambda config: st.tasks.Classification(config.class_weights),
     loss=lambda config: st.losses.RDropCrossentropy(),
-    default_metric="accuracy",
-    baselines=lambda config: {
-        "majority": majority,
-        "motion_logistic_regression": lambda c: st.video.baselines.logistic_regression(options(c)),
-    },
-    augment=augment,
-    told_anew=("every",),
-    asked=asked,
-    illustrate=lambda predictor, examples: st.video.report.illustrate(predictor, examples, options(predictor.config)),
+    metric="accuracy",
+    baselines=baselines,
+    capabilities=(
+        FileInputs(read, spec, serving_spec, from_serving, parse=parse),
+        Augments(augment),
+        Reports(
+            lambda predictor, examples: st.video.report.report_sections(predictor, examples, options(predictor.config))
+        ),
+    ),
 )

@@ -1,4 +1,4 @@
-"""Files of a run, each written under a temporary name and renamed, so that none is ever half there."""
+"""Writes files under a temporary name and renames them, so that no file is ever incomplete."""
 
 import contextlib
 import csv
@@ -6,14 +6,19 @@ import errno
 import io
 import json
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from seqtasks.errors import UserError
 
 
 @contextlib.contextmanager
-def replacing(path):
-    """A temporary path beside `path` that takes its name when the block ends well, and vanishes when not.
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary path in the folder of `path`, which is renamed to it when the block ends, and deleted if it fails.
+
+    Yields:
+        The temporary path.
 
     Raises:
         UserError: if the disk is full.
@@ -36,23 +41,36 @@ def replacing(path):
         temporary.unlink(missing_ok=True)
 
 
-def full(path):
-    return UserError(
-        "no space left on the device", where=path, remedy="free some space; a training goes on with --resume"
-    )
+def full(path: str | Path) -> UserError:
+    """The error for a full disk while writing `path`."""
+    return UserError("no space left on the device", where=path, remedy="free some space; --resume continues a training")
 
 
-def write_text(path, text):
+def write_text(path: str | Path, text: str) -> None:
+    """Writes UTF-8 text."""
     with replacing(path) as temporary:
         temporary.write_text(text, "utf-8")
 
 
-def write_json(path, value):
+def write_json(path: str | Path, value: Any) -> None:
+    """Writes a value as indented JSON; NaN and infinity are errors."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_csv(path, rows):
-    """Rows (dicts) as a table; the columns are all that appear, in the order of their first appearance."""
+def write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes rows as CSV; the columns are all keys, in the order of their first appearance.
+
+    Args:
+        path: the file.
+        rows: {column: value} for each row; a missing value is an empty field.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.csv"
+        >>> write_csv(path, [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "accuracy": 0.9}])
+        >>> path.read_text()
+        'epoch,loss,accuracy\\n1,0.5,\\n2,,0.9\\n'
+    """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, lineterminator="\n")

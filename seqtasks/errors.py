@@ -1,28 +1,34 @@
-"""Mistakes of the user, told in one line: what is wrong, where, and what would be right."""
+"""Errors that the user can correct, in one line: what is wrong, where, and the remedy."""
 
 import difflib
 import importlib.util
+import os
+from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """What a person can put right. The command line prints its text as one line and exits with status 2.
+    """An error that the user can correct. The command line prints its text as one line and exits with status 2.
 
     Args:
-        what: what was wrong.
-        where: the file, line or option, named first.
-        remedy: what would be right.
+        what: what is wrong.
+        where: the file, line or option; the message starts with it.
+        remedy: how to correct it; the message ends with it.
 
     Example:
         >>> str(UserError("no label", where="reviews.csv:7", remedy="give every line a text and a label"))
         'reviews.csv:7: no label; give every line a text and a label'
     """
 
-    def __init__(self, what, where="", remedy=""):
+    def __init__(self, what: str, where: "str | os.PathLike[str]" = "", remedy: str = "") -> None:
         super().__init__(" ".join(f"{where}{': ' if where else ''}{what}{'; ' if remedy else ''}{remedy}".split()))
 
 
-def nearest(name, known):
-    """The remedy for a misspelt name: the nearest known one, or all of them.
+def nearest(name: object, known: Iterable[object]) -> str:
+    """The remedy for a misspelt name: the most similar valid name, or all of them.
+
+    Args:
+        name: the name that was given.
+        known: the valid names.
 
     Example:
         >>> nearest("sentment", ["sentiment", "ner"])
@@ -30,17 +36,20 @@ def nearest(name, known):
         >>> nearest("x", ["sentiment", "ner"])
         'known are: sentiment, ner'
     """
-    known = [str(k) for k in known]
-    close = difflib.get_close_matches(str(name), known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+    names = [str(valid) for valid in known]
+    close = difflib.get_close_matches(str(name), names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(names)}"
 
 
-def needs(package, extra):
-    """Say what to install where an optional package is missing.
+def needs(package: str, extra: str) -> None:
+    """Checks that an optional package is installed.
 
     Args:
         package: name of the module.
-        extra: the extra of seqtasks that brings it.
+        extra: the extra of seqtasks that installs it.
+
+    Raises:
+        UserError: if it is not; the message names the extra.
 
     Example:
         >>> needs("no_such_package", extra="dna")

@@ -1,4 +1,13 @@
-"""Losses."""
+"""Losses of labels, of sequences, and of pairs of passes.
+
+Each is a `keras.losses.Loss` whose sum over a batch is divided by the number of rows, not by the sum of the sample
+weights. A loss of sequences sums over the steps of a row.
+
+A loss may have an attribute `passes`: how many copies of each row the training loop presents side by side, as rows
+``passes * i`` to ``passes * i + passes - 1`` of the batch. A loss without this attribute has 1 pass.
+"""
+
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -7,57 +16,72 @@ from seqtasks.ops import crf, ctc
 from seqtasks.ops.log_likelihood import log_likelihoods
 
 
+class _Loss(keras.losses.Loss):
+    """A loss whose mean is over the rows of a batch."""
+
+    def __init__(self, name: str = "loss", **kwargs: Any) -> None:
+        super().__init__(name=name, **{"reduction": "sum_over_batch_size", **kwargs})
+
+
 @keras.saving.register_keras_serializable("seqtasks")
-class RDropCrossentropy(keras.losses.Loss):
-    """Cross-entropy of logits, and the divergence between two passes over the same example under other dropout.
+class RDropCrossentropy(_Loss):
+    """Cross-entropy of logits, plus the divergence between two passes over the same example with different dropout.
 
-    Rows 2i and 2i+1 of a batch are the same example (`views=2` of the engine). Each pays its cross-entropy, and both
-    pay `consistency` times the symmetric Kullback-Leibler divergence between their distributions, in nats:
-    ``(KL(p||q) + KL(q||p)) / 2``. With `consistency` 0 it is plain cross-entropy and rows are independent.
+    Rows 2i and 2i + 1 of a batch are the same example. Each contributes its cross-entropy, and both contribute `weight`
+    times the symmetric Kullback-Leibler divergence between their distributions, in nats: ``(KL(p||q) + KL(q||p)) / 2``.
+    With `weight` 0 the loss is plain cross-entropy and the rows are independent.
 
-    The sum over a batch is divided by the size of the batch, not by its weights, so that an example counts the same
-    in a full batch, in the filled-up last one, and on any number of devices.
+    The sum over a batch is divided by the size of the batch, not by the sum of its weights, so that an example counts
+    the same in a full batch, in a padded last one, and on any number of devices.
+
+    Args:
+        weight: of the divergence.
+
+    Attributes:
+        passes: 2 if `weight` is above 0, else 1: how many copies of each row the training loop presents side by side
+            (R-Drop: two passes with different dropout).
 
     Call arguments:
         y_true: int (batch,).
-        y_pred: logits (batch, classes), or (batch, members, classes) of an ensemble, whose members each pay for
-            themselves; their mean counts.
+        y_pred: logits (batch, classes), or (batch, members, classes) of an ensemble, whose members are trained
+            independently; the loss is their mean.
 
     Example:
-        >>> loss = RDropCrossentropy(consistency=1.0)
-        >>> round(float(loss(tf.constant([0, 0]), tf.zeros((2, 2)))), 4)
-        0.6931
+        >>> loss = RDropCrossentropy(weight=1.0)
+        >>> round(float(loss(tf.constant([0, 0]), tf.zeros((2, 2)))), 4), loss.passes
+        (0.6931, 2)
 
     References:
         Liang et al., 2021, R-Drop, equations 1-4, https://arxiv.org/abs/2106.14448
     """
 
-    def __init__(self, consistency=0.0, name="loss", **kwargs):
-        super().__init__(name=name, **{"reduction": "sum_over_batch_size", **kwargs})
-        self.consistency = consistency
+    def __init__(self, weight: float = 0.0, name: str = "loss", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.weight = weight
+        self.passes = 2 if weight > 0 else 1
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         if len(y_pred.shape) == 2:
             y_pred = y_pred[:, None]
-        logarithms = tf.nn.log_softmax(y_pred)  # (batch, members, classes)
+        log_probs = tf.nn.log_softmax(y_pred)  # (batch, members, classes)
         targets = tf.repeat(tf.reshape(tf.cast(y_true, tf.int32), [-1, 1]), y_pred.shape[1], 1)
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, y_pred), 1)
-        if not self.consistency:
+        if not self.weight:
             return loss
-        first, second = logarithms[::2], logarithms[1::2]
+        first, second = log_probs[::2], log_probs[1::2]
         divergence = tf.reduce_sum((tf.exp(first) - tf.exp(second)) * (first - second), -1) / 2
-        return loss + self.consistency * tf.repeat(tf.reduce_mean(divergence, 1), 2)
+        return loss + self.weight * tf.repeat(tf.reduce_mean(divergence, 1), 2)
 
-    def get_config(self):
-        return {**super().get_config(), "consistency": self.consistency}
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "weight": self.weight}
 
 
 @keras.saving.register_keras_serializable("seqtasks")
-class CRFLoss(keras.losses.Loss):
-    """Negative log-likelihood of whole sequences of tags under a conditional random field, in nats.
+class CRFLoss(_Loss):
+    """Negative log-likelihood of a sequence of tags under a conditional random field, in nats.
 
     Call arguments:
-        y_true: int (batch, time), the tags; negative where a step is masked.
+        y_true: int (batch, time), the tags; negative if a step is masked.
         y_pred: scores (batch, time, tags, tags) of `seqtasks.layers.CRF`.
 
     Example:
@@ -68,21 +92,18 @@ class CRFLoss(keras.losses.Loss):
         Lample et al., 2016, equation 3, https://arxiv.org/abs/1603.01360
     """
 
-    def __init__(self, name="loss", **kwargs):
-        super().__init__(name=name, **{"reduction": "sum_over_batch_size", **kwargs})
-
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         return -crf.log_likelihood(y_pred, y_true)
 
 
 @keras.saving.register_keras_serializable("seqtasks")
-class CTC(keras.losses.Loss):
-    """Negative log-likelihood of labels that have fewer places than there are frames, over all alignments, in nats.
+class CTC(_Loss):
+    """Negative log-likelihood of labels, summed over all their alignments with the frames, in nats.
 
-    A row whose labels no alignment can say, for it has too few frames, pays nothing (see `seqtasks.ops.ctc.feasible`).
+    The loss of a row with too few frames for its labels is 0 (see `seqtasks.ops.ctc.feasible`).
 
     Call arguments:
-        y_true: int (batch, longest), labels from 1 on; -1 behind the last.
+        y_true: int (batch, longest), labels from 1 on; -1 after the last.
         y_pred: logits (batch, frames, classes); class 0 is the blank.
 
     Example:
@@ -93,20 +114,17 @@ class CTC(keras.losses.Loss):
         Graves et al., 2006, equation 8, https://www.cs.toronto.edu/~graves/icml_2006.pdf
     """
 
-    def __init__(self, name="loss", **kwargs):
-        super().__init__(name=name, **{"reduction": "sum_over_batch_size", **kwargs})
-
-    def call(self, y_true, y_pred):
-        likely = ctc.log_likelihood(y_pred, tf.cast(y_true, tf.int32))
-        return tf.where(likely > ctc.FORBIDDEN, -likely, 0)
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        log_prob = ctc.log_likelihood(y_pred, tf.cast(y_true, tf.int32))
+        return tf.where(log_prob > ctc.FORBIDDEN, -log_prob, 0)
 
 
 @keras.saving.register_keras_serializable("seqtasks")
-class StepCrossentropy(keras.losses.Loss):
+class StepCrossentropy(_Loss):
     """Cross-entropy of the logits of every step, summed over the steps of a sequence, in nats.
 
     Call arguments:
-        y_true: int (batch, time); negative where a step is masked.
+        y_true: int (batch, time); negative if a step is masked.
         y_pred: logits (batch, time, labels).
 
     Example:
@@ -114,23 +132,23 @@ class StepCrossentropy(keras.losses.Loss):
         1.3863
     """
 
-    def __init__(self, name="loss", **kwargs):
-        super().__init__(name=name, **{"reduction": "sum_over_batch_size", **kwargs})
-
-    def call(self, y_true, y_pred):
-        tags = tf.cast(y_true, tf.int32)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(tags, 0), y_pred)
-        return tf.reduce_sum(tf.where(tags >= 0, losses, 0), -1)
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        labels = tf.cast(y_true, tf.int32)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), y_pred)
+        return tf.reduce_sum(tf.where(labels >= 0, losses, 0), -1)
 
 
 @keras.saving.register_keras_serializable("seqtasks")
-class TokenCrossentropy(keras.losses.Loss):
+class TokenCrossentropy(_Loss):
     """Cross-entropy of the tokens of a sentence with label smoothing, summed over the sentence, in nats.
 
-    With smoothing e of V tokens the target has probability ``1 - e + e / V`` and every other token ``e / V``.
+    With smoothing e and V tokens the target has probability ``1 - e + e / V`` and every other token ``e / V``.
+
+    Args:
+        smoothing: e.
 
     Call arguments:
-        y_true: int (batch, time); negative where there is no token.
+        y_true: int (batch, time); negative if there is no token.
         y_pred: logits (batch, time, tokens).
 
     Example:
@@ -142,32 +160,29 @@ class TokenCrossentropy(keras.losses.Loss):
         Szegedy et al., 2016, section 7, https://arxiv.org/abs/1512.00567
     """
 
-    def __init__(self, smoothing=0.0, name="loss", **kwargs):
-        super().__init__(name=name, **{"reduction": "sum_over_batch_size", **kwargs})
+    def __init__(self, smoothing: float = 0.0, name: str = "loss", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
         self.smoothing = smoothing
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         return -tf.reduce_sum(log_likelihoods(y_pred, y_true, self.smoothing), -1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "smoothing": self.smoothing}
 
 
 @keras.saving.register_keras_serializable("seqtasks")
-class NegativeLogLikelihood(keras.losses.Loss):
-    """Of models that put out log-likelihoods themselves: their sum over the sequence, turned round, in nats.
+class NegativeLogLikelihood(_Loss):
+    """Negative sum over the sequence of log-likelihoods that the model itself returns, in nats.
 
     Call arguments:
-        y_true: not looked at.
-        y_pred: log-likelihoods (batch, time), 0 where there is nothing.
+        y_true: ignored.
+        y_pred: log-likelihoods (batch, time), 0 at steps without a target.
 
     Example:
         >>> float(NegativeLogLikelihood()(tf.zeros((1, 2)), tf.constant([[-1.0, -0.5]])))
         1.5
     """
 
-    def __init__(self, name="loss", **kwargs):
-        super().__init__(name=name, **{"reduction": "sum_over_batch_size", **kwargs})
-
-    def call(self, y_true, y_pred):
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         return -tf.reduce_sum(y_pred, -1)

@@ -1,11 +1,31 @@
-"""Metrics of classes, steps, spans, translations, transcripts and likelihoods, and how sure they are."""
+"""Metrics of classes, steps and likelihoods, and their bootstrap intervals.
+
+A `Metric` is a function of the arrays that `Task.statistics` returns, called as ``metric(*statistics)``. Each array has
+one row per example, so that any draw of the examples can be measured from the drawn rows. There are two kinds:
+
+- ``metric(targets, scores)`` compares the scores of classes with the true classes;
+- ``metric(*statistics)`` needs only the last array, which holds counts or sums that already compare outputs with
+  targets. It can be called with this array alone.
+
+The metrics of one application live with it: `seqtasks.ner.metrics`, `seqtasks.translation.metrics`,
+`seqtasks.speech.metrics`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from sklearn import metrics as sk
 
+Metric = Callable[..., float]  # of arrays (examples, ...), see above
 
-def accuracy(targets, scores):
+
+def accuracy(targets: np.ndarray, scores: np.ndarray) -> float:
     """Share of rows whose highest score is at the target.
+
+    Args:
+        targets: int (examples,), the true classes.
+        scores: float (examples, classes).
 
     Example:
         >>> accuracy(np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]))
@@ -14,18 +34,23 @@ def accuracy(targets, scores):
     return float(np.mean(scores.argmax(-1) == targets))
 
 
-def macro_f1(targets, scores):
-    """Mean over the classes of the harmonic mean of precision and recall; over those that occur."""
+def macro_f1(targets: np.ndarray, scores: np.ndarray) -> float:
+    """Mean F1 of the classes that occur among the targets or the predictions; arguments as of `accuracy`.
+
+    Example:
+        >>> round(macro_f1(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]])), 4)
+        0.6667
+    """
     predicted, size = scores.argmax(-1), scores.shape[-1]
-    right = np.bincount(targets[predicted == targets], minlength=size)
-    both = np.bincount(targets, minlength=size) + np.bincount(predicted, minlength=size)
-    return float(np.mean(2 * right[both > 0] / both[both > 0]))
+    correct = np.bincount(targets[predicted == targets], minlength=size)
+    total = np.bincount(targets, minlength=size) + np.bincount(predicted, minlength=size)
+    return float(np.mean(2 * correct[total > 0] / total[total > 0]))
 
 
-def roc_auc(targets, scores):
+def roc_auc(targets: np.ndarray, scores: np.ndarray) -> float:
     """Area under the ROC curve: of the second of two classes, or the mean over each class against the rest.
 
-    NaN where a class is missing, since no curve exists then.
+    Arguments as of `accuracy`. NaN if a class is missing, because no curve exists then.
     """
     if len(np.unique(targets)) < scores.shape[-1]:
         return float("nan")
@@ -34,16 +59,21 @@ def roc_auc(targets, scores):
     return float(sk.roc_auc_score(targets, scores / scores.sum(-1, keepdims=True), multi_class="ovr"))
 
 
-def log_loss(targets, scores):
-    """Mean of -ln(score of the target), in nats."""
+def log_loss(targets: np.ndarray, scores: np.ndarray) -> float:
+    """Mean of -ln(score of the target), in nats; arguments as of `accuracy`.
+
+    Example:
+        >>> round(log_loss(np.array([0, 1]), np.array([[0.5, 0.5], [0.5, 0.5]])), 4)
+        0.6931
+    """
     own = scores[np.arange(len(targets)), targets].astype("float64")
     return float(-np.mean(np.log(np.maximum(own, 1e-15))))
 
 
-def pr_auc(targets, scores):
+def pr_auc(targets: np.ndarray, scores: np.ndarray) -> float:
     """Area under the precision-recall curve (average precision): of the second of two classes, or the classes' mean.
 
-    NaN where a class is missing.
+    Arguments as of `accuracy`. NaN if a class is missing.
     """
     if len(np.unique(targets)) < scores.shape[-1]:
         return float("nan")
@@ -51,8 +81,10 @@ def pr_auc(targets, scores):
     return float(np.mean([sk.average_precision_score(targets == c, scores[:, c]) for c in columns]))
 
 
-def mcc(targets, scores):
-    """Matthews correlation coefficient of the highest scores; 0 where one class alone is there or predicted.
+def mcc(targets: np.ndarray, scores: np.ndarray) -> float:
+    """Matthews correlation coefficient; 0 if there is only one class among the targets or the predictions.
+
+    Arguments as of `accuracy`.
 
     Example:
         >>> mcc(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]]))
@@ -63,15 +95,15 @@ def mcc(targets, scores):
     return _correlation(counts)
 
 
-def _correlation(confusion):
+def _correlation(confusion: np.ndarray) -> float:
     """R_K of a confusion matrix (Gorodkin, 2004, equation 8, https://doi.org/10.1016/j.compbiolchem.2004.09.006)."""
     confusion = np.asarray(confusion, "float64")
-    true, said, total = confusion.sum(1), confusion.sum(0), confusion.sum()
-    bounds = (total**2 - true @ true) * (total**2 - said @ said)
-    return float((np.trace(confusion) * total - true @ said) / np.sqrt(bounds)) if bounds > 0 else 0.0
+    true, predicted, total = confusion.sum(1), confusion.sum(0), confusion.sum()
+    bounds = (total**2 - true @ true) * (total**2 - predicted @ predicted)
+    return float((np.trace(confusion) * total - true @ predicted) / np.sqrt(bounds)) if bounds > 0 else 0.0
 
 
-CLASSIFICATION = {
+CLASSIFICATION: dict[str, Metric] = {
     "accuracy": accuracy,
     "macro_f1": macro_f1,
     "mcc": mcc,
@@ -81,48 +113,70 @@ CLASSIFICATION = {
 }
 
 
-def step_accuracy(_, confusion):
-    """Share of steps with the right label; `confusion` (examples, labels, labels) has a matrix for each example."""
-    total = confusion.sum(0)
-    return float(np.trace(total) / total.sum())
-
-
-def step_macro_f1(_, confusion):
-    """Mean over the labels that occur of the harmonic mean of precision and recall over all steps."""
-    total = confusion.sum(0)
-    both = total.sum(0) + total.sum(1)
-    return float(np.mean(2 * np.diag(total)[both > 0] / both[both > 0]))
-
-
-def step_mcc(_, confusion):
-    """Matthews correlation coefficient over all steps."""
-    return _correlation(confusion.sum(0))
-
-
-def classification(targets, scores, labels):
-    """All figures of a classifier.
+def step_accuracy(*statistics: np.ndarray) -> float:
+    """Share of steps with the correct label.
 
     Args:
-        targets: int array (examples,), the true classes.
-        scores: float array (examples, classes), rows that sum to 1.
+        statistics: the last one is int (examples, labels, labels), the confusion matrix of the steps of each example,
+            with a row per true label.
+
+    Example:
+        >>> step_accuracy(np.array([[[2, 1], [0, 1]]]))
+        0.75
+    """
+    confusion = statistics[-1].sum(0)
+    return float(np.trace(confusion) / confusion.sum())
+
+
+def step_macro_f1(*statistics: np.ndarray) -> float:
+    """Mean F1 over all steps of the labels that occur; arguments as of `step_accuracy`."""
+    confusion = statistics[-1].sum(0)
+    total = confusion.sum(0) + confusion.sum(1)
+    return float(np.mean(2 * np.diag(confusion)[total > 0] / total[total > 0]))
+
+
+def step_mcc(*statistics: np.ndarray) -> float:
+    """Matthews correlation coefficient over all steps; arguments as of `step_accuracy`."""
+    return _correlation(statistics[-1].sum(0))
+
+
+def classification(targets: np.ndarray, scores: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
+    """All metrics of a classifier.
+
+    Args:
+        targets: int (examples,), the true classes.
+        scores: float (examples, classes), rows that sum to 1.
         labels: names of the classes.
 
     Returns:
-        A dict with accuracy, macro_f1, mcc, roc_auc and pr_auc (None where a class is missing), log_loss, and what
-        `per_class` gives.
+        A dict with accuracy, macro_f1, mcc, roc_auc and pr_auc (None if a class is missing), log_loss, and what
+        `per_class` returns.
+
+    Example:
+        >>> figures = classification(np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]), ["no", "yes"])
+        >>> figures["accuracy"], figures["confusion"]
+        (0.5, [[1, 0], [1, 0]])
     """
-    figures = {name: metric(targets, scores) for name, metric in CLASSIFICATION.items()}
-    figures = {name: None if np.isnan(value) else value for name, value in figures.items()}
+    values = {name: metric(targets, scores) for name, metric in CLASSIFICATION.items()}
+    figures = {name: None if np.isnan(value) else value for name, value in values.items()}
     return figures | per_class(targets, scores.argmax(-1), labels)
 
 
-def per_class(targets, predicted, labels):
-    """`per_class` (precision, recall, f1, support of each label) and `confusion` (rows are true classes).
+def per_class(targets: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
+    """Precision, recall, F1 and support of each class, and the confusion matrix.
 
     Args:
-        targets: int array (n,), the true classes.
-        predicted: int array (n,).
+        targets: int (n,), the true classes.
+        predicted: int (n,), the predicted classes.
         labels: names of the classes.
+
+    Returns:
+        A dict with `per_class`, {label: {"precision", "recall", "f1", "support"}}, and `confusion`, a list of lists
+        with a row per true class.
+
+    Example:
+        >>> per_class(np.array([0, 1]), np.array([0, 0]), ["no", "yes"])["per_class"]["no"]
+        {'precision': 0.5, 'recall': 1.0, 'f1': 0.6666666666666666, 'support': 1}
     """
     numbers = range(len(labels))
     columns = sk.precision_recall_fscore_support(targets, predicted, labels=numbers, zero_division=0)
@@ -136,49 +190,64 @@ def per_class(targets, predicted, labels):
     }
 
 
-def nll(_, sums):
-    """Negative log-likelihood of a token, or a frame, in nats.
+def nll(*statistics: np.ndarray) -> float:
+    """Negative log-likelihood per token, or per frame, in nats.
 
     Args:
-        _: has no part in it.
-        sums: array (examples, 3 or more): log-likelihood in nats, count of tokens, count of characters.
+        statistics: the last one is float (examples, 3 or more): log-likelihood in nats, number of tokens, number of
+            characters.
 
     Example:
         >>> sums = np.array([[-2.0, 1, 4], [-6.0, 3, 4]])
-        >>> nll(None, sums), round(perplexity(None, sums), 4), round(bits_per_character(None, sums), 4)
+        >>> nll(sums), round(perplexity(sums), 4), round(bits_per_character(sums), 4)
         (2.0, 7.3891, 1.4427)
     """
+    sums = statistics[-1]
     return float(-sums[:, 0].sum() / max(sums[:, 1].sum(), 1))
 
 
-def perplexity(_, sums):
-    """``exp(nll)``: as uncertain as a fair choice among so many tokens; `sums` as of `nll`."""
-    return float(np.exp(min(nll(None, sums), 700)))
+def perplexity(*statistics: np.ndarray) -> float:
+    """``exp(nll)``, the number of equally probable tokens with the same uncertainty; arguments as of `nll`."""
+    return float(np.exp(min(nll(*statistics), 700)))
 
 
-def bits_per_character(_, sums):
-    """Bits that a character of the text takes, whatever the tokens are; `sums` as of `nll`."""
+def bits_per_character(*statistics: np.ndarray) -> float:
+    """Negative log-likelihood per character of the text, in bits, whatever the tokens are; arguments as of `nll`."""
+    sums = statistics[-1]
     return float(-sums[:, 0].sum() / np.log(2) / max(sums[:, 2].sum(), 1))
 
 
-def nll_per_sequence(_, sums):
-    """Negative log-likelihood of a frame, as the mean over sequences of the mean of each; `sums` as of `nll`."""
+def nll_per_sequence(*statistics: np.ndarray) -> float:
+    """Mean over the sequences of the mean negative log-likelihood of their frames, in nats; arguments as of `nll`.
+
+    Example:
+        >>> nll_per_sequence(np.array([[-2.0, 1, 4], [-6.0, 2, 4]]))
+        2.5
+    """
+    sums = statistics[-1]
     return float((-sums[:, 0] / np.maximum(sums[:, 1], 1)).mean())
 
 
-LANGUAGE = {"perplexity": perplexity, "bits_per_character": bits_per_character, "nll": nll}
+LANGUAGE: dict[str, Metric] = {"perplexity": perplexity, "bits_per_character": bits_per_character, "nll": nll}
 
 
-def bootstrap(metric, targets, scores, baseline=None, samples=1000, level=0.95, seed=0):
+def bootstrap(
+    metric: Metric,
+    *statistics: np.ndarray,
+    baseline: np.ndarray | None = None,
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> list[float]:
     """The percentile bootstrap interval of a metric, or of its paired difference to a baseline.
 
-    Both systems are measured on the same drawn examples, so that what makes a draw easy cancels out.
+    Both systems are measured on the same drawn examples, so that the difficulty of a draw cancels out.
 
     Args:
-        metric: `metric(targets, scores) -> float`.
-        targets: array (examples,).
-        scores: array (examples, classes).
-        baseline: None, or the scores of the other system.
+        metric: a `Metric`.
+        statistics: its arguments, arrays (examples, ...); the last one belongs to the system, those before it to the
+            targets.
+        baseline: None, or the last array of the other system.
         samples: how many times the examples are drawn with replacement.
         level: probability mass inside the interval.
         seed: of the draws.
@@ -186,21 +255,23 @@ def bootstrap(metric, targets, scores, baseline=None, samples=1000, level=0.95, 
     Returns:
         [low, high].
 
-    References:
-        Efron and Tibshirani, 1993, chapter 13; paired for two systems: Koehn, 2004, https://aclanthology.org/W04-3250
-
     Example:
         >>> targets, scores = np.tile([0, 1], 50), np.tile([[0.9, 0.1], [0.8, 0.2]], (50, 1))
         >>> [round(bound, 1) for bound in bootstrap(accuracy, targets, scores)]
         [0.4, 0.6]
         >>> bootstrap(accuracy, targets, scores, baseline=scores)
         [0.0, 0.0]
+
+    References:
+        Efron and Tibshirani, 1993, chapter 13; paired for two systems: Koehn, 2004, https://aclanthology.org/W04-3250
     """
-    draws = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
+    *shared, system = statistics
     values = []
     for _ in range(samples):
-        rows = draws.integers(len(targets), size=len(targets))
-        value = metric(targets[rows], scores[rows])
-        values.append(value - metric(targets[rows], baseline[rows]) if baseline is not None else value)
+        rows = generator.integers(len(system), size=len(system))
+        targets = [array[rows] for array in shared]
+        value = metric(*targets, system[rows])
+        values.append(value if baseline is None else value - metric(*targets, baseline[rows]))
     tail = (1 - level) / 2
     return [float(bound) for bound in np.nanquantile(values, [tail, 1 - tail])]

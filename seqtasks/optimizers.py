@@ -1,38 +1,44 @@
-"""Adam with decoupled weight decay that is exact where embeddings, clipping and several replicas meet."""
+"""AdamW with exact handling of embeddings, clipping and several replicas, and schedules of the learning rate."""
 
 import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
-CLIPS = {
+Gradients = Sequence[tf.Tensor]
+CLIPS: dict[str, Callable[[Gradients, float], list[tf.Tensor]]] = {
     "global_norm": lambda gradients, bound: tf.clip_by_global_norm(gradients, bound)[0],
     "norm": lambda gradients, bound: [tf.clip_by_global_norm([g], bound)[0][0] for g in gradients],
     "value": lambda gradients, bound: [tf.clip_by_value(g, -bound, bound) for g in gradients],
 }
-AVERAGE_EVERY = 4  # steps from one update of the average to the next: each is a pass over all weights
+AVERAGE_EVERY = 4  # steps between updates of the average, because each is a pass over all weights
 
 
 @keras.saving.register_keras_serializable("seqtasks")
 class AdamW(keras.optimizers.AdamW):
     """`keras.optimizers.AdamW`, with three differences.
 
-    - The gradient of an embedding names a word's row once for every time the word stands in the batch. Keras squares
-      these pieces one by one; a word seen k times then moves about sqrt(k) times too far, and the norm that clipping
-      sees is too small. Here they are summed first, so that an embedding moves as any other weight would.
-    - Gradients are clipped after the sum over replicas, so that several devices do what one does.
+    - The gradient of an embedding repeats the row of a word for every occurrence in the batch. Keras squares these
+      values separately: a word seen k times then moves about sqrt(k) times too far, and the gradient norm for clipping
+      is too small. Here repeated rows are summed first, so that an embedding is updated like any other weight.
+    - Gradients are clipped after the sum over replicas, so that several devices give the result of one.
     - The update is TensorFlow's fused kernel: one pass over the weights instead of about ten.
 
-    With `ema` the moving average is kept beside the weights and put in their place only inside `averaged`.
+    With `ema` the moving average is kept in addition to the weights and replaces them only inside `averaged`.
 
     Args:
         learning_rate: a number or a schedule.
-        weight_decay: decoupled decay of the weights, of biases and normalisation not.
-        clip_norm: the bound of the gradients; None leaves them.
-        ema: momentum of the moving average of the weights, min(ema, (1 + t) / (10 + t)) a step after t steps, applied
-            for four steps at a time; 0 keeps none.
-        clip_by: what `clip_norm` bounds: the `global_norm` of all gradients together, the `norm` of each weight's, or
-            the `value` of each element.
+        weight_decay: decoupled decay of the weights, except biases and weights of normalisation.
+        clip_norm: the bound of the gradients; None for no clipping.
+        ema: momentum of the moving average of the weights: min(ema, (1 + t) / (10 + t)) per step after t steps, applied
+            for four steps at a time; 0 keeps no average.
+        clip_by: what `clip_norm` bounds: the `global_norm` of all gradients together, the `norm` of the gradient of
+            each weight, or the `value` of each element.
+
+    Raises:
+        ValueError: if `clip_by` is not valid.
 
     Example:
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
@@ -47,26 +53,38 @@ class AdamW(keras.optimizers.AdamW):
         average of the weights: Polyak and Juditsky, 1992, https://doi.org/10.1137/0330046
     """
 
-    def __init__(self, learning_rate=1e-3, weight_decay=0.0, clip_norm=None, ema=0.0, clip_by="global_norm", **kwargs):
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-3,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+        ema: float = 0.0,
+        clip_by: Literal["global_norm", "norm", "value"] = "global_norm",
+        **kwargs: Any,
+    ) -> None:
         if clip_by not in CLIPS:
             raise ValueError(f"clip_by must be one of {', '.join(CLIPS)}, got {clip_by!r}.")
         kwargs = {"global_clipnorm": clip_norm, "use_ema": ema > 0, "ema_momentum": ema or 0.99, **kwargs}
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
-        self.weight_decay = weight_decay or None  # no pass over the weights for nothing
+        self.weight_decay = weight_decay or None  # None saves a pass over the weights
         self.clip_norm, self.ema, self.clip_by = clip_norm, ema, clip_by
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         if not self.built:
             self.exclude_from_weight_decay(var_names=["bias", "gain", "gamma", "beta"])
         super().build(variables)
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(
+        self,
+        grads: Iterable[tf.Tensor | tf.IndexedSlices],
+        trainable_variables: Sequence[keras.Variable] | None = None,
+    ) -> tf.Tensor | None:
         one_device = tf.distribute.get_strategy().num_replicas_in_sync == 1 and self.loss_scale_factor is None
-        together = _sum_rows if one_device else tf.convert_to_tensor
-        grads = [together(g) if isinstance(g, tf.IndexedSlices) else g for g in grads]
+        combine = _sum_rows if one_device else tf.convert_to_tensor
+        grads = [combine(g) if isinstance(g, tf.IndexedSlices) else g for g in grads]
         return super().apply(grads, trainable_variables)
 
-    def _clip_gradients(self, grads):
+    def _clip_gradients(self, grads: Gradients) -> Gradients:
         if not self.clip_norm:
             return grads
         replica = tf.distribute.get_replica_context()
@@ -74,10 +92,12 @@ class AdamW(keras.optimizers.AdamW):
             grads = replica.all_reduce(tf.distribute.ReduceOp.SUM, grads)
         return CLIPS[self.clip_by](grads, self.clip_norm)
 
-    def _all_reduce_sum_gradients(self, grads_and_vars):
+    def _all_reduce_sum_gradients(
+        self, grads_and_vars: Iterable[tuple[tf.Tensor, keras.Variable]]
+    ) -> list[tuple[tf.Tensor, keras.Variable]]:
         return list(grads_and_vars) if self.clip_norm else super()._all_reduce_sum_gradients(grads_and_vars)
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor) -> None:
         index = self._get_variable_index(variable)
         step = tf.cast(self.iterations.value + 1, variable.dtype)
         beta_1, beta_2 = (tf.cast(b, variable.dtype) for b in (self.beta_1, self.beta_2))
@@ -94,28 +114,39 @@ class AdamW(keras.optimizers.AdamW):
             grad=tf.cast(tf.convert_to_tensor(gradient), variable.dtype),
         )
 
-    def _update_model_variables_moving_average(self, trainable_variables):
-        done = self.iterations.value
-        ramp = tf.cast((1 + done) / (10 + done), tf.float32)
-        momentum = tf.where(done > 0, tf.minimum(self.ema_momentum, ramp) ** AVERAGE_EVERY, 0.0)
-        due = done % AVERAGE_EVERY == 0
+    def _update_model_variables_moving_average(self, trainable_variables: Sequence[keras.Variable]) -> None:
+        step = self.iterations.value
+        ramp = tf.cast((1 + step) / (10 + step), tf.float32)
+        momentum = tf.where(step > 0, tf.minimum(self.ema_momentum, ramp) ** AVERAGE_EVERY, 0.0)
+        update_now = step % AVERAGE_EVERY == 0
 
-        def update(share):
+        def update(share: tf.Tensor) -> tf.Tensor:
             for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
                 average.assign(average + tf.cast(share, variable.dtype) * (variable - average))
             return tf.constant(0)
 
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:  # no conditional assignment to mirrored variables
-            update(tf.where(due, 1 - momentum, 0.0))
+            update(tf.where(update_now, 1 - momentum, 0.0))
         else:
-            tf.cond(due, lambda: update(1 - momentum), lambda: tf.constant(0))
+            tf.cond(update_now, lambda: update(1 - momentum), lambda: tf.constant(0))
 
-    def finalize_variable_values(self, var_list):
-        """The average stays beside the weights when `fit` ends: training may go on (see `averaged`)."""
+    def finalize_variable_values(self, var_list: Sequence[keras.Variable]) -> None:
+        """Does not replace the weights by their average when `fit` ends, because training may continue."""
 
     @contextlib.contextmanager
-    def averaged(self, model):
-        """Inside this context the model has the averaged weights, where averages are kept."""
+    def averaged(self, model: keras.Model) -> Iterator[None]:
+        """A context in which the model has the averaged weights; without averages or steps it changes nothing.
+
+        Args:
+            model: the model that this optimizer trains.
+
+        Example:
+            >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+            >>> model.compile(AdamW(0.01, ema=0.9), "mse")
+            >>> history = model.fit(tf.ones((8, 3)), tf.ones((8, 1)), verbose=0)
+            >>> with model.optimizer.averaged(model):
+            ...     loss = model.evaluate(tf.ones((8, 3)), tf.ones((8, 1)), verbose=0)
+        """
         if not self.use_ema or keras.ops.convert_to_numpy(self.iterations) == 0:
             yield
             return
@@ -129,7 +160,7 @@ class AdamW(keras.optimizers.AdamW):
             for variable, weight in zip(model.trainable_variables, weights, strict=True):
                 variable.assign(weight)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         for name in ("global_clipnorm", "clipnorm", "clipvalue", "use_ema", "ema_momentum", "amsgrad"):
             config.pop(name, None)
@@ -142,21 +173,26 @@ class AdamW(keras.optimizers.AdamW):
         }
 
 
-def _sum_rows(gradient):
-    """The gradient of an embedding with each row named once: as small as the batch, exact as a dense one."""
+def _sum_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
+    """The gradient of an embedding with each row once: as small as the batch, as exact as a dense gradient."""
     rows, places = tf.unique(gradient.indices)
     values = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
     return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
-def schedule(name, learning_rate, steps, warmup=0):
-    """The learning rate over time: `constant`, or from `learning_rate` to 0 over `steps` as `linear` or `cosine`.
+def schedule(
+    name: Literal["constant", "linear", "cosine"], learning_rate: float, steps: int, warmup: int = 0
+) -> "float | Schedule":
+    """The learning rate over time.
 
     Args:
-        name: `constant`, `linear` or `cosine`.
-        learning_rate: its largest value.
-        steps: steps of the whole training.
-        warmup: steps over which it first rises from 0.
+        name: `constant`, or `linear` or `cosine`, which fall from `learning_rate` to 0.
+        learning_rate: the largest value.
+        steps: number of training steps.
+        warmup: steps over which the rate first rises from 0.
+
+    Returns:
+        `learning_rate` itself if it is constant without warmup, else a `Schedule`.
 
     Example:
         >>> rate = schedule("linear", 1.0, steps=10, warmup=2)
@@ -170,17 +206,30 @@ def schedule(name, learning_rate, steps, warmup=0):
 
 @keras.saving.register_keras_serializable("seqtasks")
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """What `schedule` returns; see there."""
+    """A learning rate that rises over the warmup and then stays constant or falls to 0.
 
-    def __init__(self, shape, learning_rate, steps, warmup):
+    Args:
+        shape: `constant`, `linear` or `cosine`.
+        learning_rate: the largest value.
+        steps: number of training steps.
+        warmup: steps over which the rate first rises from 0.
+
+    Example:
+        >>> round(float(Schedule("cosine", 1.0, steps=10, warmup=0)(5)), 2)
+        0.5
+    """
+
+    def __init__(
+        self, shape: Literal["constant", "linear", "cosine"], learning_rate: float, steps: int, warmup: int
+    ) -> None:
         self.shape, self.learning_rate, self.steps, self.warmup = shape, learning_rate, steps, warmup
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor | int) -> tf.Tensor:
         step = tf.cast(step, tf.float32)
         done = tf.clip_by_value((step - self.warmup) / max(self.steps - self.warmup, 1), 0.0, 1.0)
         decay = {"constant": 1.0, "linear": 1.0 - done, "cosine": 0.5 + 0.5 * tf.cos(3.14159265 * done)}[self.shape]
         rise = tf.minimum(step / self.warmup, 1.0) if self.warmup else 1.0
         return self.learning_rate * rise * decay
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {n: getattr(self, n) for n in ("shape", "learning_rate", "steps", "warmup")}

@@ -1,52 +1,206 @@
-"""Options of a recipe: what all share, and how flags, YAML files and Python arguments become a checked `Config`."""
+"""Options: the fields of a dataclass, each declared once with its type, bounds, help, group and time of validity.
+
+    @dataclasses.dataclass(frozen=True)
+    class Config(Options):
+        units: Count = option(64, "size of the recurrent state", "model")
+        beam_width: Count = option(5, "hypotheses kept at each step", "answering", validation=1)
+
+From such a declaration follow the flags of the command line with their help, the check of YAML files and of Python
+arguments, and the tables of the documentation. Nothing about an option is written anywhere else.
+"""
 
 import dataclasses
-import inspect
+import operator
 import re
 import typing
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar
 
-import jsonargparse
-import yaml
+from annotated_types import Ge, Gt, Le, Lt
 
 from seqtasks.errors import UserError, nearest
 
+Group = Literal["data", "model", "training", "answering"]
+Count = Annotated[int, Ge(1)]
+Size = Annotated[int, Ge(0)]
+Rate = Annotated[float, Ge(0), Lt(1)]
+Probability = Annotated[float, Ge(0), Le(1)]
+Weight = Annotated[float, Ge(0)]
+Positive = Annotated[float, Gt(0)]
 Cell = Literal[  # the names of `seqtasks.cells.CELLS`, which options know without importing TensorFlow
     "simple_rnn", "simplified_gru", "gru", "lstm", "peephole_lstm", "coupled_lstm",
     "layer_norm_simple_rnn", "layer_norm_gru", "layer_norm_lstm", "nas", "echo_state",
 ]  # fmt: skip
+O = TypeVar("O")
+_KEEP: Any = object()
+_described: dict[Any, tuple["Option", ...]] = {}
+_BOUNDS = {
+    Ge: ("at least", operator.ge),
+    Gt: ("above", operator.gt),
+    Le: ("at most", operator.le),
+    Lt: ("below", operator.lt),
+}
+
+
+def option(
+    default: Any, help: str, group: Group = "model", *,
+    changeable: bool | None = None, validation: Any = _KEEP, inherited: bool = True,
+) -> Any:  # fmt: skip
+    """A field of a dataclass of options.
+
+    Args:
+        default: its value where none is given; a tuple where it is a list.
+        help: what it is, in one line.
+        group: the group that `--help` shows it under.
+        changeable: whether it may be changed on a trained run; by default this holds for the group `answering`.
+        validation: its value during the validation after each epoch, where the full value would take long.
+        inherited: whether fine-tuning takes over the value of the run that it starts from.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Config(Declared):
+        ...     units: Count = option(64, "size of the recurrent state")
+        >>> Config(units=0)
+        Traceback (most recent call last):
+        seqtasks.errors.UserError: --units: 0 is out of range; give a number of at least 1
+    """
+    metadata = {
+        "help": help,
+        "group": group,
+        "changeable": group == "answering" if changeable is None else changeable,
+        "inherited": inherited,
+    }
+    if validation is not _KEEP:
+        metadata["validation"] = validation
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """What every recipe can be told, under one name everywhere. A recipe's `Config` inherits it and adds its own."""
+class Option:
+    """What is known about one option; see `describe`.
 
-    seed: int = 0  # of weights, shuffling, dropout and bootstrap
-    epochs: int = 10  # passes over the training data, at most
-    batch_size: int = 32  # examples of a step
-    batch_by: Literal["examples", "tokens"] = "examples"  # tokens: about as many of them a step, batch_size on average
-    learning_rate: float = 1e-3  # its largest value
-    schedule: Literal["constant", "linear", "cosine"] = "cosine"  # how it falls over all epochs
-    warmup: float = 0.05  # share of the steps over which it first rises
-    weight_decay: float = 0.0  # decoupled, of all weights but biases
-    clip_norm: float | None = 1.0  # bound of the gradients; null for none
-    clip_by: Literal["global_norm", "norm", "value"] = "global_norm"  # what it bounds: all, each weight's, each element
-    epsilon: float = 1e-7  # of Adam, beside the root of the mean square of a gradient
-    average: float = 0.99  # momentum of the moving average of the weights that is kept; 0 for none
-    patience: int = 3  # epochs without a better validation metric before training stops
-    keep: Literal["best", "last"] = "best"  # the epoch whose weights are kept: best by validation, or the last of all
-    metric: str = ""  # the validation metric that chooses the best epoch; empty for the recipe's own
-    time_limit: float | None = None  # seconds after which training stops cleanly
-    strategy: str = "auto"  # devices: auto, cpu, gpu (the first) or mirrored (all)
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # of the arithmetic
-    jit: bool = False  # compile the whole training step with XLA: faster steps, a compilation per padded length
-    shuffle_buffer: int = 20_000  # examples held for shuffling
-    cache_mb: int = 256  # data up to this size is held in memory, larger data is read anew each epoch
-    checkpoint_steps: int = 500  # steps between two checkpoints (each epoch ends with one too)
+    Args:
+        name: of the field, without the two hyphens of the flag.
+        hint: its type, without bounds.
+        bounds: `annotated_types` bounds of its value, or of each element of a list.
+        default, help, group, changeable, inherited: as in `option`.
+    """
+
+    name: str
+    hint: Any
+    bounds: tuple[Any, ...]
+    default: Any
+    help: str
+    group: str
+    changeable: bool
+    inherited: bool
+
+    @property
+    def type(self) -> str:
+        """The type in words, as in `int or null`."""
+        return _type_text(self.hint)
+
+    @property
+    def limits(self) -> str:
+        """The bounds in words, as in `at least 0 and below 1`; empty if there are none."""
+        return " and ".join(f"{_BOUNDS[type(bound)][0]} {_bound(bound)}" for bound in self.bounds)
+
+    @property
+    def full_help(self) -> str:
+        """The help with the bounds."""
+        return f"{self.help} ({self.limits})" if self.bounds else self.help
+
+    def check(self, value: Any) -> None:
+        """Raise `UserError` if a number is out of its bounds."""
+        for number in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(number, int | float) and not all(_BOUNDS[type(b)][1](number, _bound(b)) for b in self.bounds):
+                remedy = f"give a number {'of ' * self.limits.startswith('at')}{self.limits}"
+                raise UserError(f"{number} is out of range", where=f"--{self.name}", remedy=remedy)
 
 
-def rnn_options(config):
+def describe(cls: Any) -> tuple[Option, ...]:
+    """The options that a dataclass declares, in the order of its fields.
+
+    Example:
+        >>> {o.name: (o.type, o.limits) for o in describe(Options)}["batch_size"]
+        ('int', 'at least 1')
+    """
+    if cls not in _described:
+        _described[cls] = tuple(_declared(cls))
+    return _described[cls]
+
+
+def _declared(cls: Any) -> Iterator[Option]:
+    plain, full = typing.get_type_hints(cls), typing.get_type_hints(cls, include_extras=True)
+    for field in dataclasses.fields(cls):
+        known: dict[str, Any] = {"help": "", "group": "model", "changeable": False, "inherited": True}
+        known |= {name: value for name, value in field.metadata.items() if name != "validation"}
+        yield Option(field.name, plain[field.name], tuple(_bounds(full[field.name])), field.default, **known)
+
+
+class Declared:
+    """Base of dataclasses of options: checks the bounds when it is made."""
+
+    def __post_init__(self) -> None:
+        for declared in describe(type(self)):
+            declared.check(getattr(self, declared.name))
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(Declared):
+    """Options that all recipes share. A recipe's `Config` inherits them and adds its own."""
+
+    seed: Size = option(0, "seed of weights, shuffling, dropout and bootstrap", "training")
+    epochs: Count = option(10, "passes over the training data, at most", "training")
+    batch_size: Count = option(32, "examples per step", "training")
+    batch_by: Literal["examples", "tokens"] = option(
+        "examples", "tokens: each step has about the same number of tokens, batch_size examples on average", "training"
+    )
+    learning_rate: Positive = option(1e-3, "largest learning rate", "training")
+    schedule: Literal["constant", "linear", "cosine"] = option(
+        "cosine", "how the learning rate decays over all epochs", "training"
+    )
+    warmup: Rate = option(0.05, "share of the steps over which the learning rate rises first", "training")
+    weight_decay: Weight = option(0.0, "decoupled weight decay, of all weights but biases", "training")
+    clip_norm: Positive | None = option(1.0, "bound of the gradients; null for none", "training")
+    clip_by: Literal["global_norm", "norm", "value"] = option(
+        "global_norm", "what clip_norm bounds: all gradients together, each weight's, each element", "training"
+    )
+    epsilon: Positive = option(1e-7, "epsilon of Adam", "training")
+    ema_momentum: Rate = option(0.99, "momentum of the moving average of the weights; 0 for none", "training")
+    patience: Size = option(
+        3, "epochs without a better validation metric before training stops; 0 for no limit", "training"
+    )
+    keep: Literal["best", "last"] = option(
+        "best", "which weights are kept: best by validation, or the last", "training"
+    )
+    metric: str = option("", "validation metric that chooses the best epoch; empty for the recipe's own", "training")
+    time_limit: Weight | None = option(None, "seconds after which training stops cleanly", "training")
+    strategy: str = option("auto", "devices: auto, cpu, gpu (the first) or mirrored (all)", "training")
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option("float32", "dtype policy", "training")
+    jit: bool = option(
+        False, "compile the training step with XLA: faster steps, one compilation per padded length", "training"
+    )
+    gradient_flow: bool = option(True, "measure the gradient over time after training, for the report", "training")
+    shuffle_buffer: Count = option(20_000, "examples in the shuffle buffer", "data")
+    cache_mb: Size = option(256, "data up to this size is held in memory; larger data is read in each epoch", "data")
+    checkpoint_steps: Count = option(500, "steps between checkpoints; each epoch ends with one too", "training")
+
+
+def for_validation(config: O) -> O:
+    """The options of the validation between epochs.
+
+    Example:
+        >>> for_validation(Options()) == Options()
+        True
+    """
+    fields = {f.name: f.metadata["validation"] for f in dataclasses.fields(config) if "validation" in f.metadata}  # type: ignore[arg-type]
+    return dataclasses.replace(config, **fields) if fields else config  # type: ignore[type-var]
+
+
+def rnn_options(config: Any) -> dict[str, Any]:
     """The arguments of `seqtasks.layers.recurrent_stack` from the options that recipes with one share.
 
     Example:
@@ -58,48 +212,58 @@ def rnn_options(config):
     return {"dropout": config.output_dropout, **{name: getattr(config, name) for name in names}}
 
 
-def helps(config_class):
-    """The comment behind each field of a `Config`, which is its help: {field: comment}.
+def make_options(cls: type[O], fields: Mapping[str, Any]) -> O:
+    """Options from a mapping of names to values or to their text; unknown names and wrong types raise one line.
+
+    Raises:
+        UserError: for an unknown name, a wrong type, or a number out of its bounds.
 
     Example:
-        >>> helps(Options)["batch_size"]
-        'examples of a step'
+        >>> make_options(Options, {"epochs": "3"}).epochs
+        3
+        >>> make_options(Options, {"epochs": "many"})
+        Traceback (most recent call last):
+        seqtasks.errors.UserError: --epochs: many is not int; see --help
     """
-    found = {}
-    for parent in reversed(config_class.__mro__[:-1]):
-        for line in inspect.getsource(parent).splitlines():
-            if match := re.match(r"    (\w+): .*?  # (.*)", line):
-                found[match[1]] = match[2]
-    return found
+    import jsonargparse
+
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    add_options(parser, cls)
+    try:
+        parsed = parser.parse_object(dict(fields))
+    except jsonargparse.ArgumentError as error:
+        raise explain(error, [o.name for o in describe(cls)]) from None
+    return cls(**parsed.as_dict())
 
 
-def parser(recipe, prog, data=True):
-    """The argument parser of a recipe: `--data` and its kin, and a flag for each field of its `Config`."""
-    made = jsonargparse.ArgumentParser(prog=prog, description=recipe.summary, exit_on_error=False, allow_abbrev=False)
-    if data:
-        texts = {
-            "data": "file, folder or tfds:NAME; without it the built-in sample",
-            "train": "file or folder with the training split",
-            "valid": "file or folder with the validation split",
-            "test": "file or folder with the test split",
-        }
-        for name, text in texts.items():
-            made.add_argument(f"--{name}", type=str | None, default=None, help=text)
-    types, texts = typing.get_type_hints(recipe.Config), helps(recipe.Config)
-    for field in dataclasses.fields(recipe.Config):
-        default = list(field.default) if isinstance(field.default, tuple) else field.default
-        flag = {"nargs": "?", "const": True} if types[field.name] is bool else {}  # --repair is --repair true
-        help_text = texts.get(field.name, "")
-        made.add_argument(f"--{field.name}", type=types[field.name], default=default, help=help_text, **flag)
-    return made
+def add_options(parser: Any, cls: type, groups: dict[str, Any] | None = None) -> None:
+    """Add a flag for each option of a dataclass to a `jsonargparse` parser, in the groups that they declare.
+
+    Args:
+        parser: the parser.
+        cls: the dataclass.
+        groups: argument groups of the parser that exist already, by name.
+    """
+    groups = groups or {}
+    for declared in describe(cls):
+        if declared.group not in groups:
+            groups[declared.group] = parser.add_argument_group(f"{declared.group} options")
+        default = list(declared.default) if isinstance(declared.default, tuple) else declared.default
+        flag: dict[str, Any] = (
+            {"nargs": "?", "const": True} if declared.hint is bool else {}
+        )  # --repair is --repair true
+        groups[declared.group].add_argument(
+            f"--{declared.name}", type=declared.hint, default=default, help=declared.full_help, **flag
+        )
 
 
-def known_fields(recipe):
-    return [field.name for field in dataclasses.fields(recipe.Config)]
+def explain(error: Exception, known: list[str]) -> UserError:
+    """The one line for a person from an error of `jsonargparse`.
 
-
-def explain(error, known):
-    """The one line for a person from a message of the parser."""
+    Args:
+        error: a `jsonargparse.ArgumentError`.
+        known: names of the options that exist, without hyphens.
+    """
     message = str(error)
     if found := re.search(r"unrecognized arguments: (\S+)", message) or re.search(r"Option '(\S+?)'", message):
         name = found[1].split("=")[0]
@@ -110,106 +274,55 @@ def explain(error, known):
     if found := re.search(r"Parser key \"(\w+)\":(.*)", message, re.S):
         expected = re.findall(r"Expected an? (?:typing\.)?(.+?)(?:\. Got|$)", found[2], re.M)
         value = re.search(r"(?:Got value|Given value): (.*)", found[2])
-        kinds = [re.sub(r"<class '(\w+)'>", r"\1", e).replace("NoneType", "null") for e in expected]
-        kinds = " or ".join(dict.fromkeys(kinds))
-        got = value[1] if value else "something else"
+        kinds = " or ".join(
+            dict.fromkeys(re.sub(r"<class '(\w+)'>", r"\1", e).replace("NoneType", "null") for e in expected)
+        )
+        got = value[1] if value else "the value"
         if choices := re.findall(r"'(\w+)'", kinds):
-            return UserError(f"{got} is none of its values", where=f"--{found[1]}", remedy=nearest(got, choices))
-        return UserError(f"{got} is not {kinds or 'a value it takes'}", where=f"--{found[1]}", remedy="see --help")
-    return UserError(message.splitlines()[0] if message else "bad options", remedy="see --help")
+            return UserError(f"{got} is not a valid value", where=f"--{found[1]}", remedy=nearest(got, choices))
+        return UserError(f"{got} is not {kinds or 'a valid value'}", where=f"--{found[1]}", remedy="see --help")
+    return UserError(message.splitlines()[0] if message else "invalid options", remedy="see --help")
 
 
-def read_config(path):
-    """The mapping in a YAML file, a run's `config.yaml` for one."""
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file, such as the `config.yaml` of a run.
+
+    Raises:
+        UserError: if there is no such file, or it holds something else.
+    """
+    import yaml
+
     try:
         values = yaml.safe_load(Path(path).read_text("utf-8"))
     except (FileNotFoundError, IsADirectoryError):
         raise UserError("no such file", where=path, remedy="give a YAML file to --config") from None
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise UserError("not YAML", where=f"{path}:{line}", remedy="write one `name: value` on each line") from None
+        raise UserError("not YAML", where=f"{path}:{line}", remedy="write one `name: value` per line") from None
     if not isinstance(values, dict):
-        raise UserError("not a mapping", where=path, remedy="write one `name: value` on each line")
+        raise UserError("not a mapping", where=path, remedy="write one `name: value` per line")
     return values
 
 
-def make_config(recipe, fields):
-    """A `Config` of the recipe from a mapping; unknown names and wrong types are told in one line.
-
-    Example:
-        >>> from seqtasks.recipe import load_recipe
-        >>> make_config(load_recipe("sentiment"), {"units": "many"})
-        Traceback (most recent call last):
-        seqtasks.errors.UserError: --units: many is not int; see --help
-    """
-    try:
-        parsed = parser(recipe, recipe.name, data=False).parse_object(dict(fields))
-    except jsonargparse.ArgumentError as error:
-        raise explain(error, known_fields(recipe)) from None
-    return checked(recipe.Config(**parsed.as_dict()))
+def _bounds(hint: Any) -> Iterator[Any]:
+    """The bounds in an annotation, of a union or a list those of its parts."""
+    if typing.get_origin(hint) is Annotated:
+        yield from (m for m in hint.__metadata__ if type(m) in _BOUNDS)
+        hint = hint.__origin__
+    for part in typing.get_args(hint):
+        yield from _bounds(part)
 
 
-LIMITS = {
-    "epochs": 1,
-    "batch_size": 1,
-    "units": 1,
-    "layers": 1,
-    "dimension": 1,
-    "max_length": 1,
-    "max_vocabulary": 3,
-    "min_count": 1,
-    "shuffle_buffer": 1,
-    "checkpoint_steps": 1,
-    "patience": 0,
-    "seed": 0,
-    "members": 1,
-    "k": 1,
-    "width": 1,
-    "filters": 0,
-    "positions": 0,
-    "pool": 1,
-    "window": 0,
-    "decoder_layers": 1,
-    "vocabulary_size": 5,
-    "max_characters": 1,
-    "max_ratio": 1,
-    "beam_width": 1,
-    "n_best": 1,
-    "length_penalty": 0,
-    "coverage_penalty": 0,
-    "no_repeat_ngram": 0,
-    "segment": 1,
-    "hidden": 1,
-    "transpose": 0,
-    "frames": 1,
-    "size": 1,
-    "grid": 1,
-    "vector": 1,
-    "sample_rate": 1000,
-    "mels": 1,
-    "stride": 1,
-    "masks": 0,
-}
-RATES = (
-    "dropout", "embedding_dropout", "output_dropout", "recurrent_dropout", "zoneout", "unknown_rate", "drop_rate",
-    "average", "warmup", "substitution", "convolution_dropout", "label_smoothing", "scheduled_sampling",
-    "stretch", "image_dropout", "flow_dropout", "speed", "shift", "zoom", "brightness",
-)  # fmt: skip
+def _bound(bound: Any) -> Any:
+    return next(getattr(bound, name) for name in ("ge", "gt", "le", "lt") if hasattr(bound, name))
 
 
-def checked(config):
-    """The config itself, where its numbers make sense."""
-    for name, least in LIMITS.items():
-        value = getattr(config, name, None)
-        if value is not None and value < least:
-            raise UserError(f"{value} is too small", where=f"--{name}", remedy=f"take at least {least}")
-    for name in RATES:
-        if not 0 <= getattr(config, name, 0) < 1:
-            raise UserError(f"{getattr(config, name)} is no rate", where=f"--{name}", remedy="take 0 <= rate < 1")
-    if getattr(config, "n_best", 1) > getattr(config, "beam_width", 1):
-        what = f"{config.n_best} of a beam of {config.beam_width}"
-        raise UserError(what, where="--n_best", remedy="take at most --beam_width")
-    for name in ("learning_rate", "epsilon", "step"):
-        if not getattr(config, name, 1) > 0:
-            raise UserError(f"{getattr(config, name)} is too small", where=f"--{name}", remedy="take a number above 0")
-    return config
+def _type_text(hint: Any) -> str:
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return " | ".join(map(str, parts))
+    if origin in (UnionType, typing.Union):
+        return " or ".join(map(_type_text, parts))
+    if origin is list:
+        return f"list of {_type_text(parts[0])}"
+    return "null" if hint is type(None) else getattr(hint, "__name__", str(hint))

@@ -1,4 +1,7 @@
-"""Losses of sequences: against SciPy and Keras, and their gradients against a plain tape."""
+"""Losses: against SciPy and Keras, and what every public loss guarantees. A class without a row fails."""
+
+import inspect
+import json
 
 import keras
 import numpy as np
@@ -8,8 +11,86 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from seqtasks.layers import ScheduledSampling
-from seqtasks.losses import TokenCrossentropy
+from seqtasks import losses
+from seqtasks.losses import RDropCrossentropy, TokenCrossentropy
+
+RANDOM = np.random.default_rng(0)
+MASK = np.array([[True] * 4, [True, True, False, False], [False] * 4])
+
+
+def normal(*shape):
+    return RANDOM.normal(size=shape).astype("float32")
+
+
+TARGETS = np.where(MASK, RANDOM.integers(0, 3, MASK.shape), -1)
+LABELS = np.array([[1, 2, -1], [2, 2, 1], [-1, -1, -1]])
+WAIT = np.where(np.eye(3, dtype=bool), 0, np.full((3, 2, 3, 3), -1e9, "float32"))  # masked steps, see `ops.crf`
+PAIRWISE = np.where(MASK[..., None, None], normal(3, 4, 3, 3), WAIT[:, :1])
+NONE = np.full((3, 2), -1)
+ROWS = {  # the loss, y_true, y_pred, and masked steps that change nothing when they are added to both; None for rows
+    "CRFLoss": (losses.CRFLoss(), TARGETS, PAIRWISE, (NONE, WAIT)),
+    "CTC": (losses.CTC(name="ctc"), LABELS, normal(3, 6, 3), (NONE, np.zeros((3, 0, 3), "float32"))),
+    "NegativeLogLikelihood": (
+        losses.NegativeLogLikelihood(),
+        MASK * 1,
+        normal(3, 4),
+        (NONE, np.zeros((3, 2), "float32")),
+    ),
+    "RDropCrossentropy": (losses.RDropCrossentropy(), np.array([0, 2, 1, 1]), normal(4, 3), None),
+    "RDropCrossentropy-pairs": (losses.RDropCrossentropy(0.7), np.array([2, 2, 1, 1]), normal(4, 3), None),
+    "RDropCrossentropy-members": (losses.RDropCrossentropy(0.7), np.array([2, 2, 1, 1]), normal(4, 2, 3), None),
+    "StepCrossentropy": (losses.StepCrossentropy(), TARGETS, normal(3, 4, 3), (NONE, normal(3, 2, 3))),
+    "TokenCrossentropy": (
+        losses.TokenCrossentropy(0.1, reduction="sum"),
+        TARGETS,
+        normal(3, 4, 3),
+        (NONE, normal(3, 2, 3)),
+    ),
+}
+every_row = pytest.mark.parametrize(("loss", "y_true", "y_pred", "padding"), ROWS.values(), ids=ROWS)
+
+
+def test_every_public_loss_has_a_row():
+    public = [c for name, c in vars(losses).items() if inspect.isclass(c) and not name.startswith("_")]
+    assert {c for c in public if issubclass(c, keras.losses.Loss)} == {type(loss) for loss, *_ in ROWS.values()}
+
+
+@every_row
+def test_the_configuration_makes_an_equal_loss(loss, y_true, y_pred, padding):
+    config = loss.get_config()
+    expected = loss(y_true, y_pred)
+    saved = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
+    for other in (type(loss).from_config(json.loads(json.dumps(config))), saved):
+        assert other.get_config() == config
+        assert float(other(y_true, y_pred)) == float(expected)
+
+
+@every_row
+def test_the_gradient_is_finite_and_masked_steps_do_not_count(loss, y_true, y_pred, padding):
+    variable = tf.constant(y_pred)
+    with tf.GradientTape() as tape:
+        tape.watch(variable)
+        value = loss(y_true, variable)
+    gradient = tape.gradient(value, variable).numpy()
+    assert np.isfinite(value) and np.isfinite(gradient).all() and gradient.any()
+    if padding is not None:
+        longer = [np.concatenate([x, more], 1) for x, more in zip((y_true, y_pred), padding, strict=True)]
+        assert float(loss(*longer)) == pytest.approx(float(value), rel=1e-6)
+
+
+@every_row
+def test_the_mean_is_over_rows(loss, y_true, y_pred, padding):
+    config = loss.get_config() | {"reduction": None}
+    rows = type(loss).from_config(config)(y_true, y_pred).numpy()
+    assert rows.shape == (len(y_pred),)
+    total = rows.sum() if loss.reduction == "sum" else rows.mean()
+    assert float(loss(y_true, y_pred)) == pytest.approx(total, rel=1e-6)
+
+
+@pytest.mark.parametrize(("weight", "passes"), [(0.0, 1), (0.5, 2), (1, 2)])
+def test_r_drop_needs_two_passes(weight, passes):
+    loss = RDropCrossentropy(weight)
+    assert loss.passes == RDropCrossentropy.from_config(loss.get_config()).passes == passes
 
 
 def draw(seed, batch=3, time=4, tokens=5):
@@ -19,29 +100,29 @@ def draw(seed, batch=3, time=4, tokens=5):
 
 
 def smoothed(logits, targets, smoothing):
-    """Cross-entropy with the distribution that the docstring gives, summed over each sentence."""
+    """Cross-entropy with the distribution of the docstring, summed over each sentence."""
     size = logits.shape[-1]
-    due = np.eye(size)[np.maximum(targets, 0)] * (1 - smoothing) + smoothing / size
-    return (-(due * log_softmax(logits, -1)).sum(-1) * (targets >= 0)).sum(-1)
+    probabilities = np.eye(size)[np.maximum(targets, 0)] * (1 - smoothing) + smoothing / size
+    return (-(probabilities * log_softmax(logits, -1)).sum(-1) * (targets >= 0)).sum(-1)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.1, 0.9]))
-def test_smoothed_cross_entropy_and_its_gradient(seed, smoothing):
+def test_label_smoothing_and_its_gradient_match_scipy(seed, smoothing):
     logits, targets = draw(seed)
     loss = TokenCrossentropy(smoothing, reduction=None, dtype="float64")
     variable, upstream = tf.constant(logits), tf.constant([1.0, 0.0, 2.5], tf.float64)
     with tf.GradientTape() as tape:
         tape.watch(variable)
-        losses = loss(targets, variable)
-    np.testing.assert_allclose(losses, smoothed(logits, targets, smoothing), rtol=1e-9, atol=1e-12)
-    into = tape.gradient(losses, variable, upstream).numpy()
+        values = loss(targets, variable)
+    np.testing.assert_allclose(values, smoothed(logits, targets, smoothing), rtol=1e-9, atol=1e-12)
+    gradient = tape.gradient(values, variable, upstream).numpy()
     probabilities = np.exp(log_softmax(logits, -1))
-    due = np.eye(5)[np.maximum(targets, 0)] * (1 - smoothing) + smoothing / 5
-    expected = (probabilities - due) * (targets >= 0)[..., None] * upstream.numpy()[:, None, None]
-    np.testing.assert_allclose(into, expected, atol=1e-12)
+    smooth = np.eye(5)[np.maximum(targets, 0)] * (1 - smoothing) + smoothing / 5
+    expected = (probabilities - smooth) * (targets >= 0)[..., None] * upstream.numpy()[:, None, None]
+    np.testing.assert_allclose(gradient, expected, atol=1e-12)
 
 
-def test_it_is_that_of_keras_with_its_label_smoothing():
+def test_label_smoothing_matches_keras():
     logits, targets = draw(1, 1)
     targets = np.abs(targets)
     theirs = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2, reduction="sum")
@@ -49,20 +130,14 @@ def test_it_is_that_of_keras_with_its_label_smoothing():
     assert float(ours(targets, logits)) == pytest.approx(float(theirs(np.eye(5)[targets], logits)), rel=1e-5)
 
 
-def test_scheduled_sampling_shows_the_models_own_tokens_more_and_more_often():
-    keras.utils.set_random_seed(0)
-    layer = ScheduledSampling(0.8, ramp=10)
-    previous = np.where(np.arange(200) < 190, 2, 0) * np.ones((50, 1), "int32")
-    own = np.full((50, 200), 3)
-    shares = []
-    for _ in range(12):
-        shown = layer(tf.constant(previous, tf.int32), tf.one_hot(own, 5), training=True).numpy()
-        assert set(np.unique(shown[:, 1:190])) <= {2, 3}
-        assert (shown[:, 190:] == 0).all() and (shown[:, 0] == 2).all()
-        shares.append((shown[:, 1:190] == 3).mean())
-    np.testing.assert_allclose(shares, [0.08 * min(i, 10) for i in range(12)], atol=0.02)
-
-
-def test_a_share_that_is_none_is_refused():
-    with pytest.raises(ValueError, match=r"rate must lie in \[0, 1\], got 1.5"):
-        ScheduledSampling(1.5)
+def test_r_drop_is_the_symmetric_divergence_of_pairs():
+    logits = np.random.default_rng(0).normal(size=(6, 3))
+    targets = np.array([0, 0, 1, 1, 2, 2])
+    p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    crossentropy = -np.log(p[np.arange(6), targets]).mean()
+    divergences = [
+        (np.sum(a * np.log(a / b)) + np.sum(b * np.log(b / a))) / 2 for a, b in zip(p[::2], p[1::2], strict=True)
+    ]
+    for weight in (0.0, 0.7):
+        loss = RDropCrossentropy(weight)(tf.constant(targets), tf.constant(logits, tf.float32))
+        assert float(loss) == pytest.approx(crossentropy + weight * np.mean(divergences), rel=1e-5)

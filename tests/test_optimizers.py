@@ -1,4 +1,4 @@
-"""AdamW is exact where Keras' own is not: repeated rows of embeddings, clipping, several replicas, averages."""
+"""AdamW with repeated rows of embeddings, clipping, several replicas and averages of the weights; schedules."""
 
 import keras
 import numpy as np
@@ -48,26 +48,26 @@ def dense(start):
     return trained(lambda: embedding_model(one_hot=True), optimizer, start).get_weights()
 
 
-def ours():
+def our_optimizer():
     return AdamW(0.1, weight_decay=0.01, clip_norm=0.5, ema=0.9)
 
 
-def test_repeated_rows_move_as_a_dense_gradient_moves_them(start, dense):
-    for a, b in zip(trained(lambda: embedding_model(False), ours, start).get_weights(), dense, strict=True):
+def test_repeated_rows_match_a_dense_gradient(start, dense):
+    for a, b in zip(trained(lambda: embedding_model(False), our_optimizer, start).get_weights(), dense, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-def test_what_keras_does_instead(start):
-    def moved(one_hot, optimizer):
+def test_keras_moves_repeated_rows_too_far(start):
+    def change(one_hot, optimizer):
         return trained(lambda: embedding_model(one_hot), lambda: optimizer(0.1), start).get_weights()[0] - start[0]
 
-    exact = moved(True, keras.optimizers.AdamW)
-    np.testing.assert_allclose(moved(False, AdamW), moved(True, AdamW), atol=1e-5)
-    assert np.abs(moved(False, keras.optimizers.AdamW)).sum() > 1.5 * np.abs(exact).sum()
+    exact = change(True, keras.optimizers.AdamW)
+    np.testing.assert_allclose(change(False, AdamW), change(True, AdamW), atol=1e-5)
+    assert np.abs(change(False, keras.optimizers.AdamW)).sum() > 1.5 * np.abs(exact).sum()
 
 
 @pytest.mark.parametrize("clip_norm", [0.5, None])
-def test_two_replicas_clip_move_and_average_as_one(start, mirrored, clip_norm):
+def test_two_replicas_match_one(start, mirrored, clip_norm):
     def made():
         return AdamW(0.1, weight_decay=0.01, clip_norm=clip_norm, ema=0.9)
 
@@ -83,15 +83,15 @@ def test_two_replicas_clip_move_and_average_as_one(start, mirrored, clip_norm):
         np.testing.assert_array_equal(a, b)
 
 
-def test_clipping_makes_a_difference(start, dense):
-    free = trained(lambda: embedding_model(False), lambda: AdamW(0.1, weight_decay=0.01), start).get_weights()
-    assert max(np.abs(a - b).max() for a, b in zip(free, dense, strict=True)) > 1e-3
+def test_clipping_changes_the_weights(start, dense):
+    unclipped = trained(lambda: embedding_model(False), lambda: AdamW(0.1, weight_decay=0.01), start).get_weights()
+    assert max(np.abs(a - b).max() for a, b in zip(unclipped, dense, strict=True)) > 1e-3
 
 
-def test_the_average_is_swapped_in_and_out(start):
+def test_averaged_weights_replace_the_weights_in_the_context(start):
     model = embedding_model(False)
     model.set_weights(start)
-    model.compile(ours(), "mse")
+    model.compile(our_optimizer(), "mse")
     average = None
     for step in range(10):
         model.train_on_batch(IDS, TARGETS)
@@ -109,28 +109,28 @@ def test_the_average_is_swapped_in_and_out(start):
         np.testing.assert_array_equal(a, b)
 
 
-def test_weights_come_back_after_a_fault_and_stay_where_there_is_no_average(start):
+def test_weights_are_restored_after_an_error_and_kept_without_averages(start):
     model = embedding_model(False)
     model.set_weights(start)
     for ema in (0.9, 0.0):
         model.compile(AdamW(0.1, ema=ema), "mse")
         before = model.get_weights()
-        with model.optimizer.averaged(model):  # no step yet: nothing to swap in
-            same(model, before)
+        with model.optimizer.averaged(model):  # no step yet, so no average
+            assert_weights(model, before)
         model.fit(IDS, TARGETS, epochs=3, verbose=0)
         before = model.get_weights()
         with pytest.raises(ZeroDivisionError), model.optimizer.averaged(model):
             assert (np.abs(model.get_weights()[0] - before[0]).max() > 1e-3) == (ema > 0)
             raise ZeroDivisionError
-        same(model, before)
+        assert_weights(model, before)
 
 
-def same(model, weights):
+def assert_weights(model, weights):
     for a, b in zip(model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_configuration_survives_saving():
+def test_configuration_makes_an_equal_optimizer():
     rate = schedule("cosine", 0.5, 10, 2)
     made = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(AdamW(rate, 0.1, 0.5, 0.9)))
     assert (made.weight_decay, made.clip_norm, made.ema) == (0.1, 0.5, 0.9)
@@ -145,20 +145,20 @@ def test_configuration_survives_saving():
         *(("constant", step, rate) for step, rate in [(0, 0.0), (1, 1.0), (2, 2.0), (9, 2.0), (99, 2.0)]),
     ],
 )
-def test_schedules_against_hand_computed_rates(name, step, expected):
+def test_schedules_match_rates_computed_by_hand(name, step, expected):
     assert float(schedule(name, 2.0, steps=10, warmup=2)(step)) == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_constant_rate_is_a_number():
+def test_constant_schedule_is_a_number():
     assert schedule("constant", 0.1, 10) == 0.1
 
 
 @pytest.mark.parametrize("clip_by", ["global_norm", "norm", "value"])
-def test_what_clipping_bounds(clip_by, rng):
+def test_clipping_bounds(clip_by, rng):
     gradients = [rng.normal(size=(3, 2)).astype("float32"), rng.normal(size=4).astype("float32") * 5]
-    whole = np.sqrt(sum((g**2).sum() for g in gradients))
+    norm = np.sqrt(sum((g**2).sum() for g in gradients))
     expected = {
-        "global_norm": [g * 0.7 / whole for g in gradients],
+        "global_norm": [g * 0.7 / norm for g in gradients],
         "norm": [g * min(1, 0.7 / np.linalg.norm(g)) for g in gradients],
         "value": [np.clip(g, -0.7, 0.7) for g in gradients],
     }[clip_by]
@@ -177,6 +177,6 @@ def test_biases_and_gains_do_not_decay():
         np.testing.assert_allclose(variable, np.full(3, expected), rtol=1e-6)
 
 
-def test_unknown_clipping_is_named():
+def test_unknown_clipping_raises():
     with pytest.raises(ValueError, match="clip_by must be one of global_norm, norm, value, got 'nrom'"):
         AdamW(clip_by="nrom")

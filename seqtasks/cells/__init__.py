@@ -1,4 +1,13 @@
-"""RNN cells: the mathematics of one time step, one cell per file. Running a cell over time is `seqtasks.layers`."""
+"""RNN cells: the mathematics of one time step, one cell per file.
+
+`cell.py` defines `RNNCell`, the interface that every cell implements: start there, then read `lstm.py`. `affine.py` and
+`normalise.py` hold the operations that cells share. `CELLS` maps the names of the option `--cell` to the classes, and
+`make` builds a cell by name. Masks, dropout and the loop over time are in `seqtasks.layers`.
+
+The package imports TensorFlow and Keras, and nothing else of this project. README.md lists what a new cell needs.
+"""
+
+import typing
 
 from seqtasks.cells.cell import RNNCell
 from seqtasks.cells.coupled_lstm import CoupledLSTMCell
@@ -13,7 +22,7 @@ from seqtasks.cells.peephole_lstm import PeepholeLSTMCell
 from seqtasks.cells.simple_rnn import SimpleRNNCell
 from seqtasks.cells.simplified_gru import SimplifiedGRUCell
 
-CELLS = {
+CELLS: dict[str, type[RNNCell]] = {
     "simple_rnn": SimpleRNNCell,
     "simplified_gru": SimplifiedGRUCell,
     "gru": GRUCell,
@@ -28,8 +37,13 @@ CELLS = {
 }
 
 
-def make(kind, units, **kwargs):
-    """The cell called `kind` in options (`--cell lstm`), with `units` units.
+def make(kind: str, units: int, **kwargs: typing.Any) -> RNNCell:
+    """Builds the cell that is called `kind` in options (`--cell lstm`).
+
+    Args:
+        kind: a key of `CELLS`.
+        units: size of the state.
+        kwargs: further arguments of the cell.
 
     Raises:
         ValueError: if no cell has this name.

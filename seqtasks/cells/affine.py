@@ -1,13 +1,18 @@
-"""The one operation that all cells are made of: x W + b."""
+"""The operation that all cells are made of: x W + b."""
+
+from collections.abc import Callable
 
 import tensorflow as tf
 
+CACHE_COLUMNS = 256  # columns of float32 in a kilobyte: see `pad_columns`
+PADDING = 16  # columns of zeros that `pad_columns` adds
 
-def affine(inputs, kernel, bias=None):
-    """``x W + b`` over any number of leading axes, as one matrix product, and as one each for its gradients.
 
-    TensorFlow takes a product of a (time, batch, features) tensor with a matrix for `time` small products, and sums as
-    many gradients of the matrix; flattening the leading axes first is several times faster.
+def affine(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None = None) -> tf.Tensor:
+    """``x W + b`` over any number of leading axes: one matrix product, and one for each gradient.
+
+    TensorFlow computes the product of a (time, batch, features) tensor with a matrix as `time` small products, and sums
+    as many gradients of the matrix. Flattening the leading axes first is several times faster.
 
     Args:
         inputs: (..., features).
@@ -22,44 +27,51 @@ def affine(inputs, kernel, bias=None):
         [5.0, 5.0, 5.0, 5.0, 5.0]
     """
     inputs, kernel = tf.convert_to_tensor(inputs), tf.convert_to_tensor(kernel)
-    bias = () if bias is None else (tf.convert_to_tensor(bias),)
+    biases = () if bias is None else (tf.convert_to_tensor(bias),)
     leading = tf.shape(inputs)[:-1]
 
     @tf.custom_gradient
-    def product(rows, kernel, *bias):
+    def product(rows: tf.Tensor, kernel: tf.Tensor, *bias: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         outputs = tf.matmul(rows, kernel)
         if bias:
             outputs = tf.nn.bias_add(outputs, bias[0])
 
-        def gradient(upstream):
-            into = [tf.matmul(upstream, kernel, transpose_b=True), outer(rows, upstream)]
-            return into + [column_sums(upstream)] * len(bias)
+        def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
+            grads = [tf.matmul(upstream, kernel, transpose_b=True), sum_of_outer_products(rows, upstream)]
+            return grads + [column_sums(upstream)] * len(bias)
 
         return outputs, gradient
 
-    outputs = product(tf.reshape(inputs, (-1, inputs.shape[-1])), kernel, *bias)
+    outputs = product(tf.reshape(inputs, (-1, inputs.shape[-1])), kernel, *biases)
     if len(inputs.shape) == 2:
         return outputs
     outputs = tf.reshape(outputs, tf.concat([leading, [kernel.shape[-1]]], 0))
     return tf.ensure_shape(outputs, [*inputs.shape[:-1], kernel.shape[-1]])
 
 
-def staggered(kernel):
-    """A matrix for many small products: where its rows lie a multiple of a kilobyte apart, with columns of zeros more.
+def pad_columns(kernel: tf.Tensor) -> tf.Tensor:
+    """Adds columns of zeros to a matrix whose rows are a multiple of a kilobyte long, for many small products.
 
-    Such rows share a few places of the processor's first cache and drive one another out: a product of 16 vectors with
-    256 x 1024 weights takes 1.6 times as long as one with 256 x 1040. What is too much of the result is cut off.
+    Such rows share a few sets of the processor's first-level cache and evict one another: a product of 16 vectors with
+    256 x 1024 weights takes 1.6 times as long as one with 256 x 1040. The caller cuts the additional columns off the
+    result.
+
+    Args:
+        kernel: (rows, columns), or (batch, rows, columns), which is returned as it is.
+
+    Returns:
+        (rows, columns + 16) if the number of columns is a multiple of 256, else `kernel`.
 
     Example:
-        >>> staggered(tf.ones((2, 256))).shape, staggered(tf.ones((2, 200))).shape
+        >>> pad_columns(tf.ones((2, 256))).shape, pad_columns(tf.ones((2, 200))).shape
         (TensorShape([2, 272]), TensorShape([2, 200]))
     """
-    clear = len(kernel.shape) == 3 or kernel.shape[-1] % 256
-    return kernel if clear else tf.pad(kernel, [[0, 0], [0, 16]])
+    no_conflict = len(kernel.shape) == 3 or kernel.shape[-1] % CACHE_COLUMNS
+    return kernel if no_conflict else tf.pad(kernel, [[0, 0], [0, PADDING]])
 
 
-def outer(rows, others):
-    """The sum of the outer products of each row with the other in its place.
+def sum_of_outer_products(rows: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """The sum over i of the outer product of row i with row i of `others`.
 
     Args:
         rows: (number, n).
@@ -69,18 +81,19 @@ def outer(rows, others):
         (n, m).
 
     Example:
-        >>> outer(tf.constant([[1.0, 2.0], [3.0, 4.0]]), tf.constant([[1.0], [10.0]])).numpy().tolist()
+        >>> rows, others = tf.constant([[1.0, 2.0], [3.0, 4.0]]), tf.constant([[1.0], [10.0]])
+        >>> sum_of_outer_products(rows, others).numpy().tolist()
         [[31.0], [42.0]]
     """
-    return tf.matmul(rows, staggered(others), transpose_a=True)[:, : others.shape[-1]]
+    return tf.matmul(rows, pad_columns(others), transpose_a=True)[:, : others.shape[-1]]
 
 
-def rowwise(vectors, matrices):
+def rowwise(vectors: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
     """The product of each vector with a matrix of its own.
 
     Args:
         vectors: (rows, features).
-        matrices: (batch, features, outputs); where there are several rows for each matrix, they are neighbours.
+        matrices: (batch, features, outputs). If `rows` is a multiple of `batch`, neighbouring rows share a matrix.
 
     Returns:
         (rows, outputs).
@@ -94,8 +107,14 @@ def rowwise(vectors, matrices):
     return tf.ensure_shape(tf.reshape(products, (-1, outputs)), (vectors.shape[0], matrices.shape[-1]))
 
 
-def column_sums(rows):
-    """The sum over the rows of a matrix: as a product with ones it takes a third of the time of `tf.reduce_sum`.
+def column_sums(rows: tf.Tensor) -> tf.Tensor:
+    """The sum over the rows of a matrix. As a product with ones it takes a third of the time of `tf.reduce_sum`.
+
+    Args:
+        rows: (number, columns).
+
+    Returns:
+        (columns,).
 
     Example:
         >>> column_sums(tf.constant([[1.0, 2.0], [3.0, 4.0]])).numpy().tolist()

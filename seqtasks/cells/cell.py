@@ -1,4 +1,7 @@
-"""What every cell of this folder is: the mathematics of one time step, split where a loop can profit."""
+"""The interface of all cells: the mathematics of one time step, split so that a loop over time can be fast."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -6,31 +9,35 @@ from keras import ops
 
 from seqtasks.cells.affine import affine
 
+Shape = tuple[int | None, ...]
+Product = Callable[[str, tf.Tensor], tf.Tensor]
+"""``product(name, vectors)``: vectors (batch, rows of the kernel) times the recurrent weights of that name."""
+
 
 class RNNCell(keras.layers.Layer):
-    """One time step of a recurrent network, as a Keras cell that a fast loop can take apart.
+    """One time step of a recurrent network, as a Keras cell whose parts a fast loop can call separately.
 
-    A subclass writes three functions instead of `call`:
+    A subclass implements three functions instead of `call`:
 
     - `project(inputs)`: all that depends on the input alone (``W_x x + b``). It accepts any number of leading
       axes, so that a loop calls it once for the whole sequence: one large matrix product before the loop instead
       of a small one in each step.
     - `recurrent_weights()`: the weights of the products with the recurrence, ``{name: (kernel,)}`` or
-      ``{name: (kernel, bias)}``. A loop reads them once, and forms the gradient of each as one product after the loop
-      back.
-    - `step(projected, states, product)`: what is left for the loop, from the projected input and the previous states
-      to the list of new states. `product(name, vectors)` multiplies vectors (batch, rows of the kernel) by the weights
-      of that name, once a step.
+      ``{name: (kernel, bias)}``. A loop reads them once, and computes the gradient of each as one product after the
+      backward loop.
+    - `step(projected, states, product)`: the rest, from the projected input and the previous states to the list of new
+      states. `product(name, vectors)` multiplies vectors (batch, rows of the kernel) by the weights of that name, once
+      a step.
 
-    `call(inputs, states)` is their composition, which makes the cell a drop-in for `keras.layers.RNN` too.
-    A subclass sets `state_size` (an integer or a list of them); the first state is the output a<t>.
+    `call(inputs, states)` is their composition, so that the cell also works in `keras.layers.RNN`.
+    A subclass sets `state_size` (an integer or a list of integers). The first state is the output a<t>.
 
-    What acts on the recurrence of any cell lives in the loop, and takes its rates from here:
+    The loop applies what acts on the recurrence of any cell, at the rates given here:
 
-    - `dropout`: of the inputs, one mask for all steps of a sequence;
-    - `recurrent_dropout`: of the vectors in each recurrent product, one mask for all steps of a sequence;
-    - `zoneout`: share of the elements of each state that keep their value, drawn anew each step. When not training,
-      the new value is the mean of that lottery.
+    - `dropout`: of the inputs, with one mask for all steps of a sequence;
+    - `recurrent_dropout`: of the vectors in each recurrent product, with one mask for all steps of a sequence;
+    - `zoneout`: fraction of the elements of each state that keep their value, drawn again at each step. When not
+      training, the new value is the expectation over these draws.
 
     Args:
         units: positive integer, the size of the state.
@@ -58,7 +65,14 @@ class RNNCell(keras.layers.Layer):
         zoneout: Krueger et al., 2017, https://arxiv.org/abs/1606.01305
     """
 
-    def __init__(self, units, dropout=0.0, recurrent_dropout=0.0, zoneout=0.0, **kwargs):
+    def __init__(
+        self,
+        units: int,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not isinstance(units, int) or units < 1:
             raise ValueError(f"{type(self).__name__}: units must be a positive integer, got {units!r}.")
@@ -67,17 +81,22 @@ class RNNCell(keras.layers.Layer):
             if not 0 <= rate < 1:
                 raise ValueError(f"{type(self).__name__}: {name} must lie in [0, 1), got {rate!r}.")
         self.units = units
-        self.state_size = units
+        self.state_size: int | list[int] = units
         self.output_size = units
         self.dropout, self.recurrent_dropout, self.zoneout = dropout, recurrent_dropout, zoneout
         self.generator = keras.random.SeedGenerator() if any(rates.values()) else None
 
-    def add_gates(self, features, gates, initial_bias=None):
-        """The weights of `gates` gates side by side: `kernel`, `recurrent_kernel` and `bias`.
+    @property
+    def state_sizes(self) -> list[int]:
+        """The size of each state, as a list also for a cell with a single state."""
+        return list(self.state_size) if isinstance(self.state_size, list | tuple) else [self.state_size]
+
+    def add_gates(self, features: int | None, gates: int, initial_bias: Sequence[float] | None = None) -> None:
+        """Adds the weights of `gates` gates next to each other: `kernel`, `recurrent_kernel` and `bias`.
 
         Args:
             features: size of the inputs.
-            gates: how many times `units` the products have columns.
+            gates: number of gates. The weights have ``gates * units`` columns.
             initial_bias: a number for each gate; zeros if None.
         """
         columns = gates * self.units
@@ -90,47 +109,65 @@ class RNNCell(keras.layers.Layer):
             shape=(columns,), initializer=lambda shape, dtype: ops.cast(values, dtype), name="bias"
         )
 
-    def project(self, inputs):
+    def project(self, inputs: tf.Tensor) -> tf.Tensor:
+        """The part of a step that depends on the inputs alone: (..., features) to (..., columns)."""
         return affine(inputs, self.kernel, self.bias)
 
-    def recurrent_weights(self):
+    def recurrent_weights(self) -> Mapping[str, tuple[tf.Tensor, ...]]:
+        """The weights of the recurrent products: ``{name: (kernel,)}`` or ``{name: (kernel, bias)}``."""
         return {"recurrent_kernel": (self.recurrent_kernel,)}
 
-    def step(self, projected, states, product):
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
+        """The new states, each (batch, size), from the projected inputs (batch, columns) and the previous states."""
         raise NotImplementedError(f"{type(self).__name__} has no step(projected, states, product).")
 
-    def call(self, inputs, states, training=False):
+    def call(
+        self, inputs: tf.Tensor, states: Sequence[tf.Tensor], training: bool = False
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         if training and self.generator is not None:
-            remedy = "run the cell with seqtasks.layers.RNN, or leave out dropout and zoneout"
-            raise ValueError(
-                f"{type(self).__name__}: a mask for a whole sequence cannot be drawn in one step: {remedy}."
-            )
+            remedy = "run the cell with seqtasks.layers.RNN, or set dropout and zoneout to 0"
+            raise ValueError(f"{type(self).__name__}: one step cannot draw the mask of a whole sequence: {remedy}.")
         return self.advance(self.project(inputs), states)
 
-    def advance(self, projected, states):
-        """One step from what `project` gave: the output, and the new states."""
+    def advance(self, projected: tf.Tensor, states: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """One step outside a loop.
+
+        Args:
+            projected: (batch, columns), the result of `project`.
+            states: the previous states, each (batch, size).
+
+        Returns:
+            The output (batch, units), and the list of new states.
+        """
         weights = self.recurrent_weights()
         new = self.step(projected, states, lambda name, vectors: affine(vectors, *weights[name]))
-        new = self.zone_out(states, new)
+        new = self.apply_zoneout(states, new)
         return new[0], new
 
-    def zone_out(self, old, new, keep=None):
-        """New states after zoneout: old where `keep` (a mask for each state) says so, or the mean over such masks."""
+    def apply_zoneout(
+        self, old: Sequence[tf.Tensor], new: list[tf.Tensor], keep: Sequence[tf.Tensor] | None = None
+    ) -> list[tf.Tensor]:
+        """The new states after zoneout.
+
+        Args:
+            old, new: states before and after a step, each (batch, size).
+            keep: boolean (batch, size) for each state, True where the old value stays. None for the expectation over
+                such masks.
+        """
         if not self.zoneout:
             return new
         if keep is None:
             return [n + self.zoneout * (o - n) for o, n in zip(old, new, strict=True)]
         return [tf.where(k, o, n) for k, o, n in zip(keep, old, new, strict=True)]
 
-    def dropped(self, shape, rate):
+    def dropout_mask(self, shape: Sequence[int | tf.Tensor], rate: float) -> tf.Tensor:
         """A random factor for each element: 0 with probability `rate`, else 1 / (1 - rate)."""
         live = keras.random.uniform(shape, seed=self.generator) >= rate
         return tf.cast(live, self.compute_dtype) / (1 - rate)
 
-    def get_initial_state(self, batch_size=None):
-        sizes = self.state_size if isinstance(self.state_size, list) else [self.state_size]
-        return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in sizes]
+    def get_initial_state(self, batch_size: int | tf.Tensor | None = None) -> list[tf.Tensor]:
+        return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in self.state_sizes]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("units", "dropout", "recurrent_dropout", "zoneout")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,9 +1,13 @@
-"""The long short-term memory that forgets as much as it takes in."""
+"""The long short-term memory with coupled input and forget gates."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import RNNCell
+from seqtasks.cells.cell import Product, RNNCell, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -29,7 +33,7 @@ class CoupledLSTMCell(RNNCell):
 
     Args:
         units: size of the states a<t> and c<t>.
-        update_bias: initial value of b_u; -1 keeps the memory at the start of training, as a forget bias of 1 does.
+        update_bias: initial value of b_u; -1 preserves the memory at the start of training, as a forget bias of 1 does.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).
@@ -46,15 +50,15 @@ class CoupledLSTMCell(RNNCell):
         Greff et al., 2017, LSTM: A Search Space Odyssey, variant CIFG, https://arxiv.org/abs/1503.04069
     """
 
-    def __init__(self, units, update_bias=-1.0, **kwargs):
+    def __init__(self, units: int, update_bias: float = -1.0, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
         self.state_size = [units, units]
         self.update_bias = update_bias
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.add_gates(input_shape[-1], 3, initial_bias=(self.update_bias, 0.0, 0.0))
 
-    def step(self, projected, states, product):
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         previous, memory = states
         gates = projected + product("recurrent_kernel", previous)
         candidate = ops.tanh(ops.split(gates, 3, axis=-1)[1])  # each (batch, units)
@@ -62,5 +66,5 @@ class CoupledLSTMCell(RNNCell):
         memory = memory + update * (candidate - memory)
         return [output * ops.tanh(memory), memory]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "update_bias": self.update_bias}

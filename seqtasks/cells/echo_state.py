@@ -1,18 +1,22 @@
-"""The echo state network: a recurrence that is drawn once and never trained."""
+"""The echo state network: a random recurrence that is not trained."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import RNNCell
+from seqtasks.cells.cell import Product, RNNCell, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
 class EchoStateCell(RNNCell):
     """One step of an echo state network: ``a<t> = (1 - l) a<t-1> + l tanh(W_aa a<t-1> + W_ax x<t> + b_a)``.
 
-    The reservoir (W_aa, W_ax, b_a) stays as it was drawn; only what reads a<t> is trained. W_aa is sparse, and scaled
-    so that the largest modulus of its eigenvalues is `spectral_radius`: below 1 the echo of an input dies away.
+    The reservoir (W_aa, W_ax, b_a) keeps its initial values; only the layers that read a<t> are trained. W_aa is sparse
+    and scaled so that the largest modulus of its eigenvalues is `spectral_radius`; below 1, an input's effect decays.
 
     | symbol | attribute                     | shape             |
     |--------|-------------------------------|-------------------|
@@ -25,9 +29,9 @@ class EchoStateCell(RNNCell):
 
     Args:
         units: size of the state a<t>.
-        connectivity: share of the elements of W_aa that are not zero, in (0, 1].
-        spectral_radius: of W_aa, at least 0.
-        leak: how much of the state is new each step, in (0, 1].
+        connectivity: fraction of the elements of W_aa that are not zero, in (0, 1].
+        spectral_radius: largest modulus of the eigenvalues of W_aa, at least 0.
+        leak: l, the fraction of the state that a step replaces, in (0, 1].
 
     Call arguments:
         inputs: x<t>, shape (batch, features).
@@ -48,7 +52,9 @@ class EchoStateCell(RNNCell):
         leaky units: Jaeger et al., 2007, equation 2, https://doi.org/10.1016/j.neunet.2007.04.016
     """
 
-    def __init__(self, units, connectivity=0.1, spectral_radius=0.9, leak=1.0, **kwargs):
+    def __init__(
+        self, units: int, connectivity: float = 0.1, spectral_radius: float = 0.9, leak: float = 1.0, **kwargs: Any
+    ) -> None:
         super().__init__(units, **kwargs)
         for name, value in {"connectivity": connectivity, "leak": leak}.items():
             if not 0 < value <= 1:
@@ -57,7 +63,7 @@ class EchoStateCell(RNNCell):
             raise ValueError(f"EchoStateCell: spectral_radius must be at least 0, got {spectral_radius!r}.")
         self.connectivity, self.spectral_radius, self.leak = connectivity, spectral_radius, leak
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         frozen = {"trainable": False, "initializer": "glorot_uniform"}
         self.kernel = self.add_weight(shape=(input_shape[-1], self.units), name="kernel", **frozen)
         frozen["initializer"] = self._reservoir
@@ -65,17 +71,17 @@ class EchoStateCell(RNNCell):
         frozen["initializer"] = "zeros"
         self.bias = self.add_weight(shape=(self.units,), name="bias", **frozen)
 
-    def _reservoir(self, shape, dtype=None):
-        live = ops.convert_to_numpy(keras.random.uniform(shape)) < self.connectivity
-        drawn = ops.convert_to_numpy(keras.random.uniform(shape, -1.0, 1.0)) * live
-        radius = np.abs(np.linalg.eigvals(drawn)).max()
-        return ops.convert_to_tensor(drawn * (self.spectral_radius / radius if radius else 0.0), dtype)
+    def _reservoir(self, shape: tuple[int, ...], dtype: str | None = None) -> tf.Tensor:
+        connected = ops.convert_to_numpy(keras.random.uniform(shape)) < self.connectivity
+        kernel = ops.convert_to_numpy(keras.random.uniform(shape, -1.0, 1.0)) * connected
+        radius = np.abs(np.linalg.eigvals(kernel)).max()
+        return ops.convert_to_tensor(kernel * (self.spectral_radius / radius if radius else 0.0), dtype)
 
-    def step(self, projected, states, product):
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         previous = states[0]
         new = ops.tanh(projected + product("recurrent_kernel", previous))
         return [previous + self.leak * (new - previous)]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("connectivity", "spectral_radius", "leak")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,9 +1,13 @@
 """The full gated recurrent unit, reset gate before or after the recurrent product."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import RNNCell
+from seqtasks.cells.cell import Product, RNNCell, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -17,10 +21,10 @@ class GRUCell(RNNCell):
         c~<t>   = tanh(W_c [Gamma_r * c<t-1>, x<t>] + b_c)
         c<t>    = Gamma_u * c~<t> + (1 - Gamma_u) * c<t-1>
 
-    Keras, PyTorch and cuDNN keep the complement z = 1 - Gamma_u, and so do the weights here: a set of weights of
+    Keras, PyTorch and cuDNN parametrise the complement z = 1 - Gamma_u, and so do the weights here: the weights of
     `keras.layers.GRU` can be copied in either direction. With `reset_after` the reset gate multiplies the recurrent
-    product instead of the state (``tanh(W_cx x<t> + b_c + Gamma_r * (W_cc c<t-1> + b_cc))``), which leaves one
-    recurrent product a step instead of two.
+    product instead of the state (``tanh(W_cx x<t> + b_c + Gamma_r * (W_cc c<t-1> + b_cc))``), so that a step
+    needs one recurrent product instead of two.
 
     | symbol                       | attribute                                          | shape               |
     |------------------------------|----------------------------------------------------|---------------------|
@@ -33,8 +37,8 @@ class GRUCell(RNNCell):
 
     Args:
         units: size of the state c<t>.
-        reset_after: whether the reset gate acts after the recurrent product (as in cuDNN; one product a step,
-            faster) or before it (the lecture and the paper).
+        reset_after: True if the reset gate acts after the recurrent product (as in cuDNN; faster, with one product a
+            step), False if it acts before it (the lecture and the paper).
 
     Call arguments:
         inputs: x<t>, shape (batch, features).
@@ -51,22 +55,22 @@ class GRUCell(RNNCell):
         Cho et al., 2014, equations 5-8, https://arxiv.org/abs/1406.1078
     """
 
-    def __init__(self, units, reset_after=True, **kwargs):
+    def __init__(self, units: int, reset_after: bool = True, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
         self.reset_after = reset_after
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.add_gates(input_shape[-1], 3)
         if self.reset_after:
             self.recurrent_bias = self.add_weight(shape=(3 * self.units,), initializer="zeros", name="recurrent_bias")
 
-    def recurrent_weights(self):
+    def recurrent_weights(self) -> dict[str, tuple[tf.Tensor, ...]]:
         if self.reset_after:
             return {"all": (self.recurrent_kernel, self.recurrent_bias)}
         gates, candidate = ops.split(self.recurrent_kernel, [2 * self.units], axis=-1)
         return {"gates": (gates,), "candidate": (candidate,)}
 
-    def step(self, projected, states, product):
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         previous = states[0]
         projected_gates, projected_candidate = ops.split(projected, [2 * self.units], axis=-1)
         if self.reset_after:
@@ -78,5 +82,5 @@ class GRUCell(RNNCell):
         candidate = ops.tanh(projected_candidate + recurrent)
         return [candidate + keep * (previous - candidate)]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "reset_after": self.reset_after}

@@ -1,10 +1,13 @@
 """The gated recurrent unit with layer normalisation."""
 
+from collections.abc import Sequence
+
 import keras
+import tensorflow as tf
 from keras import ops
 
 from seqtasks.cells.affine import affine
-from seqtasks.cells.cell import RNNCell
+from seqtasks.cells.cell import Product, RNNCell, Shape
 from seqtasks.cells.normalise import centre, rescale
 
 
@@ -18,7 +21,7 @@ class LayerNormGRUCell(RNNCell):
         c~<t>            = tanh(norm(W_cx x<t>) + b_c + Gamma_r * norm(W_cc c<t-1>))
         c<t>             = Gamma_u * c~<t> + (1 - Gamma_u) * c<t-1>
 
-    Both gates are normalised together, the candidate apart. As in `GRUCell` the weights of Gamma_u lie negated.
+    Both gates are normalised together, the candidate separately. As in `GRUCell`, the weights of Gamma_u are negated.
 
     | symbol                 | attribute                                                     | shape               |
     |------------------------|---------------------------------------------------------------|---------------------|
@@ -48,27 +51,28 @@ class LayerNormGRUCell(RNNCell):
         Ba, Kiros and Hinton, 2016, supplementary equations 22-24, https://arxiv.org/abs/1607.06450
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.add_gates(input_shape[-1], 3)
         self.gain = self.add_weight(shape=(3 * self.units,), initializer="ones", name="gain")
         self.recurrent_gain = self.add_weight(shape=(3 * self.units,), initializer="ones", name="recurrent_gain")
 
-    def _halves(self, x):
+    def _split(self, x: tf.Tensor) -> list[tf.Tensor]:
+        """The columns of the two gates, and those of the candidate."""
         return ops.split(x, [2 * self.units], axis=-1)
 
-    def project(self, inputs):
-        kernel = ops.concatenate([centre(half) for half in self._halves(self.kernel)], -1)
-        halves = [self._halves(x) for x in (affine(inputs, kernel), self.gain, self.bias)]
-        return ops.concatenate([rescale(*half) for half in zip(*halves, strict=True)], -1)
+    def project(self, inputs: tf.Tensor) -> tf.Tensor:
+        kernel = ops.concatenate([centre(part) for part in self._split(self.kernel)], -1)
+        parts = [self._split(x) for x in (affine(inputs, kernel), self.gain, self.bias)]
+        return ops.concatenate([rescale(*part) for part in zip(*parts, strict=True)], -1)
 
-    def recurrent_weights(self):
-        gates, candidate = self._halves(self.recurrent_kernel)
+    def recurrent_weights(self) -> dict[str, tuple[tf.Tensor, ...]]:
+        gates, candidate = self._split(self.recurrent_kernel)
         return {"gates": (centre(gates),), "candidate": (centre(candidate),)}
 
-    def step(self, projected, states, product):
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         previous = states[0]
-        gates, candidate = self._halves(projected)
-        gates_gain, candidate_gain = self._halves(self.recurrent_gain)
+        gates, candidate = self._split(projected)
+        gates_gain, candidate_gain = self._split(self.recurrent_gain)
         gates = ops.sigmoid(gates + rescale(product("gates", previous), gates_gain))
         keep, reset = ops.split(gates, 2, axis=-1)  # each (batch, units)
         candidate = ops.tanh(candidate + reset * rescale(product("candidate", previous), candidate_gain))

@@ -1,9 +1,13 @@
 """The long short-term memory with layer normalisation."""
 
+from collections.abc import Sequence
+
 import keras
+import tensorflow as tf
 from keras import ops
 
 from seqtasks.cells.affine import affine
+from seqtasks.cells.cell import Product, Shape
 from seqtasks.cells.lstm import LSTMCell
 from seqtasks.cells.normalise import centre, normalise, rescale
 
@@ -49,20 +53,20 @@ class LayerNormLSTMCell(LSTMCell):
         Ba, Kiros and Hinton, 2016, supplementary equations 20-22, https://arxiv.org/abs/1607.06450
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         self.gain = self.add_weight(shape=(4 * self.units,), initializer="ones", name="gain")
         self.recurrent_gain = self.add_weight(shape=(4 * self.units,), initializer="ones", name="recurrent_gain")
         self.memory_gain = self.add_weight(shape=(self.units,), initializer="ones", name="memory_gain")
         self.memory_bias = self.add_weight(shape=(self.units,), initializer="zeros", name="memory_bias")
 
-    def project(self, inputs):
+    def project(self, inputs: tf.Tensor) -> tf.Tensor:
         return rescale(affine(inputs, centre(self.kernel)), self.gain, self.bias)
 
-    def recurrent_weights(self):
+    def recurrent_weights(self) -> dict[str, tuple[tf.Tensor, ...]]:
         return {"recurrent_kernel": (centre(self.recurrent_kernel),)}
 
-    def step(self, projected, states, product):
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         previous, memory = states
         gates = projected + rescale(product("recurrent_kernel", previous), self.recurrent_gain)
         candidate = ops.tanh(ops.split(gates, 4, axis=-1)[2])  # each (batch, units)

@@ -1,8 +1,12 @@
 """The simple recurrent network with layer normalisation."""
 
+from collections.abc import Sequence
+
 import keras
+import tensorflow as tf
 
 from seqtasks.cells.affine import affine
+from seqtasks.cells.cell import Product, Shape
 from seqtasks.cells.normalise import centre, rescale
 from seqtasks.cells.simple_rnn import SimpleRNNCell
 
@@ -24,7 +28,7 @@ class LayerNormSimpleRNNCell(SimpleRNNCell):
 
     Args:
         units: size of the state a<t>.
-        activation: applied to the sum; the lecture's tanh.
+        activation: function of the sum; the lecture's is tanh.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).
@@ -41,16 +45,16 @@ class LayerNormSimpleRNNCell(SimpleRNNCell):
         Ba, Kiros and Hinton, 2016, equation 4, https://arxiv.org/abs/1607.06450
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         self.gain = self.add_weight(shape=(self.units,), initializer="ones", name="gain")
 
-    def project(self, inputs):
+    def project(self, inputs: tf.Tensor) -> tf.Tensor:
         return affine(inputs, centre(self.kernel))
 
-    def recurrent_weights(self):
+    def recurrent_weights(self) -> dict[str, tuple[tf.Tensor, ...]]:
         return {"recurrent_kernel": (centre(self.recurrent_kernel),)}
 
-    def step(self, projected, states, product):
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         total = projected + product("recurrent_kernel", states[0])
         return [self.activation(rescale(total, self.gain, self.bias))]

@@ -1,16 +1,20 @@
-"""The cell that a neural architecture search found."""
+"""The cell found by neural architecture search."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import RNNCell
+from seqtasks.cells.cell import Product, RNNCell, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
 class NASCell(RNNCell):
     """One step of the cell found by neural architecture search.
 
-    With x_i = W_ix x<t> + b_i and h_i = W_ia a<t-1> for i = 1 ... 8, eight nodes that a tree joins in pairs::
+    With x_i = W_ix x<t> + b_i and h_i = W_ia a<t-1> for i = 1 ... 8, a binary tree combines eight nodes::
 
         n_1 = sigmoid(x_1 + h_1)    n_2 = relu(x_2 + h_2)       m_1 = tanh(tanh(n_1 * n_2) + c<t-1>)
         n_3 = sigmoid(x_3 + h_3)    n_4 = relu(x_4 * h_4)       m_2 = tanh(n_3 + n_4)
@@ -47,14 +51,14 @@ class NASCell(RNNCell):
         Zoph and Le, 2017, figure 8, https://arxiv.org/abs/1611.01578
     """
 
-    def __init__(self, units, **kwargs):
+    def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
         self.state_size = [units, units]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.add_gates(input_shape[-1], 8)
 
-    def step(self, projected, states, product):
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         previous, memory = states
         x, h = ops.split(projected, 8, axis=-1), ops.split(product("recurrent_kernel", previous), 8, axis=-1)
         sigmoid, tanh, relu = ops.sigmoid, ops.tanh, ops.relu

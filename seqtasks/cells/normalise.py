@@ -1,4 +1,6 @@
-"""Layer normalisation, cheap enough for every step of a loop."""
+"""Layer normalisation, fast enough for every step of a loop."""
+
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -7,7 +9,7 @@ from seqtasks.cells.affine import column_sums
 EPSILON = 1e-5  # added to the variance
 
 
-def normalise(x, gain, offset=None):
+def normalise(x: tf.Tensor, gain: tf.Tensor, offset: tf.Tensor | None = None) -> tf.Tensor:
     """``gain * (x - mean) / sqrt(variance + 1e-5) + offset``, mean and variance over the last axis.
 
     Args:
@@ -28,11 +30,17 @@ def normalise(x, gain, offset=None):
     return rescale(centre(x), gain, offset)
 
 
-def centre(x):
-    """`x` without its mean over the last axis.
+def centre(x: tf.Tensor) -> tf.Tensor:
+    """`x` minus its mean over the last axis.
 
-    The columns of a product have the mean of the columns of its kernel, ``x W - mean(x W) = x centre(W)``: what will be
-    normalised is centred once in the kernel, instead of at every step.
+    Centring commutes with a product, ``x W - mean(x W) = x centre(W)``. So the kernel is centred once, and not the
+    product at every step.
+
+    Args:
+        x: (..., size).
+
+    Returns:
+        (..., size).
 
     Example:
         >>> x, kernel = tf.constant([[1.0, 2.0]]), tf.constant([[1.0, 5.0], [2.0, 0.0]])
@@ -43,24 +51,37 @@ def centre(x):
     return x - tf.reduce_mean(x, -1, keepdims=True)
 
 
-def rescale(x, gain, offset=None):
-    """`normalise` of what has a mean of zero already."""
+def rescale(x: tf.Tensor, gain: tf.Tensor, offset: tf.Tensor | None = None) -> tf.Tensor:
+    """`normalise` for an `x` whose mean over the last axis is zero.
+
+    Args:
+        x: (..., size), centred.
+        gain: (size,).
+        offset: (size,), or None.
+
+    Returns:
+        (..., size).
+
+    Example:
+        >>> rescale(tf.constant([[-1.0, 1.0]]), 3 * tf.ones(2), tf.ones(2)).numpy().round(3).tolist()
+        [[-2.0, 4.0]]
+    """
     x, gain = tf.convert_to_tensor(x), tf.convert_to_tensor(gain)
-    offset = () if offset is None else (tf.convert_to_tensor(offset),)
+    offsets = () if offset is None else (tf.convert_to_tensor(offset),)
 
     @tf.custom_gradient
-    def run(x, gain, *offset):
+    def run(x: tf.Tensor, gain: tf.Tensor, *offset: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         scale = tf.math.rsqrt(tf.reduce_mean(x * x, -1, keepdims=True) + EPSILON)
-        unit = x * scale
+        unit = x * scale  # variance 1
         outputs = unit * gain + offset[0] if offset else unit * gain
 
-        def gradient(upstream):
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
             flat = (-1, x.shape[-1])
-            along = upstream * unit
-            into = upstream * gain - unit * tf.reduce_mean(along * gain, -1, keepdims=True)
-            into_offset = [column_sums(tf.reshape(upstream, flat)) for _ in offset]
-            return scale * into, column_sums(tf.reshape(along, flat)), *into_offset
+            grad_gain = upstream * unit  # of each position; summed below
+            grad_unit = upstream * gain - unit * tf.reduce_mean(grad_gain * gain, -1, keepdims=True)
+            grad_offset = [column_sums(tf.reshape(upstream, flat)) for _ in offset]
+            return scale * grad_unit, column_sums(tf.reshape(grad_gain, flat)), *grad_offset
 
         return outputs, gradient
 
-    return run(x, gain, *offset)
+    return run(x, gain, *offsets)

@@ -1,8 +1,12 @@
-"""The long short-term memory whose gates see its memory."""
+"""The long short-term memory with peephole connections, whose gates depend on the memory."""
+
+from collections.abc import Sequence
 
 import keras
+import tensorflow as tf
 from keras import ops
 
+from seqtasks.cells.cell import Product, Shape
 from seqtasks.cells.lstm import LSTMCell
 
 
@@ -50,17 +54,17 @@ class PeepholeLSTMCell(LSTMCell):
         https://www.jmlr.org/papers/volume3/gers02a/gers02a.pdf
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         self.peephole = self.add_weight(shape=(2 * self.units,), name="peephole")
         self.output_peephole = self.add_weight(shape=(self.units,), name="output_peephole")
 
-    def step(self, projected, states, product):
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         previous, memory = states
         gates = projected + product("recurrent_kernel", previous)
         update, forget, candidate, output = ops.split(gates, 4, axis=-1)  # each (batch, units)
-        see_update, see_forget = ops.split(self.peephole, 2)
-        both = ops.concatenate([update + see_update * memory, forget + see_forget * memory], -1)
+        peephole_update, peephole_forget = ops.split(self.peephole, 2)
+        both = ops.concatenate([update + peephole_update * memory, forget + peephole_forget * memory], -1)
         update, forget = ops.split(ops.sigmoid(both), 2, axis=-1)  # one sigmoid: see the LSTM
         memory = update * ops.tanh(candidate) + forget * memory
         return [ops.sigmoid(output + self.output_peephole * memory) * ops.tanh(memory), memory]

@@ -1,8 +1,12 @@
 """The simple recurrent network of Elman."""
 
-import keras
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from seqtasks.cells.cell import RNNCell
+import keras
+import tensorflow as tf
+
+from seqtasks.cells.cell import Product, RNNCell, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -19,7 +23,7 @@ class SimpleRNNCell(RNNCell):
 
     Args:
         units: size of the state a<t>.
-        activation: applied to the sum; the lecture's tanh.
+        activation: function of the sum; the lecture's is tanh.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).
@@ -36,15 +40,15 @@ class SimpleRNNCell(RNNCell):
         Elman, 1990, Finding Structure in Time, https://doi.org/10.1207/s15516709cog1402_1
     """
 
-    def __init__(self, units, activation="tanh", **kwargs):
+    def __init__(self, units: int, activation: str | Callable = "tanh", **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
         self.activation = keras.activations.get(activation)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.add_gates(input_shape[-1], 1)
 
-    def step(self, projected, states, product):
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         return [self.activation(projected + product("recurrent_kernel", states[0]))]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activation": keras.activations.serialize(self.activation)}

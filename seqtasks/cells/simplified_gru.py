@@ -1,9 +1,12 @@
-"""The gated recurrent unit with the update gate alone, as the lecture introduces it."""
+"""The gated recurrent unit with an update gate only, as the lecture introduces it."""
+
+from collections.abc import Sequence
 
 import keras
+import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import RNNCell
+from seqtasks.cells.cell import Product, RNNCell, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -39,14 +42,14 @@ class SimplifiedGRUCell(RNNCell):
         ((2, 4), 1)
 
     References:
-        Zhou et al., 2016, Minimal Gated Unit, https://arxiv.org/abs/1603.09420 (with its gate on the state too);
+        Zhou et al., 2016, Minimal Gated Unit, https://arxiv.org/abs/1603.09420 (also gates the candidate's state);
         Cho et al., 2014, https://arxiv.org/abs/1406.1078 (the full unit)
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.add_gates(input_shape[-1], 2)
 
-    def step(self, projected, states, product):
+    def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         previous = states[0]
         gates = projected + product("recurrent_kernel", previous)
         update, candidate = ops.split(gates, 2, axis=-1)  # each (batch, units)

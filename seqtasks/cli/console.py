@@ -1,115 +1,60 @@
-"""What the commands share: their arguments, the inputs they read and the results they print."""
+"""Input and output of commands."""
 
 import contextlib
 import json
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO, Any
 
-from seqtasks.errors import UserError, nearest
-
-USAGE = """seqtasks: from raw files to a trained, measured, exported sequence model
-
-  seqtasks recipes                                   the recipes, their RNN type, formats and metric
-  seqtasks train RECIPE [--data PATH|tfds:NAME] [--run DIR] [--config FILE] [--FIELD VALUE ...]
-                                                     [--resume] [--overwrite] [--dry_run]
-  seqtasks evaluate RUN [--data PATH] [--split test]
-  seqtasks predict RUN [INPUT ...] [--input FILE] [--output FILE]
-                       ner: [--tokens]; dna: GENOME --window N [--stride N] [--threshold P] [--label NAME]
-                       translation: [--beam_width N] [--n_best N] ... (of evaluate and export too)
-                       video: FILE ... [--every SECONDS]; speech: FILE ... [--beam_width N] [--language_model RUN]
-  seqtasks score RUN [TEXT ...] [--input FILE]       how likely texts are, token by token
-  seqtasks generate RUN [--prompt TEXT] [--num N] [--length N] [--temperature T] [--top_k K] [--top_p P] [--seed S]
-                        [--show N] [--output FILE]   novel texts, or music (.mid, .wav)
-  seqtasks explain RUN [INPUT ...] [--output FILE]   dna: the effect of every substitution
-  seqtasks finetune RUN --data PATH --run DIR [--freeze PATTERN ...] [--FIELD VALUE ...]
-  seqtasks export RUN DIR [--overwrite]
-  seqtasks report RUN                                writes RUN/report.html
-
-RECIPE is a name or the path of a .py file. `seqtasks train RECIPE --help` lists the options of a recipe.
-Without --data a recipe runs on its small built-in sample. An INPUT of - is standard input (speech: 16-bit samples).
-  --version   --help
-"""
+from seqtasks.errors import UserError
 
 
-FLAGS = {
-    "resume": "go on with a run that was stopped",
-    "overwrite": "replace a run that exists",
-    "dry_run": "look at the data and the shapes; train nothing, write nothing",
-    "tokens": "ner: the inputs are split already, with spaces between the tokens",
-}
+def read_inputs(arguments: Sequence[str], path: str | None) -> Iterator[bytes]:
+    """The raw inputs of a command as bytes, in order: arguments, `-` for standard input, and the lines of a file.
+
+    Raises:
+        UserError: if there are none, or the file does not exist.
+    """
+    if path is None and not arguments:
+        raise UserError("nothing to read", where="INPUT", remedy="give inputs, --input FILE, or - for standard input")
+    if path is not None and not Path(path).is_file() and path != "-":
+        raise UserError("no such file", where=path, remedy="give --input a file with one input per line")
+    return _inputs(arguments, path)
 
 
-def number(kind, name, text):
-    try:
-        return kind(text)
-    except ValueError:
-        what = "whole number" if kind is int else "number"
-        raise UserError(f"{text!r} is no {what}", where=f"--{name}", remedy="see --help") from None
+def _inputs(arguments: Sequence[str], path: str | None) -> Iterator[bytes]:
+    for text in arguments:
+        if text == "-":
+            yield from _lines(sys.stdin.buffer)
+        else:
+            yield os.fsencode(text)
+    if path == "-":
+        yield from _lines(sys.stdin.buffer)
+    elif path is not None:
+        with open(path, "rb") as file:
+            yield from _lines(file)
 
 
-def first(arguments, command, name, what):
-    if not arguments or arguments[0].startswith("-"):
-        if arguments and arguments[0] in ("--help", "-h"):
-            print(USAGE, end="")
-            raise SystemExit(0)
-        raise UserError(f"{name} comes first", where=command, remedy=f"seqtasks {command} {name} ...: {what}")
-    return arguments[0], arguments[1:]
-
-
-def simple(command, arguments, options, rest=None, flags=()):
-    """The arguments of a command that has no recipe's options."""
-    import argparse
-
-    made = argparse.ArgumentParser(prog=f"seqtasks {command}", allow_abbrev=False, exit_on_error=False)
-    made.add_argument("run", metavar="RUN", help="a run directory")
-    made.add_argument("rest", nargs="*", metavar=rest or "", help=argparse.SUPPRESS if rest is None else None)
-    for name, text in options.items():
-        made.add_argument(name, help=text)
-    for flag in flags:
-        made.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
-    made.error = lambda message: (_ for _ in ()).throw(UserError(message, where=command, remedy="see --help"))
-    parsed, unknown = made.parse_known_intermixed_args(arguments)
-    if unknown:
-        remedy = nearest(unknown[0], [*options, *(f"--{flag}" for flag in flags), "--help"])
-        raise UserError(f"unknown option {unknown[0]}", where=command, remedy=remedy)
-    if parsed.rest and rest is None:
-        raise UserError(f"unexpected {parsed.rest[0]!r}", where=command, remedy="see --help")
-    return parsed
-
-
-def texts(parsed):
-    """The raw inputs of `predict`, bytes as they are, in order."""
-    if parsed.input is None and not parsed.rest:
-        raise UserError("nothing to read", where="INPUT", remedy="give texts, --input FILE, or - for standard input")
-    if parsed.input is not None and not Path(parsed.input).is_file() and parsed.input != "-":
-        raise UserError("no such file", where=parsed.input, remedy="give --input a file with one text on each line")
-
-    def read():
-        for text in parsed.rest:
-            if text == "-":
-                yield from lines(sys.stdin.buffer)
-            else:
-                yield os.fsencode(text)
-        if parsed.input == "-":
-            yield from lines(sys.stdin.buffer)
-        elif parsed.input is not None:
-            with open(parsed.input, "rb") as file:
-                yield from lines(file)
-
-    return read()
-
-
-def lines(file):
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
     return (line.removesuffix(b"\n").removesuffix(b"\r") for line in file)
 
 
 @contextlib.contextmanager
-def opened(path):
+def results(path: Path | None) -> Iterator[IO[str]]:
+    """Where answers are written: a file, which appears when it is complete, or standard output."""
+    with _opened(path) if path else contextlib.nullcontext(sys.stdout) as output:
+        yield output
+        output.flush()
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[IO[str]]:
     from seqtasks.atomic_files import replacing
 
     check_folder(path)
-    if Path(path).exists() and not Path(path).is_file():  # a device or a pipe
+    if path.exists() and not path.is_file():  # a device or a pipe
         with open(path, "w", encoding="utf-8") as file:
             yield file
     else:
@@ -117,11 +62,19 @@ def opened(path):
             yield file
 
 
-def show(value):
+def show(value: Any) -> None:
+    """Print a result as one line of JSON."""
     print(json.dumps(value, ensure_ascii=False))
 
 
-def load_tensorflow():
+def open_run(directory: str) -> Any:
+    """The run in a directory."""
+    from seqtasks.engine.run import Run
+
+    return Run(directory)
+
+
+def load_tensorflow() -> None:
     """Import TensorFlow without what its libraries print while they load."""
     sys.stderr.flush()
     kept, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -137,9 +90,9 @@ def load_tensorflow():
         os.close(sink)
 
 
-def check_folder(path):
+def check_folder(path: Path) -> None:
     """Raise `UserError` if there is no folder that an output could be written to."""
-    if Path(path).is_dir():
+    if path.is_dir():
         raise UserError("is a folder", where=path, remedy="give --output the name of a file")
-    if not Path(path).parent.is_dir():
-        raise UserError("no such folder", where=Path(path).parent, remedy="make it, or take another --output")
+    if not path.parent.is_dir():
+        raise UserError("no such folder", where=path.parent, remedy="make it, or take another --output")

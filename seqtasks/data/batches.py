@@ -1,22 +1,23 @@
-"""Pipelines: examples to batches. The steps stand once, in `Batches.epoch`, in the order in which they run.
+"""Pipelines from examples to batches. `Batches.epoch` composes these steps, in this order:
 
-1. rows       the examples of the source, from memory where it is small, else read in chunks
-2. shuffle    in a buffer, by a seed of (seed, epoch); skipped when evaluating
+1. rows       the examples of the source, from memory if it is small, else read in chunks
+2. shuffle    in a buffer, with a seed of (seed, epoch); not when evaluating
 3. shard      every n-th row, for one of several workers
 4. skip       the pools before the step to start from
 5. read       inputs that are files, in parallel
-6. pool       many batches' worth of rows
-7. encode     the whole pool at once, in the graph: the same function as in the exported model; and, where training
-              has a recipe vary its examples, that
-8. bucket     the pool sorted by length and cut into batches, of equal numbers of rows or of about equal numbers of
+6. pool       the rows of many batches
+7. encode     the whole pool at once, in the graph, by the same function as in the exported model; in training also
+              the augmentation of the recipe
+8. bucket     the pool sorted by length and cut into batches with equal numbers of rows or about equal numbers of
               tokens; each padded to the next boundary
 9. skip       the batches of the pool before the step to start from
 10. prefetch  the cardinality stated
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -27,36 +28,39 @@ from seqtasks.data.sources import InMemorySource, Source
 
 CHUNK = 512
 POOLS_AT_ONCE = 2
-POOL_BATCHES = 50  # batches that are sorted by length together: more pads less, and mixes less
+POOL_BATCHES = 50  # batches that are sorted by length together: more means less padding and less mixing
+
+Item = TypeVar("Item")
+Rows: TypeAlias = "tf.Tensor | tf.RaggedTensor"
 
 
 @dataclass
 class Batches:
-    """The batches of one source, addressable by (seed, epoch, step) and of known number.
+    """The batches of one source. Each is addressed by (seed, epoch, step); their number is known.
 
-    A batch is `(features, target, weight, index)`: features as `encode` gives them, ragged ones padded on the right
-    with 0 to the next multiple of `boundary`; the weight is 1, or 0 for the rows that fill up the last batch, so that
-    every batch has the same size; the index is the place of the row among the rows of the epoch.
+    A batch is `(features, target, weight, index)`. Ragged features are padded on the right with 0 to the next multiple
+    of `boundary`. The weight is 1, or 0 for rows that fill up the last batch, so that all batches have the same size.
+    The index is that of the row among the rows of the epoch.
 
-    With `by_tokens` batches hold about as many tokens each, and `batch_size` rows on average: few long sentences or
-    many short ones. Their number stays what it is. The weight of a row is then the number of rows over that of the
-    tokens of the target, so that a loss which sums over tokens and is divided by rows is the mean over the tokens.
+    With `by_tokens` batches hold about equal numbers of tokens, and `batch_size` rows on average: few long sentences or
+    many short ones. The number of batches does not change. The weight of a row is then rows / tokens of the target: a
+    loss that sums over tokens and is divided by rows is the mean over the tokens.
 
     Args:
         source: the examples.
         count: how many there are.
-        encode: `encode(inputs) -> {name: tensor or ragged tensor}`, over a vector of raw inputs.
-        encode_target: `encode_target(targets) -> tensor or ragged tensor`, the same for targets; a ragged one is padded
+        encode: `encode(inputs) -> {name: tensor or ragged tensor}`, of a vector of raw inputs.
+        encode_target: `encode_target(targets) -> tensor or ragged tensor`, the same for targets; ragged ones are padded
             with -1.
         batch_size: rows of a batch.
         boundary: padded lengths are multiples of this.
-        shuffle_buffer: rows held for shuffling; at least `count` makes it a full shuffle.
-        shard: (index, number) of the worker this is for.
+        shuffle_buffer: rows in memory for shuffling; at least `count` for a full shuffle.
+        shard: (index, number) of the worker.
         by_tokens: whether batches are cut by tokens.
-        replicas: with `by_tokens` the number of rows is filled up to a multiple of it.
-        target_feature: the feature that is the target as well; "" where targets are encoded.
+        replicas: with `by_tokens`, the number of rows is filled up to a multiple of it.
+        target_feature: the feature that is also the target; "" if targets are encoded.
         augment: None, or `augment(features, seed) -> features`, for batches that are shuffled.
-        reader: the `seqtasks.data.file_inputs.Reader` of inputs that are files; None where they are texts.
+        reader: the `seqtasks.data.file_inputs.Reader` of inputs that are files; None for texts.
 
     Example:
         >>> from seqtasks.data.sources import Example
@@ -69,8 +73,8 @@ class Batches:
 
     source: Source
     count: int
-    encode: Callable
-    encode_target: Callable
+    encode: Callable[[Any], dict[str, Any]]
+    encode_target: Callable[[tf.Tensor], Rows]
     batch_size: int
     boundary: int = 8
     shuffle_buffer: int = 20_000
@@ -78,43 +82,43 @@ class Batches:
     by_tokens: bool = False
     replicas: int = 1
     target_feature: str = ""
-    augment: Callable | None = None
+    augment: Callable[[dict[str, Any], tf.Tensor], dict[str, Any]] | None = None
     reader: Reader | None = None
 
-    def __post_init__(self):
-        # traced once, not once an epoch
+    def __post_init__(self) -> None:
+        # traced once, not in each epoch
         self._encode = tf.function(self._encode_pool)
         self._cut = tf.function(self._cut_pool)
 
     @property
-    def pool_size(self):
+    def pool_size(self) -> int:
         """Rows of a pool, a whole number of batches."""
         return self.reader.together(self.batch_size) if self.reader else self.batch_size * POOL_BATCHES
 
-    def __len__(self):
+    def __len__(self) -> int:
         index, number = self.shard
         return -(-len(range(index, self.count, number)) // self.batch_size)
 
-    def rows(self):
+    def rows(self) -> tf.data.Dataset:
         """Dataset of (input, target), both scalar strings."""
         if isinstance(self.source, InMemorySource):
             columns = [[e.input for e in self.source], [e.target for e in self.source]]
             return tf.data.Dataset.from_tensor_slices(tuple(tf.constant(c, tf.string) for c in columns))
 
-        def chunks():
+        def chunks() -> Iterator[tuple[list[str], list[str]]]:
             for chunk in self.source.chunks(CHUNK):
                 yield [e.input for e in chunk], [e.target for e in chunk]
 
         strings = tf.TensorSpec([None], tf.string)
         return from_generator(chunks, (strings, strings)).unbatch()
 
-    def epoch(self, seed=None, epoch=0, start=0):
+    def epoch(self, seed: int | None = None, epoch: int = 0, start: int = 0) -> tf.data.Dataset:
         """The batches of one epoch as a `tf.data.Dataset`, from step `start` on.
 
         Args:
-            seed: None keeps the order of the source from pool to pool (evaluation); an integer shuffles.
+            seed: an integer shuffles; None keeps the order of the pools of the source (evaluation).
             epoch: number of the epoch; each has its own order.
-            start: batches to leave out, without computing more of them than one pool.
+            start: batches to leave out; of these, at most one pool is computed.
         """
         rows, order = self.rows(), int(np.random.SeedSequence([seed or 0, epoch]).generate_state(1)[0])
         if seed is not None:
@@ -126,24 +130,24 @@ class Batches:
         rows = rows.skip(pools * self.pool_size)
         rows = self.reader.pooled(rows, self.pool_size) if self.reader else rows.batch(self.pool_size)
         rows = rows.enumerate(pools)
-        order, shuffled = tf.constant(order, tf.int64), seed is not None
-        encode = lambda number, rows: self._encode(number, rows, order, varied=shuffled)  # noqa: E731
+        pool_seed, shuffled = tf.constant(order, tf.int64), seed is not None
+        encode = lambda number, rows: self._encode(number, rows, pool_seed, augmented=shuffled)  # noqa: E731
         encoded = rows.map(encode, num_parallel_calls=POOLS_AT_ONCE, deterministic=True)
-        dataset = encoded.flat_map(lambda *pool: self._cut(*pool, order, shuffled=shuffled))
+        dataset = encoded.flat_map(lambda *pool: self._cut(*pool, pool_seed, shuffled=shuffled))
         steps = max(0, len(self) - start)
         dataset = dataset.skip(batches).apply(tf.data.experimental.assert_cardinality(steps)).prefetch(4)
         options = tf.data.Options()
-        options.autotune.enabled = False  # its thread sleeps ever longer, and the end of an epoch waits for it
+        options.autotune.enabled = False  # the end of an epoch waits for its thread, which sleeps longer and longer
         return dataset.with_options(options)
 
-    def _encode_pool(self, number, rows, seed, varied):
+    def _encode_pool(self, number: tf.Tensor, rows: tuple[Rows, tf.Tensor], seed: tf.Tensor, augmented: bool) -> Any:
         inputs, targets = rows
         features, size = self.encode(inputs), tf.size(targets, tf.int64)
-        if varied and self.augment:
+        if augmented and self.augment:
             features = self.augment(features, tf.stack([seed, number]))
         targets = features.pop(self.target_feature) if self.target_feature else self.encode_target(targets)
         ragged = {name: f for name, f in features.items() if isinstance(f, tf.RaggedTensor)}
-        # made dense once for the pool, so that a batch is a gather and a slice
+        # dense once for the pool, so that a batch is a gather and a slice
         sequences = {name: (pad(f, self.boundary), f.row_lengths()) for name, f in ragged.items()}
         others = {name: f for name, f in features.items() if name not in ragged}
         row_lengths = lengths(features, size)
@@ -153,63 +157,89 @@ class Batches:
         order = tf.argsort(row_lengths, stable=True)
         return number, order, tf.gather(row_lengths, order), sequences, others, targets
 
-    def _cut_pool(self, number, order, row_lengths, sequences, others, targets, seed, shuffled):
+    def _cut_pool(
+        self,
+        number: tf.Tensor,
+        order: tf.Tensor,
+        row_lengths: tf.Tensor,
+        sequences: dict[str, tuple[tf.Tensor, tf.Tensor]],
+        others: dict[str, tf.Tensor],
+        targets: tf.Tensor | tuple[tf.Tensor, tf.Tensor],
+        seed: tf.Tensor,
+        shuffled: bool,
+    ) -> tf.data.Dataset:
         size = tf.size(order)
         count = -(-size // self.batch_size)
-        cuts = (
-            _token_cuts(row_lengths, count)
-            if self.by_tokens
-            else tf.minimum(tf.range(count + 1) * self.batch_size, size)
-        )
-        turns = tf.range(count)
+        if self.by_tokens:
+            cuts = _token_cuts(row_lengths, count)
+        else:
+            cuts = tf.minimum(tf.range(count + 1) * self.batch_size, size)
+        numbers = tf.range(count)  # of the batches
         if shuffled:
-            turns = tf.random.experimental.stateless_shuffle(turns, seed=tf.stack([seed, number]))
+            numbers = tf.random.experimental.stateless_shuffle(numbers, seed=tf.stack([seed, number]))
 
-        def batch(turn):
-            places = order[cuts[turn] : cuts[turn + 1]]
+        def batch(i: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
+            places = order[cuts[i] : cuts[i + 1]]  # of the rows in the pool
             real = tf.size(places)
             rows = -(-real // self.replicas) * self.replicas if self.by_tokens else self.batch_size
             places = tf.pad(places, [[0, rows - real]], constant_values=places[-1])
             places = tf.ensure_shape(places, [None if self.by_tokens else self.batch_size])
             weight = tf.cast(tf.range(rows) < real, tf.float32)
             index = number * self.pool_size + tf.cast(places, tf.int64)
-            longest = [tf.reduce_max(tf.gather(found, places)) for _, found in sequences.values()]
+            longest = [tf.reduce_max(tf.gather(sizes, places)) for _, sizes in sequences.values()]
             longest = tf.maximum(tf.reduce_max(tf.stack([*longest, 1])), 1)
             cut = -(-longest // self.boundary) * self.boundary
-            picked = {name: tf.gather(f, places) for name, f in others.items()}
-            picked |= {name: tf.gather(padded, places)[:, :cut] for name, (padded, _) in sequences.items()}
+            features = {name: tf.gather(f, places) for name, f in others.items()}
+            features |= {name: tf.gather(padded, places)[:, :cut] for name, (padded, _) in sequences.items()}
             if not isinstance(targets, tuple):
-                return picked, tf.gather(targets, places), weight, index
-            padded, found = targets
-            found = tf.gather(found, places)
-            cut = -(-tf.maximum(tf.reduce_max(found), 1) // self.boundary) * self.boundary
+                return features, tf.gather(targets, places), weight, index
+            padded, sizes = targets
+            sizes = tf.gather(sizes, places)
+            cut = -(-tf.maximum(tf.reduce_max(sizes), 1) // self.boundary) * self.boundary
             if self.by_tokens:
-                tokens = tf.reduce_sum(tf.cast(found, tf.float32) * weight)
+                tokens = tf.reduce_sum(tf.cast(sizes, tf.float32) * weight)
                 weight *= tf.cast(rows, tf.float32) / tf.maximum(tokens, 1)
-            return picked, tf.gather(padded, places)[:, :cut], weight, index
+            return features, tf.gather(padded, places)[:, :cut], weight, index
 
-        return tf.data.Dataset.from_tensor_slices(turns).map(batch)
+        return tf.data.Dataset.from_tensor_slices(numbers).map(batch)
 
 
-def _token_cuts(row_lengths, count):
-    """Where to cut rows, sorted by length, into `count` batches of about as many tokens each, and of a row at least."""
+def _token_cuts(row_lengths: tf.Tensor, count: tf.Tensor | int) -> tf.Tensor:
+    """Where to cut rows, sorted by length, into `count` batches of about equal numbers of tokens, one row at least."""
     tokens = tf.cumsum(tf.maximum(row_lengths, 1))
     wanted = tf.range(1, count, dtype=tf.int64) * tokens[-1] // tf.cast(count, tf.int64)
     places, size = tf.range(1, count), tf.size(row_lengths)
     cuts = tf.searchsorted(tokens, wanted, side="right")
     earlier = tf.linalg.band_part(tf.ones((count - 1, count - 1), tf.int32), -1, 0)
-    apart = tf.reduce_max((cuts - places)[None] * earlier - (1 - earlier) * size, 1) + places  # a row each at least
+    apart = tf.reduce_max((cuts - places)[None] * earlier - (1 - earlier) * size, 1) + places  # at least one row each
     return tf.concat([[0], tf.clip_by_value(apart, places, size - count + places), [size]], 0)
 
 
-def lengths(features, size):
-    """The length of each of `size` rows: that of its longest ragged feature."""
-    found = [f.row_lengths() for f in features.values() if isinstance(f, tf.RaggedTensor)]
-    return tf.reduce_max(tf.stack(found), 0) if found else tf.zeros([size], tf.int64)
+def lengths(features: dict[str, Any], size: tf.Tensor) -> tf.Tensor:
+    """The length of each row: that of its longest ragged feature, or 0.
+
+    Args:
+        features: {name: tensor or ragged tensor (size, ...)}.
+        size: number of rows.
+
+    Returns:
+        int64 (size,).
+
+    Example:
+        >>> lengths({"words": tf.ragged.constant([[1, 2], [3]]), "size": tf.constant([7, 8])}, 2).numpy().tolist()
+        [2, 1]
+    """
+    ragged = [f.row_lengths() for f in features.values() if isinstance(f, tf.RaggedTensor)]
+    return tf.reduce_max(tf.stack(ragged), 0) if ragged else tf.zeros([size], tf.int64)
 
 
-def pad(rows, boundary, value=None):
-    """Ragged rows padded on the right with `value` (0, or "") to a multiple of `boundary`; dense ones as they are.
+def pad(rows: Rows, boundary: int, value: int | str | None = None) -> tf.Tensor:
+    """Ragged rows padded on the right to a multiple of `boundary`; dense rows are returned unchanged.
+
+    Args:
+        rows: (batch, None, ...).
+        boundary: the length is a multiple of it, and not 0.
+        value: what to pad with; None for 0 or "".
 
     Example:
         >>> pad(tf.ragged.constant([[1, 2, 3], [4]]), boundary=4).numpy().tolist()
@@ -223,8 +253,12 @@ def pad(rows, boundary, value=None):
     return tf.ensure_shape(dense, [None, None, *rows.shape[2:]])
 
 
-def batched(items, size):
-    """Lists of `size` items from any iterable, which is read no further than needed.
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of `size` items; the last may be shorter.
+
+    Args:
+        items: any iterable; it is read no further than needed.
+        size: items of a list.
 
     Example:
         >>> list(batched("abcde", 2))

@@ -1,27 +1,30 @@
-"""Inputs that are files of sound or pictures: the path of one stands for an array."""
+"""Inputs that are files of sound or pictures: an input is the path of a file that is read as an array."""
 
 import os
 import warnings
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from seqtasks.data.sources import Example, Source
 from seqtasks.errors import UserError
 
-NAMED = 5  # faulty files that a warning names
-POOL = 256  # inputs of different lengths that are sorted, for training or to be answered
+NAMED = 5  # unreadable files that a warning names
+POOL = 256  # inputs of different lengths that are sorted by length together
 
 
 class Reader:
-    """Reads inputs, and holds arrays that it has read in memory as far as they fit.
+    """Reads inputs, and keeps arrays that `readable` has read in memory, up to a limit.
 
     Args:
-        read: `read(path) -> array`, raises `UserError` where a file is faulty.
-        spec: `tf.TensorSpec` of one array. A first axis of unknown length makes batches ragged.
-        limit: bytes that are held.
+        read: `read(path) -> array`; raises `UserError` if a file cannot be used.
+        spec: `tf.TensorSpec` of one array. If the length of the first axis is unknown, batches are ragged.
+        limit: bytes to keep in memory.
 
     Example:
         >>> reader = Reader(lambda path: np.ones(len(path), "float32"), tf.TensorSpec([None]), limit=8)
@@ -29,28 +32,34 @@ class Reader:
         [[1.0, 1.0], [0.0]]
     """
 
-    def __init__(self, read, spec, limit=0):
+    def __init__(self, read: Callable[[str], np.ndarray], spec: tf.TensorSpec, limit: int = 0) -> None:
         self.read, self.spec = read, spec
-        self._held, self._free = {}, limit
+        self._cache: dict[str, np.ndarray] = {}
+        self._free = limit
 
-    def __call__(self, item):
-        """The array of an input; what is an array already is given back."""
+    def __call__(self, item: str | np.ndarray) -> np.ndarray:
+        """The array of an input; an array is returned unchanged."""
         if not isinstance(item, str):
             return item
-        found = self._held.get(item)
-        return self.read(item) if found is None else found
+        cached = self._cache.get(item)
+        return self.read(item) if cached is None else cached
 
-    def each(self, items, then=lambda item, array: None):
-        """The array of each input, or the `UserError` that says why there is none, in order, read by threads.
+    def each(
+        self, items: Iterable[Any], then: Callable[[Any, np.ndarray], None] = lambda item, array: None
+    ) -> Iterator[tuple[Any, np.ndarray | UserError]]:
+        """Reads inputs in parallel, in order.
 
-        No more than two inputs for each thread are read before they are taken.
+        At most two inputs for each thread are read ahead.
 
         Args:
-            items: iterable of inputs.
-            then: `then(item, array)`, what is done with an array by the same thread; may raise `UserError` as well.
+            items: iterable of inputs, or of objects with an attribute `input`.
+            then: `then(item, array)`, called by the thread that read the array; may raise `UserError` as well.
+
+        Yields:
+            (item, array); if an input cannot be read, its `UserError` in place of the array.
         """
 
-        def attempt(item):
+        def attempt(item: Any) -> np.ndarray | UserError:
             try:
                 array = self(getattr(item, "input", item))
                 then(item, array)
@@ -58,65 +67,68 @@ class Reader:
             except UserError as error:
                 return error
 
-        workers, begun = os.cpu_count(), deque()
+        workers = os.cpu_count() or 1
+        started: deque[tuple[Any, Future[np.ndarray | UserError]]] = deque()
         with ThreadPoolExecutor(workers) as pool:
             for item in items:
-                begun.append((item, pool.submit(attempt, item)))
-                if len(begun) > 2 * workers:
-                    first, future = begun.popleft()
+                started.append((item, pool.submit(attempt, item)))
+                if len(started) > 2 * workers:
+                    first, future = started.popleft()
                     yield first, future.result()
-            for item, future in begun:
+            for item, future in started:
                 yield item, future.result()
 
-    def readable(self, source, fits=None):
-        """The source without the examples that cannot be read: a warning counts them, and names the first five.
+    def readable(self, source: Source, fits: Callable[[str, np.ndarray], None] | None = None) -> Source:
+        """The source without the examples that cannot be read; a warning counts them and names the first five.
 
         Args:
             source: examples whose inputs are paths.
-            fits: None, or `fits(target, array)`, which raises `UserError` where the two do not belong together.
+            fits: None, or `fits(target, array)`, which raises `UserError` if the two do not match.
 
         Raises:
             UserError: if none can be read.
         """
 
-        def check(example, array):
+        def check(example: Example, array: np.ndarray) -> None:
             try:
                 if fits:
                     fits(example.target, array)
             except UserError as error:
                 raise UserError(str(error), where=example.input) from None
 
-        faulty, listed, count = set(), [], 0
+        faulty: set[Example] = set()
+        listed: list[str] = []
+        count = 0
         folder = Path(source.name) if Path(source.name).is_dir() else Path(source.name).parent
         for count, (example, array) in enumerate(self.each(source, check), 1):  # noqa: B007
             if isinstance(array, UserError):
                 faulty.add(example)
                 if len(listed) < NAMED:
                     listed.append(str(array).removeprefix(f"{folder}/").split("; ")[0])
-            elif array.nbytes <= self._free and example.input not in self._held:
-                self._held[example.input] = array
+            elif array.nbytes <= self._free and example.input not in self._cache:
+                self._cache[example.input] = array
                 self._free -= array.nbytes
         if not faulty:
             return source
-        told = ", ".join(listed) + ", ..." * (len(faulty) > NAMED)
+        reasons = ", ".join(listed) + ", ..." * (len(faulty) > NAMED)
         if len(faulty) == count:
-            remedy = "give files that are whole"
-            raise UserError(f"none of {count} files can be used: {told}", where=source.name, remedy=remedy)
-        warnings.warn(f"{source.name}: {len(faulty)} of {count} files left out: {told}", stacklevel=2)
+            remedy = "give complete files"
+            raise UserError(f"none of {count} files can be used: {reasons}", where=source.name, remedy=remedy)
+        warnings.warn(f"{source.name}: {len(faulty)} of {count} files left out: {reasons}", stacklevel=2)
         return source.select(lambda example: example not in faulty)
 
-    def batch(self, items):
-        """Inputs as one tensor, ragged where their lengths differ."""
+    def batch(self, items: Sequence[str | np.ndarray]) -> tf.Tensor | tf.RaggedTensor:
+        """Inputs as one tensor (batch, ...), ragged if `ragged`."""
         arrays = [self(item) for item in items]
         if not self.ragged:
             return tf.constant(np.stack(arrays), self.spec.dtype)
         joined = tf.constant(np.concatenate(arrays), self.spec.dtype)
         return tf.RaggedTensor.from_row_lengths(joined, [len(array) for array in arrays])
 
-    def pooled(self, rows, size):
-        """A dataset of (path, target) as batches of `size`, with arrays in place of the paths, read in parallel."""
+    def pooled(self, rows: tf.data.Dataset, size: int) -> tf.data.Dataset:
+        """Batches of `size` of a dataset of (path, target), with arrays in place of the paths, read in parallel."""
 
-        def read(path, target):
+        def read(path: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             array = tf.numpy_function(lambda p: self(os.fsdecode(p)), [path], self.spec.dtype, stateful=False)
             return tf.ensure_shape(array, self.spec.shape), target
 
@@ -124,15 +136,16 @@ class Reader:
         return opened.ragged_batch(size) if self.ragged else opened.batch(size)
 
     @property
-    def ragged(self):
+    def ragged(self) -> bool:
+        """Whether the arrays differ in the length of their first axis."""
         return self.spec.shape[0] is None
 
-    def together(self, batch_size):
-        """How many inputs are held as a pool: whole batches; one batch where all are of one length."""
+    def together(self, batch_size: int) -> int:
+        """The number of inputs in a pool: whole batches if lengths differ, else one batch."""
         return batch_size * (max(1, POOL // batch_size) if self.ragged else 1)
 
     @property
-    def batch_spec(self):
-        """The spec of what `batch` gives."""
+    def batch_spec(self) -> tf.TypeSpec:
+        """The spec of what `batch` returns."""
         shape = [None, *self.spec.shape]
         return tf.RaggedTensorSpec(shape, self.spec.dtype, 1) if self.ragged else tf.TensorSpec(shape, self.spec.dtype)

@@ -1,7 +1,7 @@
-"""Running text as batches: one long stream of numbers, cut into lanes that are read side by side."""
+"""Running text as batches: one long stream of token ids, cut into rows that are read in parallel."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,112 +9,157 @@ import tensorflow as tf
 
 from seqtasks.data.generators import from_generator
 from seqtasks.data.sources import Source
+from seqtasks.data.token_ids import BOS, EOS
 from seqtasks.errors import UserError
 
 CHUNK = 512
-BEGIN, END = 2, 3  # numbers of a tokenizer
 
 
 @dataclass
 class Segments:
     """The batches of running text, for training with a state that is carried from each batch to the next.
 
-    The examples are pieces of documents in their order; a piece whose target is `end` ends one. All numbers, with `END`
-    behind each document, make one stream, which lies in a temporary file, so that a text may be larger than memory.
-    Each row of a batch, a lane, begins at a place of its own in the stream, and goes on in the next batch where it
-    stood. A lane that comes to the end of the stream goes on at its start; so every number is seen at least once
-    an epoch. Each epoch begins at another place.
+    The examples are pieces of documents in order; a piece whose target is `end` is the last of its document. The ids of
+    all pieces, with `EOS` after each document, make one stream. It is kept in a temporary file, so that a text may be
+    larger than memory. Each row of a batch starts at its own offset in the stream and continues in the next batch where
+    it stopped. A row that reaches the end of the stream continues at its start, so every id is seen at least once an
+    epoch. Each epoch starts at another offset.
 
-    A batch is `(features, following, weight, index)` like those of `seqtasks.data.batches.Batches`: of the features
-    `previous`, int32 (lanes, length), is the number before each of `following`, `BEGIN` at the start of a document.
-    The weight of a row is 1 / length: a loss that sums over tokens and is divided by rows is the mean over the tokens.
+    A batch is `(features, targets, weight, index)` as in `seqtasks.data.batches.Batches`. The feature `decoder_inputs`,
+    int32 (rows, length), holds the id before each target, `BOS` at the start of a document. The weight of a row is
+    1 / length: a loss that sums over tokens and is divided by rows is the mean over the tokens.
 
     Args:
         source: the pieces.
-        encode: `encode(texts) -> ragged int32`, numbers of a vector of texts.
-        lanes: rows of a batch.
-        length: numbers of a row.
-        variants: None, or int32 (variants, numbers): what each number becomes in each variation of a text, the first of
-            which changes nothing. Each epoch draws one for each lane.
+        encode: `encode(texts) -> ragged int32`, the ids of a vector of texts.
+        rows: rows of a batch.
+        length: ids of a row.
+        variants: None, or int32 (variants, ids), for augmentation: the id that replaces each id in each variant of a
+            text. The first variant changes nothing. Each epoch draws one variant for each row.
+
+    Raises:
+        UserError: if there are no tokens in the source.
 
     Example:
         >>> from seqtasks.data.sources import Example
-        >>> rows = [Example("5 6 7 8", "", 1), Example("9", "end", 2)]
+        >>> pieces = [Example("5 6 7 8", "", 1), Example("9", "end", 2)]
         >>> encode = lambda texts: tf.strings.to_number(tf.strings.split(texts), tf.int32)
-        >>> segments = Segments(Source(lambda: iter(rows), "memory"), encode, lanes=1, length=3)
+        >>> segments = Segments(Source(lambda: iter(pieces), "memory"), encode, rows=1, length=3)
         >>> [(f["decoder_inputs"].numpy().tolist(), t.numpy().tolist()) for f, t, *_ in segments.epoch()]
         [([[2, 5, 6]], [[5, 6, 7]]), ([[7, 8, 9]], [[8, 9, 3]])]
     """
 
     source: Source
-    encode: Callable
-    lanes: int
+    encode: Callable[[tf.Tensor], tf.RaggedTensor]
+    rows: int
     length: int
     variants: np.ndarray | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.stream, self.sizes = numbers(self.source, self.encode)
         if not len(self.stream):
             raise UserError("no tokens in it", where=self.source.name, remedy="give a text with words")
 
-    def __len__(self):
-        return max(1, -(-len(self.stream) // (self.lanes * self.length)))
+    def __len__(self) -> int:
+        return max(1, -(-len(self.stream) // (self.rows * self.length)))
 
-    def epoch(self, seed=None, epoch=0, start=0):
+    def epoch(self, seed: int | None = None, epoch: int = 0, start: int = 0) -> tf.data.Dataset:
         """The batches of one epoch as a `tf.data.Dataset`, from step `start` on; arguments as of `Batches.epoch`."""
         size, steps, offset = len(self.stream), len(self), 0
-        drawn = np.zeros(self.lanes, int)
+        variant = np.zeros(self.rows, int)  # of each row
         if seed is not None:
             random = np.random.default_rng([seed, epoch])
             offset = int(random.integers(size))
-            drawn = random.integers(1 if self.variants is None else len(self.variants), size=self.lanes)
-        first = offset + np.arange(self.lanes) * size // self.lanes
+            variant = random.integers(1 if self.variants is None else len(self.variants), size=self.rows)
+        first = offset + np.arange(self.rows) * size // self.rows
 
-        def batches():
+        def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for step in range(start, steps):
                 places = first[:, None] + step * self.length + np.arange(-1, self.length)
-                rows = self.stream[places % size]
+                ids = self.stream[places % size]
                 if self.variants is not None:
-                    rows = self.variants[drawn[:, None], rows]
-                yield np.where(places[:, 1:] % size, previous(rows[:, :-1]), BEGIN), rows[:, 1:]
+                    ids = self.variants[variant[:, None], ids]
+                yield np.where(places[:, 1:] % size, decoder_inputs(ids[:, :-1]), BOS), ids[:, 1:]
 
-        spec = tf.TensorSpec((self.lanes, self.length), tf.int32)
-        weight = tf.fill([self.lanes], 1 / self.length)
-        index = tf.range(self.lanes, dtype=tf.int64)
+        spec = tf.TensorSpec((self.rows, self.length), tf.int32)
+        weight = tf.fill([self.rows], 1 / self.length)
+        index = tf.range(self.rows, dtype=tf.int64)
         dataset = from_generator(batches, (spec, spec))
-        dataset = dataset.map(lambda before, following: ({"decoder_inputs": before}, following, weight, index))
+        dataset = dataset.map(lambda inputs, targets: ({"decoder_inputs": inputs}, targets, weight, index))
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(max(0, steps - start))).prefetch(4)
         options = tf.data.Options()
         options.autotune.enabled = False
         return dataset.with_options(options)
 
 
-def numbers(source, encode):
-    """(stream, sizes): all numbers of the pieces of a source, in an int32 array on disk; how many of them each has."""
+def numbers(source: Source, encode: Callable[[tf.Tensor], tf.RaggedTensor]) -> tuple[np.ndarray, np.ndarray]:
+    """The ids of all pieces of a source as one stream, with `EOS` after each document.
+
+    Args:
+        source: the pieces.
+        encode: `encode(texts) -> ragged int32`, the ids of a vector of texts.
+
+    Returns:
+        (stream, sizes): an int32 array on disk; how many ids each piece has, int64 (pieces,).
+
+    Example:
+        >>> from seqtasks.data.sources import Example
+        >>> pieces = [Example("5 6", "", 1), Example("9", "end", 2)]
+        >>> encode = lambda texts: tf.strings.to_number(tf.strings.split(texts), tf.int32)
+        >>> stream, sizes = numbers(Source(lambda: iter(pieces), "memory"), encode)
+        >>> stream.tolist(), sizes.tolist()
+        ([5, 6, 9, 3], [2, 2])
+    """
     encode = tf.function(encode).get_concrete_function(tf.TensorSpec([None], tf.string))
     sizes = []
     with tempfile.TemporaryFile() as file:  # the array keeps it open
         for chunk in source.chunks(CHUNK):
-            found = encode(tf.constant([e.input.encode("utf-8", "surrogatepass") for e in chunk], tf.string))
-            ends = tf.ragged.constant([[END] * (e.target == "end") for e in chunk], tf.int32, ragged_rank=1)
-            found = tf.concat([found, ends], 1)
-            file.write(found.flat_values.numpy().astype("int32").tobytes())
-            sizes.append(found.row_lengths().numpy())
+            ids = encode(tf.constant([e.input.encode("utf-8", "surrogatepass") for e in chunk], tf.string))
+            ends = tf.ragged.constant([[EOS] * (e.target == "end") for e in chunk], tf.int32, ragged_rank=1)
+            ids = tf.concat([ids, ends], 1)
+            file.write(ids.flat_values.numpy().astype("int32").tobytes())
+            sizes.append(ids.row_lengths().numpy())
         file.flush()
-        stream = np.memmap(file, "int32", "r") if file.tell() else np.zeros(0, "int32")
+        stream: np.ndarray = np.memmap(file, "int32", "r") if file.tell() else np.zeros(0, "int32")
     return stream, np.concatenate([np.zeros(0, "int64"), *sizes])
 
 
-def previous(before):
-    """What a model is shown of the numbers before: `BEGIN` in place of the `END` of another document."""
-    return np.where(before == END, BEGIN, before).astype("int32")
+def decoder_inputs(ids: np.ndarray) -> np.ndarray:
+    """The ids before the targets as a model reads them: `BOS` replaces the `EOS` of the document before.
+
+    Example:
+        >>> decoder_inputs(np.array([7, 3, 8])).tolist()
+        [7, 2, 8]
+    """
+    return np.where(ids == EOS, BOS, ids).astype("int32")
 
 
-def ended(source):
-    """The examples of a source as pieces that each end a document."""
+def as_documents(source: Source) -> Source:
+    """The source with each example as a whole document: its target is `end`.
+
+    Example:
+        >>> from seqtasks.data.sources import Example
+        >>> list(as_documents(Source(lambda: iter([Example("a b", "", 1)]), "memory")))
+        [Example(input='a b', target='end', place=1)]
+    """
     return Source(lambda: (e._replace(target="end") for e in source), source.name, source.size)
 
 
-def due(numbers):
-    """Numbers that are filled up with 0 as targets, which are filled up with -1."""
-    return tf.where(numbers > 0, numbers, -1)
+def append_end(ids: tf.RaggedTensor) -> tf.RaggedTensor:
+    """Ragged ids (batch, None) with `EOS` appended to each row.
+
+    Example:
+        >>> append_end(tf.ragged.constant([[7, 8], []], dtype=tf.int32)).to_list()
+        [[7, 8, 3], [3]]
+    """
+    return tf.concat([ids, tf.fill([ids.nrows(), 1], EOS)], 1)
+
+
+def ignore_padding(ids: tf.Tensor) -> tf.Tensor:
+    """Replaces padding 0 by -1, which losses ignore.
+
+    Example:
+        >>> ignore_padding(tf.constant([7, 3, 0])).numpy().tolist()
+        [7, 3, -1]
+    """
+    return tf.where(ids > 0, ids, -1)

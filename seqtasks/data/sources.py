@@ -1,31 +1,45 @@
-"""Sources: files of every format as streams of examples that can be read again and again.
+"""Sources: files of every format as streams of examples that can be read repeatedly.
 
-A source holds no data: each iteration opens the files anew, so that a file larger than memory is no special case.
+A source holds no data: each iteration opens the files again, so that a file may be larger than memory.
 """
 
-import codecs
-import csv
-import gzip
 import hashlib
-import io
 import itertools
 import json
-import sys
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from seqtasks.data import tfds
+from seqtasks.data.tables import LINES, SUFFIXES, TABLES, missing_field, read_records, read_rows
+from seqtasks.data.text_files import UNREADABLE, open_bytes, open_text, reading, replace_surrogates, suffix_of
+from seqtasks.data.text_files import read_error as faults
 from seqtasks.errors import UserError
+
+__all__ = [
+    "LABEL_NAMES",
+    "LINES",
+    "SUFFIXES",
+    "TABLES",
+    "TEXT_NAMES",
+    "UNREADABLE",
+    "Columns",
+    "Example",
+    "InMemorySource",
+    "Source",
+    "faults",
+    "open_bytes",
+    "open_folder",
+    "open_source",
+    "open_text",
+    "open_tfds",
+    "suffix_of",
+]
 
 TEXT_NAMES = ("text", "sentence", "review", "content", "document", "comment", "tweet", "message", "body")
 LABEL_NAMES = ("label", "sentiment", "class", "category", "target", "stars", "rating", "score", "polarity")
-TABLES = {".csv": ",", ".tsv": "\t"}
-LINES = (".jsonl", ".json", ".ndjson")
-SUFFIXES = (*TABLES, *LINES)
-UNREADABLE = (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError, PermissionError)
-UNLABELLED_FOLDERS = ("unsup",)  # aclImdb keeps its unlabelled reviews beside the classes
+UNLABELLED_FOLDERS = ("unsup",)  # aclImdb keeps its unlabelled reviews next to the classes
 
 
 class Example(NamedTuple):
@@ -38,31 +52,36 @@ class Example(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """A stream of examples that starts anew with every iteration.
+    """A stream of examples that starts again with every iteration.
 
     Args:
         read: a function that returns a new iterator of `Example`.
         name: where the examples come from, for messages.
-        size: bytes on disk, or None where unknown.
+        size: bytes on disk, or None if unknown.
+
+    Example:
+        >>> rows = [Example("a fine film", "good", 1), Example("a dull film", "bad", 2)]
+        >>> [e.input for e in Source(lambda: iter(rows), "memory").select(lambda e: e.target == "good")]
+        ['a fine film']
     """
 
     read: Callable[[], Iterator[Example]]
     name: str
     size: int | None = None
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Example]:
         return self.read()
 
-    def where(self, example):
-        """The place of an example as a person looks for it: file:line, or the file."""
+    def where(self, example: Example) -> str:
+        """The place of an example for messages: file:line, or the file."""
         return f"{self.name}:{example.place}" if isinstance(example.place, int) else str(example.place)
 
-    def select(self, keep, name=None):
-        """The source with those examples alone for which `keep(example)` is true."""
+    def select(self, keep: Callable[[Example], bool], name: str | None = None) -> "Source":
+        """A source of the examples for which `keep(example)` is true."""
         return Source(lambda: (example for example in self if keep(example)), name or self.name, self.size)
 
-    def chunks(self, size=512):
-        """Lists of `size` examples: what a pipeline takes at a time."""
+    def chunks(self, size: int = 512) -> Iterator[list[Example]]:
+        """Lists of `size` examples; the last may be shorter."""
         stream = iter(self)
         return iter(lambda: list(itertools.islice(stream, size)), [])
 
@@ -73,13 +92,13 @@ class InMemorySource(Source):
 
 @dataclass(frozen=True)
 class Columns:
-    """How a table is to be read.
+    """How a table is read.
 
     Args:
         text: name or number (from 1) of the column with the text; None looks for a usual name.
-        label: the same for the label. A table of two columns without usual names is text, label.
-        header: whether the first line holds names; None decides by whether it holds the names looked for.
-        text_names, label_names: the usual names, the first that is there counts.
+        label: the same for the label. A table of two columns without usual names is read as text, label.
+        header: whether the first line holds names; None: if it holds the names that are looked for.
+        text_names, label_names: the usual names; the first that is present is taken.
     """
 
     text: str | None = None
@@ -89,24 +108,22 @@ class Columns:
     label_names: tuple[str, ...] = LABEL_NAMES
 
 
-def suffix_of(path):
-    """The format of a file by its name, a final `.gz` aside.
+def open_source(path: str | Path, columns: Columns = Columns()) -> Source:
+    """The source of a file (`.csv`, `.tsv`, JSON Lines, also with `.gz`) or a folder with a sub-folder per class.
 
-    Example:
-        >>> suffix_of(Path("reviews.CSV.gz"))
-        '.csv'
-    """
-    names = [s.lower() for s in Path(path).suffixes]
-    if names and names[-1] == ".gz":
-        names.pop()
-    return names[-1] if names else ""
-
-
-def open_source(path, columns=Columns()):
-    """The source behind a file or a folder with a sub-folder per class.
+    Args:
+        path: the file or folder.
+        columns: which columns hold text and label.
 
     Raises:
-        UserError: if there is nothing at `path`, or nothing that can be read.
+        UserError: if there is nothing at `path`, or nothing that can be read; while reading, at a faulty line.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "reviews.csv"
+        >>> _ = path.write_text("text,label\\na fine film,good\\n")
+        >>> list(open_source(path))
+        [Example(input='a fine film', target='good', place=2)]
     """
     path = Path(path)
     if not path.exists():
@@ -122,90 +139,27 @@ def open_source(path, columns=Columns()):
         )
     if path.stat().st_size == 0:
         raise UserError("the file is empty", where=path, remedy="give a file with a text and a label on each line")
-    if suffix in LINES:
-        return Source(lambda: _read_lines(path, columns), str(path), path.stat().st_size)
-    return Source(lambda: _read_table(path, TABLES[suffix], columns), str(path), path.stat().st_size)
+    read = _read_json if suffix in LINES else _read_table
+    return Source(lambda: read(path, columns), str(path), path.stat().st_size)
 
 
-def open_text(path):
-    """The file as text: UTF-8 with or without a byte order mark, gzip by its name, line ends untouched."""
-    opener = gzip.open if str(path).lower().endswith(".gz") else open
-    return opener(path, "rt", encoding="utf-8-sig", newline="")
+def _read_table(path: Path, columns: Columns) -> Iterator[Example]:
+    rows = read_rows(path, too_few="give every line a text and a label")
+    first = next(rows, None)
+    if first is None:
+        raise UserError("the file is empty", where=path, remedy="give a text and a label on each line")
+    text, label, header = _find_columns(path, first[1], columns)
+    for line, row in itertools.chain([] if header else [first], rows):
+        if not row[label].strip():
+            raise UserError("the label is missing", where=f"{path}:{line}", remedy="give every line a label")
+        yield Example(row[text], row[label].strip(), line)
 
 
-def open_bytes(path):
-    """A file as bytes, without a byte order mark, gzip by its name.
-
-    Raises:
-        UserError: if there is no such file, nothing in it, or no gzip where there should be.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError("no such file", where=path, remedy="check the path")
-    if path.stat().st_size == 0:
-        raise UserError("the file is empty", where=path, remedy="give a file that holds records")
-    try:
-        file = io.BufferedReader(gzip.GzipFile(path)) if path.name.lower().endswith(".gz") else path.open("rb")
-        if file.peek(3)[:3] == codecs.BOM_UTF8:
-            file.read(3)
-    except UNREADABLE as error:
-        raise faults(path, error) from None
-    return file
-
-
-def faults(path, error):
-    """What a person can do about a file that cannot be read."""
-    if isinstance(error, UnicodeDecodeError):
-        opener = gzip.open if str(path).lower().endswith(".gz") else open
-        offset = 0
-        with opener(path, "rb") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    line.decode("utf-8")
-                except UnicodeDecodeError as found:
-                    byte = f"byte 0x{line[found.start]:02x} at offset {offset + found.start}"
-                    return UserError(f"not UTF-8 ({byte})", where=f"{path}:{number}", remedy="save the file as UTF-8")
-                offset += len(line)
-    return UserError(f"cannot be read ({error})", where=path, remedy="check that the file is complete and readable")
-
-
-def _read_table(path, delimiter, columns):
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    # Tab-separated files carry quotes as they are; a comma-separated field may be quoted, and then hold anything.
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    try:
-        with open_text(path) as file:
-            rows = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
-            first = next((row for row in rows if row), None)
-            if first is None:
-                raise UserError("the file is empty", where=path, remedy="give a text and a label on each line")
-            text, label, header = _find_columns(path, first, columns)
-            start = [] if header else [(rows.line_num, first)]
-            for line, row in itertools.chain(start, ((rows.line_num, row) for row in rows)):
-                if not row:
-                    continue
-                if len(row) != len(first):
-                    more = f"quote fields that hold a {'tab' if delimiter == chr(9) else 'comma'}"
-                    raise UserError(
-                        f"{len(row)} field{'s' * (len(row) != 1)} where {len(first)} are due",
-                        where=f"{path}:{line}",
-                        remedy=more if len(row) > len(first) else "give every line a text and a label",
-                    )
-                if not row[label].strip():
-                    raise UserError("the label is missing", where=f"{path}:{line}", remedy="give every line a label")
-                yield Example(row[text], row[label].strip(), line)
-    except csv.Error as error:
-        remedy = "close every quote, and double quotes inside a quoted field"
-        raise UserError(f"not a table ({error})", where=f"{path}:{rows.line_num}", remedy=remedy) from None
-    except UNREADABLE as error:
-        raise faults(path, error) from None
-
-
-def _find_columns(path, first, columns):
-    """The places of text and label in a row, and whether the first row is a header."""
+def _find_columns(path: Path, first: list[str], columns: Columns) -> tuple[int, int, bool]:
+    """The indices of text and label in a row, and whether the first row is a header."""
     names = [name.strip().lower() for name in first]
 
-    def find(wanted, usual):
+    def find(wanted: str | None, usual: Sequence[str]) -> int | None:
         if wanted is None:
             return next((names.index(name) for name in usual if name in names), None)
         if wanted.isdigit() and wanted not in names:
@@ -213,77 +167,66 @@ def _find_columns(path, first, columns):
         return names.index(wanted.lower()) if wanted.lower() in names else None
 
     text, label = find(columns.text, columns.text_names), find(columns.label, columns.label_names)
-    named = ((columns.text, text), (columns.label, label))
-    missing = next((name for name, place in named if name is not None and place is None), None)
+    wanted = ((columns.text, text), (columns.label, label))
+    missing = next((name for name, index in wanted if name is not None and index is None), None)
     by_number = all((c or "").isdigit() for c in (columns.text, columns.label))
     header = columns.header
     if header is None:
         header = text is not None and label is not None and not by_number
     if not header:
-        names = []  # the first row is data: only numbers, or the order text, label, can say what it holds
+        names = []  # the first row is data: columns are found by number, or are text, label in this order
         text, label = find(columns.text, ()), find(columns.label, ())
         if len(first) == 2 and columns.text is None and columns.label is None:
             return 0, 1, False
     if text is None or label is None or text == label:
-        found = ", ".join(repr(name[:40]) for name in first)
+        listed = ", ".join(repr(name[:40]) for name in first)
         raise UserError(
-            f"no column {missing!r}; the columns are {found}" if missing else f"no text and label among {found}",
+            f"no column {missing!r}; the columns are {listed}" if missing else f"no text and label among {listed}",
             where=path,
             remedy="name them with --text_column and --label_column (a name of the header, or a number from 1)",
         )
     return text, label, header
 
 
-def json_lines(file, path):
-    """The values of the lines of an open file that hold something: pairs (number of the line, value)."""
-    for number, line in enumerate(file, 1):
-        if line.strip():
-            try:
-                yield number, json.loads(line)
-            except json.JSONDecodeError as error:
-                what = f"not JSON ({error.msg} at column {error.colno})"
-                raise UserError(what, where=f"{path}:{number}", remedy="put one JSON object on each line") from None
-
-
-def _read_lines(path, columns):
+def _read_json(path: Path, columns: Columns) -> Iterator[Example]:
     text_names = (columns.text,) if columns.text else columns.text_names
     label_names = (columns.label,) if columns.label else columns.label_names
-    try:
-        with open_text(path) as file:
-            for number, record in json_lines(file, path):
-                where = f"{path}:{number}"
-                if not isinstance(record, dict):
-                    raise UserError("not a JSON object", where=where, remedy='write {"text": ..., "label": ...}')
-                text = _field(record, text_names, where, "--text_column")
-                label = _field(record, label_names, where, "--label_column")
-                if not isinstance(text, str):
-                    raise UserError(f"the text is no string: {text!r:.40}", where=where, remedy="put it in quotes")
-                text = text.encode("utf-8", "replace").decode("utf-8")  # half an emoji (a lone surrogate) is no text
-                label = label.strip() if isinstance(label, str) else json.dumps(label)
-                if not label:
-                    raise UserError("the label is empty", where=where, remedy="give one, or leave the line out")
-                yield Example(text, label, number)
-    except UNREADABLE as error:
-        raise faults(path, error) from None
+    for line, record in read_records(path, 'write {"text": ..., "label": ...}'):
+        where = f"{path}:{line}"
+        text = _field(record, text_names, where, "--text_column")
+        label = _field(record, label_names, where, "--label_column")
+        if not isinstance(text, str):
+            raise UserError(f"the text is not a string: {text!r:.40}", where=where, remedy="put it in quotes")
+        label = label.strip() if isinstance(label, str) else json.dumps(label)
+        if not label:
+            raise UserError("the label is empty", where=where, remedy="give one, or leave the line out")
+        yield Example(replace_surrogates(text), label, line)
 
 
-def _field(record, names, where, option):
+def _field(record: dict[str, Any], names: Sequence[str], where: str, option: str) -> Any:
     for name in names:
         if record.get(name) is not None and record[name] != "":
             return record[name]
     if any(record.get(name) == "" for name in names) and option == "--text_column":
         return ""
-    raise UserError(
-        f"no {' or '.join(names[:2])} among the fields {', '.join(record) or '(none)'}",
-        where=where,
-        remedy=f"name the field with {option}",
-    )
+    raise missing_field(record, names, where, option)
 
 
-def open_folder(path):
+def open_folder(path: str | Path) -> Source:
     """A folder with a sub-folder per class and a text file per example, the layout of aclImdb.
 
-    The classes come mixed, in an order that depends on the names of the files alone.
+    The classes are mixed, in an order that depends only on the names of the files.
+
+    Raises:
+        UserError: if there is no such file; while reading, at a file that is not UTF-8.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / "good").mkdir()
+        >>> _ = (folder / "good" / "1.txt").write_text("a fine film")
+        >>> [(example.input, example.target) for example in open_folder(folder)]
+        [('a fine film', 'good')]
     """
     path = Path(path)
     classes = sorted(p for p in path.iterdir() if p.is_dir() and p.name not in UNLABELLED_FOLDERS)
@@ -294,54 +237,48 @@ def open_folder(path):
         if file.is_file() and suffix_of(file) in (".txt", "") and not file.name.startswith(".")
     ]
     if not files:
-        found = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
+        listed = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
         raise UserError(
-            f"no text files in sub-folders here (found {found})",
+            f"no text files in sub-folders here (found {listed})",
             where=path,
             remedy="give a folder with one sub-folder per class and a .txt file per example, or train/valid/test files",
         )
     files.sort(key=lambda item: hashlib.sha256(f"{item[1]}/{item[0].name}".encode()).digest())
 
-    def read():
+    def read() -> Iterator[Example]:
         for file, label in files:
-            try:
-                with open_text(file) as text:
-                    yield Example(text.read(), label, str(file))
-            except UNREADABLE as error:
-                raise faults(file, error) from None
+            with reading(file) as text:
+                content = text.read()
+            yield Example(content, label, str(file))
 
     return Source(read, str(path), sum(file.stat().st_size for file, _ in files))
 
 
-def open_tfds(name, split, columns=Columns(), **options):
-    """One split of a data set of TensorFlow Datasets.
+def open_tfds(name: str, split: str, columns: Columns = Columns(), **loading: Any) -> Source:
+    """One split of a data set of TensorFlow Datasets with a text and a label.
 
     Args:
         name: as `tfds.load` takes it, e.g. `imdb_reviews/plain_text`.
         split: e.g. `train`.
-        columns: the features with the text and the label, where they have no usual name.
-        options: passed to `tfds.load` (`data_dir`).
+        columns: the features with the text and the label, if they have no usual name.
+        loading: passed to `tfds.load` (`data_dir`).
+
+    Raises:
+        UserError: if there is no text or no label; while reading, if the labels are unknown (-1).
     """
-    import tensorflow_datasets as tfds
+    data = tfds.open_dataset(name, split, **loading)
+    text = columns.text or next((f for f in TEXT_NAMES if f in data.features), None)
+    label = columns.label or next((f for f in LABEL_NAMES if f in data.features), None)
+    if text is None or label is None or not {text, label} <= {*data.features}:
+        raise data.no_feature("text and label", "name them with --text_column and --label_column")
+    label_name = getattr(data.features[label], "int2str", str)
 
-    data, info = tfds.load(name, split=split, with_info=True, shuffle_files=False, **options)
-    features = list(info.features)
-    text = columns.text or next((f for f in TEXT_NAMES if f in features), None)
-    label = columns.label or next((f for f in LABEL_NAMES if f in features), None)
-    if text not in features or label not in features:
-        raise UserError(
-            f"no text and label among the features {', '.join(features)}",
-            where=f"tfds:{name}",
-            remedy="name them with --text_column and --label_column",
-        )
-    naming = getattr(info.features[label], "int2str", str)
-
-    def read():
-        for number, record in enumerate(tfds.as_numpy(data), 1):
+    def read() -> Iterator[Example]:
+        for number, record in data.records():
             value = record[label]
             if not isinstance(value, bytes) and value < 0:
-                raise UserError("no labels", where=f"tfds:{name}/{split}", remedy="name a labelled file with --test")
-            value = value.decode() if isinstance(value, bytes) else naming(value.item())
+                raise UserError("no labels", where=data.place, remedy="name a labelled file with --test")
+            value = value.decode() if isinstance(value, bytes) else label_name(value.item())
             yield Example(record[text].decode("utf-8", "replace"), value, number)
 
-    return Source(read, f"tfds:{name}/{split}", info.splits[split].num_bytes if split in info.splits else None)
+    return Source(read, data.place, data.size)

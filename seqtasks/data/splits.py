@@ -1,17 +1,22 @@
-"""Splits: which examples train, which choose the model, and which measure it."""
+"""Splits: which examples are for training, for choosing the model (validation), and for measuring it (test)."""
 
+import functools
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from seqtasks.data.sources import SUFFIXES, Columns, Source, open_source, open_tfds, suffix_of
+from seqtasks.data import tfds
+from seqtasks.data.sources import Columns, Example, Source, open_source, open_tfds
+from seqtasks.data.tables import SUFFIXES
+from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError
 
 NAMES = {"train": ("train",), "validation": ("valid", "dev", "validation"), "test": ("test",)}
-TEST, VALIDATION = 0, 1  # of ten parts by hash
+PARTS = 10  # by hash
+TEST, VALIDATION = 0, 1  # the parts that are taken for these splits
 
 
 @dataclass(frozen=True)
@@ -22,20 +27,20 @@ class Splits:
     validation: Source
     test: Source
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[str, Source]]:
         return iter({"train": self.train, "validation": self.validation, "test": self.test}.items())
 
 
-def part(text):
-    """Which tenth a text belongs to, from 0 to 9: its SHA-256 as an integer, modulo 10.
+def part(text: str) -> int:
+    """The part of a text, from 0 to 9: its SHA-256 as an integer, modulo 10.
 
-    Equal texts land in the same part, so that none is both learnt and asked for.
+    Equal texts have the same part, so that no text is in two splits.
 
     Example:
         >>> part("a fine film"), part("a fine film")
         (5, 5)
     """
-    return int(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), 16) % 10
+    return int(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), 16) % PARTS
 
 
 class Formats(NamedTuple):
@@ -43,44 +48,63 @@ class Formats(NamedTuple):
 
     Args:
         open: `open(path, options) -> Source`.
-        suffixes: of the files that may hold a split.
+        suffixes: the suffixes of files that may hold a split.
         open_tfds: `open_tfds(name, split, options) -> Source`, or None.
-        several: `several(paths) -> paths`: what to open where a split lies in several of these files, or None.
-        complete: `complete({name: source}, options) -> {name: source}` with the splits that are missing, taken from
-            train; None takes them by the hash of the input.
-        group: `group(input)`, the text whose hash decides: examples with the same stay on one side.
-        grouped: what that is called in the warning.
+        several: None, or for splits of several files each `several(paths) -> paths`, what to open of these files.
+        complete: `complete({name: source}, options) -> {name: source}` takes the splits that are missing from train;
+            None takes them by the hash of the input.
+        group: `group(input)`, the text that is hashed: examples with equal texts are in one split.
+        grouped: how the warning calls that text.
     """
 
-    open: Callable
+    open: Callable[[Path, Any], Source]
     suffixes: tuple[str, ...]
-    open_tfds: Callable | None = None
-    several: Callable | None = None
-    complete: Callable | None = None
-    group: Callable = str
+    open_tfds: Callable[[str, str, Any], Source] | None = None
+    several: Callable[[list[Path]], list[Path]] | None = None
+    complete: Callable[[dict[str, Source], Any], dict[str, Source]] | None = None
+    group: Callable[[str], str] = str
     grouped: str = "text"
 
 
 TEXTS = Formats(open_source, SUFFIXES, open_tfds)
 
 
-def find_splits(data, options=Columns(), train=None, valid=None, test=None, formats=TEXTS):
-    """The splits behind `--data`, `--train`, `--valid` and `--test`.
+def find_splits(
+    data: str | Path | None,
+    options: Any = Columns(),
+    train: str | Path | Source | None = None,
+    valid: str | Path | Source | None = None,
+    test: str | Path | Source | None = None,
+    formats: Formats = TEXTS,
+) -> Splits:
+    """The splits of `--data`, `--train`, `--valid` and `--test`.
 
     Args:
         data: a folder with `train.*`, `valid.*` (or `dev.*`, `validation.*`) and `test.*`, files or folders; one file
             or one folder with a sub-folder per class, which is split 80/10/10 by `part`; or `tfds:NAME`.
         options: how to read a file, as `formats` takes it.
-        train, valid, test: paths that take the place of what `data` holds.
-        formats: what the files may be.
+        train, valid, test: paths or sources that replace the splits of `data`.
+        formats: how files are read.
+
+    Returns:
+        The three splits. What is missing is taken from train, with a warning.
 
     Raises:
         UserError: if there is nothing to train on.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("train", "valid", "test"):
+        ...     _ = (folder / f"{name}.tsv").write_text(f"a {name} text\\tgood\\n")
+        >>> [(name, [example.input for example in source]) for name, source in find_splits(folder)]
+        [('train', ['a train text']), ('validation', ['a valid text']), ('test', ['a test text'])]
     """
+    found: dict[str, Any] = {}
     if str(data).startswith("tfds:") and formats.open_tfds:
-        found = _tfds(str(data)[5:], options, formats)
-    else:
-        found = _paths(data, formats)
+        found = _tfds(str(data)[5:], options, formats.open_tfds)
+    elif data is not None:
+        found = _paths(Path(data), formats)
     found |= {k: v for k, v in (("train", train), ("validation", valid), ("test", test)) if v is not None}
     if "train" not in found:
         raise UserError("nothing to train on", where=data or "--train", remedy="give --data or --train a file")
@@ -88,13 +112,10 @@ def find_splits(data, options=Columns(), train=None, valid=None, test=None, form
     return Splits(**(formats.complete(sources, options) if formats.complete else _complete(sources, formats)))
 
 
-def _paths(data, formats):
-    if data is None:
-        return {}
-    data = Path(data)
+def _paths(data: Path, formats: Formats) -> dict[str, Path]:
     if not data.is_dir():
         return {"train": data}
-    found = {}
+    found: dict[str, Path] = {}
     for split, names in NAMES.items():
         named = sorted(p for p in data.iterdir() if _stem(p) in names)
         here = [p for p in named if p.is_dir() or suffix_of(p) in formats.suffixes]
@@ -110,25 +131,18 @@ def _paths(data, formats):
     return found or {"train": data}
 
 
-def _stem(path):
+def _stem(path: Path) -> str:
     return path.name.lower() if path.is_dir() else path.name.lower().split(".")[0]
 
 
-def _tfds(name, options, formats):
-    import tensorflow_datasets as tfds
-
-    try:
-        builder = tfds.builder(name)
-        builder.download_and_prepare()
-        available = list(builder.info.splits) or ["train", "test"]  # some data sets do not list their splits
-    except tfds.core.DatasetNotFoundError:
-        raise UserError("no such data set", where=f"tfds:{name}", remedy="see tfds.list_builders()") from None
+def _tfds(name: str, options: Any, open_tfds: Callable[[str, str, Any], Source]) -> dict[str, Source]:
+    available = tfds.split_names(name)
     names = {split: next((n for n in names if n in available), None) for split, names in NAMES.items()}
-    return {split: formats.open_tfds(name, n, options) for split, n in names.items() if n is not None}
+    return {split: open_tfds(name, n, options) for split, n in names.items() if n is not None}
 
 
-def _complete(sources, formats):
-    """Take the splits that are missing from train, by hash."""
+def _complete(sources: dict[str, Source], formats: Formats) -> dict[str, Source]:
+    """Takes the splits that are missing from train, by hash."""
     taken = {n: s for s, n in (("validation", VALIDATION), ("test", TEST)) if s not in sources}
     if taken:
         train, missing = sources["train"], sorted(taken.values())
@@ -138,6 +152,10 @@ def _complete(sources, formats):
             stacklevel=2,
         )
         for number, split in taken.items():
-            sources[split] = train.select(lambda e, number=number: part(formats.group(e.input)) == number)
-        sources["train"] = train.select(lambda e: part(formats.group(e.input)) not in taken)
+            sources[split] = train.select(functools.partial(_in_part, formats.group, {number}))
+        sources["train"] = train.select(functools.partial(_in_part, formats.group, {*range(PARTS)} - {*taken}))
     return sources
+
+
+def _in_part(group: Callable[[str], str], numbers: set[int], example: Example) -> bool:
+    return part(group(example.input)) in numbers

@@ -1,28 +1,31 @@
-"""Vocabularies: which number stands for which word or label."""
+"""Vocabularies: the ids of words or labels."""
 
 import functools
 import json
 from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
 
 import tensorflow as tf
 
+from seqtasks.data.token_ids import SPECIAL_TOKENS, UNK
 from seqtasks.errors import UserError
 
-PADDING, UNKNOWN = "[PAD]", "[UNK]"  # no tokenizer gives these: brackets stand alone
 PRUNE_AT = 2_000_000  # distinct words held while counting
 
 
 class Vocabulary:
-    """An ordered list of distinct strings, and the lookups in both directions as graph operations.
+    """An ordered list of distinct strings, with lookups in both directions as graph operations.
 
     Args:
-        tokens: the strings; the number of each is its place. With `PADDING` first and `UNKNOWN` second, other
-            strings get the number 1; without them (labels) they get -1.
+        tokens: the strings; the id of each is its index. If `[PAD]` is first and `[UNK]` second, the id of other
+            strings is 1; otherwise (labels) it is -1.
 
     Raises:
         ValueError: if a token appears twice.
 
     Example:
+        >>> import tensorflow as tf
         >>> vocabulary = Vocabulary.learn([["a", "fine", "film"], ["a", "dull", "film"]], min_count=2)
         >>> vocabulary.tokens
         ['[PAD]', '[UNK]', 'a', 'film']
@@ -30,31 +33,33 @@ class Vocabulary:
         [3, 1]
     """
 
-    def __init__(self, tokens):
+    def __init__(self, tokens: Iterable[str]) -> None:
         self.tokens = list(tokens)
         if len(set(self.tokens)) != len(self.tokens):
             twice = Counter(self.tokens).most_common(1)[0][0]
             raise ValueError(f"the token {twice!r} appears twice in the vocabulary.")
-        self.unknown = 1 if self.tokens[:2] == [PADDING, UNKNOWN] else -1
+        self.unknown = UNK if self.tokens[:2] == SPECIAL_TOKENS[:2] else -1
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.tokens)
 
     @classmethod
-    def learn(cls, chunks, max_size=None, min_count=1):
+    def learn(
+        cls, chunks: Iterable[Iterable[str | bytes]], max_size: int | None = None, min_count: int = 1
+    ) -> "Vocabulary":
         """The most frequent words, ties in alphabetical order, after padding and UNK.
 
         Args:
             chunks: iterable of lists of words (`str` or UTF-8 `bytes`).
-            max_size: how many tokens to keep, padding and UNK included; None keeps all.
+            max_size: number of tokens to keep, padding and UNK included; None keeps all.
             min_count: how often a word must appear.
         """
         ranked = list(count(chunks, min_count))
-        return cls([PADDING, UNKNOWN, *ranked[: None if max_size is None else max(0, max_size - 2)]])
+        return cls([*SPECIAL_TOKENS[:2], *ranked[: None if max_size is None else max(0, max_size - 2)]])
 
     @classmethod
-    def labels(cls, labels):
-        """The labels in their order: by number where all are numbers, else alphabetical.
+    def labels(cls, labels: Iterable[str]) -> "Vocabulary":
+        """A vocabulary of labels, sorted by value if all are numbers, else alphabetically.
 
         Example:
             >>> Vocabulary.labels({"10", "9", "1"}).tokens
@@ -66,31 +71,36 @@ class Vocabulary:
             return cls(sorted(labels))
 
     @functools.cached_property
-    def tables(self):
-        """The lookup tables string -> number and number -> string."""
+    def tables(self) -> tuple[tf.lookup.StaticHashTable, tf.Tensor]:
+        """The lookup table string -> id, and the tokens as a tensor, for id -> string."""
         with tf.init_scope():
-            tokens, numbers = tf.constant(self.tokens), tf.range(len(self), dtype=tf.int32)
-            forth = tf.lookup.KeyValueTensorInitializer(tokens, numbers)
-            return tf.lookup.StaticHashTable(forth, self.unknown), tokens
+            tokens, ids = tf.constant(self.tokens), tf.range(len(self), dtype=tf.int32)
+            initializer = tf.lookup.KeyValueTensorInitializer(tokens, ids)
+            return tf.lookup.StaticHashTable(initializer, self.unknown), tokens
 
-    def lookup(self, strings):
-        """Numbers (int32) of strings; dense or ragged, in the graph."""
+    def lookup(self, strings: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tf.RaggedTensor:
+        """Ids (int32) of strings of any shape, dense or ragged; a graph operation."""
         return self.tables[0].lookup(strings)
 
-    def name(self, numbers):
-        """Strings of numbers; the inverse of `lookup`."""
+    def name(self, numbers: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tf.RaggedTensor:
+        """Strings of ids; the inverse of `lookup`."""
         return tf.gather(self.tables[1], numbers)
 
-    def text(self):
-        """One JSON string a line, so that any string, one with a newline too, is a token that text tools can show."""
+    def text(self) -> str:
+        """The tokens as one JSON string per line, so that a token may contain a newline."""
         return "".join(json.dumps(token, ensure_ascii=False) + "\n" for token in self.tokens)
 
-    def save(self, path):
-        """Write `text` to a file."""
+    def save(self, path: Path) -> None:
+        """Writes `text` to a file."""
         path.write_text(self.text(), "utf-8")
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: Path) -> "Vocabulary":
+        """Reads what `save` wrote.
+
+        Raises:
+            UserError: at a line that is not a JSON string.
+        """
         tokens = []
         for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
             if line:
@@ -105,21 +115,24 @@ class Vocabulary:
         return cls(tokens)
 
 
-def count(chunks, least=1):
-    """How often each word appears, from the most frequent on, ties in alphabetical order.
+def count(chunks: Iterable[Iterable[str | bytes]], least: int = 1) -> dict[str, int]:
+    """How often each word appears; the most frequent first, ties in alphabetical order.
 
-    Memory stays bounded on any number of words: past two million distinct ones the rarest are forgotten, which can only
-    touch words that are rarer than any kept ones.
+    Memory is bounded for any number of words: at more than two million distinct words the rarest are dropped, which
+    affects only words that are rarer than all that are kept.
 
     Args:
         chunks: iterable of lists of words (`str` or UTF-8 `bytes`).
-        least: how often a word must appear to count.
+        least: words that appear less often are left out.
+
+    Returns:
+        {word: count}.
 
     Example:
         >>> count([["b", "a"], ["c", "b"]])
         {'b': 2, 'a': 1, 'c': 1}
     """
-    counts = Counter()
+    counts: Counter[str | bytes] = Counter()
     for chunk in chunks:
         counts.update(chunk)
         if len(counts) > PRUNE_AT:

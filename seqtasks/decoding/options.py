@@ -1,15 +1,19 @@
-"""What a model that generates can be asked for."""
+"""Options of models that generate sequences."""
 
 import dataclasses
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le
 
 from seqtasks.errors import UserError
+from seqtasks.options import Count, Declared, Size, option
 
-MOST = 2**31 - 1  # the largest int32
+MAX_INT = 2**31 - 1  # the largest int32
 
 
 @dataclasses.dataclass(frozen=True)
-class GenerationOptions:
-    """What a model that writes is asked for.
+class GenerationOptions(Declared):
+    """How sequences are generated.
 
     Raises:
         UserError: if a number is out of its range.
@@ -17,22 +21,31 @@ class GenerationOptions:
     Example:
         >>> GenerationOptions(top_p=1.5)
         Traceback (most recent call last):
-        seqtasks.errors.UserError: --top_p: 1.5 is out of range; take a number above 0, and 1 at most
+        seqtasks.errors.UserError: --top_p: 1.5 is out of range; give a number above 0 and at most 1
     """
 
-    num: int = 1  # how many are written
-    length: int = 200  # tokens or steps that are written, at most
-    temperature: float = 1.0  # what logits are divided by: below 1 more likely, above 1 more daring; 0 the likeliest
-    top_k: int = 0  # choose from so many, the likeliest; 0 from all
-    top_p: float = 1.0  # choose from the likeliest that together reach this probability
-    seed: int = 0  # of the random numbers
+    num: Count = option(1, "number of sequences", "answering")
+    length: Annotated[int, Ge(1), Le(MAX_INT)] = option(200, "tokens or steps of each sequence, at most", "answering")
+    temperature: Annotated[float, Ge(0), Le(MAX_INT)] = option(
+        1.0,
+        "divisor of the logits: less than 1 for more probable sequences; 0 for the most probable token",
+        "answering",
+    )
+    top_k: Annotated[int, Ge(0), Le(MAX_INT)] = option(
+        0, "sample from the k most probable tokens; 0 for all", "answering"
+    )
+    top_p: Annotated[float, Gt(0), Le(1)] = option(
+        1.0, "sample from the most probable tokens that together have this probability", "answering"
+    )
+    seed: Annotated[int, Ge(0), Le(MAX_INT)] = option(0, "seed of the random numbers", "answering")
+    prompt: str = option("", "what each sequence begins with: a text, or a path where inputs are files", "answering")
+    top_logprobs: Size = option(
+        0,
+        "number of most probable tokens that are reported for each step, next to the one that was sampled",
+        "answering",
+    )
 
-    def __post_init__(self):
-        for name, least in {"num": 1, "length": 1, "temperature": 0, "top_k": 0, "seed": 0}.items():
-            value, most = getattr(self, name), MOST - self.num if name == "seed" else MOST  # each text has its own seed
-            if not least <= value <= most:
-                size, remedy = ("large", f"take at most {most}") if value > most else ("small", f"take {least} or more")
-                raise UserError(f"{value} is too {size}", where=f"--{name}", remedy=remedy)
-        if not 0 < self.top_p <= 1:
-            what, remedy = f"{self.top_p} is out of range", "take a number above 0, and 1 at most"
-            raise UserError(what, where="--top_p", remedy=remedy)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.seed > MAX_INT - self.num:  # each sequence has its own seed
+            raise UserError(f"{self.seed} is out of range", where="--seed", remedy=f"give at most {MAX_INT - self.num}")

@@ -1,10 +1,19 @@
-"""Baselines for DNA: k-mer frequencies, one-hot bases, and the features of neighbouring bases."""
+"""Baselines for DNA: k-mer frequencies, one-hot bases, and features of neighbouring bases."""
+
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 
 
-def base_features(inputs):
-    """What bases look like: the letter, and the three letters that begin with it.
+def base_features(inputs: Sequence[str]) -> list[list[list[str]]]:
+    """Features of each base: the letter, and the three letters that begin with it.
+
+    Args:
+        inputs: the sequences.
+
+    Returns:
+        For each sequence, for each base, a list of two strings.
 
     Example:
         >>> base_features(["acgu"])[0][:2]
@@ -14,8 +23,12 @@ def base_features(inputs):
     return [[[row[i], row[i : i + 3]] for i in range(len(row))] for row in rows]
 
 
-def kmer_logistic_regression():
-    """Logistic regression over the counts of k-mers of one to six bases, wherever they stand."""
+def kmer_logistic_regression() -> Any:
+    """Logistic regression over the TF-IDF weights of k-mers of one to six bases, wherever they are.
+
+    Returns:
+        A scikit-learn estimator over sequences.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -27,10 +40,10 @@ def kmer_logistic_regression():
 
 
 class BaseSVM:
-    """A support vector machine with the radial basis function over one-hot bases at their places.
+    """A support vector machine with the radial basis function over one-hot bases at their positions.
 
-    It learns from 5,000 sequences at most, for its time grows with their square. Its scores are a softmax of what it
-    decides by, no calibrated probabilities.
+    It is trained on at most 5,000 sequences, since the time grows with their square. Its scores are a softmax of the
+    decision function, not calibrated probabilities.
 
     Example:
         >>> model = BaseSVM().fit(["AAAA", "CCCC"] * 5, [0, 1] * 5)
@@ -38,26 +51,34 @@ class BaseSVM:
         [0, 1]
     """
 
-    MOST = 5000
+    MAX_EXAMPLES = 5000
 
-    def fit(self, inputs, targets):
+    def fit(self, inputs: Sequence[str], targets: Sequence[int]) -> Self:
+        """Fits the model.
+
+        Args:
+            inputs: the sequences.
+            targets: the class of each.
+        """
         from sklearn.svm import SVC
 
-        inputs, targets = inputs[: self.MOST], targets[: self.MOST]
+        inputs, targets = inputs[: self.MAX_EXAMPLES], targets[: self.MAX_EXAMPLES]
         self.length = max(map(len, inputs))
-        self.model = SVC(decision_function_shape="ovr").fit(self._bases(inputs), targets)
+        self.model = SVC(decision_function_shape="ovr").fit(self._one_hot(inputs), targets)
         self.classes_ = self.model.classes_
         return self
 
-    def predict_proba(self, inputs):
+    def predict_proba(self, inputs: Sequence[str]) -> np.ndarray:
+        """Scores (sequences, classes), in the order of `classes_`."""
         from scipy.special import softmax
 
-        decided = self.model.decision_function(self._bases(inputs))
-        if decided.ndim == 1:  # of the second of two classes
-            decided = np.stack([-decided, decided], -1)
-        return softmax(decided, -1)
+        decisions = self.model.decision_function(self._one_hot(inputs))
+        if decisions.ndim == 1:  # two classes: the decision for the second
+            decisions = np.stack([-decisions, decisions], -1)
+        return softmax(decisions, -1)
 
-    def _bases(self, inputs):
+    def _one_hot(self, inputs: Sequence[str]) -> np.ndarray:
+        """One-hot bases (sequences, 4 * length), cut or padded to the longest sequence of the training data."""
         from seqtasks.dna.encoding import one_hot
 
         cut = [sequence[: self.length] for sequence in inputs]

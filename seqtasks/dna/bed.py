@@ -1,15 +1,25 @@
-"""BED files, read and written: intervals of chromosomes with names."""
+"""BED files: reading and writing of named intervals of chromosomes."""
 
 import bisect
 import itertools
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple, TextIO
 
 from seqtasks.data.sources import UNREADABLE, faults, open_bytes, open_text
 from seqtasks.errors import UserError, nearest
 
 
 class Interval(NamedTuple):
-    """A line of a BED file: bases from `start` up to, but without, `end`, counted from 0."""
+    """A line of a BED file: the bases from `start` to `end`, counted from 0, `end` excluded.
+
+    Attributes:
+        chromosome: its name.
+        start, end: positions; `start` is less than `end`.
+        name: the label; empty where the file gives none.
+        strand: `+`, `-` or `.` for unknown.
+        line: number of the line in the file, from 1.
+    """
 
     chromosome: str
     start: int
@@ -19,17 +29,27 @@ class Interval(NamedTuple):
     line: int
 
 
-def read_bed(path, fields=4):
-    """The intervals of a BED file, also `.gz`; comments and the lines `track` and `browser` are left out.
+def read_bed(path: str | Path, fields: int = 4) -> Iterator[Interval]:
+    """Reads the intervals of a BED file, also `.gz`. Comments and the lines `track` and `browser` are skipped.
 
     Args:
-        path: the file; fields are separated by tabs or, in a line without any, by spaces.
-        fields: how many a line must have: 4 with a name, 3 without.
+        path: the file; fields are separated by tabs, or by spaces in a line without tabs.
+        fields: how many fields a line must have: 4 with a name, 3 without.
+
+    Yields:
+        `Interval`s in the order of the file.
 
     Raises:
-        UserError: for a line that is no interval, with file and line.
+        UserError: if a line is not a valid interval, with file and line; if the file cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.bed"
+        >>> _ = path.write_text("chr1\\t5\\t9\\tpromoter\\n")
+        >>> [(interval.start, interval.end, interval.name) for interval in read_bed(path)]
+        [(5, 9, 'promoter')]
     """
-    open_bytes(path).close()  # there is something in it
+    open_bytes(path).close()  # raises if the file is missing or empty
     try:
         with open_text(path) as file:
             for number, line in enumerate(file, 1):
@@ -40,15 +60,16 @@ def read_bed(path, fields=4):
         raise faults(path, error) from None
 
 
-def _interval(row, fields, number, where):
+def _interval(row: list[str], fields: int, number: int, where: str) -> Interval:
+    """The interval of a line; `where` is its place for messages."""
     if len(row) < fields:
         names = "chromosome, start, end" + ", name" * (fields > 3)
-        raise UserError(f"{len(row)} columns where {fields} are due", where=where, remedy=f"give {names}, tabs between")
+        raise UserError(f"{len(row)} columns, expected {fields}", where=where, remedy=f"give {names}, tabs between")
     if not (row[1].isdecimal() and row[2].isdecimal()):
         wrong = row[2] if row[1].isdecimal() else row[1]
-        raise UserError(f"{wrong!r} is no position", where=where, remedy="columns 2 and 3 are whole numbers from 0")
-    chromosome, start, end, name, _, strand = (row + ["", ".", "."][len(row) - 3 :])[:6]
-    start, end = int(start), int(end)
+        raise UserError(f"{wrong!r} is not a position", where=where, remedy="columns 2 and 3 are whole numbers from 0")
+    chromosome, _, _, name, _, strand = (row + ["", ".", "."][len(row) - 3 :])[:6]
+    start, end = int(row[1]), int(row[2])
     if start >= end:
         raise UserError(f"start {start} is not before end {end}", where=where, remedy="BED is half-open, from 0")
     if fields > 3 and name in ("", "."):
@@ -59,21 +80,31 @@ def _interval(row, fields, number, where):
 
 
 class Annotation:
-    """The labels of bases by intervals of a BED file, which is held in memory.
+    """Labels of bases from the intervals of a BED file, which is held in memory.
 
     Args:
-        path: the BED file; column 4 is the label. The strand is not looked at.
+        path: the BED file; column 4 is the label. The strand is ignored.
         outside: the label of bases in no interval.
 
     Raises:
-        UserError: if two intervals overlap, with both lines, or a label holds a space.
+        UserError: if two intervals overlap, with both lines, or a label contains a space.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.bed"
+        >>> _ = path.write_text("chr1\\t1\\t3\\texon\\n")
+        >>> Annotation(path).labels("chr1", 0, 4, length=9)
+        ['other', 'exon', 'exon', 'other']
     """
 
-    def __init__(self, path, outside="other"):
-        self.path, self.outside, self.used, self.asked, self.intervals = path, outside, False, None, {}
+    def __init__(self, path: str | Path, outside: str = "other") -> None:
+        self.path, self.outside = path, outside
+        self.used = False  # whether a chromosome that was asked for has intervals
+        self.first_chromosome: str | None = None  # the first that was asked for
+        self.intervals: dict[str, list[Interval]] = {}
         for interval in read_bed(path):
             if len(interval.name.split()) > 1:
-                what = f"the label {interval.name!r} holds a space"
+                what = f"the label {interval.name!r} contains a space"
                 raise UserError(what, where=f"{path}:{interval.line}", remedy="write it as one word")
             self.intervals.setdefault(interval.chromosome, []).append(interval)
         for intervals in self.intervals.values():
@@ -84,30 +115,53 @@ class Annotation:
                     what = f"{second.start}-{second.end} overlaps {first.start}-{first.end} of line {first.line}"
                     raise UserError(what, where=f"{path}:{second.line}", remedy="a base has one label")
 
-    def labels(self, chromosome, start, end, length):
-        """The labels of the bases from `start` to `end` of a chromosome that has `length` of them."""
-        found = self.intervals.get(chromosome, [])
-        if found and found[-1].end > length:
-            what = f"{found[-1].start}-{found[-1].end} ends outside {chromosome}, which has {length} bases"
-            raise UserError(what, where=f"{self.path}:{found[-1].line}", remedy="check that it annotates this file")
-        self.used, self.asked = self.used or bool(found), self.asked or chromosome
+    def labels(self, chromosome: str, start: int, end: int, length: int) -> list[str]:
+        """The labels of the bases from `start` to `end` of a chromosome.
+
+        Args:
+            chromosome: its name.
+            start, end: positions from 0, `end` excluded.
+            length: bases of the chromosome.
+
+        Raises:
+            UserError: if an interval ends after the chromosome.
+        """
+        intervals = self.intervals.get(chromosome, [])
+        if intervals and intervals[-1].end > length:
+            last = intervals[-1]
+            what = f"{last.start}-{last.end} ends outside {chromosome}, which has {length} bases"
+            raise UserError(what, where=f"{self.path}:{last.line}", remedy="check that it annotates this file")
+        self.used, self.first_chromosome = self.used or bool(intervals), self.first_chromosome or chromosome
         labels = [self.outside] * (end - start)
-        for interval in itertools.islice(found, bisect.bisect_right(found, start, key=lambda i: i.end), None):
+        first = bisect.bisect_right(intervals, start, key=lambda interval: interval.end)
+        for interval in itertools.islice(intervals, first, None):
             if interval.start >= end:
                 break
-            here = range(max(interval.start, start), min(interval.end, end))
-            labels[here.start - start : here.stop - start] = [interval.name] * len(here)
+            bases = range(max(interval.start, start), min(interval.end, end))
+            labels[bases.start - start : bases.stop - start] = [interval.name] * len(bases)
         return labels
 
-    def check_used(self, path):
-        """Refuse an annotation that labels no record of a file, as one with other names for the chromosomes does."""
-        if self.asked and not self.used:
-            remedy = nearest_chromosome(self.asked, self.intervals)
-            raise UserError(f"no interval on any record of {path}, e.g. {self.asked!r}", where=self.path, remedy=remedy)
+    def check_used(self, path: str | Path) -> None:
+        """Checks that the annotation labels some record of a file.
+
+        Args:
+            path: the file whose records were labelled.
+
+        Raises:
+            UserError: if no record has an interval, e.g. because the chromosomes have other names.
+        """
+        if self.first_chromosome and not self.used:
+            remedy = nearest_chromosome(self.first_chromosome, self.intervals)
+            what = f"no interval on any record of {path}, e.g. {self.first_chromosome!r}"
+            raise UserError(what, where=self.path, remedy=remedy)
 
 
-def nearest_chromosome(name, known):
-    """The remedy for a chromosome that is missing: `1` for `chr1` and the other way round, else the nearest name.
+def nearest_chromosome(name: str, known: Collection[str]) -> str:
+    """The remedy for an unknown chromosome: `1` for `chr1` and vice versa, else the nearest name.
+
+    Args:
+        name: the unknown name.
+        known: the names of the chromosomes.
 
     Example:
         >>> nearest_chromosome("chr1", ["1", "2"])
@@ -118,7 +172,7 @@ def nearest_chromosome(name, known):
 
 
 class Hit(NamedTuple):
-    """A stretch of a chromosome with a label and its probability."""
+    """An interval of a chromosome with a label and its probability; positions from 0, `end` excluded."""
 
     chromosome: str
     start: int
@@ -127,48 +181,50 @@ class Hit(NamedTuple):
     probability: float
 
 
-def merge(hits, threshold=0.0):
-    """Join the hits of one label that overlap or touch, keeping the highest probability.
+def merge(hits: Iterable[Hit], threshold: float = 0.0) -> Iterator[Hit]:
+    """Merges hits of one label that overlap or touch, with the highest of their probabilities.
 
     Args:
-        hits: `Hit`s in the order of the genome, e.g. of windows. Only those that overlap one that still grows are held.
-        threshold: hits of a smaller probability are left out.
+        hits: `Hit`s in the order of the genome, e.g. of windows. Only hits that can still grow, and those after them,
+            are held in memory.
+        threshold: hits with a smaller probability are dropped.
 
     Yields:
-        `Hit`s, still in the order of the genome.
+        `Hit`s in the order of the genome.
 
     Example:
         >>> list(merge([Hit("1", 0, 9, "x", 0.8), Hit("1", 4, 13, "x", 0.9), Hit("1", 8, 17, "x", 0.2)], 0.5))
         [Hit(chromosome='1', start=0, end=13, label='x', probability=0.9)]
     """
-    waiting, latest = {}, {}  # hits by number, in the order of their starts; label -> number
+    waiting: dict[int, Hit] = {}  # hits by number, in the order of their starts
+    latest: dict[str, int] = {}  # label -> number of its last hit
     for number, hit in enumerate(hits):
         if hit.probability < threshold:
             continue
         while waiting and _before(waiting[first := next(iter(waiting))], hit):
             yield waiting.pop(first)
-        at = latest.get(hit.label)
-        if at in waiting and not _before(waiting[at], hit):
-            old = waiting[at]
+        last = latest.get(hit.label, -1)
+        if last in waiting and not _before(waiting[last], hit):
+            old = waiting[last]
             end, probability = max(old.end, hit.end), max(old.probability, hit.probability)
-            waiting[at] = old._replace(end=end, probability=probability)
+            waiting[last] = old._replace(end=end, probability=probability)
         else:
             latest[hit.label] = number
             waiting[number] = hit
     yield from waiting.values()
 
 
-def _before(one, other):
-    """Whether a hit ends before another begins, and with it all that follow."""
+def _before(one: Hit, other: Hit) -> bool:
+    """Whether a hit ends before another begins, and so before all later ones."""
     return one.chromosome != other.chromosome or one.end < other.start
 
 
-def write_bed(file, hits):
-    """Write hits as BED: chromosome, start, end, label, score from 0 to 1000, strand `.`, and the probability.
+def write_bed(file: TextIO, hits: Iterable[Hit]) -> None:
+    """Writes hits as BED: chromosome, start, end, label, score from 0 to 1000, strand `.`, and the probability.
 
     Args:
         file: an open text file.
-        hits: `Hit`s in the order of the genome, which is that of the lines.
+        hits: `Hit`s in the order of the genome; each is a line.
 
     Example:
         >>> import sys

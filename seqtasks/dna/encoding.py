@@ -1,11 +1,17 @@
-"""Bases of DNA: the IUPAC alphabet, and sequences to tensors inside the graph.
+"""Bases of DNA: the IUPAC alphabet, and encoding of sequences as tensors in the graph.
 
-A letter stands for one base or for several that are equally likely: R is A or G. Lower case is upper case, U is T.
+A letter stands for one base or for several equally probable ones: R is A or G. Lower case equals upper case, and U
+equals T.
 """
 
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 BASES = "ACGT"
 IUPAC = {
@@ -14,23 +20,23 @@ IUPAC = {
     **{"B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT"},
 }
 LETTERS = "".join(IUPAC) + "".join(IUPAC).lower()
-REMEDY = "write bases as A, C, G, T, U or as IUPAC codes R Y S W K M B D H V N, and take out gaps (- and .)"
-UNKNOWN = 1  # number of the k-mers that are none; 0 is padding
+REMEDY = "write bases as A, C, G, T, U or as IUPAC codes R Y S W K M B D H V N, and remove gaps (- and .)"
+UNKNOWN = 1  # id of k-mers that are ambiguous or cut off; 0 is padding
 
 _CODES = {"".join(sorted(bases)): code for code, bases in IUPAC.items() if code != "U"}
 _PAIRS = str.maketrans("ACGT", "TGCA")
-_OPPOSITE = {code: _CODES["".join(sorted(bases.translate(_PAIRS)))] for code, bases in IUPAC.items()}
-_COMPLEMENT = str.maketrans(_OPPOSITE | {code.lower(): other.lower() for code, other in _OPPOSITE.items()})
+_COMPLEMENTS = {code: _CODES["".join(sorted(bases.translate(_PAIRS)))] for code, bases in IUPAC.items()}
+_COMPLEMENT = str.maketrans(_COMPLEMENTS | {code.lower(): other.lower() for code, other in _COMPLEMENTS.items()})
 _WRONG = re.compile(f"[^{LETTERS}]")
 
 _SHARES = np.zeros((256, 4), "float32")  # byte -> share of each base
 for _letter in LETTERS:
     _SHARES[ord(_letter), [BASES.index(base) for base in IUPAC[_letter.upper()]]] = 1 / len(IUPAC[_letter.upper()])
-_NUMBERS = np.where(_SHARES.max(1) == 1, _SHARES.argmax(1), -1).astype("int32")  # byte -> 0 to 3, or -1
+_BASE_IDS = np.where(_SHARES.max(1) == 1, _SHARES.argmax(1), -1).astype("int32")  # byte -> 0 to 3, or -1
 
 
-def wrong_letter(sequence):
-    """The first letter that is no IUPAC code, and its position from 1; None where all are.
+def wrong_letter(sequence: str) -> tuple[str, int] | None:
+    """The first letter that is not an IUPAC code, and its position from 1; None if there is none.
 
     Example:
         >>> wrong_letter("ACGn"), wrong_letter("AC-T")
@@ -39,11 +45,11 @@ def wrong_letter(sequence):
     if not sequence.encode("ascii", "replace").translate(None, LETTERS.encode()):  # ten times faster than a search
         return None
     found = _WRONG.search(sequence)
-    return found[0], found.start() + 1
+    return (found[0], found.start() + 1) if found else None
 
 
-def reverse_complement(sequence):
-    """The opposite strand of a string, read in its own direction; case stays, U is complemented to A.
+def reverse_complement(sequence: str) -> str:
+    """The opposite strand of a sequence, in its own reading direction. Case is kept; U becomes A.
 
     Example:
         >>> reverse_complement("AACGr")
@@ -52,11 +58,11 @@ def reverse_complement(sequence):
     return sequence.translate(_COMPLEMENT)[::-1]
 
 
-def one_hot(sequences):
-    """The share of A, C, G and T at each base: 1 for a plain letter, 0.5 each for R, 0.25 each for N.
+def one_hot(sequences: "tf.Tensor | Sequence[str]") -> "tf.RaggedTensor":
+    """One-hot bases: the share of A, C, G and T in each letter, 1 for A, 0.5 each for R, 0.25 each for N.
 
     Args:
-        sequences: string tensor (batch,). A byte that is no IUPAC code gives zeros.
+        sequences: string tensor (batch,). A byte that is not an IUPAC code gives zeros.
 
     Returns:
         A ragged float32 tensor (batch, None, 4).
@@ -71,8 +77,8 @@ def one_hot(sequences):
     return letters.with_flat_values(tf.gather(tf.constant(_SHARES), letters.flat_values))
 
 
-def kmer_count(k):
-    """How many numbers `kmers` has, padding and UNK included: the rows of an embedding.
+def kmer_count(k: int) -> int:
+    """Number of ids of `kmers`, including padding and unknown: the rows of an embedding.
 
     Example:
         >>> kmer_count(3)
@@ -81,18 +87,21 @@ def kmer_count(k):
     return 4**k + 2
 
 
-def kmers(sequences, k):
-    """The number of the k-mer that starts at each base.
+def kmers(sequences: "tf.Tensor | Sequence[str]", k: int) -> "tf.RaggedTensor":
+    """The id of the k-mer that starts at each base.
 
-    0 is padding, 1 a k-mer with an ambiguous letter or one cut off by the end of the sequence (the last k - 1), and
-    AA...A to TT...T are 2 to 4^k + 1 in the order of A, C, G, T. Every base has one, so a label for each fits.
+    0 is padding; 1 is a k-mer with an ambiguous letter, or one that the end of the sequence cuts off (the last k - 1);
+    2 to 4^k + 1 are AA...A to TT...T in the order of A, C, G, T. Every base has one, so labels per base line up.
 
     Args:
         sequences: string tensor (batch,).
-        k: from 1 to 14.
+        k: bases of a k-mer, from 1 to 14.
 
     Returns:
         A ragged int32 tensor (batch, None).
+
+    Raises:
+        ValueError: if `k` is out of range.
 
     Example:
         >>> kmers(["AAAC", "TnTT", "T"], 2).to_list()
@@ -103,20 +112,20 @@ def kmers(sequences, k):
     if not 1 <= k <= 14:
         raise ValueError(f"k must be from 1 to 14; received: k={k}.")
     letters = _bytes(sequences)
-    bases = tf.gather(tf.constant(_NUMBERS), letters.flat_values)  # (all bases,)
+    bases = tf.gather(tf.constant(_BASE_IDS), letters.flat_values)  # (all bases,)
     size = tf.size(bases, tf.int64)
     ends = tf.repeat(letters.row_splits[1:], letters.row_lengths())  # of the sequence that a base is of
-    left = ends - tf.range(size)  # bases from here on, itself included
-    number, known = tf.zeros_like(bases), left >= k
-    following = tf.pad(bases, [[0, k - 1]])
-    for place in range(k):
-        base = following[place : size + place]
-        number, known = 4 * number + base, known & (base >= 0)
-    return letters.with_flat_values(tf.where(known, number + 2, UNKNOWN))
+    left = ends - tf.range(size)  # bases from this one to the end, itself included
+    ids, known = tf.zeros_like(bases), left >= k
+    padded = tf.pad(bases, [[0, k - 1]])
+    for offset in range(k):
+        base = padded[offset : size + offset]
+        ids, known = 4 * ids + base, known & (base >= 0)
+    return letters.with_flat_values(tf.where(known, ids + 2, UNKNOWN))
 
 
-def valid(sequences):
-    """Whether sequences have a base, and none but IUPAC codes.
+def valid(sequences: "tf.Tensor | Sequence[str]") -> "tf.Tensor":
+    """Whether sequences are not empty and contain IUPAC codes only.
 
     Args:
         sequences: string tensor (batch,).
@@ -133,8 +142,8 @@ def valid(sequences):
     return tf.strings.regex_full_match(sequences, f"[{LETTERS}]+")
 
 
-def _bytes(sequences):
-    """The bytes of strings as a ragged int32 tensor (batch, None): one string of all of them is decoded at once."""
+def _bytes(sequences: "tf.Tensor | Sequence[str]") -> "tf.RaggedTensor":
+    """The bytes of strings as a ragged int32 tensor (batch, None); all strings are decoded as one."""
     import tensorflow as tf
 
     sequences = tf.convert_to_tensor(sequences, tf.string)

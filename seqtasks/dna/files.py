@@ -1,19 +1,22 @@
-"""Sources of labelled DNA: FASTA and FASTQ, tables, and intervals of a genome, each also `.gz` (the genome itself not).
+"""Sources of labelled DNA: FASTA and FASTQ, tables, and intervals of a genome, each also `.gz` (except the genome).
 
-The input of an example is the sequence as given; its target is the label, or the labels of its bases, spaces between.
+The input of an example is the sequence as given; its target is the label, or the labels of its bases separated by
+spaces.
 """
 
 import contextlib
 import dataclasses
+import functools
 import heapq
 import importlib
 import json
 import os
 import re
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from seqtasks.data.sources import (
     LINES,
@@ -27,30 +30,30 @@ from seqtasks.data.sources import (
     open_source,
     suffix_of,
 )
-from seqtasks.dna.bed import Annotation, nearest_chromosome, read_bed
+from seqtasks.dna.bed import Annotation, Interval, nearest_chromosome, read_bed
 from seqtasks.dna.encoding import REMEDY, reverse_complement, wrong_letter
 from seqtasks.errors import UserError
 
 SEQUENCE_NAMES = ("sequence", "seq", "dna")
-BASE_NAMES = ("bases", "labels", "tags", "label")  # of the column with a label for each base
+BASE_NAMES = ("bases", "labels", "tags", "label")  # usual names of the column with a label for each base
 FASTA = {".fa": "fasta", ".fasta": "fasta", ".fna": "fasta", ".fq": "fastq", ".fastq": "fastq"}
 SUFFIXES = (*FASTA, ".bed", *TABLES, *LINES)
 
 
 @dataclass(frozen=True)
 class DnaOptions:
-    """How sequences and labels are to be read.
+    """How sequences and labels are read.
 
     Args:
-        task: `classify`: a label for each sequence. `tag`: one for each base, given as a string of one character for
-            each base, as labels with spaces between, as a list (JSON Lines), or by `annotation`.
+        task: `classify`: a label for each sequence. `tag`: one for each base, given as a string of one character per
+            base, as labels separated by spaces, as a list (JSON Lines), or by `annotation`.
         label_field: where the header of a record has the label: a name for `NAME=label`, or the number (from 1) of a
-            field between `|`, or of a word where there is no `|`. None: `label=...`, else the last field after a
+            field separated by `|`, or of a word if there is no `|`. None: `label=...`, else the last field after a
             `|`, else the second of two words.
-        genome: the FASTA file that BED intervals refer to; its index, `.fai`, is kept beside it where that can be.
-        annotation: a BED file with the labels (column 4) of stretches of the records, or of the genome; for `tag`.
-        outside: the label of bases that `annotation` leaves out.
-        columns: how tables are to be read.
+        genome: the FASTA file that BED intervals refer to; its index, `.fai`, is written next to it if possible.
+        annotation: a BED file with the labels (column 4) of intervals of the records, or of the genome; for `tag`.
+        outside: the label of bases in no interval of `annotation`.
+        columns: how tables are read.
     """
 
     task: Literal["classify", "tag"] = "classify"
@@ -61,14 +64,25 @@ class DnaOptions:
     columns: Columns = field(default_factory=Columns)
 
 
-def open_dna(path, options=DnaOptions()):
-    """The source behind a file, or a folder of FASTA files.
+def open_dna(path: str | Path, options: DnaOptions = DnaOptions()) -> Source:
+    """Opens a file, or a folder of FASTA files, as a source of examples.
 
-    The FASTA files of a folder are named for their classes (`promoter.fa`, `other.fa`), or lie in sub-folders that are;
-    the classes come mixed, in proportion to their sizes.
+    The FASTA files of a folder have the names of their classes (`promoter.fa`, `other.fa`), or are in sub-folders that
+    have; the classes are interleaved in proportion to their sizes.
+
+    Args:
+        path: the file or folder.
+        options: how sequences and labels are read.
 
     Raises:
-        UserError: if there is nothing at `path`, or nothing that can be read.
+        UserError: if `path` does not exist or has an unknown format; while reading, for a record that is not valid,
+            with file, line and remedy.
+
+    Example:
+        >>> path = Path(tempfile.mkdtemp()) / "a.fa"
+        >>> _ = path.write_text(">x label=promoter\\nACGT\\n>y label=other\\nTT\\n")
+        >>> [(example.input, example.target) for example in open_dna(path)]
+        [('ACGT', 'promoter'), ('TT', 'other')]
     """
     path = Path(path)
     if not path.exists():
@@ -82,7 +96,7 @@ def open_dna(path, options=DnaOptions()):
             where=path,
             remedy=f"files end in {', '.join(SUFFIXES)}, also with .gz; or give a folder of FASTA files",
         )
-    open_bytes(path).close()  # there is something in it
+    open_bytes(path).close()  # raises if the file is empty
     if suffix in FASTA:
         return _open_fasta(path, {None: [path]}, options)
     if suffix == ".bed":
@@ -90,17 +104,17 @@ def open_dna(path, options=DnaOptions()):
     return _open_table(path, options)
 
 
-def sequences(text):
-    """The sequences behind an input of `predict`: those of a FASTA or FASTQ file by its path, else the text itself.
+def sequences(text: str | bytes) -> Iterator[tuple[str, dict[str, str]]]:
+    """The sequences of an input of `predict`: those of a FASTA or FASTQ file if it is a path, else the text itself.
 
     Args:
         text: `str`, or UTF-8 `bytes`.
 
     Yields:
-        Pairs (sequence, what is told of it: its `id`, where it has one).
+        (sequence, metadata): the metadata of a record is its `id`.
 
     Raises:
-        UserError: for a letter that is no IUPAC code, or an empty sequence.
+        UserError: if a letter is not an IUPAC code, or a sequence is empty.
 
     Example:
         >>> list(sequences("ACGT"))
@@ -111,62 +125,71 @@ def sequences(text):
     if suffix_of(text) in FASTA:
         for record in _parse(text):
             name = (record.name.split() or [""])[0]
-            yield _checked(record.sequence, f"{text}:{name}"), {"id": name}
+            if fault := _fault(record.sequence):
+                raise UserError(fault[0], where=f"{text}:{name}", remedy=fault[1])
+            yield record.sequence, {"id": name}
     else:
-        yield _checked(text, "input"), {}
+        if fault := _fault(text):
+            raise UserError(fault[0], where="input", remedy=fault[1])
+        yield text, {}
 
 
-def _checked(sequence, where):
+def _fault(sequence: str, of: str = "") -> tuple[str, str] | None:
+    """What is wrong with a sequence, and the remedy; None if it is valid. `of` is ` of NAME`, for the message."""
     if not sequence:
-        raise UserError("the sequence is empty", where=where, remedy="give it bases, or leave it out")
+        return f"the sequence{of} is empty", "give it bases, or leave it out"
     if wrong := wrong_letter(sequence):
-        raise UserError(f"{wrong[0]!r} at position {wrong[1]} is no IUPAC code", where=where, remedy=REMEDY)
-    return sequence
+        return f"{wrong[0]!r} at position {wrong[1]}{of} is not an IUPAC code", REMEDY
+    return None
 
 
-def _open_folder(path, options):
-    def files(folder):
+def _open_folder(path: Path, options: DnaOptions) -> Source:
+    def fasta_files(folder: Path) -> list[Path]:
         return sorted(p for p in folder.iterdir() if p.is_file() and suffix_of(p) in FASTA and p.name[0] != ".")
 
-    classes = {}
-    for file in files(path):
+    classes: dict[str | None, list[Path]] = {}
+    for file in fasta_files(path):
         classes.setdefault(re.sub(r"\.gz$", "", file.name, flags=re.I).rpartition(".")[0], []).append(file)
-    classes = classes or {p.name: files(p) for p in sorted(path.iterdir()) if p.is_dir() and files(p)}
+    if not classes:
+        classes = {p.name: fasta_files(p) for p in sorted(path.iterdir()) if p.is_dir() and fasta_files(p)}
     if not classes:
         remedy = f"give one file for each class, or a folder for each ({', '.join(FASTA)})"
-        raise UserError("no FASTA files here", where=path, remedy=remedy)
+        raise UserError("no FASTA files in this folder", where=path, remedy=remedy)
     return _open_fasta(path, classes, options)
 
 
-def _open_fasta(path, classes, options):
-    """The records of files by class, the classes in turn: next comes that of which the smallest share was read."""
+def _open_fasta(path: Path, classes: Mapping[str | None, list[Path]], options: DnaOptions) -> Source:
+    """The records of files by class, interleaved: next comes the class of which the smallest share has been read."""
     _package("dnaio")
     sizes = [sum(file.stat().st_size for file in files) for files in classes.values()]
 
-    def read():
+    def read() -> Iterator[Example]:
         annotation = _annotation(options)
         streams = [_records(files, name, options, annotation) for name, files in classes.items()]
-        turns = [(0.0, number) for number in range(len(streams))]
-        while turns:
-            share, number = turns[0]
+        queue = [(0.0, number) for number in range(len(streams))]  # a heap of (share read, number of the stream)
+        while queue:
+            share, number = queue[0]
             if (example := next(streams[number], None)) is None:
-                heapq.heappop(turns)
+                heapq.heappop(queue)
             else:
                 yield example
-                heapq.heapreplace(turns, (share + len(example.input) / max(sizes[number], 1), number))
+                heapq.heapreplace(queue, (share + len(example.input) / max(sizes[number], 1), number))
         if annotation:
             annotation.check_used(path)
 
     return Source(read, str(path), sum(sizes))
 
 
-def _records(files, label, options, annotation):
+def _records(
+    files: list[Path], label: str | None, options: DnaOptions, annotation: Annotation | None
+) -> Iterator[Example]:
+    """The examples of the files of a class; without a label, each header has one."""
     for path in files:
         number = 0
         for number, record in enumerate(_parse(path), 1):
             name = (record.name.split() or [f"record {number}"])[0]
 
-            def where(path=path, number=number):
+            def where(path: Path = path, number: int = number) -> str:
                 return f"{path}:{_line(path, number)}"
 
             length, target = len(record.sequence), label
@@ -176,14 +199,15 @@ def _records(files, label, options, annotation):
                 target = _label(record.name, options.label_field)
             if target is None:
                 field = f"field {options.label_field!r}" if options.label_field else "label"
-                remedy = "write '>name label=promoter' or '>name|promoter', or say with --label_field where it stands"
+                remedy = "write '>name label=promoter' or '>name|promoter', or name its field with --label_field"
                 raise UserError(f"no {field} in the header of {name!r}", where=where(), remedy=remedy)
             yield _example(record.sequence, target, f"{path}:{name}", where, options, f" of {name}")
         if not number:
             raise UserError("no sequence in the file", where=path, remedy="begin each sequence with a line '>name'")
 
 
-def _parse(path):
+def _parse(path: str | Path) -> Iterator[Any]:
+    """The `dnaio` records of a file."""
     dnaio = _package("dnaio")
     try:
         with open_bytes(path) as file, dnaio.open(file, fileformat=FASTA[suffix_of(path)]) as records:
@@ -191,23 +215,24 @@ def _parse(path):
     except dnaio.FileFormatError as error:
         what, line = error.message.split(" (line number")[0], None if error.line is None else error.line + 1
         if "ASCII" in what:
-            line = _line(path, holds=lambda line: not line.isascii())
-        remedy = "check the file; a name or its sequence may hold ASCII letters alone"
+            line = _line(path, matches=lambda line: not line.isascii())
+        remedy = "check the file; names and sequences must be ASCII"
         raise UserError(what, where=f"{path}:{line}" if line else path, remedy=remedy) from None
     except UNREADABLE as error:
         raise faults(path, error) from None
 
 
-def _line(path, number=1, holds=None):
-    """The line of a record by its number: dnaio keeps none. `holds` looks for lines of another kind."""
-    if holds is None and FASTA[suffix_of(path)] == "fastq":
+def _line(path: str | Path, number: int = 1, matches: Callable[[bytes], bool] | None = None) -> int:
+    """The line of a record by its number, which dnaio does not keep; or the n-th line that `matches`."""
+    if matches is None and FASTA[suffix_of(path)] == "fastq":
         return 4 * number - 3
+    matches = matches or (lambda line: line.lstrip()[:1] == b">")
     with open_bytes(path) as file:
-        found = (n for n, line in enumerate(file, 1) if (holds(line) if holds else line.lstrip()[:1] == b">"))
-        return next(n for count, n in enumerate(found, 1) if count == number)
+        lines = (n for n, line in enumerate(file, 1) if matches(line))
+        return next(n for count, n in enumerate(lines, 1) if count == number)
 
 
-def _label(header, field):
+def _label(header: str, field: str | None) -> str | None:
     """The label in the header of a record, or None.
 
     Example:
@@ -225,20 +250,20 @@ def _label(header, field):
     return (fields[-1] or None) if "|" in header or len(fields) == 2 else None
 
 
-def _open_bed(path, options):
+def _open_bed(path: Path, options: DnaOptions) -> Source:
     if options.genome is None:
         raise UserError("intervals need a genome", where=path, remedy="name its FASTA file with --genome")
     genome = Path(options.genome)
     open_bytes(genome).close()
     if suffix_of(genome) not in FASTA or genome.suffix.lower() == ".gz":
-        remedy = "give a FASTA file that is not compressed: intervals are looked up by their place"
-        raise UserError("no genome to look intervals up in", where=genome, remedy=remedy)
+        remedy = "give a FASTA file that is not compressed: intervals need random access"
+        raise UserError("not a genome for intervals", where=genome, remedy=remedy)
     _package("pyfaidx")
     index = genome.with_name(f"{genome.name}.fai")
-    beside = index.exists() or os.access(genome.parent, os.W_OK)
-    folder = None if beside else tempfile.TemporaryDirectory()  # lives as long as `read`
+    writable = index.exists() or os.access(genome.parent, os.W_OK)
+    folder = None if writable else tempfile.TemporaryDirectory()  # lives as long as `read`
 
-    def read():
+    def read() -> Iterator[Example]:
         annotation = _annotation(options)
         with _open_genome(genome, Path(folder.name, index.name) if folder else index) as sequences:
             for interval in read_bed(path, fields=3 if annotation else 4):
@@ -250,7 +275,8 @@ def _open_bed(path, options):
 
 
 @contextlib.contextmanager
-def _open_genome(path, index):
+def _open_genome(path: Path, index: Path) -> Iterator[Any]:
+    """The `pyfaidx.Fasta` of a genome."""
     pyfaidx = _package("pyfaidx")
     try:
         genome = pyfaidx.Fasta(str(path), indexname=str(index), as_raw=True)
@@ -260,8 +286,8 @@ def _open_genome(path, index):
         yield genome
 
 
-def _cut(interval, genome, annotation, path, options):
-    """The example of an interval, read from the opposite strand where it says so."""
+def _cut(interval: Interval, genome: Any, annotation: Annotation | None, path: Path, options: DnaOptions) -> Example:
+    """The example of an interval, read from the opposite strand if the strand is `-`."""
     chromosome, start, end, target, strand, line = interval
     where = f"{path}:{line}"
     if chromosome not in genome:
@@ -279,40 +305,50 @@ def _cut(interval, genome, annotation, path, options):
     return _example(sequence, target, line, lambda: where, options, f" of {chromosome}:{start}-{end}")
 
 
-def _open_table(path, options):
+def _open_table(path: Path, options: DnaOptions) -> Source:
     names = BASE_NAMES if options.task == "tag" else options.columns.label_names
-    plain = open_source(path, dataclasses.replace(options.columns, text_names=SEQUENCE_NAMES, label_names=names))
+    table = open_source(path, dataclasses.replace(options.columns, text_names=SEQUENCE_NAMES, label_names=names))
 
-    def read():
-        for example in plain:
-            yield _example(example.input, example.target, example.place, lambda e=example: plain.where(e), options)
+    def read() -> Iterator[Example]:
+        for example in table:
+            where = functools.partial(table.where, example)
+            yield _example(example.input, example.target, example.place, where, options)
 
-    return Source(read, plain.name, plain.size)
+    return Source(read, table.name, table.size)
 
 
-def _annotation(options):
+def _annotation(options: DnaOptions) -> Annotation | None:
     return Annotation(options.annotation, options.outside) if options.annotation and options.task == "tag" else None
 
 
-def _example(sequence, target, place, where, options, of=""):
-    if not sequence:
-        raise UserError(f"the sequence{of} is empty", where=where(), remedy="give it bases, or leave it out")
-    if wrong := wrong_letter(sequence):
-        what = f"{wrong[0]!r} at position {wrong[1]}{of} is no IUPAC code"
-        raise UserError(what, where=where(), remedy=REMEDY)
+def _example(
+    sequence: str, target: str, place: int | str, where: Callable[[], str], options: DnaOptions, of: str = ""
+) -> Example:
+    """The example of a sequence and its target as they were read.
+
+    Args:
+        sequence: the sequence.
+        target: the label, or the labels of its bases.
+        place: `Example.place`.
+        where: returns file and line, for messages.
+        options: how sequences and labels are read.
+        of: ` of NAME`, for messages.
+    """
+    if fault := _fault(sequence, of):
+        raise UserError(fault[0], where=where(), remedy=fault[1])
     if options.task == "tag":
         labels = _labels(target, len(sequence))
         if len(labels) != len(sequence):
             what = f"{len(labels)} labels for the {len(sequence)} bases{of}"
-            raise UserError(what, where=where(), remedy="give each base one: 'EEIIN', or 'exon exon intron'")
+            raise UserError(what, where=where(), remedy="give one per base: 'EEIIN', or 'exon exon intron'")
         if (wrong := next((label for label in labels if label.split() != [label]), None)) is not None:
-            raise UserError(f"the label {wrong!r} is no word", where=where(), remedy="write it without spaces")
+            raise UserError(f"the label {wrong!r} is not a word", where=where(), remedy="write it without spaces")
         target = " ".join(labels)
     return Example(sequence, target, place)
 
 
-def _labels(target, length):
-    """The labels of bases from a JSON list, from words, or from a string of one character for each base.
+def _labels(target: str, length: int) -> list[str]:
+    """The labels of bases from a JSON list, from words, or from a string of one character per base.
 
     Example:
         >>> _labels('["exon", 0]', 2), _labels("exon intron", 2), _labels("EI", 2)
@@ -325,7 +361,7 @@ def _labels(target, length):
     return labels if len(labels) != 1 or length == 1 else list(labels[0])
 
 
-def _package(name):
+def _package(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:

@@ -1,40 +1,58 @@
-"""In-silico mutagenesis: how the probability of a class changes with every single base."""
+"""In-silico mutagenesis: how every single substitution changes the probability of a class."""
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqtasks.dna.encoding import BASES
 
+if TYPE_CHECKING:
+    from seqtasks.capabilities import Predictor
 
-def effects(predictor, sequence, label=None):
-    """The change of a probability for every substitution of a sequence.
+
+def effects(predictor: "Predictor", sequence: str, label: str | None = None) -> tuple[str, float, np.ndarray]:
+    """The change of a probability under every single substitution in a sequence.
 
     Args:
-        predictor: the trained model of a `Classification` task over sequences.
+        predictor: a trained model of a `Classification` task over sequences.
         sequence: the sequence.
-        label: whose probability; None takes the predicted one.
+        label: the class whose probability is computed; None for the predicted class.
 
     Returns:
-        (label, probability, changes): float array (bases, 4), the columns A, C, G, T; 0 for the base that is there.
+        (label, probability, changes): `changes` is a float array (bases, 4) with the columns A, C, G, T; the base that
+        is already there has 0.
+
+    Raises:
+        ValueError: if the label is unknown.
 
     References:
         Zhou and Troyanskaya, 2015, DeepSEA, https://doi.org/10.1038/nmeth.3547
     """
     labels = predictor.assets["labels"].tokens
     bases = sequence.upper().replace("U", "T")
-    places = [(i, j) for i in range(len(bases)) for j, base in enumerate(BASES) if bases[i] != base]
-    mutants = [bases[:i] + BASES[j] + bases[i + 1 :] for i, j in places]
-    scores = predictor.predict_batch([bases, *mutants])["scores"]
-    place = int(scores[0].argmax()) if label is None else labels.index(label)
+    substitutions = [(i, j) for i in range(len(bases)) for j, base in enumerate(BASES) if bases[i] != base]
+    mutants = [bases[:i] + BASES[j] + bases[i + 1 :] for i, j in substitutions]
+    scores = predictor.predict_batch([bases, *mutants])["scores"]  # (1 + mutants, classes)
+    index = int(scores[0].argmax()) if label is None else labels.index(label)
     changes = np.zeros((len(bases), len(BASES)))
-    for (i, j), score in zip(places, scores[1:, place], strict=True):
-        changes[i, j] = score - scores[0, place]
-    return labels[place], float(scores[0, place]), changes
+    for (i, j), score in zip(substitutions, scores[1:, index], strict=True):
+        changes[i, j] = score - scores[0, index]
+    return labels[index], float(scores[0, index]), changes
 
 
-def table(predictor, sequence):
-    """The rows of `seqtasks explain`: a dict for each base, its changes under `A`, `C`, `G`, `T`."""
+def effect_rows(predictor: "Predictor", sequence: str) -> list[dict[str, Any]]:
+    """The answers of `seqtasks explain` for a sequence, one per base.
+
+    Args:
+        predictor: a trained model of a `Classification` task over sequences.
+        sequence: the sequence.
+
+    Returns:
+        Dicts with `position` (from 1), `base`, the predicted `label`, its `score`, and the change of the score when the
+        base is replaced, under `A`, `C`, `G`, `T`.
+    """
     label, probability, changes = effects(predictor, sequence)
     return [
-        {"position": place, "base": base, "label": label, "score": probability, **dict(zip(BASES, row, strict=True))}
-        for place, (base, row) in enumerate(zip(sequence, changes.tolist(), strict=True), 1)
+        {"position": i, "base": base, "label": label, "score": probability, **dict(zip(BASES, row, strict=True))}
+        for i, (base, row) in enumerate(zip(sequence, changes.tolist(), strict=True), 1)
     ]

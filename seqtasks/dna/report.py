@@ -1,28 +1,40 @@
 """The report section of DNA analysis: the effect of each substitution."""
 
 import html
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import matplotlib
+import numpy as np
+from markupsafe import Markup
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from seqtasks.dna.mutagenesis import effects
 from seqtasks.report import charts
 from seqtasks.report.charts import ACCENT, MUTED, SECOND, svg
-from seqtasks.report.formatting import number as format_number
+from seqtasks.report.formatting import number
 from seqtasks.tasks import Classification
 
+if TYPE_CHECKING:
+    from seqtasks.capabilities import Predictor
+    from seqtasks.data.sources import Example
+
 PER_LINE = 60  # bases of a line
+LONGEST = 600  # bases of a sequence in the report; it has three times as many mutants
 
 
-def substitutions(sequence, changes, title, name):
-    """The change of a probability for every base and substitution: rows A, C, G, T, lines of 60 bases.
+def substitutions(sequence: str, changes: np.ndarray, title: str, name: str) -> Markup:
+    """A chart of the change of a probability for every base and substitution.
 
     Args:
         sequence: the bases.
-        changes: array (bases, 4); 0 for the base that is there.
-        title: what the picture shows.
-        name: of the picture, unlike any other of the page.
+        changes: array (bases, 4), the columns A, C, G, T; 0 for the base that is there.
+        title: what the chart shows, for screen readers.
+        name: of the chart, unique on the page.
+
+    Returns:
+        An SVG with lines of 60 bases, each with the rows A, C, G, T.
     """
     lines = range(0, len(sequence), PER_LINE)
     figure = Figure(figsize=(9.5, 0.3 + 0.95 * len(lines)), layout="constrained")
@@ -42,28 +54,34 @@ def substitutions(sequence, changes, title, name):
         axes.set_title(f"{first + 1:,}", loc="left", fontsize=7, color=MUTED, pad=2)
         axes.spines[["left", "bottom"]].set_visible(False)
     low, high = changes.min(), changes.max()
-    alt = f"Substitutions of {len(sequence)} bases, {title}: changes from {format_number(low, True)} to {format_number(high, True)}"
-    return svg(figure, alt, name)
+    bounds = f"from {number(low, True)} to {number(high, True)}"
+    return svg(figure, f"Substitutions of {len(sequence)} bases, {title}: changes {bounds}", name)
 
 
-LONGEST = 600  # bases of a sequence that the report shows: its mutants are three times as many
+def report_sections(predictor: "Predictor", examples: "Iterable[Example]", most: int = 3) -> list[tuple[str, str]]:
+    """The report section with the effects of substitutions in the first example of some classes.
 
+    Args:
+        predictor: a trained model over sequences.
+        examples: examples of the test split; sequences of more than 600 bases are skipped.
+        most: number of classes.
 
-def illustrate(predictor, examples, most=3):
-    """The part of the report that shows the effects in the first example of each of some classes."""
+    Returns:
+        `[(title, HTML)]`; empty for a task other than `Classification` or without a suitable example.
+    """
     if not isinstance(predictor.task, Classification):
         return []
-    chosen = {}
+    chosen: dict[str, str] = {}  # class -> sequence
     for example in examples:
         if len(example.input) <= LONGEST:
             chosen.setdefault(example.target, example.input)
     if not chosen:
         return []
-    shown = ["<p>The change of the probability of the predicted class, for each base and each substitution.</p>"]
-    for number, (target, sequence) in enumerate(list(chosen.items())[:most]):
+    parts = ["<p>Change of the probability of the predicted class under each substitution of each base.</p>"]
+    for i, (target, sequence) in enumerate(list(chosen.items())[:most]):
         label, probability, changes = effects(predictor, sequence)
         title = f"predicted {label} ({probability:.3f}), true {target}"
         with matplotlib.rc_context(charts.STYLE):
-            picture = substitutions(sequence, changes, title, f"bases-{number}")
-        shown.append(f"<h3>{html.escape(title)}</h3><figure>{picture}</figure>")
-    return [("Which bases matter", "".join(shown))]
+            chart = substitutions(sequence, changes, title, f"bases-{i}")
+        parts.append(f"<h3>{html.escape(title)}</h3><figure>{chart}</figure>")
+    return [("Which bases matter", "".join(parts))]

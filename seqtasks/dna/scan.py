@@ -1,64 +1,76 @@
-"""A trained model slid along a genome of any size, in constant memory."""
+"""Scanning: a trained classifier applied to windows of a genome of any size, in constant memory."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqtasks.dna.bed import Hit, merge
 from seqtasks.dna.genome import total_bases, windows
 from seqtasks.errors import UserError
 
-BATCH = 1024  # windows answered at once
+if TYPE_CHECKING:
+    from seqtasks.capabilities import Predictor
+
+BATCH = 1024  # windows of a batch
 
 
-def scan(predictor, path, window, stride, threshold=0.5, label=None):
-    """What a classifier finds in each window of a genome; overlapping windows of one label are joined.
+def scan(
+    predictor: "Predictor",
+    path: str | Path,
+    window: int,
+    stride: int,
+    threshold: float = 0.5,
+    label: str | None = None,
+) -> Iterator[Hit]:
+    """Classifies the windows of a genome; overlapping windows with the same label are merged into one hit.
 
     Args:
-        predictor: the trained model of a `Classification` task over sequences.
+        predictor: a trained model of a `Classification` task over sequences.
         path: FASTA file, gzip by its name.
         window: bases of a window.
         stride: bases between the starts of two windows.
-        threshold: windows whose label has a smaller probability are left out.
-        label: the one label that is wanted; None takes the most probable one of each window.
+        threshold: windows whose label has a smaller probability are dropped.
+        label: the only label to report; None for the most probable one of each window.
 
-    Yields:
-        `seqtasks.dna.bed.Hit`s in the order of the genome.
+    Returns:
+        An iterator of `seqtasks.dna.bed.Hit`s in the order of the genome.
 
     Raises:
-        UserError: if a number is too small, the label is unknown, or the file is no genome.
+        UserError: if a number is out of range, the label is unknown, or, while iterating, if the file is not valid.
     """
     labels = predictor.assets["labels"].tokens
     for name, value in (("--window", window), ("--stride", stride)):
         if value < 1:
             raise UserError(f"{value} is too small", where=name, remedy="take at least 1")
     if not 0 <= threshold <= 1:
-        raise UserError(f"{threshold} is no probability", where="--threshold", remedy="take a number from 0 to 1")
+        raise UserError(f"{threshold} is not a probability", where="--threshold", remedy="take a number from 0 to 1")
     if label is not None and label not in labels:
         raise UserError(f"unknown label {label!r}", where="--label", remedy=f"the labels are {', '.join(labels)}")
-
-    def hits():
-        with _progress(path) as advance:
-            for chromosome, starts, sequences in windows(path, window, stride, BATCH):
-                scores = predictor.predict_batch(sequences, BATCH)["scores"]
-                best = scores.argmax(-1) if label is None else [labels.index(label)] * len(scores)
-                for start, sequence, row, place in zip(starts.tolist(), sequences, scores, best, strict=True):
-                    yield Hit(chromosome, start, start + len(sequence), labels[place], float(row[place]))
-                advance(len(sequences) * stride)
-
-    return merge(hits(), threshold)
+    return merge(_classified_windows(predictor, path, window, stride, label), threshold)
 
 
-class _progress:
-    """A progress bar on standard error, where that is a terminal."""
+def _classified_windows(
+    predictor: "Predictor", path: str | Path, window: int, stride: int, label: str | None
+) -> Iterator[Hit]:
+    """A hit for each window, with `label` or else the most probable label."""
+    labels = predictor.assets["labels"].tokens
+    with _progress(path) as advance:
+        for chromosome, starts, sequences in windows(path, window, stride, BATCH):
+            scores = predictor.predict_batch(sequences, BATCH)["scores"]  # (windows, classes)
+            best = scores.argmax(-1) if label is None else [labels.index(label)] * len(scores)
+            for start, sequence, row, index in zip(starts.tolist(), sequences, scores, best, strict=True):
+                yield Hit(chromosome, start, start + len(sequence), labels[index], float(row[index]))
+            advance(len(sequences) * stride)
 
-    def __init__(self, path):
-        from rich.console import Console
-        from rich.progress import Progress
 
-        self.bar = Progress(console=Console(stderr=True), transient=True)
-        self.total = total_bases(path)
+@contextlib.contextmanager
+def _progress(path: str | Path) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error if that is a terminal; yields a function to which bases done are passed."""
+    from rich.console import Console
+    from rich.progress import Progress
 
-    def __enter__(self):
-        self.bar.__enter__()
-        task = self.bar.add_task("bases", total=self.total)
-        return lambda bases: self.bar.advance(task, bases)
-
-    def __exit__(self, *error):
-        return self.bar.__exit__(*error)
+    total = total_bases(path)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("bases", total=total)
+        yield lambda bases: bar.advance(task, bases)

@@ -1,15 +1,19 @@
-"""Checkpoints: everything a training needs to go on as if it had never stopped, in one `.npz` without pickle."""
+"""Checkpoints: everything a training needs to continue as if it had never stopped, in one `.npz` without pickle."""
 
 import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
 from seqtasks.atomic_files import replacing
 
 
-def variables_of(model):
-    """Weights, states of dropout's random generators, optimizer (moments, averages, iterations) and running loss.
+def variables_of(model: keras.Model) -> list[Any]:
+    """Weights, states of the random generators, optimizer (moments, averages, iterations) and running loss.
 
     Neither `.keras` files nor `tf.train.Checkpoint` hold the states of the random generators.
     """
@@ -17,43 +21,46 @@ def variables_of(model):
     return [*model.variables, *model.optimizer.variables, *metrics]
 
 
-def save(path, arrays, state=None):
-    """Write arrays and a JSON value under one name, whole or not at all."""
+def save(path: str | Path, arrays: Iterable[np.ndarray], state: Any = None) -> None:
+    """Write arrays and a JSON value to one file, completely or not at all."""
     numbered = {str(i): np.asarray(array) for i, array in enumerate(arrays)}
     with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, state=np.frombuffer(json.dumps(state).encode(), np.uint8), **numbered)
+        np.savez(file, state=np.frombuffer(json.dumps(state).encode(), np.uint8), **numbered)  # type: ignore[arg-type]
         file.flush()
 
 
-def load(path):
+def load(path: str | Path) -> tuple[list[np.ndarray], Any]:
     """(arrays, state) as they were saved."""
     with np.load(path, allow_pickle=False) as stored:
         arrays = [stored[str(i)] for i in range(len(stored.files) - 1)]
         return arrays, json.loads(stored["state"].tobytes())
 
 
-def values(variables):
+def values(variables: Iterable[Any]) -> list[np.ndarray]:
+    """The values of variables as arrays."""
     return [ops.convert_to_numpy(variable) for variable in variables]
 
 
-def assign(variables, arrays):
+def assign(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> None:
+    """Give variables the values of as many arrays."""
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array.reshape(variable.shape))
 
 
-def copy(model, other):
-    """Give another model of the same layers the weights of this one, but for states that are carried in training.
+def copy(model: keras.Model, other: keras.Model) -> None:
+    """Give another model of the same layers the weights of this one.
 
-    A `backbone` that this one lacks, whose features it was shown, keeps the weights that it has.
+    Two kinds of weights stay as they are: those that belong to a training (`layer.training_state`), and those of layers
+    that this model lacks and that came with weights of their own (`layer.pretrained`).
 
     Raises:
-        ValueError: if they do not fit.
+        ValueError: if the weights do not fit.
     """
     names = {layer.name for layer in model.layers}
-    added = [layer for layer in other.layers if layer.name.startswith("backbone") and layer.name not in names]
-    apart = {id(v) for layer in added for v in layer.weights}
-    kept, into = ([v for v in m.weights if not v.name.startswith("carried")] for m in (model, other))
-    into = [v for v in into if id(v) not in apart]
-    if [v.shape for v in kept] != [v.shape for v in into]:
+    own = [layer for layer in other.layers if getattr(layer, "pretrained", False) and layer.name not in names]
+    left = {id(v) for layer in own for v in layer.weights}
+    left |= {id(v) for m in (model, other) for layer in m.layers for v in getattr(layer, "training_state", ())}
+    source, target = ([v for v in m.weights if id(v) not in left] for m in (model, other))
+    if [v.shape for v in source] != [v.shape for v in target]:
         raise ValueError("the weights do not fit")
-    assign(into, values(kept))
+    assign(target, values(source))

@@ -1,11 +1,14 @@
-"""A look at the data before any training: counts, labels and a hash of each split, and what is wrong with them."""
+"""A summary of the data before training: counts, labels and a hash of each split, and what is wrong with them."""
 
 import dataclasses
 import hashlib
 from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
-from seqtasks.data.sources import InMemorySource
+from seqtasks.data.sources import InMemorySource, Source
 from seqtasks.errors import UserError
+from seqtasks.tasks.task import Task
 
 
 @dataclasses.dataclass
@@ -19,57 +22,69 @@ class SplitSummary:
     longest_run: int  # of one label: data sorted by label shuffles badly in a small buffer
 
 
-def summarize_splits(splits, task, cache_mb, training=True):
+def describe_splits(summaries: Mapping[str, SplitSummary]) -> dict[str, dict[str, Any]]:
+    """The summaries as dicts, as they are printed and written."""
+    described = {split: dataclasses.asdict(summary) for split, summary in summaries.items()}
+    for fields in described.values():
+        fields.pop("longest_run")
+    return described
+
+
+def summarize_splits(
+    splits: Iterable[tuple[str, Source]], task: Task, cache_mb: int, training: bool = True
+) -> tuple[dict[str, Source], dict[str, SplitSummary]]:
     """Read every split once.
 
     Args:
         splits: pairs of name and source.
-        task: what a target's labels are.
+        task: knows the labels of a target.
         cache_mb: size up to which a split is held in memory.
         training: whether there is a train split that must fit the others.
 
     Returns:
-        (splits, surveys): {name: source}, those of up to `cache_mb` megabytes held in memory, and {name: SplitSummary}.
+        (splits, summaries): {name: source}, those of up to `cache_mb` megabytes in memory, and {name: SplitSummary}.
 
     Raises:
-        UserError: if a split is empty, train has one label only, or another split has a label that train has not.
+        UserError: if a split is empty, train has one label only, or another split has a label that train lacks.
     """
     read = {name: _read(source, task, cache_mb * 2**20) for name, source in splits}
-    surveys = {name: found for name, (_, found) in read.items()}
-    for name, found in surveys.items():
-        if not found.examples:
+    summaries = {name: summary for name, (_, summary) in read.items()}
+    for name, summary in summaries.items():
+        if not summary.examples:
             remedy = f"name another with --{'valid' if name == 'validation' else name}"
-            raise UserError(f"no examples for the {name} split", where=found.name, remedy=remedy)
-    splits = {name: source for name, (source, _) in read.items()}
+            raise UserError(f"no examples for the {name} split", where=summary.name, remedy=remedy)
+    sources = {name: source for name, (source, _) in read.items()}
     if not training:
-        return splits, surveys
-    found = surveys["train"].labels
-    if not found and task.min_labels:
-        raise UserError("no example has a label", where=surveys["train"].name, remedy="check the column of the labels")
-    if len(found) < task.min_labels:
+        return sources, summaries
+    where, labels = summaries["train"].name, summaries["train"].labels
+    if not labels and task.min_labels:
+        raise UserError("no example has a label", where=where, remedy="check the column of the labels")
+    if len(labels) < task.min_labels:
         remedy = f"a model needs at least {task.min_labels}; check the label column"
-        raise UserError(
-            f"every example has the label {next(iter(found))!r}", where=surveys["train"].name, remedy=remedy
-        )
-    _check(splits, surveys, task, found)
-    return splits, surveys
+        raise UserError(f"every example has the label {next(iter(labels))!r}", where=where, remedy=remedy)
+    _check(sources, summaries, task, labels)
+    return sources, summaries
 
 
-def check_labels(splits, surveys, task, assets):
-    """Every label of every split must be among `assets["labels"]`, where the task has labels.
+def check_labels(
+    splits: Mapping[str, Source], summaries: Mapping[str, SplitSummary], task: Task, assets: Mapping[str, Any]
+) -> None:
+    """Every label of every split must be in `assets["labels"]`, if the task has labels.
 
     Raises:
-        UserError: that names the first example whose label is not.
+        UserError: which names the first example whose label is not.
     """
     if task.min_labels:
-        _check(splits, surveys, task, assets["labels"].tokens)
+        _check(splits, summaries, task, assets["labels"].tokens)
 
 
-def _check(splits, surveys, task, known):
+def _check(
+    splits: Mapping[str, Source], summaries: Mapping[str, SplitSummary], task: Task, known: Collection[str]
+) -> None:
     for name, source in splits.items():
-        if set(surveys[name].labels) - set(known):
-            found = ((e, label) for e in source for label in task.labels(e.target) if label not in known)
-            example, label = next(found)
+        if set(summaries[name].labels) - set(known):
+            unknown = ((e, label) for e in source for label in task.labels(e.target) if label not in known)
+            example, label = next(unknown)
             raise UserError(
                 f"the label {label!r} of the {name} split is not among those of train ({', '.join(known)})",
                 where=source.where(example),
@@ -77,8 +92,10 @@ def _check(splits, surveys, task, known):
             )
 
 
-def _read(source, task, limit):
-    labels, digest, held, size = Counter(), hashlib.sha256(), [], 0
+def _read(source: Source, task: Task, limit: int) -> tuple[Source, SplitSummary]:
+    labels: Counter[str] = Counter()
+    digest, size = hashlib.sha256(), 0
+    held: list[Any] | None = []
     run = longest = count = 0
     last = None
     for count, example in enumerate(source, 1):  # noqa: B007
@@ -93,6 +110,7 @@ def _read(source, task, limit):
             if size > limit:
                 held = None
     if held is not None:
-        source = InMemorySource(lambda: iter(held), source.name, source.size)
-    found = SplitSummary(source.name, count, dict(sorted(labels.items())), digest.hexdigest(), longest)
-    return source, found
+        examples = held
+        source = InMemorySource(lambda: iter(examples), source.name, source.size)
+    summary = SplitSummary(source.name, count, dict(sorted(labels.items())), digest.hexdigest(), longest)
+    return source, summary

@@ -1,4 +1,4 @@
-"""Devices and strategies. Nothing else in the package knows them."""
+"""Devices and strategies. No other module knows them."""
 
 import tensorflow as tf
 
@@ -7,7 +7,7 @@ from seqtasks.errors import UserError, nearest
 STRATEGIES = ("auto", "cpu", "gpu", "mirrored")
 
 
-def strategy(name="auto"):
+def strategy(name: str = "auto") -> tf.distribute.Strategy:
     """The `tf.distribute.Strategy` behind `--strategy`.
 
     Args:
@@ -36,11 +36,11 @@ def strategy(name="auto"):
     return tf.distribute.get_strategy()
 
 
-def check_batch_size(strategy, batch_size):
-    """A batch is cut evenly among the replicas.
+def check_batch_size(strategy: tf.distribute.Strategy, batch_size: int) -> None:
+    """A batch is divided evenly among the replicas.
 
     Raises:
-        UserError: if it cannot be.
+        UserError: if that is not possible.
     """
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:

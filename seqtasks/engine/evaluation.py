@@ -1,98 +1,104 @@
-"""Measuring: a model on a split, and the baselines that show whether it earns its place."""
+"""Evaluation: a model on a split, and the baselines that it is compared with."""
 
 import heapq
 import random
 import time
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
+from seqtasks.capabilities import RunningText
 from seqtasks.engine.predictor import Predictor
 from seqtasks.metrics import bootstrap
+from seqtasks.recipe import Recipe
 
-BASELINE_EXAMPLES = 25_000  # baselines do not stream: they learn from a sample of this size at most
+BASELINE_EXAMPLES = 25_000  # baselines do not stream: they learn from a sample of at most this size
 MISTAKES = 10
 
 
-def evaluate(predictor, source):
-    """All figures of a model on one source.
+def evaluate(predictor: Predictor, source: Any) -> tuple[dict[str, Any], Any, list[dict[str, Any]]]:
+    """All metrics of a model on one source.
 
     Returns:
-        (figures, evidence, mistakes): the task's figures with `examples` and `seconds`; the arrays from which its
-        metrics follow, a row for each example; and the gravest mistakes.
+        (figures, statistics, mistakes): the task's metrics with `examples` and `seconds`; the arrays from which its
+        metrics follow, a row for each example; and the worst examples.
     """
     task, assets, began = predictor.task, predictor.assets, time.perf_counter()
-    targets, outputs, mistakes, count = [], [], [], 0
-    for pool, decoded in (predictor.recipe.stream or Predictor.stream)(predictor, source):
-        truth = task.targets(assets, [example.target for example in pool])
-        said = task.outputs(assets, decoded)
-        targets.append(truth)
-        outputs.append(said)
-        for sure, i in task.worst_examples(assets, truth, said):
-            item = (
-                sure,
-                count := count + 1,
-                pool[i],
-                task.format_output(assets, said[i]),
-                task.format_output(assets, truth[i]),
-            )
+    running = predictor.recipe.capability(RunningText)
+    stream = running.stream if running and running.stream else Predictor.stream
+    targets, outputs = [], []
+    mistakes: list[Any] = []
+    count = 0
+    for pool, decoded in stream(predictor, source):
+        expected = task.targets(assets, [example.target for example in pool])
+        given = task.outputs(assets, decoded)
+        targets.append(expected)
+        outputs.append(given)
+        for error, i in task.worst_examples(assets, expected, given):
+            texts = task.format_output(assets, given[i]), task.format_output(assets, expected[i])
+            item = (error, count := count + 1, pool[i], *texts)
             (heapq.heappush if len(mistakes) < MISTAKES else heapq.heappushpop)(mistakes, item)
-    targets, outputs = np.concatenate(targets), np.concatenate(outputs)
-    figures = task.compute_metrics(assets, targets, outputs)
-    figures |= {"examples": len(targets), "seconds": time.perf_counter() - began}
+    all_targets, all_outputs = np.concatenate(targets), np.concatenate(outputs)
+    figures = task.compute_metrics(assets, all_targets, all_outputs)
+    figures |= {"examples": len(all_targets), "seconds": time.perf_counter() - began}
     listed = [
         {
-            "input": task.format_input(e.input),
-            "target": true,
-            "label": said,
-            "score": sure,
+            "input": task.format_input(example.input),
+            "target": target,
+            "label": output,
+            "score": error,
             "grade": task.error_name,
-            "where": source.where(e),
+            "where": source.where(example),
         }
-        for sure, _, e, said, true in sorted(mistakes, key=lambda item: -item[0])
+        for error, _, example, output, target in sorted(mistakes, key=lambda item: -item[0])
     ]
-    return figures, task.statistics(assets, targets, outputs), listed
+    return figures, task.statistics(assets, all_targets, all_outputs), listed
 
 
-def interval(recipe, config, evidence):
+def interval(recipe: Recipe[Any], config: Any, statistics: Any) -> dict[str, list[float]]:
     """{metric_interval: [low, high]} of the recipe's metric."""
-    name, _ = recipe.metric(config)
-    bounds = bootstrap(recipe.task(config).metrics[name], *evidence, seed=config.seed)
+    name, _ = recipe.chosen_metric(config)
+    bounds = bootstrap(recipe.task(config).metrics[name], *statistics, seed=config.seed)
     return {f"{name}_interval": bounds}
 
 
-def baselines(recipe, config, assets, train, test, evidence):
+def baselines(
+    recipe: Recipe[Any], config: Any, assets: Mapping[str, Any], train: Any, test: Any, statistics: Any
+) -> dict[str, dict[str, Any]]:
     """Each baseline of the recipe, learnt from train and measured on test, with the paired difference of the model.
 
     Returns:
         {name: figures with `difference` (model minus baseline in the recipe's metric), `difference_interval`,
         `train_examples` and `seconds`}.
     """
-    name, _ = recipe.metric(config)
+    name, _ = recipe.chosen_metric(config)
     task = recipe.task(config)
     metric = task.metrics[name]
     sample = reservoir(train, BASELINE_EXAMPLES, config.seed)
     found = {}
     for title, make in recipe.baselines(config).items():
         began = time.perf_counter()
-        guess = task.baseline(assets, make(config), sample)
-        targets, guesses = [], []
+        predict = task.baseline(assets, make(config), sample)
+        targets, outputs = [], []
         for chunk in test.chunks(4096):
             targets.append(task.targets(assets, [e.target for e in chunk]))
-            guesses.append(guess(chunk))
-        targets, guesses = np.concatenate(targets), np.concatenate(guesses)
-        rival = task.statistics(assets, targets, guesses)
-        found[title] = task.compute_metrics(assets, targets, guesses) | {
-            "difference": metric(*evidence) - metric(*rival),
-            "difference_interval": bootstrap(metric, *evidence, baseline=rival[1], seed=config.seed),
+            outputs.append(predict(chunk))
+        all_targets, all_outputs = np.concatenate(targets), np.concatenate(outputs)
+        rival = task.statistics(assets, all_targets, all_outputs)
+        found[title] = task.compute_metrics(assets, all_targets, all_outputs) | {
+            "difference": metric(*statistics) - metric(*rival),
+            "difference_interval": bootstrap(metric, *statistics, baseline=rival[-1], seed=config.seed),
             "train_examples": len(sample),
             "seconds": time.perf_counter() - began,
         }
     return found
 
 
-def reservoir(source, size, seed):
-    """At most `size` examples, each with the same chance (Vitter, 1985, algorithm R), in the order they were kept."""
-    kept, draw = [], random.Random(seed)
+def reservoir(source: Iterable[Any], size: int, seed: int) -> list[Any]:
+    """At most `size` examples, each with the same probability (Vitter, 1985, algorithm R)."""
+    kept: list[Any] = []
+    draw = random.Random(seed)
     for number, example in enumerate(source):
         if number < size:
             kept.append(example)

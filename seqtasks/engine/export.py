@@ -1,4 +1,4 @@
-"""Exports: a SavedModel that takes raw strings and answers in words, made of standard TensorFlow operations alone."""
+"""Exports: a SavedModel that takes raw inputs and gives answers, made of standard TensorFlow operations alone."""
 
 import os
 import shutil
@@ -6,59 +6,63 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from seqtasks.capabilities import FileInputs
 from seqtasks.data.batches import pad
+from seqtasks.engine.predictor import Predictor
 from seqtasks.errors import UserError
 from seqtasks.layers.batch_of_one import exporting
 
 
 class Served(tf.Module):
-    """What is saved: the weights, the lookup tables, and the functions from raw strings to answers.
+    """What is saved: the weights, the lookup tables, and the functions from raw inputs to answers.
 
-    The first is the one of training and of `predict`: encode, model, decode. A model that writes has another.
+    `serving_default` is the function of training and of `predict`: encode, model, decode. Capabilities of the recipe
+    add others.
+
+    Args:
+        predictor: the model with its encoder.
     """
 
-    def __init__(self, predictor):
+    def __init__(self, predictor: Predictor) -> None:
         super().__init__()
         self.weights = [variable.value for variable in predictor.model.variables]
         self.tables = [asset.tables for asset in predictor.assets.values()]
         labels = predictor.assets.get("labels")
+        files, config = predictor.recipe.capability(FileInputs), predictor.config
+        raw = files.serving_spec(config) if files else {"inputs": tf.TensorSpec([None], tf.string)}
+        signature = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in raw.items()]
 
-        medium, config = predictor.recipe.medium, predictor.config
-        raw = medium.raw(config) if medium else {"inputs": tf.TensorSpec([None], tf.string)}
-        given = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in raw.items()]
-
-        @tf.function(input_signature=given)
-        def serve(*tensors):
-            inputs = medium.inputs(config, **dict(zip(raw, tensors, strict=True))) if medium else tensors[0]
+        @tf.function(input_signature=signature)
+        def serve(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+            inputs = files.from_serving(config, **dict(zip(raw, tensors, strict=True))) if files else tensors[0]
             features = {name: pad(f, 1) for name, f in predictor.encode(inputs).items()}
             with exporting():
                 answers = predictor.decode(features)
             return answers if labels is None else answers | {"labels": tf.identity(labels.tables[1])}
 
-        functions = {"serving_default": serve} | ({"score": serve} if predictor.recipe.scores else {})
-        if predictor.recipe.signatures:
-            functions |= predictor.recipe.signatures(predictor)
+        functions = {"serving_default": serve}
+        for capability in predictor.recipe.capabilities:
+            functions |= capability.signatures(predictor, serve)
         self.names = tuple(functions)
-        self.captured = [f.get_concrete_function().variables for f in functions.values()] if medium else []
+        self.captured = [f.get_concrete_function().variables for f in functions.values()] if files else []
         for name, function in functions.items():
             setattr(self, name, function)
 
 
-def export(predictor, directory, overwrite=False):
+def export(predictor: Predictor, directory: str | Path, overwrite: bool = False) -> Path:
     """Write a SavedModel.
 
-    `serving_default` takes `inputs`, a batch of raw strings (or, of recipes whose inputs are files, arrays of frames or
-    sound under the names that the README gives), and gives `label` (string), `score`, `scores` (batch,
-    classes), `truncated` (whether a text was longer than `max_length`) and `labels`, the names of the classes. Models
-    that tell how likely a text is give that under the name `score` too; those that write have `generate`.
+    `serving_default` takes `inputs`, a batch of raw strings (or, if the recipe's inputs are files, arrays under the
+    names of its `FileInputs.serving_spec`), and returns what the task decodes, for classification `label` (string), `score`,
+    `scores` (batch, classes) and `labels`, the names of the classes. Capabilities add signatures, such as `generate`.
 
     Args:
         predictor: the model with its encoder.
         directory: where to write; it must not exist.
-        overwrite: replace it if it does.
+        overwrite: replace a SavedModel that exists.
 
     Returns:
-        The directory, a Path.
+        The directory.
 
     Raises:
         UserError: if the directory exists, or the disk is full.

@@ -1,4 +1,8 @@
-"""Looking into a model: how far back through time its gradients reach."""
+"""The gradient over time: how far back its recurrent layers can learn."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,17 +13,16 @@ from seqtasks.layers import Bidirectional, StatefulRNN
 RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional, Bidirectional, StatefulRNN)
 
 
-def gradient_flow(model, batch, path=None):
-    """The norm of the loss gradient in what each recurrent layer reads, at every time step.
+def gradient_flow(model: keras.Model, batch: Sequence[Any], path: str | Path | None = None) -> dict[str, np.ndarray]:
+    """The norm of the gradient of the loss with respect to the inputs of each recurrent layer, at every time step.
 
-    It is the derivative through all later steps: where it dwindles with the distance from the loss, the layer cannot
-    learn from what it read so long ago (a vanishing gradient); where it grows, steps of training are too large (an
-    exploding one).
+    It is the derivative through all later steps. If it shrinks with the distance from the loss, the layer cannot learn
+    from early steps (a vanishing gradient). If it grows, training steps are too large (an exploding gradient).
 
     Args:
         model: a compiled functional `keras.Model`.
         batch: `(inputs, targets)` or `(inputs, targets, weights)`, as `fit` takes them.
-        path: where to draw it (a .png or .svg), or None.
+        path: a .png or .svg file for a chart, or None.
 
     Returns:
         {name of the layer: array (time,)}: the norm over features for one example, as the mean over the examples whose
@@ -45,7 +48,7 @@ def gradient_flow(model, batch, path=None):
     opened = keras.Model(model.inputs, [[_read(layer) for layer in layers], model.outputs[0]])
 
     @tf.function
-    def gradients(inputs):
+    def gradients(inputs: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch([x for x in tf.nest.flatten(inputs) if x.dtype.is_floating])
             read, outputs = opened(inputs, training=False)
@@ -64,12 +67,12 @@ def gradient_flow(model, batch, path=None):
     return norms
 
 
-def _read(layer):
+def _read(layer: keras.layers.Layer) -> Any:
     """What a layer of a functional model reads, a Keras tensor."""
     return tf.nest.flatten(layer.input)[0]
 
 
-def rows(norms):
+def rows(norms: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     """The rows of `gradient_flow.csv`.
 
     Example:
@@ -78,13 +81,13 @@ def rows(norms):
     """
     longest = max(map(len, norms.values()), default=0)
 
-    def cell(values, step):
+    def cell(values: np.ndarray, step: int) -> float | None:
         return float(values[step]) if step < len(values) and np.isfinite(values[step]) else None
 
     return [{"step": t + 1, **{name: cell(v, t) for name, v in norms.items()}} for t in range(longest)]
 
 
-def _draw(norms, path):
+def _draw(norms: dict[str, np.ndarray], path: str | Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 3.2), layout="constrained")

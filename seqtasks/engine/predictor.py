@@ -1,14 +1,19 @@
-"""From raw inputs to answers, with a trained model: what `evaluate`, `predict` and `export` share."""
+"""From raw inputs to answers with a trained model: what `evaluate`, `predict` and `export` share."""
 
 import functools
 import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from seqtasks.capabilities import Answer, Infers, Query
 from seqtasks.data.batches import POOL_BATCHES, batched, lengths, pad
+from seqtasks.data.file_inputs import Reader
 from seqtasks.errors import UserError
-from seqtasks.recipe import Query
+from seqtasks.recipe import Recipe
 
 SERVING_BATCH = 64
 
@@ -22,33 +27,38 @@ class Predictor:
         reader: what reads inputs that are files; None makes one.
     """
 
-    def __init__(self, recipe, config, assets, model, reader=None):
+    def __init__(
+        self, recipe: Recipe[Any], config: Any, assets: Mapping[str, Any], model: keras.Model,
+        reader: Reader | None = None,
+    ) -> None:  # fmt: skip
         self.recipe, self.config, self.assets, self.model = recipe, config, assets, model
         self.reader = reader or recipe.reader(config)
-        self.batch_size = config.batch_size if self.reader else SERVING_BATCH  # of files what training holds, no more
+        self.batch_size = config.batch_size if self.reader else SERVING_BATCH  # files: no more than training holds
         self.pool = self.reader.together(self.batch_size) if self.reader else self.batch_size * POOL_BATCHES
         self.task = recipe.task(config)
-        self._decode = None
+        self._decode: Any = None
 
-    def decode(self, features):
+    def decode(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Decoded tensors of padded features, in the graph."""
         return self.task.decode(self.assets, self.outputs(features), features)
 
-    def outputs(self, features):
-        """What the model gives for padded features, or writes."""
-        if self.recipe.write:
-            return self.recipe.write(self.config, self.model, features)
+    def outputs(self, features: Mapping[str, tf.Tensor]) -> Any:
+        """The outputs of the model, or of the recipe's inference, for padded features."""
+        infers = self.recipe.capability(Infers)
+        if infers:
+            return infers.infer(self.config, self.model, features)
         return self.model({i.name: features[i.name] for i in self.model.inputs}, training=False)
 
-    def encode(self, inputs):
+    def encode(self, inputs: Any) -> Mapping[str, Any]:
+        """Features of a vector of raw inputs, in the graph."""
         return self.recipe.encode(self.config, self.assets, inputs)
 
     @functools.cached_property
-    def _encode(self):
+    def _encode(self) -> Any:
         spec = self.reader.batch_spec if self.reader else tf.TensorSpec([None], tf.string)
         return tf.function(self.encode).get_concrete_function(spec)
 
-    def predict_batch(self, inputs, batch_size=None):
+    def predict_batch(self, inputs: Sequence[Any], batch_size: int | None = None) -> dict[str, np.ndarray]:
         """Decoded arrays of a list of raw inputs, in their order: {name: array (len(inputs), ...)}."""
         features = self._encode(self.reader.batch(inputs) if self.reader else tf.constant(inputs, tf.string))
         if self._decode is None:  # one graph for batches of any size and length
@@ -60,16 +70,16 @@ class Predictor:
             places = order[start : start + batch_size]
             rows = {name: pad(tf.gather(f, places), 1) for name, f in features.items()}
             parts.append({name: value.numpy() for name, value in self._decode(rows).items()})
-        back = np.argsort(order, kind="stable")
-        return {name: stacked([part[name] for part in parts])[back] for name in parts[0]}
+        inverse = np.argsort(order, kind="stable")
+        return {name: stacked([part[name] for part in parts])[inverse] for name in parts[0]}
 
-    def stream(self, inputs):
+    def stream(self, inputs: Iterable[Any]) -> Iterator[tuple[list[Any], dict[str, np.ndarray]]]:
         """Pools of raw inputs, or of examples, each with its decoded arrays, in order."""
         for pool in batched(inputs, self.pool):
-            found = self.reader.each(pool) if self.reader else ((item, getattr(item, "input", item)) for item in pool)
-            yield pool, self.predict_batch([raw for _, raw in found])
+            read = self.reader.each(pool) if self.reader else ((item, getattr(item, "input", item)) for item in pool)
+            yield pool, self.predict_batch([raw for _, raw in read])
 
-    def answers(self, inputs):
+    def answers(self, inputs: Iterable[Any]) -> Iterator[Answer]:
         """The JSON answers of any iterable of raw inputs, or of `Query`, one each, in order.
 
         A file that cannot be read is answered by `{"file", "error"}`.
@@ -78,24 +88,27 @@ class Predictor:
             UserError: if no file can be read.
         """
         if self.reader:
-            yield from self._answers_to_files(inputs)
+            yield from self._answers_to_files(self.reader, inputs)
             return
         for pool, decoded in self.stream(inputs):
             for i, item in enumerate(pool):
-                yield {**getattr(item, "told", {}), **self._answer(decoded, i)}
+                yield {**getattr(item, "metadata", {}), **self._answer(decoded, i)}
 
-    def _answer(self, decoded, i):
+    def _answer(self, decoded: Mapping[str, np.ndarray], i: int) -> Answer:
         return self.task.answer(self.assets, {name: value[i] for name, value in decoded.items()})
 
-    def _answers_to_files(self, inputs):
-        asked = (item if isinstance(item, Query) else Query(item, {"file": item}) for item in inputs)
-        waiting, first = [], True  # what is told of faulty files waits for one that can be read
-        for pool in batched(self.reader.each(asked), self.pool):
+    def _answers_to_files(self, reader: Reader, inputs: Iterable[Any]) -> Iterator[Answer]:
+        queries = (item if isinstance(item, Query) else Query(item, {"file": item}) for item in inputs)
+        waiting: list[Answer] = []  # answers about faulty files wait for a file that can be read
+        first = True
+        for pool in batched(reader.each(queries), self.pool):
             good = [array for _, array in pool if not isinstance(array, UserError)]
             decoded, rows = self.predict_batch(good) if good else {}, itertools.count()
             for item, array in pool:
                 fault = isinstance(array, UserError)
-                waiting.append({**item.told, **({"error": str(array)} if fault else self._answer(decoded, next(rows)))})
+                waiting.append(
+                    {**item.metadata, **({"error": str(array)} if fault else self._answer(decoded, next(rows)))}
+                )
             if good or not first:
                 yield from waiting
                 waiting, first = [], False
@@ -105,8 +118,8 @@ class Predictor:
             raise UserError(f"none of {len(waiting)} files can be read: {waiting[0]['error']}")
 
 
-def stacked(arrays):
-    """Arrays one below the other; where their second axes differ, padded on the right with "" or -1.
+def stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays concatenated along their first axis; if their second axes differ, padded on the right with "" or -1.
 
     Example:
         >>> stacked([np.array([[1, 2]]), np.array([[3]])]).tolist()
@@ -117,4 +130,5 @@ def stacked(arrays):
     longest, value = max(array.shape[1] for array in arrays), b"" if arrays[0].dtype == object else -1
     rest = [(0, 0)] * (arrays[0].ndim - 2)
     padding = [[(0, 0), (0, longest - array.shape[1]), *rest] for array in arrays]
-    return np.concatenate([np.pad(a, p, constant_values=value) for a, p in zip(arrays, padding, strict=True)])
+    padded = [np.pad(a, p, constant_values=value) for a, p in zip(arrays, padding, strict=True)]
+    return np.concatenate(padded)

@@ -5,20 +5,33 @@ import functools
 import json
 import os
 import zipfile
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from seqtasks.atomic_files import write_text
+from seqtasks.capabilities import Answer, Command, FileInputs, Query, TextInputs
 from seqtasks.errors import UserError
-from seqtasks.options import make_config, read_config
-from seqtasks.recipe import Query, load_recipe
+from seqtasks.options import describe, make_options, read_yaml
+from seqtasks.recipe import list_recipes, load_recipe
+from seqtasks.text.assets import Assets, load_assets
+
+if TYPE_CHECKING:
+    import keras
+
+    from seqtasks.engine.predictor import Predictor
 
 PATHS = ("data", "train", "valid", "test")
 
 
+class _MissingCapability(UserError, AttributeError):
+    """A method that runs of other recipes have."""
+
+
 class Run:
-    """A run, opened.
+    """An opened run. Its recipe's capabilities add methods, such as `run.generate(...)`.
 
     Args:
         directory: the run directory.
@@ -27,23 +40,39 @@ class Run:
         recipe, config, paths, assets: what it was trained with.
 
     Raises:
-        UserError: if the directory is no run.
+        UserError: if the directory is not a run.
     """
 
-    def __init__(self, directory):
+    def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
         if not (self.directory / "config.yaml").is_file():
             what = "not a run (no config.yaml)" if self.directory.is_dir() else "no such run"
             raise UserError(what, where=self.directory, remedy="give a directory that `seqtasks train` made")
-        fields = read_config(self.directory / "config.yaml")
+        fields = read_yaml(self.directory / "config.yaml")
         source = fields.pop("recipe")
         self.recipe = load_recipe(self.directory / source if source.endswith(".py") else source)
         self.paths = {name: fields.pop(name, None) for name in PATHS}
-        self.config = make_config(self.recipe, fields)
-        self.assets = load_assets(self.directory / "encoder")
+        self.config = make_options(self.recipe.Config, fields)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or "recipe" not in self.__dict__:
+            raise AttributeError(name)
+        for capability in self.recipe.capabilities:
+            if name in capability.methods():
+                return functools.partial(capability.methods()[name], self)
+        others = [n for n, point in sorted(list_recipes().items()) if name in _methods(point.load())]
+        if others:
+            what, remedy = f"a run of {self.recipe.name} has no {name}", f"use a run of {' or '.join(others)}"
+            raise _MissingCapability(what, where=self.directory, remedy=remedy)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @functools.cached_property
-    def model(self):
+    def assets(self) -> Assets:
+        """The vocabularies by name."""
+        return load_assets(self.directory / "encoder")
+
+    @functools.cached_property
+    def model(self) -> "keras.Model":
         """The trained `keras.Model`."""
         import keras
 
@@ -59,134 +88,120 @@ class Run:
             raise UserError(what, where=path, remedy="copy the whole run again, or train a new one") from None
 
     @functools.cached_property
-    def predictor(self):
+    def predictor(self) -> "Predictor":
+        """What answers raw inputs."""
         from seqtasks.engine.predictor import Predictor
 
         return Predictor(self.recipe, self.config, self.assets, self.model)
 
-    def told(self, **fields):
-        """This run with other answers: what decides about them (`beam_width`) may be told anew, None leaves it.
+    def with_options(self, **fields: Any) -> "Run":
+        """This run with other values of options that can be changed when predicting, such as `beam_width`.
 
         Raises:
-            UserError: if the recipe has nothing of that name to be told.
+            UserError: if the recipe has no such option, or its value is invalid.
         """
-        fields = {name: value for name, value in fields.items() if value is not None}
+        changeable = [o.name for o in describe(self.recipe.Config) if o.changeable]
         for name in fields:
-            if name not in self.recipe.told_anew:
-                known = ", ".join(f"--{known}" for known in self.recipe.told_anew) or "nothing"
-                raise UserError(f"not for a run of {self.recipe.name}", where=f"--{name}", remedy=f"it takes {known}")
+            if name not in changeable:
+                known = ", ".join(f"--{known}" for known in changeable) or "none"
+                what = f"cannot be changed on a run of {self.recipe.name}"
+                raise UserError(what, where=f"--{name}", remedy=f"options that can be changed: {known}")
         if not fields:
             return self
         other = Run(self.directory)
-        other.config = make_config(self.recipe, dataclasses.asdict(self.config) | fields)
+        other.config = make_options(self.recipe.Config, dataclasses.asdict(self.config) | fields)
         if "model" in self.__dict__:
             other.model = self.model
         return other
 
     @property
-    def metrics(self):
+    def metrics(self) -> dict[str, Any]:
         """The content of `metrics.json`."""
         path = self.directory / "metrics.json"
         if not path.is_file():
             raise UserError("the run has not finished", where=self.directory, remedy="continue it with --resume")
         return json.loads(path.read_text("utf-8"))
 
-    def splits(self, data=None):
-        """The splits it was trained on, or those behind `data`."""
-        paths = {"data": data} if data is not None else self.paths
+    def splits(self, data: str | Path | None = None) -> Any:
+        """The splits it was trained on, or those of `data`."""
+        paths: dict[str, Any] = {"data": data} if data is not None else self.paths
         if not any(paths.values()):
-            paths = {"data": str(self.recipe.sample)}
+            paths = {"data": str(self.recipe.sample.data)}
         return self.recipe.load(self.config, **paths)
 
-    def predict(self, inputs, tokens=False):
-        """Answers for raw inputs, a list of dicts in their order.
+    def predict(self, inputs: Any, **options: Any) -> list[Answer]:
+        """Answers for raw inputs, in their order.
 
         Args:
-            inputs: iterable of strings, as `seqtasks predict` takes them.
-            tokens: whether they have been tokenised, with spaces between the tokens.
-        """
-        return list(self.answers([inputs] if isinstance(inputs, str) else inputs, tokens))
+            inputs: a string, or an iterable of strings, as `seqtasks predict` takes them.
+            options: those of `seqtasks predict RUN --help`, such as `beam_width`.
 
-    def answers(self, inputs, tokens=False, where="input "):
-        """The same, one after the other; `where` and its number are what an input is called in an error."""
-        if tokens and not self.recipe.tokens:
-            raise UserError("a recipe without tokens", where="--tokens", remedy="leave it out")
-        asked, files = self.recipe.asked, self.recipe.medium is not None
+        Raises:
+            UserError: for an unknown option, or an input that is not understood.
+        """
+        inputs = [inputs] if isinstance(inputs, str) else inputs
+        command, own, fields = self.predict_command(options, [])
+        run = self.with_options(**fields)
+        return list(command.run(run, inputs, own) if command else run.answers(inputs))
+
+    def predict_command(
+        self, options: Mapping[str, Any], given: list[str]
+    ) -> tuple[Command | None, Any, dict[str, Any]]:
+        """Which of the recipe's `predict` commands answers, if any.
+
+        Args:
+            options: by name, as given.
+            given: the inputs, as given on the command line.
+
+        Returns:
+            (command, its options, the other options).
+
+        Raises:
+            UserError: if an option of such a command has no effect without another one.
+        """
+        for command in self.recipe.commands():
+            if command.name != "predict":
+                continue
+            names = {o.name for o in describe(command.Options)} & set(options)
+            own: Any = make_options(command.Options, {name: options[name] for name in names})
+            if command.applies(own, given):
+                return command, own, {name: value for name, value in options.items() if name not in names}
+            for name in names:
+                raise UserError("has no effect alone", where=f"--{name}", remedy=command.help)
+        return None, None, dict(options)
+
+    def answers(self, inputs: Iterable[Any], where: str = "input ") -> Iterator[Answer]:
+        """Answers one at a time; errors name an input by `where` and its number."""
+        files, texts = self.recipe.capability(FileInputs), self.recipe.capability(TextInputs)
         if files:
             inputs = map(os.fsdecode, inputs)
-        if asked is None:
+        parse = files.parse if files else texts.parse if texts else None
+        if parse is None:
             return self.predictor.answers(inputs)
 
-        def items():
+        def queries() -> Iterator[Query]:
             for number, text in enumerate(inputs, 1):
                 try:
-                    yield from asked(self.config, text, tokens)
+                    yield from parse(self.config, text)
                 except UserError as error:
                     if not files:
                         raise UserError(str(error), where=f"{where}{number}") from None
                     yield Query(error, {"file": text})
 
-        return self.predictor.answers(items())
+        return self.predictor.answers(queries())
 
-    def live(self, file):
-        """Answers to a stream of bytes, as they can be given: an iterator of dicts.
-
-        Args:
-            file: binary file, read to its end; what it holds is the recipe's affair (see `seqtasks predict --help`).
-        """
-        if self.recipe.live is None:
-            raise UserError(f"a run of {self.recipe.name} reads no stream", where="-", remedy="give paths of files")
-        return self.recipe.live(self.predictor, file)
-
-    def score(self, texts):
-        """How likely texts are: a list of dicts with `log_probability`, `perplexity` and those of each token."""
-        if not self.recipe.scores:
-            raise UserError(f"not for a run of {self.recipe.name}", where="score", remedy="take a language model")
-        return self.predict(texts)
-
-    def generate(self, prompt="", shown=0, **asked):
-        """Novel sequences: an iterator of answers; see `seqtasks.decoding.options.GenerationOptions` for what can be asked.
-
-        Args:
-            prompt: what each begins with: a text, or for music also the path of a MIDI file.
-            shown: how many of the likeliest tokens are told of every step.
-            asked: `num`, `length`, `temperature`, `top_k`, `top_p`, `seed`.
-        """
-        from seqtasks.decoding.options import GenerationOptions
-
-        if shown < 0:
-            raise UserError(f"{shown} is too small", where="--show", remedy="take at least 0")
-        if self.recipe.generate is None:
-            remedy = "take a run of language_model or music"
-            raise UserError(f"a run of {self.recipe.name} writes nothing new", where="generate", remedy=remedy)
-        return self.recipe.generate(self.predictor, prompt, GenerationOptions(**asked), shown)
-
-    def scan(self, path, window, stride, threshold=0.5, label=None):
-        """What a classifier finds along a genome, window by window: an iterator of `seqtasks.dna.bed.Hit`."""
-        self._classifies(self.recipe.scan, "--window")
-        return self.recipe.scan(self.predictor, path, window, stride, threshold, label)
-
-    def explain(self, text):
-        """What in an input made the answer: a list of rows."""
-        self._classifies(self.recipe.explain, "explain")
-        asked = self.recipe.asked(self.config, text, False)
-        return [row for item in asked for row in self.recipe.explain(self.predictor, item.input)]
-
-    def _classifies(self, function, where):
-        from seqtasks.tasks import Classification
-
-        if function is None or not isinstance(self.predictor.task, Classification):
-            raise UserError("not for this run", where=where, remedy="take a run of dna that classifies sequences")
-
-    def evaluate(self, data=None, split="test"):
-        """Figures on a split of the run's data, or of other data; a single file of other data counts whole.
+    def evaluate(self, data: str | Path | None = None, split: str = "test") -> dict[str, Any]:
+        """Metrics on a split of the run's data, or on other data; a single file of other data counts as a whole.
 
         Args:
             data: None, or as for training.
             split: `train`, `validation` or `test`.
 
         Returns:
-            The figures; on the run's own data with `written`, how what the model writes compares with train.
+            The metrics, and on the run's own data the figures that capabilities add.
+
+        Raises:
+            UserError: if there is no such split, or the data is not understood.
         """
         from seqtasks.engine.data_summary import check_labels, summarize_splits
         from seqtasks.engine.evaluation import evaluate, interval
@@ -201,60 +216,48 @@ class Run:
             source = splits[split]
         task, reader = self.predictor.task, self.predictor.reader
         source = reader.readable(source) if reader else source
-        sources, surveys = summarize_splits([(split, source)], task, self.config.cache_mb, training=False)
-        check_labels(sources, surveys, task, self.assets)
-        figures, evidence, _ = evaluate(self.predictor, sources[split])
-        figures |= interval(self.recipe, self.config, evidence)
-        written = reference and self.recipe.checks and self.recipe.checks(self.predictor, reference)
-        return figures | ({"written": written} if written else {})
+        sources, summaries = summarize_splits([(split, source)], task, self.config.cache_mb, training=False)
+        check_labels(sources, summaries, task, self.assets)
+        figures, statistics, _ = evaluate(self.predictor, sources[split])
+        figures |= interval(self.recipe, self.config, statistics)
+        if reference is not None:
+            for capability in self.recipe.capabilities:
+                figures |= capability.figures(self.predictor, reference)
+        return figures
 
-    def export(self, directory, overwrite=False):
-        """Write a SavedModel that takes raw strings; see `seqtasks.engine.export.export`."""
+    def export(self, directory: str | Path, overwrite: bool = False) -> Path:
+        """Write a SavedModel that takes raw inputs; see `seqtasks.engine.export.export`."""
         from seqtasks.engine.export import export
 
         return export(self.predictor, directory, overwrite)
 
-    def report(self):
+    def report(self) -> Path:
         """Write `report.html` into the run and return its path."""
         from seqtasks.report.page import write_report
 
         return write_report(self.directory)
 
 
-def load_run(directory):
+def load_run(directory: str | Path) -> Run:
     """Open the run in a directory.
 
     Args:
         directory: as `seqtasks train --run` made it.
 
     Returns:
-        A `Run`: `.predict([...])`, `.evaluate()`, `.export(directory)`, `.report()`, `.metrics`, `.model`.
+        A `Run`: `.predict([...])`, `.evaluate()`, `.export(directory)`, `.report()`, `.metrics`, `.model`, and what the
+        capabilities of its recipe add.
 
     Raises:
-        UserError: if it is no run.
+        UserError: if it is not a run.
     """
     return Run(directory)
 
 
-def load_assets(directory):
-    from seqtasks.data.vocabulary import Vocabulary
-    from seqtasks.text.tokenizer import Tokenizer
-
-    kinds = {path: Tokenizer if path.read_bytes()[:1] == b"{" else Vocabulary for path in Path(directory).glob("*.txt")}
-    assets = _Assets({path.stem: kinds[path].load(path) for path in sorted(kinds)})
-    assets.directory = directory
-    return assets
-
-
-class _Assets(dict):
-    """Vocabularies by name; a person is told which of them is missing."""
-
-    def __missing__(self, name):
-        what, remedy = "no such file", "copy the whole run again, or train a new one"
-        raise UserError(what, where=Path(self.directory) / f"{name}.txt", remedy=remedy)
-
-
-def save_setup(directory, recipe_name, recipe_source, paths, config, assets):
+def save_setup(
+    directory: Path, recipe_name: str, recipe_source: str | None, paths: Mapping[str, Any], config: Any,
+    assets: Mapping[str, Any],
+) -> None:  # fmt: skip
     """Write `config.yaml` and `encoder/`, and the source of a recipe that was given by its path."""
     (directory / "encoder").mkdir(parents=True, exist_ok=True)
     (directory / "checkpoints").mkdir(exist_ok=True)
@@ -267,3 +270,7 @@ def save_setup(directory, recipe_name, recipe_source, paths, config, assets):
     given = {name: path for name, path in paths.items() if path is not None}
     text = yaml.safe_dump({"recipe": recipe_name, **given, **fields}, sort_keys=False, allow_unicode=True)
     write_text(directory / "config.yaml", text)
+
+
+def _methods(recipe: Any) -> set[str]:
+    return {name for capability in recipe.capabilities for name in capability.methods()}

@@ -1,16 +1,22 @@
 """The report section of language models: generated texts."""
 
 import html
+from collections.abc import Sequence
+from typing import Any
 
-TEMPERATURES, WRITTEN, STARTED = (0.5, 1.0), 400, 40  # of novel texts: tokens, and characters of a true one
+from seqtasks.data.sources import Example
+
+TEMPERATURES = (0.5, 1.0)
+LENGTH = 400  # tokens of a generated text
+PROMPT = 40  # characters of a prompt
 
 
-def novel_texts(predictor, examples):
-    """The part of the report that shows texts a language model wrote, from nothing and after the start of a true one.
+def novel_texts(predictor: Any, examples: Sequence[Example]) -> list[tuple[str, str]]:
+    """The section of the report with generated texts, without a prompt and with the start of an example as prompt.
 
     Args:
         predictor: the trained model of a `LanguageModelling` task.
-        examples: list of examples.
+        examples: the examples; the first that is long enough gives the prompt.
 
     Returns:
         `[(title, HTML)]`.
@@ -18,15 +24,15 @@ def novel_texts(predictor, examples):
     from seqtasks.decoding.options import GenerationOptions
     from seqtasks.text import generation
 
-    start = next((e.input[:STARTED] for e in examples if len(e.input) > STARTED), "")
-    shown = []
+    start = next((e.input[:PROMPT] for e in examples if len(e.input) > PROMPT), "")
+    style = "white-space:pre-wrap;overflow-wrap:anywhere"
+    items = []
     for prompt in ["", start] if start else [""]:
-        for heat in TEMPERATURES:
-            (answer,) = generation.answers(
-                predictor, prompt, GenerationOptions(length=WRITTEN, temperature=heat), warned=False
-            )
-            begun = f"<b>{html.escape(prompt)}</b>" if answer["text"].startswith(prompt) else ""
-            text = html.escape(answer["text"][len(prompt) if begun else 0 :])
-            style = "white-space:pre-wrap;overflow-wrap:anywhere"
-            shown.append(f'<li><small>temperature {heat}</small><p dir="auto" style="{style}">{begun}{text}</p></li>')
-    return [("Written by the network", f'<ol class="mistakes">{"".join(shown)}</ol>')]
+        for temperature in TEMPERATURES:
+            options = GenerationOptions(length=LENGTH, temperature=temperature)
+            (answer,) = generation.answers(predictor, prompt, options, warned=False)
+            bold = f"<b>{html.escape(prompt)}</b>" if answer["text"].startswith(prompt) else ""
+            text = html.escape(answer["text"][len(prompt) if bold else 0 :])
+            paragraph = f'<p dir="auto" style="{style}">{bold}{text}</p>'
+            items.append(f"<li><small>temperature {temperature}</small>{paragraph}</li>")
+    return [("Written by the network", f'<ol class="mistakes">{"".join(items)}</ol>')]

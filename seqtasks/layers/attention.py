@@ -1,4 +1,7 @@
-"""Attention: where a decoder looks in the memory that an encoder left."""
+"""Attention of a decoder over the memory, which is the output of an encoder."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
@@ -6,43 +9,49 @@ from keras import ops
 
 from seqtasks.cells import RNNCell
 from seqtasks.cells.affine import affine, rowwise
-from seqtasks.layers.rnn import recur
+from seqtasks.cells.cell import Product, Shape
+from seqtasks.layers.rnn import run_cells
 
 SCORES = ("dot", "general", "additive")
-HIDDEN = -1e9  # score of a place that is padding
+PADDING_SCORE = -1e9  # added to the score of a position that is padding
+
+MemoryShape = tuple[int | None, int | None, int]  # batch, positions, size
+Prepared = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
+"""What depends on the memory alone: matrices and constants, both by name; see `Attention.prepare`."""
 
 
 @keras.saving.register_keras_serializable("seqtasks")
 class Attention(keras.layers.Layer):
-    """Weights over the places of a memory for each query, and the mean of the memory under them.
+    """Weights over the positions of a memory for each query, and the weighted mean of the memory.
 
-    With the query q, the places m_j of the memory and, with `coverage`, the sum C_j of the weights of all
+    With the query q, the vectors m_j of the memory and, with `coverage`, the sum C_j of the weights of all
     earlier queries::
 
         dot       e_j = q . (m_j + C_j w)
         general   e_j = q . (W m_j + C_j w)
         additive  e_j = v . tanh(W m_j + C_j w + U q)
-        weights   softmax over j of e_j, zero where the memory is padding
+        weights   softmax over j of e_j; zero where the memory is padding
         context   sum over j of weights_j m_j
 
-    A query is whatever asks once: called as a layer, all queries are answered at once, each by itself; `AttentionRNN`
-    asks step by step, through `prepare`, `recurrent_weights` and `weigh`.
+    A call computes the contexts of all queries at once, each independently. `AttentionRNN` computes them step by step,
+    through `prepare`, `recurrent_weights` and `attend`.
 
     Args:
         units: size of the space in which queries and memory are compared; for `dot` and `general` that of the queries.
         score: `dot`, `general` (Luong et al., 2015) or `additive` (Bahdanau et al., 2015).
-        coverage: whether the places looked at before count (Tu et al., 2016); for `AttentionRNN` alone.
+        coverage: whether scores depend on the weights of earlier queries (Tu et al., 2016); for `AttentionRNN` only.
 
     Call arguments:
         query: (batch, queries, features).
-        memory: (batch, places, size).
-        memory_mask: boolean (batch, places), False where there is no place.
+        memory: (batch, positions, size).
+        memory_mask: boolean (batch, positions), False where the memory is padding.
 
     Output shape:
-        context (batch, queries, size) and weights (batch, queries, places).
+        context (batch, queries, size) and weights (batch, queries, positions).
 
     Raises:
-        ValueError: if the score is unknown.
+        ValueError: if the score is unknown; in a call, if the memory does not have the size that `dot` needs, or with
+            `coverage`.
 
     Example:
         >>> context, weights = Attention(4, "additive")(tf.ones((2, 3, 5)), tf.ones((2, 7, 6)))
@@ -55,15 +64,15 @@ class Attention(keras.layers.Layer):
         coverage: Tu et al., 2016, equation 5, https://arxiv.org/abs/1601.04811
     """
 
-    def __init__(self, units, score="general", coverage=False, **kwargs):
+    def __init__(self, units: int, score: str = "general", coverage: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if score not in SCORES:
             raise ValueError(f"unknown score {score!r}: the scores are {', '.join(SCORES)}.")
         self.units, self.score, self.coverage = units, score, coverage
 
-    def build(self, query_shape, memory_shape):
+    def build(self, query_shape: Shape, memory_shape: MemoryShape) -> None:
         if self.score == "dot" and memory_shape[-1] != self.units:
-            raise ValueError(f"dot needs a memory of the size {self.units} of the queries, got {memory_shape[-1]}.")
+            raise ValueError(f"dot needs a memory of size {self.units}, that of the queries, got {memory_shape[-1]}.")
         if self.score != "dot":
             self.memory_kernel = self.add_weight(shape=(memory_shape[-1], self.units), name="memory_kernel")
         if self.score == "additive":
@@ -72,60 +81,98 @@ class Attention(keras.layers.Layer):
         if self.coverage:
             self.coverage_vector = self.add_weight(shape=(self.units,), initializer="zeros", name="coverage_vector")
 
-    def prepare(self, memory, mask=None):
-        """What depends on the memory alone: matrices that queries and weights are multiplied with, and constants."""
-        keys = memory if self.score == "dot" else affine(memory, self.memory_kernel)  # (batch, places, units)
+    def prepare(self, memory: tf.Tensor, mask: tf.Tensor | None = None) -> Prepared:
+        """Computes what depends on the memory alone.
+
+        Args:
+            memory: (batch, positions, size).
+            mask: boolean (batch, positions), False where the memory is padding; or None.
+
+        Returns:
+            Matrices {name: (batch, rows, columns)} that queries and weights are multiplied with, and constants
+            {name: (batch, positions, ...)}.
+        """
+        keys = memory if self.score == "dot" else affine(memory, self.memory_kernel)  # (batch, positions, units)
         live = tf.ones(tf.shape(memory)[:2], bool) if mask is None else tf.cast(mask, bool)
-        constants = {"hidden": tf.cast(~live, memory.dtype) * HIDDEN}
+        constants = {"padding": tf.cast(~live, memory.dtype) * PADDING_SCORE}
         if self.score == "additive":
             return {"values": memory}, constants | {"keys": keys}
         return {"keys": tf.linalg.matrix_transpose(keys), "values": memory}, constants
 
-    def recurrent_weights(self):
+    def recurrent_weights(self) -> dict[str, tuple[tf.Tensor, ...]]:
+        """The weights that `attend` multiplies with, as `RNNCell.recurrent_weights`."""
         return {"query_kernel": (self.query_kernel,)} if self.score == "additive" else {}
 
-    def weigh(self, query, product, constants, coverage=None):
-        """Weights (rows, places) and context (rows, size) of queries (rows, features), rows of one memory together."""
-        hidden = constants["hidden"][:, None]  # (batch, 1, places)
-        apart = tf.concat([tf.shape(hidden)[:1], [-1, tf.shape(hidden)[2]]], 0)  # (batch, rows of each, places)
+    def attend(
+        self,
+        query: tf.Tensor,
+        product: Product,
+        constants: Mapping[str, tf.Tensor],
+        coverage: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Attends with one query a row. If there are several rows for each memory, they are neighbours.
+
+        Args:
+            query: (rows, features).
+            product: multiplies with the weights of `recurrent_weights` and the matrices of `prepare`.
+            constants: those of `prepare`.
+            coverage: (rows, positions), the sum of the earlier weights; or None.
+
+        Returns:
+            Weights (rows, positions) and context (rows, size).
+        """
+        padding = constants["padding"][:, None]  # (batch, 1, positions)
+        by_memory = tf.concat([tf.shape(padding)[:1], [-1, tf.shape(padding)[2]]], 0)  # (batch, rows each, positions)
         if self.score == "additive":
             keys = constants["keys"][:, None] + tf.reshape(
-                product("query_kernel", query), (tf.shape(hidden)[0], -1, 1, self.units)
+                product("query_kernel", query), (tf.shape(padding)[0], -1, 1, self.units)
             )
             if coverage is not None:
-                keys += tf.reshape(coverage, apart)[..., None] * self.coverage_vector
+                keys += tf.reshape(coverage, by_memory)[..., None] * self.coverage_vector
             scores = tf.tensordot(tf.tanh(keys), tf.convert_to_tensor(self.vector), 1)
         else:
             scores = product("keys", query)
             if coverage is not None:
                 scores += coverage * affine(query, self.coverage_vector[:, None])
-            scores = tf.reshape(scores, apart)
-        weights = tf.nn.softmax(scores + hidden)
-        weights = tf.ensure_shape(tf.reshape(weights, (-1, apart[2])), (query.shape[0], constants["hidden"].shape[1]))
+            scores = tf.reshape(scores, by_memory)
+        weights = tf.nn.softmax(scores + padding)
+        weights = tf.reshape(weights, (-1, by_memory[2]))
+        weights = tf.ensure_shape(weights, (query.shape[0], padding.shape[2]))
         return weights, product("values", weights)
 
-    def call(self, query, memory, memory_mask=None):
+    def call(
+        self, query: tf.Tensor, memory: tf.Tensor, memory_mask: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         if self.coverage:
-            raise ValueError("coverage needs queries one after the other: take AttentionRNN.")
+            raise ValueError("coverage needs queries one at a time: use AttentionRNN.")
         batch, queries = tf.shape(query)[0], tf.shape(query)[1]
         matrices, constants = self.prepare(memory, memory_mask)
-        product = products(self.recurrent_weights(), matrices)
-        weights, context = self.weigh(tf.reshape(query, (-1, query.shape[-1])), product, constants)
-        apart = [tf.reshape(x, (batch, queries, tf.shape(x)[-1])) for x in (context, weights)]
-        shapes = ((*query.shape[:2], memory.shape[2]), (*query.shape[:2], memory.shape[1]))
-        return tuple(tf.ensure_shape(x, shape) for x, shape in zip(apart, shapes, strict=True))
+        product = make_product(self.recurrent_weights(), matrices)
+        weights, context = self.attend(tf.reshape(query, (-1, query.shape[-1])), product, constants)
+        context, weights = (tf.reshape(x, (batch, queries, tf.shape(x)[-1])) for x in (context, weights))
+        context = tf.ensure_shape(context, (*query.shape[:2], memory.shape[2]))
+        return context, tf.ensure_shape(weights, (*query.shape[:2], memory.shape[1]))
 
-    def compute_output_shape(self, query_shape, memory_shape):
+    def compute_output_shape(self, query_shape: Shape, memory_shape: MemoryShape) -> tuple[Shape, Shape]:
         return (*query_shape[:2], memory_shape[2]), (*query_shape[:2], memory_shape[1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units, "score": self.score, "coverage": self.coverage}
 
 
-def products(weights, matrices):
-    """The function that a single step multiplies with; a loop has one of its own."""
+def make_product(weights: Mapping[str, Sequence[tf.Tensor]], matrices: Mapping[str, tf.Tensor]) -> Product:
+    """The `product` of a single step outside a loop.
 
-    def product(name, vectors):
+    Args:
+        weights: {name: (kernel,) or (kernel, bias)}.
+        matrices: {name: (batch, rows, columns)}.
+
+    Example:
+        >>> make_product({"kernel": (tf.ones((3, 2)),)}, {})("kernel", tf.ones((1, 3))).numpy().tolist()
+        [[3.0, 3.0]]
+    """
+
+    def product(name: str, vectors: tf.Tensor) -> tf.Tensor:
         return rowwise(vectors, matrices[name]) if name in matrices else affine(vectors, *weights[name])
 
     return product
@@ -133,29 +180,32 @@ def products(weights, matrices):
 
 @keras.saving.register_keras_serializable("seqtasks")
 class AttentionCell(RNNCell):
-    """One step of a decoder: a recurrent cell that looks into a memory.
+    """One step of a decoder: a recurrent cell with attention over a memory.
 
     With the cell's own output a<t>, its query::
 
-        a<t>, ... = cell([x<t>, s<t-1>], ...)           s<t-1> with `input_feeding` alone
+        a<t>, ... = cell([x<t>, s<t-1>], ...)           s<t-1> only with `input_feeding`
         c<t>      = the context of `Attention` for a<t>
-        s<t>      = tanh(W_s [a<t>, c<t>] + b_s)         what is put out
+        s<t>      = tanh(W_s [a<t>, c<t>] + b_s)         the output
 
     | symbol     | attribute                | shape                              |
     |------------|--------------------------|------------------------------------|
     | s<t>       | `states[0]`, the output  | (batch, units)                     |
-    | a<t>, ...  | `states[1:]`             | of the inner cell                  |
-    | coverage   | `states[-1]` with it     | (batch, places)                    |
+    | a<t>, ...  | `states[1:]`             | those of the inner cell            |
+    | coverage   | `states[-1]`, if used    | (batch, positions)                 |
     | W_s, b_s   | `kernel`, `bias`         | (units + memory size, units)       |
     | W_f        | `feed_kernel`            | (units, columns of the projection) |
 
-    s<t-1> enters the inner cell beside its projected input, which for every cell whose projection is affine is the
-    same as joining it to x<t>.
+    s<t-1>, multiplied with W_f, is added to the projected input of the inner cell. For a cell with an affine projection
+    that equals the concatenation of s<t-1> and x<t>.
 
     Args:
-        cell: a cell of `seqtasks.cells`, without zoneout; its rate of `recurrent_dropout` holds for all products.
+        cell: a cell of `seqtasks.cells`, without zoneout; its `recurrent_dropout` applies to all products.
         attention: an `Attention`.
-        input_feeding: whether a step knows what the last one put out.
+        input_feeding: whether a step receives the output of the step before it.
+
+    Raises:
+        ValueError: if the cell has zoneout.
 
     Example:
         >>> from seqtasks.cells import GRUCell
@@ -166,15 +216,14 @@ class AttentionCell(RNNCell):
         Luong et al., 2015, section 3.3, https://arxiv.org/abs/1508.04025
     """
 
-    def __init__(self, cell, attention, input_feeding=True, **kwargs):
+    def __init__(self, cell: RNNCell, attention: Attention, input_feeding: bool = True, **kwargs: Any) -> None:
         super().__init__(cell.units, dropout=cell.dropout, recurrent_dropout=cell.recurrent_dropout, **kwargs)
         if cell.zoneout:
             raise ValueError("AttentionCell: the inner cell must be without zoneout.")
         self.cell, self.attention, self.input_feeding = cell, attention, input_feeding
-        inner = cell.state_size if isinstance(cell.state_size, list) else [cell.state_size]
-        self.state_size = [self.units, *inner]
+        self.state_size = [self.units, *cell.state_sizes]
 
-    def build(self, input_shape, memory_shape):
+    def build(self, input_shape: Shape, memory_shape: MemoryShape) -> None:
         if not self.cell.built:
             self.cell.build((None, input_shape[-1]))
         if not self.attention.built:
@@ -186,65 +235,71 @@ class AttentionCell(RNNCell):
         self.kernel = self.add_weight(shape=(rows, self.units), name="kernel")
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
 
-    def project(self, inputs):
+    def project(self, inputs: tf.Tensor) -> tf.Tensor:
         return self.cell.project(inputs)
 
-    def recurrent_weights(self):
-        weights = self.cell.recurrent_weights() | self.attention.recurrent_weights()
+    def recurrent_weights(self) -> dict[str, tuple[tf.Tensor, ...]]:
+        weights = dict(self.cell.recurrent_weights()) | self.attention.recurrent_weights()
         if self.input_feeding:
             weights["feed_kernel"] = (self.feed_kernel,)
         return weights | {"output_kernel": (self.kernel, self.bias)}
 
-    def look(self, projected, states, product, constants):
-        """The new states, and the weights of the attention (rows, places)."""
-        fed, *inner = states
+    def step_with_weights(
+        self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product, constants: Mapping[str, tf.Tensor]
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """The new states, each (rows, size), and the weights of the attention (rows, positions)."""
+        last_output, *inner = states
         coverage = inner.pop() if self.attention.coverage else None
         if self.input_feeding:
-            projected += product("feed_kernel", fed)
+            projected += product("feed_kernel", last_output)
         inner = self.cell.step(projected, inner, product)
-        weights, context = self.attention.weigh(inner[0], product, constants, coverage)
+        weights, context = self.attention.attend(inner[0], product, constants, coverage)
         output = tf.tanh(product("output_kernel", tf.concat([inner[0], context], -1)))
         return [output, *inner, *([] if coverage is None else [coverage + weights])], weights
 
-    def step(self, projected, states, product, constants):
-        return self.look(projected, states, product, constants)[0]
+    def step(  # type: ignore[override]
+        self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product, constants: Mapping[str, tf.Tensor]
+    ) -> list[tf.Tensor]:
+        return self.step_with_weights(projected, states, product, constants)[0]
 
-    def call(self, inputs, states, prepared):
+    def call(  # type: ignore[override]
+        self, inputs: tf.Tensor, states: Sequence[tf.Tensor], prepared: Prepared
+    ) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]:
         matrices, constants = prepared
-        product = products(self.recurrent_weights(), matrices)
-        states, weights = self.look(self.project(inputs), states, product, constants)
-        return states[0], states, weights
+        product = make_product(self.recurrent_weights(), matrices)
+        new, weights = self.step_with_weights(self.project(inputs), states, product, constants)
+        return new[0], new, weights
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object
         config = keras.layers.Layer.get_config(self)
         inner = {"cell": serialize(self.cell), "attention": serialize(self.attention)}
         return {**config, **inner, "input_feeding": self.input_feeding}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         inner = {name: keras.saving.deserialize_keras_object(config.pop(name)) for name in ("cell", "attention")}
         return cls(**inner, **config)
 
 
 @keras.saving.register_keras_serializable("seqtasks")
 class AttentionRNN(keras.layers.Layer):
-    """Runs a cell over a sequence while it looks into a memory: the attention decoder that Keras 3 has not.
+    """Runs a cell with attention over a memory: the attention decoder that Keras 3 lacks.
 
-    With input feeding or coverage a step depends on what the last one looked at, and everything runs in the
-    loop of `seqtasks.layers.scan`; without, the cell runs alone and all its queries are answered at once after it.
+    With input feeding or coverage, a step depends on the attention of the step before it, and everything runs in the
+    loop of `seqtasks.layers.scan`. Otherwise the cell runs alone, and the attention for all its outputs follows.
 
     Args:
         cell: a cell of `seqtasks.cells`.
-        score: of the attention, see `Attention`.
-        input_feeding: whether a step knows what the last one put out.
-        coverage: whether the attention knows where it has looked.
+        score: score of the attention, see `Attention`.
+        input_feeding: whether a step receives the output of the step before it.
+        coverage: whether the attention depends on its earlier weights.
 
     Call arguments:
-        inputs: (batch, time, features), what is known of each step before it: in training the token before it.
-        memory: (batch, places, size).
-        initial_state: list of the cell's states before the first step; zeros if None.
-        memory_mask: boolean (batch, places), False where there is no place.
+        inputs: (batch, time, features); in training the embedding of the token before each step.
+        memory: (batch, positions, size).
+        initial_state: list of the cell's states before the first step, each (batch, size); zeros if None.
+        memory_mask: boolean (batch, positions), False where the memory is padding.
 
     Output shape:
         (batch, time, units).
@@ -260,50 +315,82 @@ class AttentionRNN(keras.layers.Layer):
         (TensorShape([2, 8]), TensorShape([2, 7]))
 
     References:
-        as `Attention`
+        see `Attention`
     """
 
-    def __init__(self, cell, score="general", input_feeding=True, coverage=False, **kwargs):
+    def __init__(
+        self,
+        cell: RNNCell,
+        score: str = "general",
+        input_feeding: bool = True,
+        coverage: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.score, self.input_feeding, self.coverage = score, input_feeding, coverage
         self.cell = AttentionCell(cell, Attention(cell.units, score, coverage, name="attention"), input_feeding)
 
-    def build(self, inputs_shape, memory_shape, initial_state_shape=None):
+    def build(self, inputs_shape: Shape, memory_shape: MemoryShape, initial_state_shape: list | None = None) -> None:
         if not self.cell.built:
             self.cell.build((None, inputs_shape[-1]), memory_shape)
             self.cell.built = True
 
-    def begin(self, memory, initial_state=None, memory_mask=None):
-        """The states before the first step, and the prepared memory."""
-        batch, places = tf.shape(memory)[0], tf.shape(memory)[1]
+    def begin(
+        self,
+        memory: tf.Tensor,
+        initial_state: Sequence[tf.Tensor] | None = None,
+        memory_mask: tf.Tensor | None = None,
+    ) -> tuple[list[tf.Tensor], Prepared]:
+        """The states before the first step, each (batch, size), and the prepared memory; the arguments of a call."""
+        batch, positions = tf.shape(memory)[0], tf.shape(memory)[1]
         states = list(initial_state or self.cell.cell.get_initial_state(batch))
         output = tf.zeros((batch, self.cell.units), self.compute_dtype)
-        looked = [tf.zeros((batch, places), self.compute_dtype)] if self.coverage else []
-        return [output, *states, *looked], self.cell.attention.prepare(memory, memory_mask)
+        coverage = [tf.zeros((batch, positions), self.compute_dtype)] if self.coverage else []
+        return [output, *states, *coverage], self.cell.attention.prepare(memory, memory_mask)
 
-    def step(self, inputs, states, prepared):
-        """(output (rows, units), states, weights (rows, places)) of one step, several rows to a memory or one."""
+    def step(
+        self, inputs: tf.Tensor, states: Sequence[tf.Tensor], prepared: Prepared
+    ) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]:
+        """One step outside the loop.
+
+        Args:
+            inputs: (rows, features). If there are several rows for each memory, they are neighbours.
+            states: list of tensors (rows, size).
+            prepared: the prepared memory, from `begin`.
+
+        Returns:
+            Output (rows, units), new states, and weights (rows, positions).
+        """
         return self.cell(inputs, states, prepared)
 
-    def call(self, inputs, memory, initial_state=None, memory_mask=None, training=False):
+    def call(
+        self,
+        inputs: tf.Tensor,
+        memory: tf.Tensor,
+        initial_state: Sequence[tf.Tensor] | None = None,
+        memory_mask: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> tf.Tensor:
         states, (matrices, constants) = self.begin(memory, initial_state, memory_mask)
         if self.input_feeding or self.coverage:
-            ((outputs, _),) = recur([(self.cell, False)], inputs, [states], None, training, matrices, constants)
+            ((outputs, _),) = run_cells([(self.cell, False)], inputs, [states], None, training, matrices, constants)
             return outputs
-        ((queries, _),) = recur([(self.cell.cell, False)], inputs, [states[1:]], None, training)
+        ((queries, _),) = run_cells([(self.cell.cell, False)], inputs, [states[1:]], None, training)
         context, _ = self.cell.attention(queries, memory, memory_mask=memory_mask)
         return tf.tanh(affine(tf.concat([queries, context], -1), self.cell.kernel, self.cell.bias))
 
-    def compute_output_shape(self, inputs_shape, memory_shape, initial_state_shape=None):
+    def compute_output_shape(
+        self, inputs_shape: Shape, memory_shape: MemoryShape, initial_state_shape: list | None = None
+    ) -> Shape:
         return (*inputs_shape[:2], self.cell.units)
 
-    def compute_mask(self, inputs, *others, **masks):
+    def compute_mask(self, inputs: tf.Tensor, *others: Any, **masks: Any) -> None:
         return None
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {name: getattr(self, name) for name in ("score", "input_feeding", "coverage")}
         return {**super().get_config(), "cell": keras.saving.serialize_keras_object(self.cell.cell), **config}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(keras.saving.deserialize_keras_object(config.pop("cell")), **config)

@@ -1,4 +1,6 @@
-"""From waveforms to frames of a spectrum, and on to fewer frames."""
+"""Spectrogram frames of waveforms, their augmentation, and strided convolution over time."""
+
+from typing import Any
 
 import keras
 import numpy as np
@@ -6,37 +8,37 @@ import tensorflow as tf
 from keras import ops
 
 LOWEST = 20.0  # hertz, the lower end of the lowest band
-FLOOR = 1e-10  # power that is added, as little as the noise of 16-bit samples
-MEAN, SPREAD = -12.0, 4.0  # of the logarithms of speech, about
+FLOOR = 1e-10  # power that is added, about the noise of 16-bit samples
+MEAN, SPREAD = -12.0, 4.0  # approximate mean and standard deviation of the log-power of speech
 
 
 @keras.saving.register_keras_serializable("seqtasks")
 class LogMel(keras.layers.Layer):
-    """The logarithms of the power in bands of the spectrum, equally wide on the mel scale.
+    """The log-power in frequency bands of equal width on the mel scale.
 
-    Frame t is the spectrum, under a Hann window, of the samples from ``t * hop`` to ``t * hop + window`` seconds. Power
-    is relative to that of a constant 1, and its logarithms are brought near unit scale by fixed numbers, not by the
-    statistics of the recording, so that a stream has the frames of the whole::
+    Frame t is the spectrum, with a Hann window, of the samples from ``t * hop`` to ``t * hop + window`` seconds. Power
+    is relative to that of a constant 1. The logarithms are scaled by fixed numbers, not by the statistics of the
+    recording, so that a stream has the same frames as the whole recording::
 
         x = (ln(power + 1e-10) + 12) / 4
 
-    The mask tells the frames that lie wholly within the samples of their row; the first always counts. Waveforms and
-    spectrum are float32, whatever the precision of the model.
+    The output mask is true for the frames that lie entirely within the samples of their row, and for the first frame.
+    Waveforms and spectrum are float32, whatever the precision of the model.
 
     Args:
-        sample_rate: samples a second.
-        mels: how many bands, from 20 Hz to half the sample rate.
-        window: seconds of a frame.
+        sample_rate: samples per second.
+        mels: number of bands, from 20 Hz to half the sample rate.
+        window: length of a frame in seconds.
         hop: seconds from one frame to the next.
 
     Call arguments:
-        inputs: `[waveforms, samples]`, float (batch, time), and int (batch,), how many samples each row has.
+        inputs: `[waveforms, samples]`: float (batch, time), and int (batch,), the number of samples in each row.
 
     Output shape:
-        (batch, frames, mels).
+        (batch, frames, mels), with a mask (batch, frames).
 
     Raises:
-        ValueError: if a band is narrower than what a frame can tell apart.
+        ValueError: if a band is narrower than the frequency resolution of a frame.
 
     Example:
         >>> layer = LogMel(8000)
@@ -48,7 +50,9 @@ class LogMel(keras.layers.Layer):
         Davis and Mermelstein, 1980, section II, https://doi.org/10.1109/TASSP.1980.1163420
     """
 
-    def __init__(self, sample_rate, mels=40, window=0.025, hop=0.010, **kwargs):
+    def __init__(
+        self, sample_rate: int, mels: int = 40, window: float = 0.025, hop: float = 0.010, **kwargs: Any
+    ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.sample_rate, self.mels, self.window, self.hop = sample_rate, mels, window, hop
         self.size, self.step = round(window * sample_rate), round(hop * sample_rate)
@@ -58,55 +62,56 @@ class LogMel(keras.layers.Layer):
             bands = tf.signal.linear_to_mel_weight_matrix(mels, self.points // 2 + 1, sample_rate, *bounds).numpy()
         empty = int((bands.sum(0) == 0).sum())
         if empty:
-            raise ValueError(f"LogMel: {empty} of {mels} bands are narrower than 1 / window: take fewer mels.")
+            raise ValueError(f"LogMel: {empty} of {mels} bands are narrower than 1 / window: use fewer mels.")
         self.bands, self.supports_masking = bands, True
 
-    def call(self, inputs):
-        waveforms, _ = inputs
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        waveforms, _ = inputs  # (batch, time)
         missing = tf.maximum(self.size - tf.shape(waveforms)[1], 0)
         spectrum = tf.signal.stft(tf.pad(waveforms, [[0, 0], [0, missing]]), self.size, self.step, self.points)
+        # (batch, frames, points // 2 + 1)
         scale = np.float32(2 / self.size)  # 1 / the sum of the window
         power = tf.square(scale * tf.math.real(spectrum)) + tf.square(scale * tf.math.imag(spectrum))
         return (tf.math.log(tf.tensordot(power, self.bands, 1) + FLOOR) - MEAN) / SPREAD
 
-    def frames(self, samples):
-        """How many frames of a row count that has so many samples."""
+    def frames(self, samples: tf.Tensor) -> tf.Tensor:
+        """The number of frames that the mask keeps of rows with these numbers of samples; at least 1."""
         return ops.maximum(1, 1 + (samples - self.size) // self.step)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: list[tf.Tensor], mask: Any = None) -> tf.Tensor:
         waveforms, samples = inputs[0], ops.cast(inputs[1], "int32")
-        later = waveforms[:, self.size + self.step - 1 :: self.step]  # a sample of each frame but the first
+        later = waveforms[:, self.size + self.step - 1 :: self.step]  # one sample of each frame except the first
         number = ops.cumsum(ops.ones_like(later, dtype="int32"), 1)
         first = ops.ones_like(samples[:, None], dtype="bool")
         return ops.concatenate([first, number < self.frames(samples)[:, None]], 1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         (batch, time), _ = input_shape
         return (batch, None if time is None else max(1, 1 + (time - self.size) // self.step), self.mels)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("sample_rate", "mels", "window", "hop")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 @keras.saving.register_keras_serializable("seqtasks")
 class SpecAugment(keras.layers.Layer):
-    """While training, hides some stretches of time and some bands of a spectrum: they become zeros.
+    """In training, sets some intervals of time and some intervals of frequency bands to zero (SpecAugment).
 
-    Each stretch lasts up to a share of the frames of its own row, each band is up to a share of all bands wide; both
-    lengths and places are drawn anew for each row.
+    Lengths and positions are drawn independently for each row, the lengths uniformly from 0 to their largest value.
 
     Args:
-        times, bands: how many are hidden in a row.
-        time_share: of a row's frames, that one stretch takes at most.
-        band_share: of the bands, that one takes at most.
+        times, bands: number of intervals of time and of bands per row.
+        time_share: largest length of an interval of time, as a share of the frames of its row.
+        band_share: largest length of an interval of bands, as a share of all bands.
 
     Call arguments:
         inputs: (batch, frames, bands).
         mask: boolean (batch, frames), true for the first frames of each row.
+        training: whether anything is set to zero.
 
     Output shape:
-        The same.
+        That of the inputs, with their mask.
 
     Example:
         >>> layer = SpecAugment(times=0, bands=1, band_share=0.5)
@@ -119,57 +124,59 @@ class SpecAugment(keras.layers.Layer):
         section 3.2, https://arxiv.org/abs/1912.05533
     """
 
-    def __init__(self, times=2, bands=2, time_share=0.05, band_share=0.3, **kwargs):
+    def __init__(
+        self, times: int = 2, bands: int = 2, time_share: float = 0.05, band_share: float = 0.3, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.times, self.bands, self.time_share, self.band_share = times, bands, time_share, band_share
         self.generator, self.supports_masking = keras.random.SeedGenerator(), True
 
-    def call(self, inputs, mask=None, training=False):
+    def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         if not training:
             return inputs
         batch, time, bands = tf.unstack(tf.shape(inputs))
-        every = tf.fill([batch], time) if mask is None else tf.reduce_sum(tf.cast(mask, tf.int32), 1)
-        hidden = self._hidden(every, time, self.times, self.time_share)[..., None]
+        frames = tf.fill([batch], time) if mask is None else tf.reduce_sum(tf.cast(mask, tf.int32), 1)
+        hidden = self._hidden(frames, time, self.times, self.time_share)[..., None]
         hidden |= self._hidden(tf.fill([batch], bands), bands, self.bands, self.band_share)[:, None]
         return tf.where(hidden, tf.zeros((), inputs.dtype), inputs)
 
-    def _hidden(self, lengths, places, count, share):
-        """Which of `places`, (batch, places), lie in one of `count` intervals within the first `lengths`."""
+    def _hidden(self, lengths: tf.Tensor, size: tf.Tensor, count: int, share: float) -> tf.Tensor:
+        """Whether each of `size` positions is in one of `count` intervals within the first `lengths`, (batch, size)."""
         lengths = tf.cast(lengths, tf.float32)[:, None]
-        drawn = keras.random.uniform((tf.shape(lengths)[0], 2 * count), dtype="float32", seed=self.generator)
-        wide = tf.floor(drawn[:, :count] * (tf.floor(share * lengths) + 1))
-        first = tf.floor(drawn[:, count:] * (lengths - wide + 1))
-        place = tf.range(tf.cast(places, tf.float32))[:, None, None]
-        return tf.transpose(tf.reduce_any((place >= first) & (place < first + wide), -1))
+        uniform = keras.random.uniform((tf.shape(lengths)[0], 2 * count), dtype="float32", seed=self.generator)
+        width = tf.floor(uniform[:, :count] * (tf.floor(share * lengths) + 1))  # (batch, count)
+        first = tf.floor(uniform[:, count:] * (lengths - width + 1))
+        position = tf.range(tf.cast(size, tf.float32))[:, None, None]
+        return tf.transpose(tf.reduce_any((position >= first) & (position < first + width), -1))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("times", "bands", "time_share", "band_share")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 @keras.saving.register_keras_serializable("seqtasks")
 class StridedConv1D(keras.layers.Conv1D):
-    """A convolution over time with one output for each `stride` steps; masked steps are zeros to it.
+    """A convolution over time with one output for each `stride` steps, which treats masked steps as zeros.
 
     Output u depends on the `width` steps around step ``u * stride``, or with `causal` on that step and those before it.
 
     Args:
         units: size of the outputs.
-        width: steps that an output depends on.
+        width: number of steps that an output depends on.
         stride: steps from one output to the next.
-        causal: whether outputs depend on nothing that is to come.
+        causal: whether outputs depend on no later steps.
         options: of `keras.layers.Conv1D` (`activation`, ...).
 
     Call arguments:
         inputs: (batch, time, features).
         mask: boolean (batch, time).
-        padded: whether there are zeros around the inputs; without them an output needs `width` steps that are given.
+        padded: whether to add zeros before and after the inputs; without them each output needs `width` input steps.
 
     Output shape:
-        (batch, time / stride rounded up, units).
+        (batch, time / stride rounded up, units), with the mask of every `stride`-th step.
 
     Raises:
-        ValueError: if the stride is larger than the width, so that steps would be left out.
+        ValueError: if the stride is larger than the width, so that steps would be skipped.
 
     Example:
         >>> layer = StridedConv1D(1, width=3, stride=2, causal=True, kernel_initializer="ones")
@@ -177,14 +184,14 @@ class StridedConv1D(keras.layers.Conv1D):
         [1.0, 3.0, 3.0]
     """
 
-    def __init__(self, units, width, stride, causal=False, **options):
+    def __init__(self, units: int, width: int, stride: int, causal: bool = False, **options: Any) -> None:
         super().__init__(units, width, strides=stride, padding="valid", **options)
         if stride > width:
-            raise ValueError(f"StridedConv1D: a stride of {stride} leaves out steps, the width is {width}.")
+            raise ValueError(f"StridedConv1D: a stride of {stride} skips steps, the width is {width}.")
         self.units, self.width, self.stride, self.causal = units, width, stride, causal
         self.supports_masking = True
 
-    def call(self, inputs, mask=None, padded=True):
+    def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None, padded: bool = True) -> tf.Tensor:
         if mask is not None:
             inputs *= ops.cast(mask, inputs.dtype)[..., None]
         if padded:
@@ -192,14 +199,14 @@ class StridedConv1D(keras.layers.Conv1D):
             inputs = ops.pad(inputs, [[0, 0], [before, self.width - 1 - before], [0, 0]])
         return super().call(inputs)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor | None:
         return None if mask is None else mask[:, :: self.stride]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         batch, time, _ = input_shape
         return (batch, None if time is None else -(-time // self.stride), self.units)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         for name in ("filters", "kernel_size", "strides", "padding"):
             del config[name]

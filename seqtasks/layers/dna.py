@@ -1,4 +1,6 @@
-"""DNA: noise on bases, and both strands of a molecule."""
+"""DNA: random substitutions of bases, and both strands of a molecule."""
+
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -7,16 +9,17 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("seqtasks")
 class RandomSubstitution(keras.layers.Layer):
-    """While training, replaces some bases by random ones: a sequence with a few mutations keeps its class.
+    """In training, replaces some bases by random ones, because a sequence with a few mutations keeps its class.
 
     Args:
-        rate: share of the bases that are drawn anew.
+        rate: share of the bases that are drawn at random.
 
     Call arguments:
-        inputs: (batch, time, 4), the shares of A, C, G and T; steps of zeros are padding and stay.
+        inputs: (batch, time, 4), the shares of A, C, G and T; steps of zeros are padding and are kept.
+        training: whether bases are replaced.
 
     Output shape:
-        The same.
+        That of the inputs, with their mask.
 
     Example:
         >>> x = tf.one_hot([[0, 1, 2, 3]], 4)
@@ -24,56 +27,57 @@ class RandomSubstitution(keras.layers.Layer):
         True
     """
 
-    def __init__(self, rate, **kwargs):
+    def __init__(self, rate: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rate, self.supports_masking = rate, True
         self.generator = keras.random.SeedGenerator()
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not training or not self.rate:
             return inputs
         shape = ops.shape(inputs)[:2]
-        drawn = ops.one_hot(keras.random.randint(shape, 0, 4, seed=self.generator), 4, dtype=inputs.dtype)
+        bases = ops.one_hot(keras.random.randint(shape, 0, 4, seed=self.generator), 4, dtype=inputs.dtype)
         chosen = (keras.random.uniform(shape, seed=self.generator) < self.rate) & ops.any(inputs != 0, -1)
-        return ops.where(chosen[..., None], drawn, inputs)
+        return ops.where(chosen[..., None], bases, inputs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate}
 
 
 @keras.saving.register_keras_serializable("seqtasks")
 class ReverseComplementBatch(keras.layers.Layer):
-    """Puts the reverse complements of a batch behind it, so that one network reads both strands.
+    """Appends the reverse complements of a batch to it, so that one network reads both strands.
 
     Call arguments:
         inputs: (batch, time, 4), the shares of A, C, G and T, padded on the right with zeros.
 
     Output shape:
-        (2 batch, time, 4).
+        (2 batch, time, 4), without a mask.
 
     Example:
-        >>> ReverseComplementBatch()(tf.one_hot([[0, 0, 1]], 4))[1].numpy().argmax(-1).tolist()  # AAC is GTT on the other strand
+        >>> both = ReverseComplementBatch()(tf.one_hot([[0, 0, 1]], 4))
+        >>> both[1].numpy().argmax(-1).tolist()  # AAC is GTT on the other strand
         [2, 3, 3]
     """
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         lengths = tf.reduce_sum(tf.cast(tf.reduce_any(inputs != 0, -1), tf.int32), 1)
-        opposite = tf.reverse_sequence(inputs, lengths, seq_axis=1)[..., ::-1]  # T, G, C, A pair with A, C, G, T
+        opposite = tf.reverse_sequence(inputs, lengths, seq_axis=1)[..., ::-1]  # A, C, G, T pair with T, G, C, A
         return tf.concat([inputs, opposite], 0)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (None, *input_shape[1:])
 
 
 @keras.saving.register_keras_serializable("seqtasks")
 class ReverseComplementMean(keras.layers.Layer):
-    """The mean of what a network says of both strands; undoes `ReverseComplementBatch`.
+    """The mean of the outputs for both strands, after `ReverseComplementBatch`.
 
     Call arguments:
         inputs: (2 batch, ...).
 
     Output shape:
-        (batch, ...).
+        (batch, ...), without a mask.
 
     Example:
         >>> ReverseComplementMean()(tf.constant([[1.0], [3.0]])).numpy().tolist()
@@ -83,8 +87,8 @@ class ReverseComplementMean(keras.layers.Layer):
         Shrikumar et al., 2017, https://doi.org/10.1101/103663
     """
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(tf.stack(tf.split(inputs, 2)), 0)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (None, *input_shape[1:])

@@ -1,4 +1,7 @@
-"""From one vector a step to one vector a sequence."""
+"""One vector for a sequence from one vector per step."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -6,21 +9,21 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("seqtasks")
 class Pooling(keras.layers.Layer):
-    """Summarises a sequence over time, masked steps left out; a sequence of masked steps alone gives zeros.
+    """Pools the unmasked steps of a sequence over time; a sequence of masked steps only gives zeros.
 
     Args:
-        kinds: which summaries, side by side: `max`, `mean`, and `attention` (the mean weighted by a learnt softmax
-            over time).
+        kinds: the kinds of pooling whose results are concatenated: `max`, `mean`, and `attention` (the mean weighted
+            by a learnt softmax over time).
 
     Call arguments:
         inputs: (batch, time, features).
         mask: boolean (batch, time).
 
     Output shape:
-        (batch, len(kinds) * features).
+        (batch, len(kinds) * features), without a mask.
 
     Raises:
-        ValueError: if a kind is unknown.
+        ValueError: if a kind is unknown, or there is none.
 
     Example:
         >>> x = tf.constant([[[1.0], [3.0], [9.0]]])
@@ -33,20 +36,20 @@ class Pooling(keras.layers.Layer):
 
     KINDS = ("max", "mean", "attention")
 
-    def __init__(self, kinds, **kwargs):
+    def __init__(self, kinds: Sequence[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         unknown = [kind for kind in kinds if kind not in self.KINDS]
         if unknown or not kinds:
             raise ValueError(f"Pooling: unknown kinds {unknown}: the kinds are {', '.join(self.KINDS)}.")
         self.kinds, self.supports_masking = list(kinds), True
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         if "attention" in self.kinds:
             self.query = self.add_weight(shape=(input_shape[-1], 1), name="query")
 
-    def call(self, inputs, mask=None):
+    def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
         live = tf.ones(tf.shape(inputs)[:2], bool) if mask is None else tf.cast(mask, bool)
-        live = live[..., None]  # (batch, time, 1)
+        live = live[..., None]  # (batch, time, 1), true for unmasked steps
         weight = tf.cast(live, inputs.dtype)
         pooled = []
         for kind in self.kinds:
@@ -60,11 +63,11 @@ class Pooling(keras.layers.Layer):
                 pooled.append(tf.reduce_sum(tf.nn.softmax(scores, 1) * weight * inputs, 1))
         return tf.concat(pooled, -1)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> None:
         return None
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         return (input_shape[0], len(self.kinds) * input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "kinds": self.kinds}

@@ -1,9 +1,17 @@
-"""Builders of the RNN types of the lecture; each returns a plain functional `keras.Model`."""
+"""Builders of the RNN types of the lecture; each returns a plain functional `keras.Model`.
+
+A builder takes the Keras inputs of a model and the tensors computed from them, and adds the layers of its RNN type:
+`classifier` (many-to-one), `tagger` and `transcriber` (many-to-many), `encoder_decoder` (many-to-many of different
+lengths) and `language_model` (one-to-many). The last two come with a stepper, which runs the layers of the model one
+step at a time, for `seqtasks.decoding`.
+
+This package imports `seqtasks.cells`, `seqtasks.layers` and `seqtasks.ops`. Start with `classifier.py`, the shortest.
+"""
 
 from seqtasks.models.classifier import classifier
 from seqtasks.models.encoder_decoder import DecoderStepper, encoder_decoder
 from seqtasks.models.language_model import LanguageModelStepper, language_model
-from seqtasks.models.tagger import lean, tagger
+from seqtasks.models.tagger import tagger, tune_label_bias
 from seqtasks.models.transcriber import transcriber
 
 __all__ = [
@@ -12,7 +20,7 @@ __all__ = [
     "classifier",
     "encoder_decoder",
     "language_model",
-    "lean",
     "tagger",
     "transcriber",
+    "tune_label_bias",
 ]

@@ -1,26 +1,34 @@
 """Many-to-one: one answer for a whole sequence."""
 
+from collections.abc import Sequence
+
 import keras
 
 from seqtasks.layers import ReverseComplementMean
 
 
-def classifier(inputs, members, classes, dropout=0.0, both_strands=False):
+def classifier(
+    inputs: dict[str, keras.KerasTensor],
+    members: Sequence[Sequence[keras.KerasTensor]],
+    classes: int,
+    dropout: float = 0.0,
+    both_strands: bool = False,
+) -> keras.Model:
     """A model that scores the classes from summaries of a sequence.
 
-    A summary of the outputs of the recurrence is one of them; one of what went into it is a short way from single words
-    or motifs to the answer, which a recurrence on little data is slow to find.
+    One summary is that of the outputs of the recurrence. A summary of its inputs is a short path from single words or
+    motifs to the classes, which a recurrence is slow to learn from little data.
 
     Args:
         inputs: dict of the model's Keras inputs.
         members: for each member of an ensemble the list of its summaries, Keras tensors (batch, features), e.g. of
-            `seqtasks.layers.Pooling`. One is a plain network.
-        classes: how many there are.
+            `seqtasks.layers.Pooling`. One member is a plain network.
+        classes: number of classes.
         dropout: rate before the last layer.
         both_strands: whether the batch was doubled by `seqtasks.layers.ReverseComplementBatch`.
 
     Returns:
-        A functional `keras.Model` from `inputs` to logits (batch, classes), or of several members (batch, members,
+        A functional `keras.Model` from `inputs` to logits (batch, classes), or with several members (batch, members,
         classes), float32.
 
     Example:

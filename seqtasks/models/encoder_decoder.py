@@ -1,36 +1,65 @@
 """Many-to-many, different lengths: an encoder reads, a decoder writes."""
 
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import keras
+import tensorflow as tf
 
 from seqtasks import cells
 from seqtasks.layers import RNN, AttentionRNN, ReversibleEmbedding, ScheduledSampling
 
+# Names of layers, by which `DecoderStepper` finds them.
+MEMORY, TARGET_EMBEDDING, READOUT = "memory", "target_embedding", "readout"
+
+
+def decoder_name(number: int) -> str:
+    """The name of a recurrence of the decoder, counted from 1."""
+    return f"decoder_{number}"
+
+
+def bridge_name(number: int, state: int) -> str:
+    """The name of the dense layer that gives the first value of a decoder's state; states are counted from 0."""
+    return f"bridge_{number}_{state}"
+
 
 def encoder_decoder(
-    inputs, memory, tokens, dimension, cell="lstm", units=64, layers=1, attention="general", dropout=0.0, sampled=0.0,
-    **options,
-):  # fmt: skip
-    """A model that scores the next token of a sentence from another sentence and from the tokens so far.
+    inputs: dict[str, keras.KerasTensor],
+    memory: keras.KerasTensor,
+    tokens: int,
+    dimension: int,
+    cell: str = "lstm",
+    units: int = 64,
+    layers: int = 1,
+    attention: str = "general",
+    dropout: float = 0.0,
+    sampled: float = 0.0,
+    **options: Any,
+) -> keras.Model:
+    """A model that scores the next token of a sentence, given another sentence and the tokens so far.
 
-    The first layer of the decoder looks into the memory (Luong et al., 2015), the others stand on it. Their states
-    begin with the mean of the memory through a dense layer, the bridge (Bahdanau et al., 2015, appendix A.2.2, has
-    the last state of one direction in its place). The embedding of the tokens also scores them (Press and Wolf, 2017).
+    The first recurrence of the decoder attends to the memory (Luong et al., 2015), the others take its outputs. The
+    mean of the memory gives their first states through a dense layer, the bridge (Bahdanau et al., 2015, appendix
+    A.2.2, use the last state of one direction instead of the mean). The embedding of the tokens also scores them (Press
+    and Wolf, 2017).
 
     Args:
         inputs: dict of the Keras inputs of the encoder.
-        memory: Keras tensor (batch, places, size), what came out of the encoder, with its mask.
+        memory: Keras tensor (batch, places, size), the outputs of the encoder, with its mask.
         tokens: size of the target vocabulary.
         dimension: size of the target embedding.
         cell, units, layers: of the decoder.
-        attention: `dot` (of a memory projected to `units`), `general`, `additive` (see `seqtasks.layers.Attention`), or
-            `none`: then the memory reaches the decoder through the bridge alone (Sutskever et al., 2014).
-        dropout: rate of the embeddings and of what is put out.
-        sampled: share of the tokens shown in training that are the model's own, see `ScheduledSampling`.
+        attention: `dot` (with a memory projected to `units`), `general`, `additive` (see `seqtasks.layers.Attention`),
+            or `none`: then the memory reaches the decoder through the bridge alone (Sutskever et al., 2014).
+        dropout: rate of the embeddings and of the outputs of the decoder.
+        sampled: share of the tokens in training that are the model's own predictions, see `ScheduledSampling`.
         options: `input_feeding`, `coverage` (see `AttentionRNN`), `recurrent_dropout` (see `RNNCell`).
 
     Returns:
-        A functional `keras.Model` from `inputs` and `previous`, the target one place later, int (batch, time), to
-        logits (batch, time, tokens). `DecoderStepper` takes it step by step.
+        A functional `keras.Model` from `inputs` and `decoder_inputs`, int (batch, time), the target shifted by one, to
+        logits (batch, time, tokens). `DecoderStepper` runs it step by step.
 
     Example:
         >>> from seqtasks.layers import recurrent_stack
@@ -42,76 +71,90 @@ def encoder_decoder(
     References:
         tied embeddings: https://arxiv.org/abs/1608.05859; without attention: https://arxiv.org/abs/1409.3215
     """
-    looks = {name: options.pop(name) for name in ("input_feeding", "coverage") if name in options}
+    attention_options = {name: options.pop(name) for name in ("input_feeding", "coverage") if name in options}
     if attention == "dot" and memory.shape[-1] != units:
         memory = keras.layers.Dense(units, name="memory_projection")(memory)
-    memory = keras.layers.Identity(name="memory")(memory)
+    memory = keras.layers.Identity(name=MEMORY)(memory)
     summary = keras.layers.GlobalAveragePooling1D(name="summary")(memory)
-    made = [cells.make(cell, units, **options) for _ in range(layers)]
+    decoder_cells = [cells.make(cell, units, **options) for _ in range(layers)]
     states = [
-        [
-            keras.layers.Dense(size, "tanh", name=f"bridge_{number}_{i}")(summary)
-            for i, size in enumerate(one.state_size if isinstance(one.state_size, list) else [one.state_size])
-        ]
-        for number, one in enumerate(made, 1)
+        [keras.layers.Dense(size, "tanh", name=bridge_name(n, i))(summary) for i, size in enumerate(_sizes(one))]
+        for n, one in enumerate(decoder_cells, 1)
     ]
-    if attention == "none":
-        decoders = [RNN(one, return_sequences=True, name=f"decoder_{n}") for n, one in enumerate(made, 1)]
-    else:
-        decoders = [AttentionRNN(made[0], attention, name="decoder_1", **looks)]
-        decoders += [RNN(one, return_sequences=True, name=f"decoder_{n}") for n, one in enumerate(made[1:], 2)]
-    embedding = ReversibleEmbedding(tokens, dimension, name="target_embedding")
-    readout = keras.layers.Dense(dimension, name="readout")
-    rates = {name: keras.layers.Dropout(dropout, name=f"{name}_dropout") for name in ("target", "output")}
+    decoders = [
+        AttentionRNN(one, attention, name=decoder_name(n), **attention_options)
+        if n == 1 and attention != "none"
+        else RNN(one, return_sequences=True, name=decoder_name(n))
+        for n, one in enumerate(decoder_cells, 1)
+    ]
+    embedding = ReversibleEmbedding(tokens, dimension, name=TARGET_EMBEDDING)
+    readout = keras.layers.Dense(dimension, name=READOUT)
+    target_dropout = keras.layers.Dropout(dropout, name="target_dropout")
+    output_dropout = keras.layers.Dropout(dropout, name="output_dropout")
 
-    def logits(previous):
-        x = rates["target"](embedding(previous))
+    def logits(decoder_inputs: keras.KerasTensor) -> keras.KerasTensor:
+        x = target_dropout(embedding(decoder_inputs))
         for decoder, first in zip(decoders, states, strict=True):
-            given = (memory,) if isinstance(decoder, AttentionRNN) else ()
-            x = decoder(x, *given, initial_state=first)
-        return embedding(readout(rates["output"](x)), reverse=True)
+            attended = (memory,) if isinstance(decoder, AttentionRNN) else ()
+            x = decoder(x, *attended, initial_state=first)
+        return embedding(readout(output_dropout(x)), reverse=True)
 
-    previous = keras.Input((None,), dtype="int32", name="decoder_inputs")
-    outputs = logits(previous)
+    decoder_inputs = keras.Input((None,), dtype="int32", name="decoder_inputs")
+    outputs = logits(decoder_inputs)
     if sampled:
-        outputs = logits(ScheduledSampling(sampled, name="sampling")(previous, outputs))
-    return keras.Model(inputs | {"decoder_inputs": previous}, outputs, name="encoder_decoder")
+        outputs = logits(ScheduledSampling(sampled, name="sampling")(decoder_inputs, outputs))
+    return keras.Model(inputs | {"decoder_inputs": decoder_inputs}, outputs, name="encoder_decoder")
+
+
+def _sizes(cell: cells.RNNCell) -> list[int]:
+    return cell.state_size if isinstance(cell.state_size, list) else [cell.state_size]
 
 
 class DecoderStepper:
-    """An `encoder_decoder` one step at a time, for `seqtasks.decoding`.
+    """Runs an `encoder_decoder` one step at a time, for `seqtasks.decoding`.
 
     Args:
-        model: what `encoder_decoder` gave, or such a model loaded from a file.
+        model: a model that `encoder_decoder` returned, or such a model loaded from a file.
+
+    Attributes:
+        encoder: a model from the inputs of the encoder to the memory and the first states of the decoder.
+        decoders: the recurrences of the decoder.
 
     Example:
         >>> source = keras.Input((None, 4), name="source")
         >>> model = encoder_decoder({"source": source}, source, tokens=7, dimension=4, units=8)
-        >>> writer = DecoderStepper(model)
-        >>> states, memory = writer.begin({"source": keras.ops.ones((2, 3, 4))}, mask=None)
-        >>> logits, states, weights = writer.step(keras.ops.array([2, 2]), states, memory)
+        >>> stepper = DecoderStepper(model)
+        >>> states, memory = stepper.begin({"source": keras.ops.ones((2, 3, 4))}, mask=None)
+        >>> logits, states, weights = stepper.step(keras.ops.array([2, 2]), states, memory)
         >>> logits.shape, weights.shape
         (TensorShape([2, 7]), TensorShape([2, 3]))
     """
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model) -> None:
         layers = {layer.name: layer for layer in model.layers}
-        numbers = range(1, 1 + sum(name.startswith("decoder_") and name[8:].isdigit() for name in layers))
-        bridges = [[layers[name].output for name in sorted(layers) if name.startswith(f"bridge_{n}_")] for n in numbers]
-        self.decoders = [layers[f"decoder_{n}"] for n in numbers]
-        self.embedding, self.readout = layers["target_embedding"], layers["readout"]
-        inputs = {i.name: i for i in model.inputs if i.name != "decoder_inputs"}
-        self.encoder = keras.Model(inputs, [layers["memory"].output, bridges])
 
-    def begin(self, inputs, mask):
-        """What the first step takes.
+        def existing(name: Callable[[int], str], first: int) -> Iterator[str]:
+            return itertools.takewhile(lambda n: n in layers, map(name, itertools.count(first)))
+
+        names = list(existing(decoder_name, 1))
+        bridges = [
+            [layers[name].output for name in existing(functools.partial(bridge_name, n), 0)]
+            for n in range(1, len(names) + 1)
+        ]
+        self.decoders = [layers[name] for name in names]
+        self.embedding, self.readout = layers[TARGET_EMBEDDING], layers[READOUT]
+        inputs = {i.name: i for i in model.inputs if i.name != "decoder_inputs"}
+        self.encoder = keras.Model(inputs, [layers[MEMORY].output, bridges])
+
+    def begin(self, inputs: dict[str, tf.Tensor], mask: tf.Tensor | None) -> tuple[Any, Any]:
+        """Runs the encoder.
 
         Args:
-            inputs: dict of what the encoder takes.
-            mask: boolean (batch, places), where the memory is to be looked at; None for everywhere.
+            inputs: dict of the inputs of the encoder; others are ignored.
+            mask: boolean (batch, places), the places of the memory that may be attended to; None for all.
 
         Returns:
-            states and memory, nests of tensors (batch, ...).
+            The states and the memory for the first step, nests of tensors (batch, ...).
         """
         memory, states = self.encoder({name: inputs[name] for name in self.encoder.input})
         first, prepared = self.decoders[0], ()
@@ -119,16 +162,16 @@ class DecoderStepper:
             states[0], prepared = first.begin(memory, states[0], mask)
         return states, prepared
 
-    def step(self, tokens, states, memory):
-        """One step.
+    def step(self, tokens: tf.Tensor, states: Any, memory: Any) -> tuple:
+        """Runs one step of the decoder.
 
         Args:
-            tokens: int (rows,), the last of each row; the rows of a sentence are neighbours.
-            states: nest of tensors (rows, ...).
-            memory: as `begin` gave it, of the whole batch.
+            tokens: int (rows,), the last token of each row; the rows of a sentence are adjacent.
+            states: a nest of tensors (rows, ...).
+            memory: of `begin`, for the whole batch.
 
         Returns:
-            logits (rows, tokens), the new states, and the weights of the attention (rows, places) if there is one.
+            logits (rows, tokens), the new states, and with attention its weights (rows, places).
         """
         x, new, weights = self.embedding(tokens), [], ()
         for decoder, old in zip(self.decoders, states, strict=True):

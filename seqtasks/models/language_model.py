@@ -1,140 +1,207 @@
-"""One-to-many: a model that foretells a sequence step by step, and writes one when it is asked for what comes next."""
+"""One-to-many: a model that predicts each step of a sequence from those before it, and can generate sequences."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from seqtasks import cells
 from seqtasks.layers import ReversibleEmbedding, StatefulRNN, TimeMajor
-from seqtasks.layers.stateful import turned
+from seqtasks.layers.rnn import to_time_major
+
+EMBEDDED, READOUT = "embedded", "readout"  # names of layers
+
+Head = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
+
+
+def recurrent_name(number: int) -> str:
+    """The name of a recurrence, counted from 1."""
+    return f"recurrent_{number}"
+
+
+def residual_name(number: int) -> str:
+    """The name of the sum of a recurrence's input and output."""
+    return f"residual_{number}"
 
 
 def language_model(
-    previous, embedded, following, head, cell="lstm", units=64, layers=1, dropout=0.0, residual=False, size=None,
-    rows=0, **arguments,
-):  # fmt: skip
-    """A model of a sequence: how likely each step is, given all before it.
+    decoder_inputs: keras.KerasTensor,
+    embedded: keras.KerasTensor,
+    targets: keras.KerasTensor,
+    head: Head,
+    cell: str = "lstm",
+    units: int = 64,
+    layers: int = 1,
+    dropout: float = 0.0,
+    residual: bool = False,
+    size: int | None = None,
+    rows: int = 0,
+    **arguments: Any,
+) -> keras.Model:
+    """A model of a sequence: the probability of each step, given all before it.
 
-    ``P(x_1, ..., x_T) = prod_t P(x_t | x_1, ..., x_{t-1})``, where a recurrence holds what came before. What a step is,
-    a token or the keys of a piano, is the matter of the embedding and the head.
+    ``P(x_1, ..., x_T) = prod_t P(x_t | x_1, ..., x_{t-1})``, where the states of the recurrences hold what came before.
+    The embedding and the head decide what a step is, e.g. a token or the keys of a piano.
 
     Args:
-        previous: Keras input, what stands before each step, (batch, time, ...).
-        embedded: Keras tensor (batch, time, features) of `previous` alone, step by step; or, of tokens, all their
-            vectors (tokens, features).
-        following: Keras input, each step itself, (batch, time, ...).
-        head: `head(vectors, following) -> log-likelihoods (batch, time)` of Keras tensors; or the `ReversibleEmbedding` that
-            embeds the tokens, which then scores them too.
+        decoder_inputs: Keras input (batch, time, ...), the element before each step.
+        embedded: Keras tensor (batch, time, features), computed from `decoder_inputs` step by step; or, for tokens, the
+            vectors of all tokens (tokens, features).
+        targets: Keras input (batch, time, ...), the element of each step.
+        head: `head(vectors, targets) -> log-likelihoods (batch, time)` of Keras tensors, a layer; or the
+            `ReversibleEmbedding` that embeds the tokens, which then also scores them.
         cell, units, layers: of the recurrences.
         dropout: rate of the outputs of every recurrence.
-        residual: whether a recurrence adds its input to its output, where their sizes agree.
-        size: of the vectors that the head gets; None for `units`.
-        rows: rows of a training batch whose states are carried to the next, see `StatefulRNN`.
+        residual: whether a recurrence adds its input to its output, if their sizes agree.
+        size: size of the vectors that the head gets; None for `units`.
+        rows: rows of a training batch whose states are carried to the next batch, see `StatefulRNN`.
         arguments: of the cells (`recurrent_dropout`, `zoneout`, `forget_bias`; see `seqtasks.cells`).
 
     Returns:
-        A functional `keras.Model` from `previous` and `following` to log-likelihoods (batch, time), in nats. `LanguageModelStepper`
-        takes it piece by piece.
+        A functional `keras.Model` from `decoder_inputs` and `targets` to log-likelihoods (batch, time), in nats.
+        `LanguageModelStepper` runs it step by step.
 
     Example:
         >>> from seqtasks.layers import ReversibleEmbedding
-        >>> previous, following = (keras.Input((None,), dtype="int32", name=n) for n in ("decoder_inputs", "targets"))
+        >>> names = ("decoder_inputs", "targets")
+        >>> decoder_inputs, targets = (keras.Input((None,), dtype="int32", name=name) for name in names)
         >>> tokens = ReversibleEmbedding(9, 4)
-        >>> language_model(previous, tokens(previous), following, tokens, "gru", units=4).output_shape
+        >>> language_model(decoder_inputs, tokens(decoder_inputs), targets, tokens, "gru", units=4).output_shape
         (None, None)
 
     References:
         Mikolov et al., 2010, https://www.isca-archive.org/interspeech_2010/mikolov10_interspeech.html
     """
-    x, turn = keras.layers.Identity(name="embedded")(embedded), TimeMajor(name="time_major")
-    whole = len(x.shape) == 2
-    x, table = (turn(previous), x) if whole else (turn(x), None)
+    x, time_major = keras.layers.Identity(name=EMBEDDED)(embedded), TimeMajor(name="time_major")
+    embeds_all = len(x.shape) == 2
+    x, table = (time_major(decoder_inputs), x) if embeds_all else (time_major(x), None)
     for number in range(1, layers + 1):
-        recurrence = StatefulRNN(cells.make(cell, units, **arguments), rows, name=f"recurrent_{number}")
+        recurrence = StatefulRNN(cells.make(cell, units, **arguments), rows, name=recurrent_name(number))
         outputs = recurrence(x) if table is None else recurrence(x, table)
         if dropout:
             outputs = keras.layers.Dropout(dropout, name=f"dropout_{number}")(outputs)
         if residual and len(x.shape) == 3 and outputs.shape[-1] == x.shape[-1]:
-            outputs = keras.layers.Add(name=f"residual_{number}")([outputs, x])
+            outputs = keras.layers.Add(name=residual_name(number))([outputs, x])
         x, table = outputs, None
     if size not in (None, x.shape[-1]):
-        x = keras.layers.Dense(size, name="readout")(x)
-    likely = turn(_scored(head, x, turn(following)))
-    return keras.Model({"decoder_inputs": previous, "targets": following}, likely, name="language_model")
+        x = keras.layers.Dense(size, name=READOUT)(x)
+    log_likelihoods = time_major(_score(head, x, time_major(targets)))
+    inputs = {"decoder_inputs": decoder_inputs, "targets": targets}
+    return keras.Model(inputs, log_likelihoods, name="language_model")
 
 
-def _scored(head, vectors, following):
+def _score(head: Head, vectors: keras.KerasTensor, targets: keras.KerasTensor) -> keras.KerasTensor:
     if isinstance(head, ReversibleEmbedding):
-        return head(vectors, reverse=True, following=following)
-    return head(vectors, following)
+        return head(vectors, reverse=True, targets=targets)
+    return head(vectors, targets)
+
+
+def _head(model: keras.Model) -> keras.layers.Layer:
+    """The layer that computes the log-likelihoods, which the last layer of a `language_model` transposes.
+
+    The user names this layer, so it is found by the connections in the model's configuration, the one that a `.keras`
+    file holds.
+    """
+    config = model.get_config()
+    last_name, call, _ = config["output_layers"]
+    (last,) = (layer for layer in config["layers"] if layer["name"] == last_name)
+    (argument,) = last["inbound_nodes"][call]["args"]
+    return model.get_layer(argument["config"]["keras_history"][0])
 
 
 class LanguageModelStepper:
-    """A `language_model` piece by piece, with its states in the open.
+    """Runs a `language_model` step by step, or segment by segment, with explicit states.
 
     Args:
-        model: what `language_model` gave, or such a model loaded from a file.
+        model: a model that `language_model` returned, or such a model loaded from a file.
+
+    Attributes:
+        recurrences: the `StatefulRNN` layers, from the first to the last.
+        adds_input: for each recurrence, whether its input is added to its output.
+        embed: a model from `decoder_inputs` to what the first recurrence gets.
+        embeds_all: whether `embed` returns the vectors of all tokens.
+        head: the layer that computes the log-likelihoods.
 
     Example:
         >>> from seqtasks.layers import ReversibleEmbedding
-        >>> previous, following = (keras.Input((None,), dtype="int32", name=n) for n in ("decoder_inputs", "targets"))
+        >>> names = ("decoder_inputs", "targets")
+        >>> decoder_inputs, targets = (keras.Input((None,), dtype="int32", name=name) for name in names)
         >>> tokens = ReversibleEmbedding(9, 4)
-        >>> stepper = LanguageModelStepper(language_model(previous, tokens(previous), following, tokens, "gru", units=4))
+        >>> model = language_model(decoder_inputs, tokens(decoder_inputs), targets, tokens, "gru", units=4)
+        >>> stepper = LanguageModelStepper(model)
         >>> vectors, states = stepper.step(tf.constant([2, 2]), stepper.begin(2))
         >>> vectors.shape, [[state.shape for state in layer] for layer in states]
         (TensorShape([2, 4]), [[TensorShape([2, 4])]])
     """
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model) -> None:
         layers = {layer.name: layer for layer in model.layers}
-        self.recurrences = [layer for layer in model.layers if isinstance(layer, StatefulRNN)]
-        self.added = [layer.name.replace("recurrent", "residual") in layers for layer in self.recurrences]
-        self.readout = layers.get("readout")
+        numbers = list(itertools.takewhile(lambda number: recurrent_name(number) in layers, itertools.count(1)))
+        self.recurrences: list[StatefulRNN] = [layers[recurrent_name(number)] for number in numbers]
+        self.adds_input = [residual_name(number) in layers for number in numbers]
+        self.readout = layers.get(READOUT)
         inputs = {i.name: i for i in model.inputs}
-        self.embed = keras.Model(inputs["decoder_inputs"], layers["embedded"].output)
-        self.tokens = len(self.embed.output.shape) == 2  # whether it gives the vectors of all tokens
-        last = model.output._keras_history
-        turned_back = last.operation._inbound_nodes[last.node_index].input_tensors[0]
-        self.head = turned_back._keras_history.operation
+        self.embed = keras.Model(inputs["decoder_inputs"], layers[EMBEDDED].output)
+        self.embeds_all = len(self.embed.output.shape) == 2
+        self.head = _head(model)
 
-    def begin(self, rows):
+    def begin(self, rows: int | tf.Tensor) -> list[list[tf.Tensor]]:
         """The states before a sequence: for each recurrence a list of tensors (rows, size)."""
         return [layer.begin(rows) for layer in self.recurrences]
 
-    def run(self, previous, states):
-        """What the head gets, (batch, time, size), and the new states, of a whole piece (batch, time, ...)."""
-        x, new = self.embed(previous), []
-        x, table = (turned(previous), x) if self.tokens else (turned(x), None)
-        for layer, added, old in zip(self.recurrences, self.added, states, strict=True):
+    def run(self, decoder_inputs: tf.Tensor, states: list[list[tf.Tensor]]) -> tuple[tf.Tensor, list[list[tf.Tensor]]]:
+        """Runs a segment of a sequence.
+
+        Args:
+            decoder_inputs: (batch, time, ...).
+            states: of `begin`, or of the segment before.
+
+        Returns:
+            The vectors that the head gets, (batch, time, size), and the new states.
+        """
+        x, new = self.embed(decoder_inputs), []
+        x, table = (to_time_major(decoder_inputs), x) if self.embeds_all else (to_time_major(x), None)
+        for layer, adds_input, old in zip(self.recurrences, self.adds_input, states, strict=True):
             outputs, last = layer.run(x, old, table)
             new.append(list(last))
-            x, table = outputs + x if added else outputs, None
-        return turned(self._read(x)), new
+            x, table = outputs + x if adds_input else outputs, None
+        return to_time_major(self._read_out(x)), new
 
-    def step(self, previous, states, projected=None):
-        """The same of one step: `previous` is (rows, ...), the vectors are (rows, size).
+    def step(
+        self, decoder_inputs: tf.Tensor, states: list[list[tf.Tensor]], projected: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, list[list[tf.Tensor]]]:
+        """Runs one step.
 
-        `projected` is what the first cell's `project` gives for `previous`, where that is known.
+        Args:
+            decoder_inputs: (rows, ...).
+            states: of `begin`, or of the step before.
+            projected: None, or the result of the first cell's `project` for `decoder_inputs`, if it is known.
+
+        Returns:
+            The vectors that the head gets, (rows, size), and the new states.
         """
         new = []
         if projected is None:
-            x = self.embed(previous[:, None])
-            x = tf.gather(x, previous) if self.tokens else x[:, 0]
-        for layer, added, old in zip(self.recurrences, self.added, states, strict=True):
+            x = self.embed(decoder_inputs[:, None])
+            x = tf.gather(x, decoder_inputs) if self.embeds_all else x[:, 0]
+        for layer, adds_input, old in zip(self.recurrences, self.adds_input, states, strict=True):
             cell = layer.cell
             outputs, last = cell.advance(cell.project(x) if projected is None else projected, old)
             new.append(list(last))
-            x, projected = outputs + x if added else outputs, None
-        return self._read(x), new
+            x, projected = outputs + x if adds_input else outputs, None
+        return self._read_out(x), new
 
-    def score(self, vectors, following):
-        """Log-likelihoods of what follows, of vectors that `run` or `step` gave."""
-        return _scored(self.head, vectors, following)
+    def score(self, vectors: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Log-likelihoods (batch, time) of targets (batch, time, ...), from vectors that `run` returned."""
+        return _score(self.head, vectors, targets)
 
-    def logits(self, vectors):
-        """Of a model of tokens, float32 (..., tokens)."""
+    def logits(self, vectors: tf.Tensor) -> tf.Tensor:
+        """Logits (..., tokens) of a model of tokens, float32, from vectors (..., size)."""
         if isinstance(self.head, ReversibleEmbedding):
             return self.head(vectors, reverse=True)
         return self.head.logits(vectors)
 
-    def _read(self, x):
+    def _read_out(self, x: tf.Tensor) -> tf.Tensor:
         return x if self.readout is None else self.readout(x)

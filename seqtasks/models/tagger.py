@@ -1,32 +1,42 @@
 """Many-to-many, equal lengths: a label for every step."""
 
+from collections.abc import Callable
+from typing import Literal
+
 import keras
+import numpy as np
 
 from seqtasks.layers import CRF
 
 
 @keras.saving.register_keras_serializable("seqtasks")
 class StepScores(keras.layers.Dense):
-    """A dense layer over every step whose output carries no mask: its losses know a masked step by its target.
+    """A dense layer over every step whose output carries no mask: the losses recognise a masked step by its target.
 
     Example:
         >>> tuple(StepScores(3)(keras.ops.zeros((2, 5, 4))).shape)
         (2, 5, 3)
     """
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: keras.KerasTensor, previous_mask: keras.KerasTensor | None = None) -> None:
         return None
 
 
-def tagger(inputs, sequence, labels, head="crf", allowed=None):
-    """A model that scores the labels of every step, each by itself or together with its neighbours.
+def tagger(
+    inputs: dict[str, keras.KerasTensor],
+    sequence: keras.KerasTensor,
+    labels: int,
+    head: Literal["crf", "softmax"] = "crf",
+    allowed: np.ndarray | None = None,
+) -> keras.Model:
+    """A model that scores the labels of every step, independently or together with the adjacent steps.
 
     Args:
         inputs: dict of the model's Keras inputs.
-        sequence: Keras tensor (batch, time, units), what came out of the recurrence, with its mask.
-        labels: how many there are.
-        head: `crf` joins neighbouring labels (train it with `seqtasks.losses.CRFLoss`); `softmax` does not
-            (`seqtasks.losses.StepCrossentropy`).
+        sequence: Keras tensor (batch, time, units), the outputs of the recurrence, with its mask.
+        labels: number of labels.
+        head: `crf` scores pairs of adjacent labels (train it with `seqtasks.losses.CRFLoss`); `softmax` scores labels
+            independently (`seqtasks.losses.StepCrossentropy`).
         allowed: constraints of the transitions, see `seqtasks.layers.CRF`.
 
     Returns:
@@ -46,43 +56,43 @@ def tagger(inputs, sequence, labels, head="crf", allowed=None):
     return keras.Model(inputs, outputs, name="tagger")
 
 
-def lean(model, label, validate, step=0.25, patience=3):
-    """Take from the score of one label, a little at a time, as long as validation gets the better for it.
+def tune_label_bias(model: keras.Model, label: int, validate: Callable[[], float], step: float = 0.25, patience: int = 3) -> float:
+    """Lowers the bias of one label in small steps while the validation metric improves.
 
-    Likelihood is not what taggers are judged by: where a label is both frequent and the safe guess, as "no entity" is,
-    the best tags under the likelihood find too little. What is taken goes from the bias of the last dense layer.
+    Taggers are trained by likelihood and judged by another metric: if a label is frequent and the safe guess, like "no
+    entity", the most probable tags find too few entities. The bias is that of the last dense layer.
 
     Args:
-        model: what `tagger` gives.
+        model: a model that `tagger` returned.
         label: number of the label.
-        validate: `validate() -> figure` of the model as it is, larger is better.
-        step: what is taken each time.
-        patience: steps without a better figure before it stops.
+        validate: `validate() -> metric` of the model in its current state, larger is better.
+        step: how much the bias is lowered each time.
+        patience: steps without improvement after which it stops.
 
     Returns:
-        What was taken in all.
+        By how much the bias was lowered in all.
 
     Example:
         >>> x = keras.Input((None, 2))
         >>> model = tagger({"x": x}, x, 2, "softmax")
         >>> best_at = lambda: -abs(float(model.get_layer("logits").bias[0]) + 0.5)
-        >>> lean(model, 0, best_at), model.get_layer("logits").bias.numpy().tolist()
+        >>> tune_label_bias(model, 0, best_at), model.get_layer("logits").bias.numpy().tolist()
         (0.5, [-0.5, 0.0])
     """
     names = {layer.name for layer in model.layers}
     bias = model.get_layer("emissions" if "emissions" in names else "logits").bias
     start = keras.ops.convert_to_numpy(bias).copy()
 
-    def take(amount):
+    def lower(amount: float) -> None:
         values = start.copy()
         values[label] -= amount
         bias.assign(values)
 
-    best, taken, waited, amount = validate(), 0.0, 0, 0.0
+    best, best_amount, waited, amount = validate(), 0.0, 0, 0.0
     while waited < patience:
         amount += step
-        take(amount)
-        figure = validate()
-        best, taken, waited = (figure, amount, 0) if figure > best else (best, taken, waited + 1)
-    take(taken)
-    return taken
+        lower(amount)
+        metric = validate()
+        best, best_amount, waited = (metric, amount, 0) if metric > best else (best, best_amount, waited + 1)
+    lower(best_amount)
+    return best_amount

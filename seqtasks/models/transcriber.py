@@ -1,4 +1,6 @@
-"""Many-to-many, CTC: labels in their order, fewer than frames, with no alignment to learn from."""
+"""Many-to-many, CTC: labels in order, fewer than frames, learnt without an alignment."""
+
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -9,7 +11,7 @@ from seqtasks.ops.ctc import FORBIDDEN
 
 @keras.saving.register_keras_serializable("seqtasks")
 class FrameScores(keras.layers.Dense):
-    """A dense layer over every frame whose masked frames are certain blanks, so that no loss or decoder needs lengths.
+    """A dense layer over every frame; masked frames become certain blanks, so losses and decoders need no lengths.
 
     Example:
         >>> x, mask = tf.ones((1, 2, 4)), tf.constant([[True, False]])
@@ -17,29 +19,38 @@ class FrameScores(keras.layers.Dense):
         [1.0, 0.0, 0.0]
     """
 
-    def call(self, inputs, mask=None):
+    def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
         logits = super().call(inputs)
         if mask is None:
             return logits
         blank = tf.one_hot(0, self.units, tf.zeros((), logits.dtype), tf.cast(FORBIDDEN, logits.dtype))
         return tf.where(mask[..., None], logits, blank)
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: tf.Tensor, previous_mask: tf.Tensor | None = None) -> None:
         return None
 
 
-def transcriber(inputs, x, classes, filters=0, width=5, stride=2, convolution_dropout=0.0, **recurrent):
+def transcriber(
+    inputs: dict[str, keras.KerasTensor],
+    x: keras.KerasTensor,
+    classes: int,
+    filters: int = 0,
+    width: int = 5,
+    stride: int = 2,
+    convolution_dropout: float = 0.0,
+    **recurrent: Any,
+) -> keras.Model:
     """A model that scores labels frame by frame, for connectionist temporal classification.
 
     Args:
         inputs: dict of the model's Keras inputs.
         x: Keras tensor (batch, frames, features) with its mask.
-        classes: how many labels there are, with the blank, class 0.
+        classes: number of labels, including the blank, class 0.
         filters: of a convolution over time before the recurrence; 0 for none.
-        width, stride: of the convolution, see `seqtasks.layers.StridedConv1D`. It looks back alone where the
-            recurrence does.
-        convolution_dropout: rate of its outputs.
-        recurrent: of `seqtasks.layers.recurrent_stack`.
+        width, stride: of the convolution, see `seqtasks.layers.StridedConv1D`. It is causal if the recurrence is
+            unidirectional.
+        convolution_dropout: rate of the outputs of the convolution.
+        recurrent: arguments of `seqtasks.layers.recurrent_stack`.
 
     Returns:
         A functional `keras.Model` from `inputs` to logits (batch, frames / stride rounded up, classes), float32. Train

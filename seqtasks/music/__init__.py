@@ -1,4 +1,13 @@
-"""Music: files, notes, piano rolls and events, generation, analysis, synthesis, the report."""
+"""Music generation: piano rolls predicted frame by frame, and performances predicted event by event.
+
+- Notes and their forms: `notes`, `midi` (files), `piano_rolls` and `events` (strings and tensors), `tunes` (text)
+- Data: `files` (sources and splits), `augmentation` (transposition, tempo)
+- Training: `task`, `baselines`
+- Results: `generation` (new pieces), `analysis` (statistics), `synthesis` (sound), `report` (pictures and players)
+
+This package may import the shared packages (`data`, `decoding`, `models`, `report`, `tasks`, `text`, ...), no other
+application and not `engine`. Start with `piano_rolls`, `generation` and `recipes/music.py`, which connects the parts.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +16,7 @@ import lazy_loader
 if TYPE_CHECKING:
     from seqtasks.music import (
         analysis,
+        augmentation,
         baselines,
         events,
         files,
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "analysis",
+    "augmentation",
     "baselines",
     "events",
     "files",

@@ -1,17 +1,19 @@
-"""What pieces of music are like, and how like a set of them is to another.
+"""Statistics of pieces of music, and the comparison of two sets of pieces.
 
-Pieces are lists of `seqtasks.music.notes.Note`; times may be in any unit, the same in all that is compared.
+A piece is a list of `seqtasks.music.notes.Note`; its times may have any unit, the same for all pieces of a comparison.
 """
 
 import itertools
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from seqtasks.errors import UserError
+from seqtasks.music.notes import Note
 
 TONICS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-PROFILES = {  # how well each of the twelve notes from the tonic on fits a key
+PROFILES = {  # how well each of the twelve pitch classes, from the tonic on, fits a key
     "major": (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
     "minor": (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
 }
@@ -19,19 +21,19 @@ ONSETS = 4  # onsets in a row that count as a repetition
 
 
 class Key(NamedTuple):
-    """A key, `tonic` from 0 (C) to 11 (B), and how well it fits: the correlation, from -1 to 1."""
+    """A key: `tonic` from 0 (C) to 11 (B), `mode` (`major`, `minor`), and the correlation `fit` from -1 to 1."""
 
     tonic: int
     mode: str
     fit: float
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"{TONICS[self.tonic]} {self.mode}"
 
 
-def pitch_classes(notes):
-    """How long each of the twelve notes sounds, from C on, as shares of all.
+def pitch_classes(notes: Sequence[Note]) -> np.ndarray:
+    """The fraction of the total duration of each pitch class, (12,), from C on.
 
     Example:
         >>> from seqtasks.music.notes import Note
@@ -39,15 +41,15 @@ def pitch_classes(notes):
         [0.75, 0.0, 0.0, 0.0, 0.25]
     """
     lengths = [note.end - note.start for note in notes]
-    sounding = np.bincount([note.pitch % 12 for note in notes], lengths, 12)
-    return sounding / sounding.sum()
+    durations = np.bincount([note.pitch % 12 for note in notes], lengths, 12)
+    return durations / durations.sum()
 
 
-def key(notes):
+def key(notes: Sequence[Note]) -> Key:
     """The major or minor key whose profile correlates best with `pitch_classes`, by Krumhansl and Schmuckler.
 
     Args:
-        notes: of a piece, one at least.
+        notes: of a piece, at least one.
 
     Example:
         >>> from seqtasks.music.notes import Note
@@ -58,23 +60,23 @@ def key(notes):
         Krumhansl, 1990, Cognitive Foundations of Musical Pitch, chapter 4;
         https://doi.org/10.1093/acprof:oso/9780195148367.001.0001
     """
-    sounding = pitch_classes(notes)
+    durations = pitch_classes(notes)
     fits = [
-        Key(tonic, mode, _correlation(np.roll(profile, tonic), sounding))
+        Key(tonic, mode, _correlation(np.roll(profile, tonic), durations))
         for mode, profile in PROFILES.items()
         for tonic in range(12)
     ]
-    return max(fits, key=lambda found: found.fit)
+    return max(fits, key=lambda candidate: candidate.fit)
 
 
-def pitch_range(notes):
-    """The lowest and the highest MIDI number of a piece, which has one note at least."""
+def pitch_range(notes: Iterable[Note]) -> tuple[int, int]:
+    """The lowest and the highest MIDI number of a piece with at least one note."""
     pitches = [note.pitch for note in notes]
     return min(pitches), max(pitches)
 
 
-def note_lengths(notes, step):
-    """The share of notes of each length: {steps: share}, lengths rounded to steps, halves up.
+def note_lengths(notes: Iterable[Note], step: float) -> dict[int, float]:
+    """The fraction of notes of each length: {steps: fraction}. Lengths are rounded to steps, halves up.
 
     Args:
         notes: of a piece.
@@ -85,11 +87,11 @@ def note_lengths(notes, step):
         >>> note_lengths([Note(60, 0, 1), Note(62, 1, 1.5), Note(64, 1.5, 2), Note(65, 2, 2.5)], 0.5)
         {1: 0.75, 2: 0.25}
     """
-    return _shares(_rounded([note.end - note.start for note in notes], step))
+    return _fractions(_rounded([note.end - note.start for note in notes], step))
 
 
-def onsets(notes):
-    """What begins together, in its order: tuples of pitches, low ones first.
+def onsets(notes: Iterable[Note]) -> list[tuple[int, ...]]:
+    """The pitches that begin together, low ones first, for each onset in order of time.
 
     Example:
         >>> from seqtasks.music.notes import Note
@@ -97,25 +99,26 @@ def onsets(notes):
         [(60, 64), (62,)]
     """
     ordered = sorted(notes, key=lambda note: (note.start, note.pitch))
-    return [tuple(n.pitch for n in found) for _, found in itertools.groupby(ordered, key=lambda note: note.start)]
+    return [tuple(n.pitch for n in group) for _, group in itertools.groupby(ordered, key=lambda note: note.start)]
 
 
-def repetition(tokens, n):
-    """The share of runs of `n` tokens that have come before; 0 where there are fewer than `n`.
+def repetition(tokens: Sequence[Hashable], n: int) -> float:
+    """The fraction of n-grams that have appeared before; 0 if there are fewer than `n` tokens.
 
     Args:
-        tokens: anything hashable: `onsets(notes)`, the steps of a roll (`text.split(";")`), events (`text.split()`).
-        n: tokens of a run.
+        tokens: e.g. `onsets(notes)`, the steps of a roll (`text.split(";")`) or events (`text.split()`).
+        n: tokens of an n-gram.
 
     Example:
         >>> repetition("abcabc", 3)  # abc, bca, cab, and abc again
         0.25
     """
-    runs = list(zip(*(tokens[i:] for i in range(n)), strict=False))
-    return 1 - len(set(runs)) / len(runs) if runs else 0.0
+    ngrams = list(zip(*(tokens[i:] for i in range(n)), strict=False))
+    return 1 - len(set(ngrams)) / len(ngrams) if ngrams else 0.0
 
 
-STATISTICS = {  # name: (values of a piece, what they are rounded to for the overlap)
+# name: (values of a piece, width of the bins of the histogram for the overlap)
+STATISTICS: dict[str, tuple[Callable[[Sequence[Note]], list], float]] = {
     "pitch": (lambda notes: [note.pitch for note in notes], 1),
     "pitch_class": (lambda notes: [note.pitch % 12 for note in notes], 1),
     "length": (lambda notes: [note.end - note.start for note in notes], 0.25),
@@ -125,60 +128,64 @@ STATISTICS = {  # name: (values of a piece, what they are rounded to for the ove
 }
 
 
-def compare(pieces, reference):
-    """How a set of pieces differs from a reference set, for each statistic.
+def compare(pieces: Iterable[Sequence[Note]], reference: Iterable[Sequence[Note]]) -> dict[str, dict[str, float]]:
+    """Compares a set of pieces with a reference set, for each statistic.
 
-    Pitch, pitch class and length are those of all notes; range, fit of the key, and repetition (of four onsets in a
-    row) those of each piece.
+    Pitch, pitch class and length have a value per note; range, fit of the key, and repetition (of four onsets in a row)
+    a value per piece.
 
     Args:
-        pieces: lists of notes; empty ones are left out.
+        pieces: lists of notes; empty lists are ignored.
         reference: the same.
 
     Returns:
-        {statistic: {"mean", "reference", "overlap", "distance"}}: both means; the area under both histograms, from 0
-        to 1, as Yang and Lerch compare sets; and the Wasserstein distance, in the unit of the statistic.
+        {statistic: {"mean", "reference", "overlap", "distance"}}: both means; the area under both histograms, from 0 to
+        1, as Yang and Lerch compare sets; and the Wasserstein distance, in the unit of the statistic.
 
     Raises:
-        UserError: if there is no note in one of them.
+        UserError: if a set has no notes.
 
     Example:
         >>> from seqtasks.music.notes import Note
-        >>> found = compare([[Note(60, 0, 1), Note(62, 1, 2)]], [[Note(62, 0, 1), Note(64, 1, 2)]])
-        >>> found["pitch"]
+        >>> compare([[Note(60, 0, 1), Note(62, 1, 2)]], [[Note(62, 0, 1), Note(64, 1, 2)]])["pitch"]
         {'mean': 61.0, 'reference': 63.0, 'overlap': 0.5, 'distance': 2.0}
 
     References:
         Yang and Lerch, 2020, On the evaluation of generative models in music, https://doi.org/10.1007/s00521-018-3849-7
     """
-    sets = [[notes for notes in found if notes] for found in (pieces, reference)]
+    sets = [[notes for notes in group if notes] for group in (pieces, reference)]
     if not all(sets):
-        raise UserError("no notes to compare", remedy="give pieces with notes on both sides")
+        raise UserError("no notes to compare", remedy="give pieces with notes in both sets")
     compared = {}
-    for name, (values, grain) in STATISTICS.items():
-        own, other = (np.array([v for notes in found for v in values(notes)], float) for found in sets)
+    for name, (values, width) in STATISTICS.items():
+        own, other = (np.array([v for notes in group for v in values(notes)], float) for group in sets)
         compared[name] = {
             "mean": float(own.mean()),
             "reference": float(other.mean()),
-            "overlap": overlap(own, other, grain),
+            "overlap": overlap(own, other, width),
             "distance": wasserstein(own, other),
         }
     return compared
 
 
-def overlap(first, second, grain):
-    """The area that two histograms have in common, from 0 to 1; values are rounded to multiples of `grain`.
+def overlap(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray, width: float) -> float:
+    """The area that the histograms of two sets of values have in common, from 0 to 1.
+
+    Args:
+        first: values.
+        second: the same.
+        width: values are rounded to multiples of it, halves up.
 
     Example:
         >>> overlap([1, 1, 2, 3], [1, 2, 2, 9], 1)
         0.5
     """
-    first, second = (_shares(_rounded(values, grain)) for values in (first, second))
-    return float(sum(min(share, second.get(value, 0)) for value, share in first.items()))
+    one, other = (_fractions(_rounded(values, width)) for values in (first, second))
+    return float(sum(min(fraction, other.get(value, 0)) for value, fraction in one.items()))
 
 
-def wasserstein(first, second):
-    """How far the mean value has to move to make one set of values the other: the area between their distributions.
+def wasserstein(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray) -> float:
+    """The Wasserstein distance of two sets of values: the area between their cumulative distributions.
 
     Example:
         >>> wasserstein([0, 1, 3], [5, 6, 8])
@@ -189,17 +196,17 @@ def wasserstein(first, second):
     return float(np.sum(np.abs(below[0] - below[1]) * np.diff(values)))
 
 
-def _rounded(values, grain):
-    return np.floor(np.asarray(values, float) / grain + 0.5).astype(int)
+def _rounded(values: Sequence[float] | np.ndarray, width: float) -> np.ndarray:
+    return np.floor(np.asarray(values, float) / width + 0.5).astype(int)
 
 
-def _shares(values):
-    found, counts = np.unique(values, return_counts=True)
-    return {int(value): float(count / len(values)) for value, count in zip(found, counts, strict=True)}
+def _fractions(values: np.ndarray) -> dict[int, float]:
+    distinct, counts = np.unique(values, return_counts=True)
+    return {int(value): float(count / len(values)) for value, count in zip(distinct, counts, strict=True)}
 
 
-def _correlation(first, second):
-    """Pearson's correlation; 0 where all of one are equal."""
+def _correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Pearson's correlation; 0 if all values of one array are equal."""
     first, second = (np.asarray(x, float) - np.mean(x) for x in (first, second))
     size = np.sqrt(np.sum(first**2) * np.sum(second**2))
     return float(np.sum(first * second) / size) if size > 1e-12 else 0.0

@@ -1,207 +1,206 @@
-"""New pieces of music: rolls drawn frame by frame, performances event by event, and what is told and shown of them."""
+"""Generation of music: piano rolls frame by frame, performances event by event, and how they are reported."""
 
 import functools
 import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
+from seqtasks.data.sources import Example
+from seqtasks.decoding import sample
 from seqtasks.decoding.options import GenerationOptions
 from seqtasks.errors import UserError
 from seqtasks.models import LanguageModelStepper
-from seqtasks.music import analysis, events, files, midi, piano_rolls, report, synthesis
+from seqtasks.music import analysis, files, midi, piano_rolls, report, synthesis
+from seqtasks.music.notes import Note
 from seqtasks.text import generation
 
-SAMPLES = 16  # pieces that are written to be compared with others
-COMPARED = 500  # pieces that they are compared with, at most
-SHOWN = 2  # pieces of the report that are written from nothing, and that go on with a given one
+SAMPLES = 16  # pieces that are generated for the comparison with others
+COMPARED = 500  # maximum number of pieces that they are compared with
+SHOWN = 2  # pieces in the report without a prompt, and with one
 
 
 def frames(stepper, prompts, seed, length, temperature=1.0):
-    """Rolls, each frame drawn from the distribution that the ones before it give, in the graph.
+    """Draws piano rolls frame by frame, in the graph.
 
     Args:
         stepper: `seqtasks.models.LanguageModelStepper` of a model whose head is one of `seqtasks.layers.nade`.
-        prompts: (batch, time, 88), what each begins with, all of the same length; may be of no frames.
+        prompts: (batch, time, 88), the first frames of each, all of the same length; may have no frames.
         seed: int tensor (2,).
-        length: how many frames are drawn.
-        temperature: what logits are divided by; 0 takes the likelier of on and off, key after key.
+        length: number of new frames.
+        temperature: divisor of the logits; 0 takes the more probable of on and off, key after key.
 
     Returns:
         frames (batch, length, 88), float32, and their log-probabilities (batch,) under the model itself.
     """
-    rows = tf.shape(prompts)[0]
-    shown = tf.pad(prompts, [[0, 0], [1, 0], [0, 0]])
-    last, states = shown[:, -1], stepper.begin(rows)
+    decoder_inputs = tf.pad(prompts, [[0, 0], [1, 0], [0, 0]])
+    start, states = decoder_inputs[:, -1], stepper.begin(tf.shape(prompts)[0])
     if prompts.shape[1] != 0:
-        _, states = stepper.run(shown[:, :-1], states)
+        _, states = stepper.run(decoder_inputs[:, :-1], states)
 
-    def step(t, last, states, likely, written):
-        vectors, states = stepper.step(last, states)
-        last, gained = stepper.head.draw(vectors, seed + tf.stack([0, t]), temperature)
-        return t + 1, last, states, likely + tf.cast(gained, tf.float32), written.write(t, last)
+    def draw(vectors, t):
+        return stepper.head.draw(vectors, seed + tf.stack([0, t]), temperature)
 
-    written = tf.TensorArray(tf.float32, length, element_shape=last.shape)
-    *_, likely, written = tf.while_loop(
-        lambda t, *_: t < length, step, (0, last, states, tf.zeros([rows]), written), maximum_iterations=length
-    )
-    return tf.transpose(written.stack(), (1, 0, 2)), likely
+    return sample(stepper.step, states, start, draw, length, jit_compile=False)
 
 
 @functools.lru_cache(1)  # so that it is traced once for a run
-def writer(predictor):
-    """The function of a SavedModel's signature `generate` of a run of frames.
+def writer(predictor: Any) -> Callable[..., dict[str, tf.Tensor]]:
+    """Makes the function of the signature `generate` of a SavedModel, for a run of frames.
 
-    Args of the function: `prompts`, rolls as strings (batch,), all of the same number of frames; `seed` and `length`,
-    int32; `temperature`, float32. It gives `text`, the roll with its prompt, and `log_probability`.
+    Arguments of the function: `prompts`, rolls as strings (batch,), all with the same number of frames; `seed` and
+    `length`, int32; `temperature`, float32.
+
+    Args:
+        predictor: predictor of a trained model of frames.
+
+    Returns:
+        The function; it returns `text`, the roll with its prompt, and `log_probability`, both (batch,).
     """
     stepper = LanguageModelStepper(predictor.model)
     kinds = {"seed": tf.int32, "length": tf.int32, "temperature": tf.float32}
     scalars = [tf.TensorSpec([], kind, name) for name, kind in kinds.items()]
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "prompts"), *scalars])
-    def written(prompts, seed, length, temperature):
+    def generate(
+        prompts: tf.Tensor, seed: tf.Tensor, length: tf.Tensor, temperature: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         given = tf.ensure_shape(piano_rolls.encode(prompts).to_tensor(), [None, None, piano_rolls.KEYS])
-        drawn, likely = frames(stepper, given, tf.stack([seed, 0]), length, temperature)
-        return {"text": piano_rolls.decode(tf.concat([given, drawn], 1)), "log_probability": likely}
+        new, log_probability = frames(stepper, given, tf.stack([seed, 0]), length, temperature)
+        return {"text": piano_rolls.decode(tf.concat([given, new], 1)), "log_probability": log_probability}
 
-    return written
+    return generate
 
 
-def answers(predictor, prompt, ask, shown=0):
-    """What `seqtasks generate` tells of a run of music: dicts with `piece`, `notes` and `log_probability`.
+def answers(predictor: Any, prompt: str, options: GenerationOptions, shown: int = 0) -> Iterator[dict[str, Any]]:
+    """Generates pieces, as `seqtasks generate` prints them.
 
     Args:
-        predictor: a trained model of frames or events.
-        prompt: the path of a MIDI file, or a piece as text, that each goes on with; "" for nothing.
-        ask: `seqtasks.decoding.options.GenerationOptions`.
-        shown: of events, how many of the likeliest are told of every step.
+        predictor: predictor of a trained model of frames or events, with `config`, `assets` and `model`.
+        prompt: the path of a MIDI file, or a piece as a string, with which each piece begins; "" for none.
+        options: number of pieces, length, temperature and so on.
+        shown: for events, how many of the most probable events to list for each step.
+
+    Yields:
+        Dicts with `piece`, `notes`, the number of notes, and `log_probability`.
+
+    Raises:
+        UserError: if the prompt cannot be read, or an option is only for events.
     """
     config = predictor.config
-    prompt = files.piece(prompt, reading(config)) if prompt else ""
+    prompt = files.read_piece(prompt, file_options(config)) if prompt else ""
     if config.representation == "events":
-        for answer in generation.answers(predictor, prompt, ask, shown):
-            yield _told(config, answer.pop("text"), answer)
+        for answer in generation.answers(predictor, prompt, options, shown):
+            yield _answer(config, answer.pop("text"), answer)
         return
-    for name, given in {"top_k": ask.top_k > 0, "top_p": ask.top_p < 1, "show": shown > 0}.items():
-        if given:
-            raise UserError("for events alone", where=f"--{name}", remedy="leave it out, or train on events")
-    write = writer(predictor)
-    for start in range(0, ask.num, generation.ROWS):
-        rows = min(generation.ROWS, ask.num - start)
-        found = write(tf.fill([rows], prompt), ask.seed + start, ask.length, tf.constant(ask.temperature, tf.float32))
-        for text, likely in zip(found["text"].numpy(), found["log_probability"].numpy(), strict=True):
-            yield _told(config, text.decode(), {"log_probability": float(likely)})
+    for name, used in {"top_k": options.top_k > 0, "top_p": options.top_p < 1, "show": shown > 0}.items():
+        if used:
+            raise UserError("only for events", where=f"--{name}", remedy="leave it out, or train on events")
+    write, temperature = writer(predictor), tf.constant(options.temperature, tf.float32)
+    for start in range(0, options.num, generation.ROWS):
+        rows = min(generation.ROWS, options.num - start)
+        found = write(tf.fill([rows], prompt), options.seed + start, options.length, temperature)
+        for text, log_probability in zip(found["text"].numpy(), found["log_probability"].numpy(), strict=True):
+            yield _answer(config, text.decode(), {"log_probability": float(log_probability)})
 
 
-def _told(config, piece, answer):
-    return {"piece": piece, "notes": len(notes(config, piece)), **answer}
+def _answer(config: Any, piece: str, rest: dict[str, Any]) -> dict[str, Any]:
+    return {"piece": piece, "notes": len(notes(config, piece)), **rest}
 
 
-def reading(config):
-    """How a recipe's options say that pieces are read."""
+def file_options(config: Any) -> files.Options:
+    """The options for reading pieces, from the options of the recipe."""
     return files.Options(config.representation, config.step, config.unit)
 
 
-def notes(config, piece):
-    """The notes of a piece, whoever wrote it; of a performance as far as it is one."""
-    return files.notes_of(piece, reading(config))
+def notes(config: Any, piece: str) -> list[Note]:
+    """Converts a generated piece to notes; see `seqtasks.music.files.notes_of`."""
+    return files.notes_of(piece, file_options(config))
 
 
-def tempo(config):
-    """Quarter notes a minute, where the times of notes are quarter notes; else None."""
+def tempo(config: Any) -> int | None:
+    """Quarter notes per minute, if the times of notes are quarter notes; otherwise None."""
     return midi.TEMPO if config.representation == "frames" and config.unit == "quarters" else None
 
 
-def deliver(config, answer, path):
-    """Write an answer as `.mid` or `.wav`; gives the path."""
+def write_answer(config: Any, answer: dict[str, Any], path: Path | str) -> Path | str:
+    """Writes an answer of `answers` as a `.mid` or `.wav` file.
+
+    Args:
+        config: options of the recipe.
+        answer: the answer.
+        path: the file; its suffix selects the format.
+
+    Returns:
+        The path.
+
+    Raises:
+        UserError: if the piece has no notes, or the suffix is unknown.
+    """
     found = notes(config, answer["piece"])
     if not found:
-        raise UserError("the piece has no notes", where=path, remedy="ask for more --length, or with another --seed")
+        raise UserError("the piece has no notes", where=path, remedy="raise --length, or take another --seed")
     synthesis.write(found, path, tempo(config))
     return path
 
 
-def checks(predictor, reference, seed=0, length=None):
-    """How pieces that the model writes from nothing differ from others in key, range, lengths of notes and repetition.
+def compare_generated(
+    predictor: Any, reference: Iterable[Example], seed: int = 0, length: int | None = None
+) -> dict[str, Any]:
+    """Compares pieces that are generated without a prompt with others in key, range, note lengths and repetition.
 
     Args:
-        predictor: the trained model.
-        reference: iterable of examples.
-        seed: of what is drawn.
-        length: frames or events of each; None for the mean of the reference, at most 1,000.
+        predictor: as for `answers`.
+        reference: examples; the first 500 are used.
+        seed: of the random numbers.
+        length: frames or events of each piece; None for the mean length of the reference, at most 1,000.
 
     Returns:
-        What `seqtasks.music.analysis.compare` gives, and `pieces`, how many were written.
+        The result of `seqtasks.music.analysis.compare`, and `pieces`, the number of generated pieces that have notes.
     """
     config = predictor.config
     texts = [example.input for example in itertools.islice(reference, COMPARED)]
-    split = ";" if config.representation == "frames" else None
-    mean = sum(len(text.split(split)) for text in texts) // max(len(texts), 1)
-    ask = GenerationOptions(num=SAMPLES, length=length or max(1, min(mean, 1000)), seed=seed)
-    written = [found for a in answers(predictor, "", ask) if (found := notes(config, a["piece"]))]
-    if not written:
+    mean = sum(len(_steps(config, text)) for text in texts) // max(len(texts), 1)
+    options = GenerationOptions(num=SAMPLES, length=length or max(1, min(mean, 1000)), seed=seed)
+    generated = [found for a in answers(predictor, "", options) if (found := notes(config, a["piece"]))]
+    if not generated:
         return {"pieces": 0}
-    return {"pieces": len(written), **analysis.compare(written, [notes(config, text) for text in texts])}
+    return {"pieces": len(generated), **analysis.compare(generated, [notes(config, text) for text in texts])}
 
 
-def illustrate(predictor, examples):
-    """The parts of the report with written pieces, as pictures and sounds, and how they differ from others."""
-    config, half = predictor.config, []
+def report_sections(predictor: Any, examples: Sequence[Example]) -> list[tuple[str, str]]:
+    """Makes the sections of the report on generated pieces: pictures and sound, and a comparison with other pieces.
+
+    Args:
+        predictor: as for `answers`.
+        examples: of the test split; the first two are continued.
+
+    Returns:
+        Pairs (title, HTML).
+    """
+    config = predictor.config
     length = 64 if config.representation == "frames" else 400
-    free = [
-        (f"from nothing, {i + 1}", a) for i, a in enumerate(answers(predictor, "", GenerationOptions(SHOWN, length)))
+    found = [
+        (f"without a prompt, {number}", answer)
+        for number, answer in enumerate(answers(predictor, "", GenerationOptions(SHOWN, length)), 1)
     ]
     for example in examples[:SHOWN]:
-        steps = example.input.split(";") if config.representation == "frames" else example.input.split()
-        start = steps[: min(len(steps) // 2, length // 2)]
-        prompt = (";" if config.representation == "frames" else " ").join(start)
-        answer = next(iter(answers(predictor, prompt, GenerationOptions(1, length)))) if prompt else None
-        half += [(f"going on after the first {len(start)} steps of {example.place}", answer)] if answer else []
-    told = [(title, notes(config, answer["piece"]), tempo(config)) for title, answer in [*free, *half]]
-    sections = [report.section("Written by the network", told)]
-    compared = checks(predictor, examples)
+        steps = _steps(config, example.input)
+        prompt = steps[: min(len(steps) // 2, length // 2)]
+        if text := (";" if config.representation == "frames" else " ").join(prompt):
+            answer = next(answers(predictor, text, GenerationOptions(1, length)))
+            found.append((f"continuation of the first {len(prompt)} steps of {example.place}", answer))
+    pieces = [(heading, notes(config, answer["piece"]), tempo(config)) for heading, answer in found]
+    sections = [report.section("Written by the network", pieces)]
+    compared = compare_generated(predictor, examples)
     if compared.pop("pieces"):
-        sections.append(("Written pieces beside those of the test split", report.differences(compared, "test split")))
+        table = report.differences(compared, "test split")
+        sections.append(("Comparison of generated pieces with the test split", table))
     return sections
 
 
-def shifts(semitones, stretch):
-    """The variations of events as `seqtasks.data.segments.Segments` takes them: transposed, and slower or faster.
-
-    Args:
-        semitones: the most that a performance is moved up or down.
-        stretch: the most that it is stretched or shortened, a share of its time.
-
-    Returns:
-        int32 (variations, 4 + 388), numbers of a tokenizer of `events.EVENTS`; the first variation changes nothing.
-    """
-    plain = np.arange(len(events.EVENTS))
-    found = []
-    for factor in (1.0, *((1 - stretch, 1 - stretch / 2, 1 + stretch / 2, 1 + stretch) if stretch else ())):
-        for moved in (0, *(n for n in range(-semitones, semitones + 1) if n)):
-            row = plain.copy()
-            for first in (events.KINDS["on"][0], events.KINDS["off"][0]):
-                row[first : first + 128] = first + np.clip(np.arange(128) + moved, 0, 127)
-            first, least, most = events.KINDS["shift"]
-            lengths = np.clip(np.round(np.arange(least, most + 1) * factor), least, most).astype(int)
-            row[first : first + most] = first + lengths - least
-            found.append(np.concatenate([np.arange(4), 4 + row]))
-    return np.array(found, "int32")
-
-
-def transposed(features, seed, semitones):
-    """The features with their rolls, ragged (batch, None, 88), each moved by as many semitones as the piano allows."""
-    rolls_ = features["targets"]
-    rows = rolls_.nrows()
-    sounding = tf.reduce_max(rolls_, 1) > 0  # (batch, 88)
-    keys = tf.range(piano_rolls.KEYS)
-    lowest = tf.reduce_min(tf.where(sounding, keys, piano_rolls.KEYS), 1)
-    highest = tf.reduce_max(tf.where(sounding, keys, -1), 1)
-    moved = tf.random.stateless_uniform([rows], seed, -semitones, semitones + 1, tf.int32)
-    moved = tf.clip_by_value(moved, tf.minimum(-lowest, 0), tf.maximum(piano_rolls.KEYS - 1 - highest, 0))
-    moved = tf.where(highest < 0, 0, moved)
-    places = keys - tf.gather(moved, rolls_.value_rowids())[:, None]  # where each key is taken from
-    inside = (places >= 0) & (places < piano_rolls.KEYS)
-    flat = tf.gather(rolls_.flat_values, tf.clip_by_value(places, 0, piano_rolls.KEYS - 1), batch_dims=1)
-    return features | {"targets": rolls_.with_values(tf.where(inside, flat, 0.0))}
+def _steps(config: Any, piece: str) -> list[str]:
+    """The frames or events of a piece."""
+    return piece.split(";") if config.representation == "frames" else piece.split()

@@ -1,45 +1,53 @@
-"""Piano rolls: which of the 88 keys of a piano sound in each step of a grid.
+"""Piano rolls: the keys of a piano, of 88, that sound in each step of a grid.
 
-A roll travels as one string: the MIDI numbers of the keys of a step with spaces between, and `;` between the steps.
+A roll is one string: the MIDI numbers of the keys of a step are separated by spaces, the steps by `;`.
 `60 64 67;60 64;;62` is a chord, two of its notes, a silent step, and a D. The empty string has no steps. A roll does
-not tell a key that is struck again from one that is held, nor how loud it is.
+not distinguish a key that is struck again from one that is held, and has no velocities.
 """
 
 import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seqtasks.errors import UserError
 from seqtasks.music.notes import Note, on_grid, timed
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 LOWEST, HIGHEST = 21, 108  # MIDI numbers of the keys of a piano
 KEYS = HIGHEST - LOWEST + 1
-REMEDY = f"write MIDI numbers from {LOWEST} to {HIGHEST} with spaces between, and ; between the steps"
+REMEDY = f"write MIDI numbers from {LOWEST} to {HIGHEST} separated by spaces, and ; between the steps"
 
 
-def from_notes(notes, step):
-    """The roll of notes; what lies outside a piano is left out.
+def from_notes(notes: Iterable[Note], step: float) -> np.ndarray:
+    """Converts notes to a roll; notes outside the range of a piano are dropped.
 
     Args:
-        notes: `seqtasks.music.notes.Note`, in any order.
+        notes: in any order.
         step: length of a step, in the unit of the notes.
 
     Returns:
         bool array (steps, 88).
 
+    Raises:
+        UserError: if there are more than `seqtasks.music.notes.LONGEST` steps.
+
     Example:
         >>> text(from_notes([Note(60, 0, 1), Note(64, 0.5, 1), Note(62, 1.5, 2)], 0.5))
         '60;60 64;;62'
     """
-    notes = [note for note in on_grid(notes, step) if LOWEST <= note.pitch <= HIGHEST]
-    roll = np.zeros((max((note.end for note in notes), default=0), KEYS), bool)
-    for note in notes:
-        roll[note.start : note.end, note.pitch - LOWEST] = True
+    grid = [note for note in on_grid(list(notes), step) if LOWEST <= note.pitch <= HIGHEST]
+    roll = np.zeros((max((int(note.end) for note in grid), default=0), KEYS), bool)
+    for note in grid:
+        roll[int(note.start) : int(note.end), note.pitch - LOWEST] = True
     return roll
 
 
-def to_notes(roll, step, velocity=64):
-    """The notes of a roll, each as long as its key sounds; silence behind the last one is lost.
+def to_notes(roll: np.ndarray, step: float, velocity: int = 64) -> list[Note]:
+    """Converts a roll to notes, each as long as its key sounds; silence at the end is lost.
 
     Args:
         roll: array (steps, 88), true or not 0 where a key sounds.
@@ -55,21 +63,35 @@ def to_notes(roll, step, velocity=64):
     """
     changes = np.diff(np.pad(np.asarray(roll, bool).T, [[0, 0], [1, 1]]).astype("int8"))  # (88, steps + 1)
     keys, starts = np.nonzero(changes == 1)
-    _, ends = np.nonzero(changes == -1)  # those of a key come in the order of its starts
+    _, ends = np.nonzero(changes == -1)  # sorted like the starts: by key, then by time
     order = np.lexsort((keys, starts))
     return timed([Note(int(keys[i]) + LOWEST, int(starts[i]), int(ends[i]), velocity) for i in order], step)
 
 
-def text(roll):
-    """The string of a roll, array (steps, 88); see the module."""
+def text(roll: np.ndarray) -> str:
+    """Converts a roll to its string.
+
+    Args:
+        roll: array (steps, 88), true or not 0 where a key sounds.
+
+    Example:
+        >>> text(parse("64 60;;62"))
+        '60 64;;62'
+    """
     return ";".join(" ".join(str(key + LOWEST) for key in np.flatnonzero(step)) for step in np.asarray(roll))
 
 
-def parse(text):
-    """The roll of a string, bool (steps, 88).
+def parse(text: str) -> np.ndarray:
+    """Converts a string to its roll.
+
+    Args:
+        text: the string.
+
+    Returns:
+        bool array (steps, 88).
 
     Raises:
-        UserError: if it holds what is no key of a piano.
+        UserError: if a number is not a key of a piano.
 
     Example:
         >>> roll = parse("60 64;;62")
@@ -77,20 +99,24 @@ def parse(text):
         ((3, 88), 3)
         >>> parse("60;C4")
         Traceback (most recent call last):
-        seqtasks.errors.UserError: step 2: 'C4' is no key of a piano; write MIDI numbers from 21 to 108 ...
+        seqtasks.errors.UserError: step 2: 'C4' is not a key of a piano; write MIDI numbers from 21 to 108 ...
     """
     steps = text.split(";") if text else []
     roll = np.zeros((len(steps), KEYS), bool)
     for number, step in enumerate(steps):
         for pitch in step.split():
             if not re.fullmatch("[0-9]{1,3}", pitch) or not LOWEST <= int(pitch) <= HIGHEST:
-                raise UserError(f"{pitch!r:.40} is no key of a piano", where=f"step {number + 1}", remedy=REMEDY)
+                raise UserError(f"{pitch!r:.40} is not a key of a piano", where=f"step {number + 1}", remedy=REMEDY)
             roll[number, int(pitch) - LOWEST] = True
     return roll
 
 
-def transpose(text, semitones):
-    """The string of a roll, moved up by `semitones`, or as far as the piano goes.
+def transpose(text: str, semitones: int) -> str:
+    """Transposes the string of a roll, within the range of a piano.
+
+    Args:
+        text: the string.
+        semitones: interval, positive for up. It is reduced if a note would leave the range.
 
     Example:
         >>> transpose("60 64;;107", -2), transpose("60 64;;107", 5)
@@ -103,8 +129,8 @@ def transpose(text, semitones):
     return re.sub("[0-9]+", lambda pitch: str(int(pitch[0]) + semitones), text)
 
 
-def encode(texts):
-    """Strings to rolls, in the graph; what is no key of a piano is left out.
+def encode(texts: "tf.Tensor") -> "tf.RaggedTensor":
+    """Converts strings to rolls, in the graph; numbers that are not keys of a piano are dropped.
 
     Args:
         texts: string tensor (batch,).
@@ -123,18 +149,18 @@ def encode(texts):
     steps = tf.strings.split(texts, ";")
     steps = tf.ragged.boolean_mask(steps, steps.with_flat_values(tf.gather(texts != "", steps.value_rowids())))
     pitches = tf.strings.split(steps.flat_values)
-    read = tf.strings.regex_full_match(pitches.flat_values, "[0-9]{1,3}")
-    keys = tf.strings.to_number(tf.where(read, pitches.flat_values, "0"), tf.int64) - LOWEST
+    valid = tf.strings.regex_full_match(pitches.flat_values, "[0-9]{1,3}")
+    keys = tf.strings.to_number(tf.where(valid, pitches.flat_values, "0"), tf.int64) - LOWEST
     places = tf.stack([pitches.value_rowids(), keys], 1)[(keys >= 0) & (keys < KEYS)]
     sounding = tf.scatter_nd(places, tf.ones_like(places[:, 0], tf.float32), [tf.size(steps, tf.int64), KEYS])
     return steps.with_flat_values(tf.minimum(sounding, 1))
 
 
-def decode(rolls):
-    """Rolls to strings, in the graph.
+def decode(rolls: "tf.Tensor | tf.RaggedTensor") -> "tf.Tensor":
+    """Converts rolls to strings, in the graph.
 
     Args:
-        rolls: (batch, time, 88), dense or ragged; a key sounds where it is more than 0.5.
+        rolls: (batch, time, 88), dense or ragged; a key sounds where the value is more than 0.5.
 
     Returns:
         string tensor (batch,).

@@ -1,35 +1,36 @@
-"""Notes as sound, and as files that other programs open."""
+"""Renders notes as sound, and writes them as MIDI or WAV files."""
 
 import io
 import wave
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from seqtasks.errors import UserError
-from seqtasks.music.midi import SUFFIXES, midi_of, write_midi
+from seqtasks.music.midi import SUFFIXES, to_midi, write_midi
+from seqtasks.music.notes import Note
 
-RATE = 44_100  # samples a second
-LOUDEST = 0.9  # of what 16 bits hold
-HARMONICS = (1, 0.4, 0.2, 0.1)  # of the tones, as far as they stay below half the rate
+RATE = 44_100  # samples per second
+PEAK = 0.9  # of the 16-bit range
+HARMONICS = (1, 0.4, 0.2, 0.1)  # amplitudes of a tone; harmonics above half the rate are omitted
 
 
-def write(notes, path, tempo=None):
-    """Write notes as `.mid`, or rendered as `.wav` (16 bits, one channel).
+def write(notes: Sequence[Note], path: Path | str, tempo: float | None = None) -> None:
+    """Writes notes as a MIDI file (`.mid`), or rendered as a WAV file (`.wav`, 16 bits, one channel).
 
     Args:
-        notes: `seqtasks.music.notes.Note`, in any order.
-        path: the file; its suffix says what it becomes.
-        tempo: quarter notes a minute; the times of the notes are then quarter notes. None: they are seconds.
+        notes: in any order.
+        path: the file; its suffix selects the format.
+        tempo: quarter notes per minute, if the times of the notes are quarter notes; None if they are seconds.
 
     Raises:
-        UserError: for another suffix.
+        UserError: if the suffix is unknown.
 
     Example:
         >>> import tempfile
-        >>> from seqtasks.music.notes import Note
         >>> path = Path(tempfile.mkdtemp()) / "a.wav"
-        >>> write([Note(69, 0, 1)], path, tempo=120)  # half a second, and a second to fade out
+        >>> write([Note(69, 0, 1)], path, tempo=120)  # half a second, and a second of fading
         >>> with wave.open(str(path)) as file:
         ...     file.getnchannels(), file.getsampwidth(), file.getnframes() / file.getframerate()
         (1, 2, 1.5)
@@ -43,25 +44,29 @@ def write(notes, path, tempo=None):
         raise UserError(f"unknown format {suffix or '(no suffix)'!r}", where=path, remedy="name a .mid or .wav file")
 
 
-def render(notes, tempo=None, rate=RATE):
-    """The sound of notes, float (samples,), its loudest sample 1 or -1.
+def render(notes: Sequence[Note], tempo: float | None = None, rate: int = RATE) -> np.ndarray:
+    """Renders notes as a waveform.
 
     Args:
-        notes, tempo: as of `write`.
-        rate: samples a second.
+        notes: in any order.
+        tempo: as for `write`.
+        rate: samples per second.
+
+    Returns:
+        float64 array (samples,); the largest absolute value is 1. It ends a second after the last note.
     """
     if not notes:
         return np.zeros(0)
-    samples = midi_of(notes, tempo).synthesize(rate, wave=_tone, normalize=False)
+    samples = to_midi(notes, tempo).synthesize(rate, wave=_tone, normalize=False)
     return samples / (np.abs(samples).max() or 1)
 
 
-def wav(samples, rate=RATE):
-    """The bytes of a WAV file, 16 bits, one channel.
+def wav(samples: np.ndarray, rate: int = RATE) -> bytes:
+    """Encodes a waveform as a WAV file, 16 bits, one channel.
 
     Args:
-        samples: float (samples,), from -1 to 1.
-        rate: samples a second.
+        samples: float (samples,), from -1 to 1; 1 becomes 0.9 of the 16-bit range.
+        rate: samples per second.
 
     Example:
         >>> with wave.open(io.BytesIO(wav(np.ones(3), rate=8000))) as file:
@@ -73,11 +78,11 @@ def wav(samples, rate=RATE):
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate)
-        file.writeframes(np.round(samples * (LOUDEST * 32767)).astype("<i2").tobytes())
+        file.writeframes(np.round(samples * (PEAK * 32767)).astype("<i2").tobytes())
     return content.getvalue()
 
 
-def _tone(phase):
-    """The sum of the harmonics; those that would come back as other tones, at half the rate and above, are left out."""
+def _tone(phase: np.ndarray) -> np.ndarray | int:
+    """The sum of the harmonics at the phases of the fundamental; harmonics that would alias are omitted."""
     step = phase[1] - phase[0] if len(phase) > 1 else 0  # radians of the fundamental from sample to sample
-    return sum(share * np.sin(n * phase) for n, share in enumerate(HARMONICS, 1) if n * step < np.pi)
+    return sum(amplitude * np.sin(n * phase) for n, amplitude in enumerate(HARMONICS, 1) if n * step < np.pi)

@@ -1,6 +1,6 @@
-"""Tunes written down as text, in a notation that people can read and check.
+"""Tunes as text, in a notation that people can read and check.
 
-Tunes are separated by empty lines; what follows a `#` at the start of a line is a comment:
+Tunes are separated by empty lines; lines that begin with `#` are comments:
 
     title: Hot Cross Buns
     origin: England, 18th century
@@ -9,12 +9,15 @@ Tunes are separated by empty lines; what follows a `#` at the start of a line is
     melody: C4:0.5 C4:0.5 C4 D4:0.5 D4:0.5 D4 | E4 D4 C4:2
     bass: C3:4 | C3:4 | G2:4 | C3:4
 
-A note is a letter, `#` or `b` if it is sharp or flat, an octave (C4 is middle C), and behind a colon its length in
-quarter notes, without which it is 1. `R` is a rest, `-` holds on what is before it. `melody` and `bass` go on over
-lines; bars, between `|`, add up to the metre, except for an upbeat and the last bar, which it shortens.
+A note is a letter, `#` or `b` if it is sharp or flat, an octave (C4 is middle C), and after a colon its length in
+quarter notes, by default 1. `R` is a rest, `-` extends the note or rest before it. `melody` and `bass` may have several
+lines. Bars are separated by `|`; each has the length of the metre, except that an upbeat and the last bar together make
+one bar.
 """
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from seqtasks.data.sources import UNREADABLE, faults, open_text
@@ -25,25 +28,24 @@ SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 SIGNS = {"": 0, "#": 1, "b": -1}
 NOTE = re.compile(r"(?:([A-G])([#b]?)([0-8])|R|-)(?::([0-9]+(?:\.[0-9]+)?))?")
 FIELDS = ("title", "origin", "metre", "melody", "bass")
-KEYS = range(-6, 6)  # semitones to the twelve keys that are nearest
+KEYS = range(-6, 6)  # semitones from the key of a tune to all twelve keys
+
+Bar = list[tuple[int | str, float]]  # of notes and rests: pitch, `R` or `-`, and length in quarter notes
 
 
 class Tune(NamedTuple):
-    """A tune: `bar` is the length of its bars in quarter notes, which are also the unit of its notes."""
+    """A tune. `bar` is the length of a bar; the unit of `bar` and of the times of the notes is a quarter note."""
 
     title: str
     bar: float
     notes: tuple[Note, ...]
 
 
-def read_tunes(path):
-    """The tunes of a file, also `.gz`.
-
-    Returns:
-        List of `Tune`.
+def read_tunes(path: Path | str) -> list[Tune]:
+    """Reads the tunes of a text file, which may be compressed (`.gz`).
 
     Raises:
-        UserError: for what is no note, a bar that does not add up, voices of unequal length; if there is no tune.
+        UserError: if a note is invalid, a bar has the wrong length, the voices differ in length, or there is no tune.
 
     Example:
         >>> import tempfile, pathlib
@@ -58,26 +60,28 @@ def read_tunes(path):
             lines = [line.strip() for line in file]
     except UNREADABLE as error:
         raise faults(path, error) from None
-    tunes, fields, last = [], {}, ""
+    tunes: list[Tune] = []
+    fields: dict[str, str] = {}
+    last = ""
     for number, line in enumerate([*lines, ""], 1):
         if line.startswith("#"):
             continue
         if line:
             name, colon, value = line.partition(":")
             if name not in FIELDS or not colon:
-                raise UserError(f"{name!r:.40} is no field of a tune", where=f"{path}:{number}", remedy=_known())
+                raise UserError(f"{name!r:.40} is not a field of a tune", where=f"{path}:{number}", remedy=_layout())
             fields[name] = f"{fields.get(name, '')} {value}".strip()
         elif last and fields:
             tunes.append(_tune(fields, f"{path}: {fields.get('title', f'the tune before line {number}')}"))
             fields = {}
         last = line
     if not tunes:
-        raise UserError("no tunes in the file", where=path, remedy=_known())
+        raise UserError("no tunes in the file", where=path, remedy=_layout())
     return tunes
 
 
-def in_key(tune, semitones):
-    """The notes of a tune, moved up by `semitones`.
+def in_key(tune: Tune, semitones: int) -> list[Note]:
+    """The notes of a tune, transposed by `semitones`.
 
     Example:
         >>> [tuple(note) for note in in_key(Tune("", 4, (Note(60, 0, 4),)), -2)]
@@ -86,55 +90,60 @@ def in_key(tune, semitones):
     return [note._replace(pitch=note.pitch + semitones) for note in tune.notes]
 
 
-def _known():
+def _layout() -> str:
     return f"begin each line with {', '.join(f'{name}:' for name in FIELDS)}, and put an empty line between tunes"
 
 
-def _tune(fields, where):
+def _tune(fields: dict[str, str], where: str) -> Tune:
     missing = [name for name in ("title", "metre", "melody") if not fields.get(name)]
     if missing:
-        raise UserError(f"no {missing[0]}", where=where, remedy=_known())
+        raise UserError(f"no {missing[0]}", where=where, remedy=_layout())
     metre = re.fullmatch("([1-9][0-9]?)/([1-9][0-9]?)", fields["metre"])
     if not metre:
-        raise UserError(f"{fields['metre']!r:.40} is no metre", where=where, remedy="write it like 3/4")
-    bar = int(metre[1]) * 4 / int(metre[2])
-    voices = {name: _voice(fields[name], bar, f"{where}, {name}") for name in ("melody", "bass") if name in fields}
-    lengths = [[sum(length for _, length in part) for part in bars] for bars in voices.values()]
+        raise UserError(f"{fields['metre']!r:.40} is not a metre", where=where, remedy="write it like 3/4")
+    bar_length = int(metre[1]) * 4 / int(metre[2])
+    voices = {
+        name: _voice(fields[name], bar_length, f"{where}, {name}") for name in ("melody", "bass") if name in fields
+    }
+    lengths = [[sum(length for _, length in bar) for bar in bars] for bars in voices.values()]
     if lengths[1:] and lengths[1] != lengths[0]:
-        what = f"{sum(lengths[1]):g} quarter notes of bass under {sum(lengths[0]):g} of melody"
+        what = f"the bass has {sum(lengths[1]):g} quarter notes, the melody {sum(lengths[0]):g}"
         raise UserError(what, where=where, remedy="give both voices the same bars, upbeat and last bar included")
-    return Tune(fields["title"], bar, tuple(note for bars in voices.values() for note in _notes(bars)))
+    return Tune(fields["title"], bar_length, tuple(note for bars in voices.values() for note in _notes(bars)))
 
 
-def _voice(text, bar, where):
-    """The bars of a voice: lists of (what sounds, its length); what sounds is a pitch, `R` or `-`."""
-    bars = []
-    for number, part in enumerate(text.rstrip("| ").split("|"), 1):
-        found = [(token, NOTE.fullmatch(token)) for token in part.split()]
-        wrong = next((token for token, match in found if not match), None)
-        if wrong:
-            remedy = "write notes like C4, F#4:0.5, Bb3:2, rests as R, and - to hold on"
-            raise UserError(f"{wrong!r:.40} is no note", where=f"{where}, bar {number}", remedy=remedy)
-        bars.append([(_pitch(match) or token[0], float(match[4] or 1)) for token, match in found])
-    sums = [sum(length for _, length in part) for part in bars]
-    for number, length in enumerate(sums, 1):
-        upbeat = number == 1 and 0 < length < bar and len(sums) > 1
-        due = bar - (sums[0] % bar) if number == len(sums) > 1 else bar
-        if length != due and not upbeat:
-            what = f"{length:g} quarter notes where {due:g} are due"
+def _voice(text: str, length: float, where: str) -> list[Bar]:
+    """The bars of a voice; a bar has `length` quarter notes."""
+    bars: list[Bar] = []
+    for number, tokens in enumerate(text.rstrip("| ").split("|"), 1):
+        bar: Bar = []
+        for token in tokens.split():
+            match = NOTE.fullmatch(token)
+            if not match:
+                remedy = "write notes like C4, F#4:0.5, Bb3:2, rests as R, and - to extend"
+                raise UserError(f"{token!r:.40} is not a note", where=f"{where}, bar {number}", remedy=remedy)
+            bar.append((_pitch(match) or token[0], float(match[4] or 1)))
+        bars.append(bar)
+    lengths = [sum(duration for _, duration in bar) for bar in bars]
+    for number, found in enumerate(lengths, 1):
+        upbeat = number == 1 and 0 < found < length and len(lengths) > 1
+        expected = length - (lengths[0] % length) if number == len(lengths) > 1 else length
+        if found != expected and not upbeat:
+            what = f"{found:g} quarter notes, expected {expected:g}"
             raise UserError(what, where=f"{where}, bar {number}", remedy="an upbeat and the last bar make one bar")
     return bars
 
 
-def _pitch(match):
-    """MIDI number of a note, None of a rest or what holds on."""
+def _pitch(match: re.Match[str]) -> int | None:
+    """The MIDI number of a note; None for a rest or an extension."""
     return 12 * (int(match[3]) + 1) + SEMITONES[match[1]] + SIGNS[match[2]] if match[1] else None
 
 
-def _notes(bars):
-    notes, now, rest = [], 0.0, True
-    for part in bars:
-        for sound, length in part:
+def _notes(bars: Sequence[Bar]) -> list[Note]:
+    notes: list[Note] = []
+    now, rest = 0.0, True
+    for bar in bars:
+        for sound, length in bar:
             if sound == "-" and not rest:
                 notes[-1] = notes[-1]._replace(end=now + length)
             elif isinstance(sound, int):

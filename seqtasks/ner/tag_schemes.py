@@ -1,4 +1,4 @@
-"""Tagging schemes: how the tags of tokens say where an entity begins and ends.
+"""Tagging schemes: how the tags of tokens mark where an entity begins and ends.
 
 | scheme | tags | an entity of three tokens, of one, and of one right after another of its type |
 |---|---|---|
@@ -6,18 +6,21 @@
 | IOB2 (BIO) | B begins | B I I, B, B |
 | IOBES (BIOES, BILOU, BMES) | B begins, E ends, S is alone | B I E, S, S |
 
-Inside the house tags are IOBES, with these letters.
+Everywhere else in seqtasks tags are IOBES, with these letters.
 """
 
 import functools
 import itertools
 import re
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from seqtasks.errors import UserError, nearest
 
-SCHEMES = {  # every name of a scheme, and ours
+Entity = tuple[str, int, int]  # type, first token, token after the last
+
+SCHEMES = {  # all names of a scheme, and the one used here
     **{name: "IOB1" for name in ("IOB1", "IO")},
     **{name: "IOB2" for name in ("IOB2", "BIO")},
     **{name: "IOBES" for name in ("IOBES", "BIOES", "BILOU", "BMES", "BMEWO")},
@@ -26,11 +29,15 @@ _LETTERS = {"M": "I", "L": "E", "U": "S", "W": "S"} | {letter: letter for letter
 _TAG = re.compile(rf"([{''.join(_LETTERS)}])-(\S(?:.*\S)?)")
 
 
-def parse(tag, where=""):
+def parse(tag: str, where: str = "") -> tuple[str, str]:
     """The letter (B, I, E, S, or O) and the type of a tag.
 
+    Args:
+        tag: the tag, in any scheme.
+        where: file and line, for the message.
+
     Raises:
-        UserError: if it is a tag of no scheme.
+        UserError: if it is not a tag of any scheme.
 
     Example:
         >>> parse("B-PER"), parse("U-work of art"), parse("O")
@@ -39,18 +46,18 @@ def parse(tag, where=""):
     found = _parse(tag)
     if not found:
         remedy = "tags are O, or B-, I-, E- or S- and a type (B-PER)"
-        raise UserError(f"{tag!r:.60} is a tag of no known scheme", where=where, remedy=remedy)
+        raise UserError(f"{tag!r:.60} is not a tag of a known scheme", where=where, remedy=remedy)
     return found
 
 
 @functools.lru_cache(maxsize=10_000)
-def _parse(tag):
+def _parse(tag: str) -> tuple[str, str] | None:
     found = _TAG.fullmatch(tag)
     return ("O", "") if tag == "O" else (_LETTERS[found[1]], type_named(found[2])) if found else None
 
 
-def type_named(label):
-    """A type as tags hold it: without white space inside, so that tags can be written in one line.
+def type_named(label: str) -> str:
+    """A type as it is written in tags, with underscores for white space.
 
     Example:
         >>> type_named(" work of art ")
@@ -59,8 +66,15 @@ def type_named(label):
     return "_".join(label.split())
 
 
-def scheme_named(text, where="--scheme"):
-    """Our name of a scheme that goes by several.
+def scheme_named(text: str, where: str = "--scheme") -> str:
+    """The canonical name of a scheme that has several names.
+
+    Args:
+        text: a name in `SCHEMES`, in any case.
+        where: the option, for the message.
+
+    Raises:
+        UserError: if there is no such scheme.
 
     Example:
         >>> scheme_named("BILOU")
@@ -71,23 +85,24 @@ def scheme_named(text, where="--scheme"):
     return SCHEMES[text.upper()]
 
 
-def recognise(sentences):
-    """The scheme of a file, in one pass: the one with the fewest faults where a file breaks every one.
+def recognise(sentences: Iterable[Sequence[str]]) -> str:
+    """The scheme of a file, in one pass: the one that it breaks least often.
 
     Args:
         sentences: iterable of the tags of one sentence each.
 
     Returns:
-        "IOB1", "IOB2" or "IOBES"; "IOB2" where there is no entity.
+        "IOB1", "IOB2" or "IOBES"; "IOB2" if there is no entity.
 
     Raises:
-        UserError: at a tag of no scheme.
+        UserError: at a tag that does not belong to any scheme.
 
     Example:
         >>> recognise([["O", "I-PER", "I-PER"]]), recognise([["B-PER", "I-PER"]]), recognise([["U-PER"]])
         ('IOB1', 'IOB2', 'IOBES')
     """
-    ends, broken = False, {"IOB1": 0, "IOB2": 0}
+    ends = False
+    broken = {"IOB1": 0, "IOB2": 0}
     for tags in sentences:
         parsed = [parse(tag) for tag in tags]
         ends = ends or any(letter in "ES" for letter, _ in parsed)
@@ -95,11 +110,18 @@ def recognise(sentences):
             touching = before[0] != "O" and before[1] == after[1]
             broken["IOB1"] += after[0] == "B" and not touching
             broken["IOB2"] += after[0] == "I" and not touching
-    return "IOBES" if ends else min(("IOB2", "IOB1"), key=broken.get)
+    return "IOBES" if ends else min(("IOB2", "IOB1"), key=lambda scheme: broken[scheme])
 
 
-def faults(tags, scheme):
-    """What is not as the scheme wants it, as pairs (place, what).
+def faults(tags: Sequence[str], scheme: str) -> list[tuple[int, str]]:
+    """Where tags break a scheme.
+
+    Args:
+        tags: the tags of one sentence.
+        scheme: "IOB1", "IOB2" or "IOBES".
+
+    Returns:
+        Pairs (index of the tag, description).
 
     Example:
         >>> faults(["I-PER", "O", "B-PER", "I-LOC"], "IOB2")
@@ -107,19 +129,19 @@ def faults(tags, scheme):
         >>> faults(["B-PER", "O", "B-PER"], "IOBES")
         [(0, 'B-PER before O'), (2, 'B-PER at the end')]
     """
-    found = []
+    found: list[tuple[int, str]] = []
     for place, (before, after) in enumerate(itertools.pairwise([None, *tags, None])):
-        blame = _wrong(before, after, scheme)
-        if blame == "after":
+        wrong = _wrong(before, after, scheme)
+        if wrong == "after":
             found.append((place, f"{after} after {before}" if place else f"{after} at the beginning"))
-        elif blame == "before":
+        elif wrong == "before":
             found.append((place - 1, f"{before} before {after}" if place < len(tags) else f"{before} at the end"))
     return found
 
 
 @functools.lru_cache(maxsize=100_000)
-def _wrong(before, after, scheme):
-    """Which of two neighbours is to blame, "before" or "after", or None; None is what lies beyond a sentence."""
+def _wrong(before: str | None, after: str | None, scheme: str) -> str | None:
+    """Which of two adjacent tags breaks the scheme, "before", "after" or None; a tag of None is outside a sentence."""
     (left, kind), (right, other) = (("O", "") if tag is None else parse(tag) for tag in (before, after))
     same = kind == other
     if scheme != "IOBES":
@@ -132,8 +154,15 @@ def _wrong(before, after, scheme):
     return "before" if open_ and not goes_on else None
 
 
-def spans(tags, scheme):
-    """The entities of a valid sequence as (type, start, end), half-open, from left to right.
+def spans(tags: Sequence[str], scheme: str) -> list[Entity]:
+    """The entities of a valid sequence, from left to right.
+
+    Args:
+        tags: the tags of one sentence.
+        scheme: "IOB1", "IOB2" or "IOBES".
+
+    Returns:
+        List of (type, start, end), the end exclusive.
 
     Raises:
         ValueError: if the sequence is not valid; see `repair`.
@@ -143,13 +172,14 @@ def spans(tags, scheme):
         [('PER', 0, 2), ('LOC', 3, 4)]
     """
     if wrong := faults(tags, scheme):
-        raise ValueError(f"no valid {scheme}: {wrong[0][1]} at place {wrong[0][0]}")
+        raise ValueError(f"not valid {scheme}: {wrong[0][1]} at index {wrong[0][0]}")
     return _read(tags)
 
 
-def _read(tags):
-    """The entities of any sequence, as conlleval reads them; a valid one is read alike in all schemes."""
-    found, start = [], None
+def _read(tags: Sequence[str]) -> list[Entity]:
+    """The entities of any sequence, as conlleval reads them; for a valid one the scheme makes no difference."""
+    found: list[Entity] = []
+    start: int | None = None
     before = ("O", "")
     for place, after in enumerate([*map(parse, tags), ("O", "")]):
         changed = before[0] == "O" or before[1] != after[1]
@@ -162,8 +192,16 @@ def _read(tags):
     return found
 
 
-def write(entities, length, scheme):
-    """The tags of entities in a scheme: what `spans` reads.
+def write(entities: Sequence[Entity], length: int, scheme: str) -> list[str]:
+    """The tags of entities in a scheme; the inverse of `spans`.
+
+    Args:
+        entities: (type, start, end), the end exclusive.
+        length: number of tokens.
+        scheme: "IOB1", "IOB2" or "IOBES".
+
+    Raises:
+        ValueError: if an entity is empty, outside the tokens, or overlaps another.
 
     Example:
         >>> write([("PER", 0, 2), ("PER", 2, 3)], 4, "IOB1")
@@ -172,7 +210,7 @@ def write(entities, length, scheme):
     tags = ["O"] * length
     for kind, start, end in entities:
         if not 0 <= start < end <= length or any(tag != "O" for tag in tags[start:end]):
-            raise ValueError(f"{kind} {start}-{end} is empty, lies outside the {length} tokens or on another entity")
+            raise ValueError(f"{kind} {start}-{end} is empty, outside the {length} tokens, or overlaps another entity")
         tags[start:end] = [f"I-{kind}"] * (end - start)
         if scheme == "IOBES":
             tags[end - 1] = f"E-{kind}"
@@ -185,8 +223,12 @@ def write(entities, length, scheme):
     return tags
 
 
-def iobes(entities, length):
+def iobes(entities: Sequence[Entity], length: int) -> list[str]:
     """The IOBES tags of entities.
+
+    Args:
+        entities: (type, start, end), the end exclusive.
+        length: number of tokens.
 
     Example:
         >>> iobes([("PER", 0, 3), ("LOC", 4, 5)], 5)
@@ -195,8 +237,12 @@ def iobes(entities, length):
     return write(entities, length, "IOBES")
 
 
-def repair(tags, scheme):
-    """The nearest valid sequence: an I- without a beginning begins an entity, an entity without an end ends.
+def repair(tags: Sequence[str], scheme: str) -> list[str]:
+    """The nearest valid sequence: an I- without a B- begins an entity, an entity without an end tag gets one.
+
+    Args:
+        tags: the tags of one sentence.
+        scheme: "IOB1", "IOB2" or "IOBES", that of the result.
 
     Example:
         >>> repair(["I-PER", "I-PER", "O", "B-LOC", "O"], "IOBES")
@@ -205,8 +251,8 @@ def repair(tags, scheme):
     return write(_read(tags), len(tags), scheme)
 
 
-def tagset(types):
-    """All IOBES tags of some types, in the order of their numbers.
+def tagset(types: Iterable[str]) -> list[str]:
+    """All IOBES tags of some types, in the order of their ids.
 
     Example:
         >>> tagset(["PER", "LOC"])
@@ -215,15 +261,15 @@ def tagset(types):
     return ["O", *(f"{letter}-{kind}" for kind in types for letter in "BIES")]
 
 
-def constraints(tags):
-    """Which tags may stand where, in IOBES if one of them begins with E or S, otherwise in IOB2.
+def constraints(tags: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which transitions between tags are valid, in IOBES if a tag starts with E or S, otherwise in IOB2.
 
     Args:
-        tags: all tags, in the order of their numbers.
+        tags: all K tags, in the order of their ids.
 
     Returns:
-        Boolean arrays: start (K,), what may begin a sentence; transitions (K, K), what may follow (column) what (row);
-        end (K,), what may end one.
+        Boolean arrays: start (K,), the tags that may begin a sentence; transitions (K, K), the tags (columns) that may
+        follow a tag (row); end (K,), the tags that may end a sentence.
 
     Example:
         >>> start, transitions, end = constraints(["O", "B-X", "I-X"])

@@ -1,4 +1,12 @@
-"""The report of a run: the page, its charts, and how figures are written."""
+"""The report of a run: one HTML page that needs no other file.
+
+`page.write_report` reads the files of a run directory and fills the template `page.html.jinja`; `charts` draws the
+pictures as inline SVG; `formatting` writes numbers and names. Applications draw their own sections with `charts.svg`
+and `formatting`.
+
+The package imports `seqtasks.atomic_files` and `seqtasks.errors` only: neither the engine nor TensorFlow, so a report
+can be written again wherever the run directory is. Start with `page.write_report`.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,15 +1,21 @@
-"""Figures and names from the files of a run as a person wants to read them."""
+"""Numbers, durations and names in a report."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
-LONGEST = 600  # characters of an input that are shown at once
-EXAMPLES_SHOWN = 12  # examples of a section of the report
-CAPITALS = ("f1", "roc", "auc", "pr", "mcc", "bleu", "wer", "cer", "nll", "rnn", "crf", "hmm", "lstm", "gru", "nas")
-SPELLING = {word: word.upper() for word in CAPITALS} | {"tfidf": "TF-IDF", "chrf": "chrF"}
+LONGEST = 600  # characters of an input that are shown before it is shortened
+EXAMPLES_SHOWN = 12  # examples in a section of the report
+ACRONYMS = ("f1", "roc", "auc", "pr", "mcc", "bleu", "wer", "cer", "nll", "rnn", "crf", "hmm", "lstm", "gru", "nas")
+SPELLING = {word: word.upper() for word in ACRONYMS} | {"tfidf": "TF-IDF", "chrf": "chrF"}
 
 
-def number(value, sign=False):
-    """A number as a person wants to read it: about three digits, thousands apart, a dash for none.
+def number(value: Any, sign: bool = False) -> str:
+    """Formats a number with about three significant digits and thousands separators.
+
+    Args:
+        value: the number; anything else, NaN included, gives a dash.
+        sign: whether a positive number has a plus sign.
 
     Example:
         >>> [number(v) for v in (0.91249, 27.354, 1234567, 0.00046, None)]
@@ -29,8 +35,8 @@ def number(value, sign=False):
     return ("−" if value < 0 else "+" if sign and value > 0 else "") + text
 
 
-def duration(seconds):
-    """Seconds in the units of a clock.
+def duration(seconds: Any) -> str:
+    """Formats seconds as seconds, minutes or hours; anything that is not a number gives a dash.
 
     Example:
         >>> duration(0.214), duration(75), duration(7400)
@@ -44,8 +50,8 @@ def duration(seconds):
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def words(name):
-    """A name from the files as words.
+def words(name: str) -> str:
+    """The words of a name with underscores, acronyms in their usual spelling.
 
     Example:
         >>> words("macro_f1"), words("tfidf_logistic_regression")
@@ -54,8 +60,8 @@ def words(name):
     return " ".join(SPELLING.get(word, word) for word in str(name).split("_"))
 
 
-def shorten(text, longest=LONGEST):
-    """The beginning of a long text, cut between words where possible.
+def shorten(text: str, longest: int = LONGEST) -> str:
+    """Cuts a text after at most `longest` characters, between words where possible, and adds an ellipsis.
 
     Example:
         >>> shorten("one two three", 9)
@@ -63,14 +69,30 @@ def shorten(text, longest=LONGEST):
     """
     if len(text) <= longest:
         return text
-    between = max(text.rfind(gap, 0, longest + 1) for gap in " \n")
-    return text[: between if between > 0.7 * longest else longest].rstrip() + "…"
+    gap = max(text.rfind(character, 0, longest + 1) for character in " \n")
+    return text[: gap if gap > 0.7 * longest else longest].rstrip() + "…"
 
 
-def known(value):
+def known(value: Any) -> bool:
+    """Whether a value is a number, NaN excluded.
+
+    Example:
+        >>> [known(value) for value in (0.5, 3, None, float("nan"), True)]
+        [True, True, False, False, False]
+    """
     return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
 
 
-def interval(figures, name):
-    bounds = figures.get(f"{name}_interval") or []
+def interval(values: Mapping[str, Any], name: str) -> list[float]:
+    """The bounds of the confidence interval of a metric; an empty list if there is none.
+
+    Args:
+        values: name -> value; the interval is that of `{name}_interval`.
+        name: the metric.
+
+    Example:
+        >>> interval({"f1": 0.5, "f1_interval": [0.4, 0.6]}, "f1"), interval({"f1": 0.5}, "f1")
+        ([0.4, 0.6], [])
+    """
+    bounds = values.get(f"{name}_interval") or []
     return bounds if all(map(known, bounds)) else []

@@ -1,12 +1,13 @@
-"""The report of a run: one HTML page that needs nothing beside itself."""
+"""The report of a run: one HTML page that needs no other file."""
 
 import csv
 import json
 import math
 import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any, NamedTuple, TextIO, TypeVar
 
 import jinja2
 import matplotlib
@@ -16,28 +17,50 @@ from markupsafe import Markup
 from seqtasks.atomic_files import replacing
 from seqtasks.errors import UserError
 from seqtasks.report import charts
-from seqtasks.report.charts import LEGIBLE, NOT_QUALITY
 from seqtasks.report.formatting import duration, interval, known, number, shorten, words
 
-LOWER_IS_BETTER = {"loss", "log_loss", "nll", "perplexity", "bits_per_character", "wer", "cer"}
 CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}
+
+Metrics = Mapping[str, Any]  # name -> value; `{name}_interval` -> [low, high]
+T = TypeVar("T")
+
+
+class RunFiles(NamedTuple):
+    """The contents of the files of a run; a file that is missing is empty."""
+
+    name: str
+    metrics: dict[str, Any]
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    mistakes: list[dict[str, Any]]
+    history: list[dict[str, float]]
+    sections: list[tuple[str, str]]
+    gradient_flow: list[dict[str, float]]
 
 
 def write_report(directory: Path) -> Path:
     """Writes `report.html` into the directory of a finished run.
 
-    The page loads nothing from outside and runs no scripts. What the data holds is escaped.
+    The page loads nothing from outside and runs no scripts. Text from the data is escaped.
 
     Args:
-        directory: the run: `metrics.json`, and as far as there are any `config.yaml`, `history.csv`,
-            `gradient_flow.csv`, `environment.json`, `mistakes.json` and `sections.json`. The last holds further parts
-            of the page, a title and trusted HTML each; pictures, sounds and films are in them as `data:` addresses.
+        directory: the run. `metrics.json` is required; `config.yaml`, `history.csv`, `gradient_flow.csv`,
+            `environment.json`, `mistakes.json` and `sections.json` are used if they exist. `metrics.json` names under
+            `lower_is_better` the metrics of which lower values are better. `sections.json` holds additional sections, a
+            title and trusted HTML each, with images, sounds and videos as `data:` URLs.
 
     Returns:
         The path of the page.
 
     Raises:
-        UserError: if the run has not finished.
+        UserError: if the run has not finished, or one of its files cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> run = Path(tempfile.mkdtemp())
+        >>> _ = (run / "metrics.json").write_text('{"metric": "f1", "test": {"f1": 0.5}}')
+        >>> write_report(run).name
+        'report.html'
     """
     run = _read(Path(directory))
     with matplotlib.rc_context(charts.STYLE), warnings.catch_warnings():
@@ -50,37 +73,42 @@ def write_report(directory: Path) -> Path:
     return path
 
 
-def verdict(metric, test, baselines):
-    """Whether the network beats the best baseline, and how sure that is.
+def verdict(
+    metric: str, test: Metrics, baselines: Mapping[str, Metrics], lower_is_better: Collection[str] = ()
+) -> tuple[str, str]:
+    """Whether the network beats the best baseline, and whether the difference is significant.
 
     Args:
-        metric: name of the figure that decides.
-        test: figures of the network.
-        baselines: name -> figures, with `difference` (network - baseline) and `difference_interval`.
+        metric: name of the metric that decides.
+        test: metrics of the network.
+        baselines: name -> metrics, with `difference` (network - baseline) and `difference_interval`.
+        lower_is_better: names of the metrics of which lower values are better.
 
     Returns:
         `(kind, sentence)`; the kind is `better`, `same`, `worse` or `unknown`.
 
     Example:
-        >>> verdict("wer", {"wer": 0.5}, {"hmm": {"wer": 0.7, "difference": -0.2, "difference_interval": [-0.3, -0.1]}})
+        >>> hmm = {"wer": 0.7, "difference": -0.2, "difference_interval": [-0.3, -0.1]}
+        >>> verdict("wer", {"wer": 0.5}, {"hmm": hmm}, lower_is_better=["wer"])
         ('better', 'The network beats the best baseline, HMM: WER 0.500 against 0.700 (lower is better). ...')
     """
     if not known(test.get(metric)):
-        return "unknown", f"The {words(metric)} has no value on these test examples, so nothing can be compared."
-    rivals = {name: figures for name, figures in baselines.items() if known(figures.get(metric))}
+        return "unknown", f"The {words(metric)} is undefined on these test examples, so there is no comparison."
+    rivals = {name: values for name, values in baselines.items() if known(values.get(metric))}
     if not rivals:
         return "unknown", "There is no baseline to compare with."
-    towards = -1 if metric in LOWER_IS_BETTER else 1
-    name, best = max(rivals.items(), key=lambda item: towards * item[1][metric])
+    sign = -1 if metric in lower_is_better else 1
+    name, best = max(rivals.items(), key=lambda item: sign * item[1][metric])
     difference = best["difference"] if known(best.get("difference")) else test[metric] - best[metric]
     bounds = interval(best, "difference")
-    kind, opening = _opening(towards * difference, sorted(towards * bound for bound in bounds))
-    lower = " (lower is better)" if towards < 0 else ""
-    figures = f"{words(metric)} {number(test[metric])} against {number(best[metric])}{lower}"
-    return kind, f"{opening}, {words(name)}: {figures}. {_certainty(difference, bounds)}"
+    kind, opening = _opening(sign * difference, sorted(sign * bound for bound in bounds))
+    lower = " (lower is better)" if sign < 0 else ""
+    values = f"{words(metric)} {number(test[metric])} against {number(best[metric])}{lower}"
+    return kind, f"{opening}, {words(name)}: {values}. {_significance(difference, bounds)}"
 
 
-def _opening(gain, bounds):
+def _opening(gain: float, bounds: Sequence[float]) -> tuple[str, str]:
+    """The kind of a verdict and the beginning of its sentence; a positive gain is an improvement."""
     if not bounds and gain > 0:
         return "unknown", "The network is ahead of the best baseline"
     if bounds and gain > 0 and bounds[0] > 0:
@@ -90,21 +118,21 @@ def _opening(gain, bounds):
     return "same", "The network is no better than the best baseline"
 
 
-def _certainty(difference, bounds):
-    amount = f"The difference is {number(difference, sign=True)}"
+def _significance(difference: float, bounds: Sequence[float]) -> str:
+    text = f"The difference is {number(difference, sign=True)}"
     if not bounds:
-        return f"{amount}; it has no interval, so it may be chance."
+        return f"{text}; it has no confidence interval, so it may be due to chance."
     low, high = bounds
-    zero = "includes zero: it may be chance" if low <= 0 <= high else "excludes zero"
-    return f"{amount}; its paired 95% bootstrap interval, {number(low, True)} to {number(high, True)}, {zero}."
+    zero = "includes zero, so it may be due to chance" if low <= 0 <= high else "excludes zero"
+    return f"{text}; its paired 95% bootstrap interval, {number(low, True)} to {number(high, True)}, {zero}."
 
 
-def _read(directory):
+def _read(directory: Path) -> RunFiles:
     if not directory.is_dir():
         raise UserError("there is no such folder", where=directory, remedy="name the folder of a run")
     if not (directory / "metrics.json").is_file():
         raise UserError("the run has not finished", where=directory, remedy="continue it with --resume")
-    return SimpleNamespace(
+    return RunFiles(
         name=directory.resolve().name,
         metrics=_load(directory / "metrics.json", json.load, {}),
         config=_load(directory / "config.yaml", yaml.safe_load, {}),
@@ -116,7 +144,8 @@ def _read(directory):
     )
 
 
-def _load(path, read, default):
+def _load(path: Path, read: Callable[[TextIO], T], default: T) -> T:
+    """What `read` returns for the file; the default if the file is missing or empty."""
     if not path.is_file():
         return default
     with path.open(encoding="utf-8", newline="") as file:
@@ -126,65 +155,83 @@ def _load(path, read, default):
             raise UserError(f"cannot be read: {error}", where=path, remedy="restore what the run wrote") from None
 
 
-def _rows(file):
+def _rows(file: TextIO) -> list[dict[str, float]]:
+    """The rows of a CSV file of numbers; an empty field is NaN."""
     return [{name: float(value) if value else math.nan for name, value in row.items()} for row in csv.DictReader(file)]
 
 
-def _view(run):
-    metrics = {"train": {}, "validation": {}, "test": {}, "baselines": {}, "metric": "", **run.metrics}
+def _view(run: RunFiles) -> dict[str, Any]:
+    """The variables of the template."""
+    empty = {"train": {}, "validation": {}, "test": {}, "baselines": {}, "metric": "", "lower_is_better": []}
+    metrics: dict[str, Any] = {**empty, **run.metrics}
     metric, test, train, baselines = (metrics[name] for name in ("metric", "test", "train", "baselines"))
     data = run.environment.get("data") or {}
     confusion = test.get("confusion")
     labels = [str(label) for label in test.get("labels") or test.get("per_class") or range(len(confusion or ()))]
     return {
         "metrics": metrics,
-        "lower": LOWER_IS_BETTER,
         "labels": list(dict.fromkeys(label for split in data.values() for label in split.get("labels") or {})),
-        "verdict": verdict(metric, test, baselines),
-        "ranges": charts.ranges(metric, test, baselines),
+        "verdict": verdict(metric, test, baselines, metrics["lower_is_better"]),
+        "comparison": charts.comparison(metric, test, baselines),
         "curves": charts.curves(run.history, metric, train.get("best_epoch")),
-        "figures": _figures(metric, metrics),
+        "results": _results(metrics),
         "flow": charts.gradient_flow(run.gradient_flow),
         "confusion": confusion and charts.confusion_matrix(confusion, labels),
-        "frequent": _frequent(confusion, labels) if confusion and len(labels) > LEGIBLE else [],
+        "confusions": _confusions(confusion, labels) if confusion and len(labels) > charts.LEGIBLE else [],
     }
 
 
-def _figures(metric, metrics):
-    """The rows of the table of figures: every scalar of the network on both splits, and of each baseline."""
-    train = metrics["train"]
-    test = metrics["test"] | {"train_examples": train.get("examples"), "seconds": train.get("seconds")}
+def _results(metrics: Metrics) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The rows of the table of results: name and a cell for test, validation and each baseline.
+
+    Metrics come first, then counts, which are integers, then the time.
+    """
+    train, metric, lower = (metrics[name] for name in ("train", "metric", "lower_is_better"))
+    test = {"train_examples": train.get("examples"), **metrics["test"], "seconds": train.get("seconds")}
     columns = [test, metrics["validation"] | {"seconds": None}, *metrics["baselines"].values()]
-    found = [name for column in columns for name, value in column.items() if value is None or known(value)]
-    quality = [name for name in dict.fromkeys([metric, *found]) if name not in (*NOT_QUALITY, "difference")]
-    names = [*quality, *(name for name in NOT_QUALITY if any(known(column.get(name)) for column in columns))]
-    return [(name, [_cell(name, column, columns) for column in columns]) for name in names]
+    values = [(n, v) for column in columns for n, v in column.items() if v is None or known(v)]
+    names = dict.fromkeys([metric, *(name for name, _ in values if name not in ("difference", "seconds"))])
+    counts = {"train_examples", *(name for name, value in values if isinstance(value, int))} - {metric}
+    scores = [name for name in names if name not in counts]
+    rest = [name for name in (*names, "seconds") if name not in scores and any(known(c.get(name)) for c in columns)]
+    rows = [(name, _cells(name, columns, min if name in lower else max)) for name in scores]
+    return rows + [(name, _cells(name, columns, None)) for name in rest]
 
 
-def _cell(name, column, columns):
-    rivals = [c[name] for c in [columns[0], *columns[2:]] if known(c.get(name))]
-    best = (min if name in LOWER_IS_BETTER else max)(rivals, default=None)
-    return {
-        "value": column.get(name),
-        "interval": interval(column, name),
-        "best": name not in NOT_QUALITY and column is not columns[1] and len(rivals) > 1 and column.get(name) == best,
-    }
+def _cells(name: str, columns: Sequence[Metrics], best_of: Callable[..., float] | None) -> list[dict[str, Any]]:
+    """The cells of a row; those with the best value on test are marked unless all values are equal."""
+    rivals = [column[name] for column in [columns[0], *columns[2:]] if known(column.get(name))]
+    best = best_of(rivals) if best_of and len(set(rivals)) > 1 else None
+    return [
+        {
+            "value": column.get(name),
+            "interval": interval(column, name),
+            "best": best is not None and column is not columns[1] and column.get(name) == best,
+        }
+        for column in columns
+    ]
 
 
-def _frequent(confusion, labels, most=10):
-    """The commonest confusions as (count, true label, predicted label)."""
+def _confusions(
+    confusion: Sequence[Sequence[int]], labels: Sequence[str], most: int = 10
+) -> list[tuple[int, str, str]]:
+    """The most frequent confusions as (count, true label, predicted label)."""
     cells = ((count, i, j) for i, row in enumerate(confusion) for j, count in enumerate(row) if count and i != j)
     return [(count, labels[i], labels[j]) for count, i, j in sorted(cells, reverse=True)[:most]]
 
 
-def _template():
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    rules = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    environment = jinja2.Environment(loader=loader, **rules)
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     filters = (number, duration, words, shorten, interval, _moment)
     environment.filters |= {function.__name__.strip("_"): function for function in filters}
     return environment.get_template("page.html.jinja")
 
 
-def _moment(text):
+def _moment(text: str) -> str:
     return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M %Z").strip()

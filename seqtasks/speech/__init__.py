@@ -1,4 +1,12 @@
-"""Speech recognition: recordings and transcripts, the task and its metrics, streams, augmentation, the baseline."""
+"""Speech recognition: transcripts of recordings, by connectionist temporal classification.
+
+- Data: `files` (sources and splits), `audio` (waveforms), `transcripts` (normalisation), `sample` (Morse code)
+- Training: `task`, `metrics` (error rates), `augmentation`, `baselines`
+- Prediction: `streaming` (words while a stream runs), `fusion` (language model in the beam search)
+
+This package may import the shared packages (`data`, `layers`, `models`, `ops`, `tasks`, ...), no other application and
+not `engine`. Start with `task` and `recipes/speech.py`, which connects the parts.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,21 +1,23 @@
-"""What a classical method makes of recordings."""
+"""A baseline for recordings without a neural network."""
 
 from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-MOST = 200  # different texts that are told apart
+MAX_TEXTS = 200  # distinct texts for which a classifier is fitted
 
 
 class SpectrumClassifier:
-    """Which of a few texts a recording says, by logistic regression over the means and deviations of its spectrum.
+    """Logistic regression from the means and standard deviations of a spectrum to one of the texts of the training set.
 
-    Where train holds more than 200 different texts, or each less than twice on average, it is the most frequent text,
-    whatever is heard.
+    If the training set has more than 200 distinct texts, or each appears less than twice on average, every prediction
+    is the most frequent text.
 
     Args:
-        read: `read(path) -> float32 waveform`.
-        spectrum: `spectrum(waveform) -> (frames, bands)`.
+        read: `read(path) -> waveform`, float32 (samples,).
+        spectrum: `spectrum(waveform) -> array (frames, bands)`.
 
     Example:
         >>> tone = lambda path: np.sin(np.arange(800) * float(path))
@@ -25,28 +27,32 @@ class SpectrumClassifier:
         ['low', 'high']
     """
 
-    def __init__(self, read, spectrum):
-        self.read, self.spectrum, self.model = read, spectrum, None
+    def __init__(self, read: Callable[[str], np.ndarray], spectrum: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.read, self.spectrum = read, spectrum
+        self.model: Any = None
+        self.most_frequent = ""
 
-    def fit(self, inputs, texts):
+    def fit(self, inputs: Sequence[str], texts: Sequence[str]) -> "SpectrumClassifier":
+        """Fits the classifier to paths and their texts; returns itself."""
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
         counts = Counter(texts)
-        self.usual = counts.most_common(1)[0][0]
-        if 1 < len(counts) <= min(MOST, len(texts) / 2):
+        self.most_frequent = counts.most_common(1)[0][0]
+        if 1 < len(counts) <= min(MAX_TEXTS, len(texts) / 2):
             self.model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(
                 self._statistics(inputs), texts
             )
         return self
 
-    def predict(self, inputs):
-        """A text for each input."""
+    def predict(self, inputs: Sequence[str]) -> list[str]:
+        """Predicts a text for each path."""
         if self.model is None:
-            return [self.usual] * len(inputs)
+            return [self.most_frequent] * len(inputs)
         return self.model.predict(self._statistics(inputs)).tolist()
 
-    def _statistics(self, inputs):
-        frames = (self.spectrum(self.read(path)) for path in inputs)
-        return np.stack([np.concatenate([rows.mean(0), rows.std(0)]) for rows in frames])
+    def _statistics(self, inputs: Sequence[str]) -> np.ndarray:
+        """Means and standard deviations over time, (inputs, 2 * bands)."""
+        spectra = (self.spectrum(self.read(path)) for path in inputs)
+        return np.stack([np.concatenate([frames.mean(0), frames.std(0)]) for frames in spectra])

@@ -1,25 +1,31 @@
-"""Word and character error rates (jiwer)."""
+"""Word and character error rates (jiwer). Each is a `seqtasks.metrics.Metric` of `transcription_counts`."""
+
+from collections.abc import Iterable
 
 import numpy as np
 
 from seqtasks.errors import needs
+from seqtasks.metrics import Metric
 
 
-def transcription_counts(references, transcripts):
-    """What the metrics of transcripts follow from, a row for each, by the alignments of jiwer.
+def transcription_counts(references: Iterable[str], transcripts: Iterable[str]) -> np.ndarray:
+    """The counts that the metrics of transcripts are computed from, a row per transcript, by the alignments of jiwer.
 
     Args:
-        references, transcripts: sequences of strings; words stand between spaces.
+        references, transcripts: sequences of strings; words are separated by spaces.
 
     Returns:
-        int array (transcripts, 9): of words the hits, substitutions, deletions and insertions, the same of characters,
-        and whether the two are equal.
+        int64 (transcripts, 9): the hits, substitutions, deletions and insertions of words, the same of characters, and
+        whether the two texts are equal.
+
+    Raises:
+        UserError: if jiwer is not installed.
 
     Example:
         >>> counts = transcription_counts(["one two two", "six"], ["one to", "six"])
         >>> counts.tolist()
         [[1, 1, 1, 0, 6, 0, 5, 0, 0], [1, 0, 0, 0, 3, 0, 0, 0, 1]]
-        >>> wer(None, counts), round(cer(None, counts), 4), same_text(None, counts)
+        >>> wer(counts), round(cer(counts), 4), same_text(counts)
         (0.5, 0.3571, 0.5)
     """
     needs("jiwer", extra="speech")
@@ -28,32 +34,33 @@ def transcription_counts(references, transcripts):
     names = ("hits", "substitutions", "deletions", "insertions")
     rows = []
     for pair in zip(references, transcripts, strict=True):
-        found = jiwer.process_words(*pair), jiwer.process_characters(*pair)
-        rows.append([*(getattr(aligned, name) for aligned in found for name in names), pair[0] == pair[1]])
+        alignments = jiwer.process_words(*pair), jiwer.process_characters(*pair)
+        rows.append([*(getattr(aligned, name) for aligned in alignments for name in names), pair[0] == pair[1]])
     return np.array(rows, "int64").reshape(-1, 9)
 
 
-def wer(_, counts):
-    """Word error rate: substitutions, deletions and insertions for each word of the references.
+def wer(*statistics: np.ndarray) -> float:
+    """Word error rate: substitutions, deletions and insertions per word of all references together.
 
-    The counts, as of `transcription_counts`, are added up first; the first argument has no part in it.
+    Args:
+        statistics: the last one is what `transcription_counts` returns.
     """
-    return _error_rate(counts[:, :4])
+    return _error_rate(statistics[-1][:, :4])
 
 
-def cer(_, counts):
-    """Character error rate, the same of characters, spaces too."""
-    return _error_rate(counts[:, 4:8])
+def cer(*statistics: np.ndarray) -> float:
+    """Character error rate: the same of characters, including spaces; arguments as of `wer`."""
+    return _error_rate(statistics[-1][:, 4:8])
 
 
-def _error_rate(counts):
+def _error_rate(counts: np.ndarray) -> float:
     hits, substitutions, deletions, insertions = counts.sum(0).tolist()
     return (substitutions + deletions + insertions) / max(hits + substitutions + deletions, 1)
 
 
-def same_text(_, counts):
-    """Share of transcripts that are equal to their reference."""
-    return float(counts[:, 8].mean())
+def same_text(*statistics: np.ndarray) -> float:
+    """Share of transcripts that are equal to their reference; arguments as of `wer`."""
+    return float(statistics[-1][:, 8].mean())
 
 
-TRANSCRIPTION = {"wer": wer, "cer": cer, "accuracy": same_text}
+TRANSCRIPTION: dict[str, Metric] = {"wer": wer, "cer": cer, "accuracy": same_text}

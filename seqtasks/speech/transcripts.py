@@ -1,25 +1,26 @@
-"""Texts as they are spoken: one spelling for what sounds the same, and the characters that occur."""
+"""Normalisation of transcripts, and the characters that appear in them."""
 
 import functools
 import re
 import unicodedata
+from collections.abc import Container, Iterable
 
 APOSTROPHES = str.maketrans(dict.fromkeys("\u2019\u2018\u02bc\u00b4`", "'"))
-OUTER = re.compile(r"(?<!\w)'|'(?!\w)")
+OUTER_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
 
 
-def normalise(text):
-    """The text as it is learnt and compared.
+def normalise(text: str) -> str:
+    """Normalises a text for training and for the metrics.
 
     1. Typographic apostrophes (U+2019, U+2018, U+02BC, U+00B4, U+0060) become `'`.
-    2. Compatible characters become one, by Unicode's NFKC: full-width letters, ligatures, letters with their accents.
+    2. Compatible characters become one, by Unicode's NFKC: full-width letters, ligatures, letters with accents.
     3. Letters become lower case.
     4. Dashes, slashes and white space become a space.
-    5. All other punctuation goes, and symbols and control characters; of apostrophes those that do not stand between
-       two letters or digits.
-    6. Several spaces become one; those at the ends go.
+    5. All other punctuation, symbols and control characters are removed, and apostrophes that do not stand between two
+       letters or digits.
+    6. Several spaces become one; leading and trailing spaces are removed.
 
-    Digits stay what they are.
+    Digits are not changed.
 
     Example:
         >>> normalise("“Don’t,” she said — the DOGS’ twenty-one \\ufb01ngers!")
@@ -28,36 +29,36 @@ def normalise(text):
         'änderung 3 cafés'
     """
     text = unicodedata.normalize("NFKC", text.translate(APOSTROPHES)).lower().translate(APOSTROPHES)
-    text = OUTER.sub("", "".join(map(_spoken, text)))
+    text = OUTER_APOSTROPHE.sub("", "".join(map(_normalise_character, text)))
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
-def alphabet(texts):
-    """The characters of texts, sorted, as a string.
+def alphabet(texts: Iterable[str]) -> str:
+    """The distinct characters of texts, sorted.
 
     Example:
         >>> alphabet(["no", "on it"])
         ' inot'
     """
-    found = set()
+    characters: set[str] = set()
     for text in texts:
-        found.update(text)
-    return "".join(sorted(found))
+        characters.update(text)
+    return "".join(sorted(characters))
 
 
-def outside(text, alphabet):
-    """The characters of a text that an alphabet lacks, each once, as a string.
+def unknown_characters(text: str, alphabet: Container[str]) -> str:
+    """The distinct characters of a text that are not in an alphabet, in order of appearance.
 
     Example:
-        >>> outside("naïve café, naïve", "abcdefghijklmnopqrstuvwxyz ")
+        >>> unknown_characters("naïve café, naïve", "abcdefghijklmnopqrstuvwxyz ")
         'ïé,'
     """
     return "".join(dict.fromkeys(character for character in text if character not in alphabet))
 
 
 @functools.cache
-def _spoken(character):
-    """What a character becomes, in lower case already: itself, a space or nothing."""
+def _normalise_character(character: str) -> str:
+    """A lower-case character, or the space or empty string that replaces it."""
     kind = unicodedata.category(character)
     if character.isspace() or character == "/" or kind == "Pd":
         return " "

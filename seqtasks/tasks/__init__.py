@@ -1,6 +1,9 @@
-"""Tasks: how a target becomes numbers, how a model's output becomes an answer, and how both become metrics.
+"""Tasks: how a target becomes ids, how a model's outputs become an answer, and how both become metrics.
 
-Here are the tasks that several applications share; each application keeps its own in its `task.py`.
+Here are the tasks that several applications share, `Classification`, `StepTagging` and `LanguageModelling`, and
+baselines that they share; each application keeps its own tasks in its `task.py`. A task knows no model and no recipe.
+
+It may import `data`, `ops`, `layers`, `metrics` and `errors`. Start with `task`, the interface.
 """
 
 from seqtasks.tasks import baselines, ngrams

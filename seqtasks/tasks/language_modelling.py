@@ -1,22 +1,29 @@
-"""A sequence that is foretold step by step."""
+"""The task of language modelling: a sequence that is predicted step by step."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqtasks import metrics
-from seqtasks.tasks.task import Task
+from seqtasks.data.sources import Example
+from seqtasks.data.token_ids import EOS, UNK
+from seqtasks.tasks.task import Task, shift_right
 
-BEGIN, END = 2, 3  # numbers of a tokenizer
-LEARNT = 2_000_000  # characters that a baseline learns from, at most
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+MAX_CHARACTERS = 2_000_000  # that a baseline is trained on
 
 
 class LanguageModelling(Task):
-    """The likelihood of a text; the model gives the log-likelihood of each token.
+    """The likelihood of a text; the model outputs the log-likelihood of each token.
 
-    `assets["tokens"]` is the tokenizer. Of the features it needs `following`, numbers (batch, time) padded with -1, and
-    `characters`, the code points of the text and one for each end of a document.
+    `assets["tokens"]` is the tokenizer. The task needs the features `targets`, ids (batch, time) padded with -1, and
+    `characters`, the number of code points of the text, and one for each end of a document.
 
-    The answer is `{"log_probability", "perplexity", "bits_per_character", "tokens"}`; the last is a list of a token and
-    its log-probability given those before it, in nats. Figures follow from sums over all tokens, not from means of
+    The answer is `{"log_probability", "perplexity", "bits_per_character", "tokens"}`; the last is a list of tokens with
+    their log-probability given those before, in nats. Metrics are computed from sums over all tokens, not from means of
     means.
 
     Example:
@@ -33,60 +40,50 @@ class LanguageModelling(Task):
     target_feature = "targets"
     error_name = "nats a token"
 
-    def labels(self, target):
+    def labels(self, target: str) -> tuple[str, ...]:
         return ()
 
-    def add_decoder_inputs(self, features, targets):
-        """The features with `previous`, what stands before each number, and `following`.
-
-        Example:
-            >>> import tensorflow as tf
-            >>> shown = LanguageModelling().add_decoder_inputs({}, tf.constant([[7, 8, 3], [9, 3, -1]]))
-            >>> shown["decoder_inputs"].numpy().tolist()
-            [[2, 7, 8], [2, 9, 0]]
-        """
-        import tensorflow as tf
-
+    def add_decoder_inputs(self, features: dict[str, Any], targets: "tf.Tensor") -> dict[str, Any]:
+        """Adds `targets`, and `decoder_inputs` by `shift_right`, unless the features have them."""
         if "decoder_inputs" not in features:
-            shifted = tf.pad(targets, [[0, 0], [1, 0]], constant_values=BEGIN)[:, :-1]
-            features = features | {"decoder_inputs": tf.where(targets < 0, 0, shifted)}
+            features = features | {"decoder_inputs": shift_right(targets)}
         return features | {"targets": targets}
 
-    def decode(self, assets, outputs, features):
+    def decode(self, assets: dict[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
         import tensorflow as tf
 
-        from seqtasks.data.segments import due
+        from seqtasks.data.segments import ignore_padding
 
-        following = due(features["targets"])
-        names = tf.gather(assets["tokens"].tables[1], tf.maximum(following, 0))
+        targets = ignore_padding(features["targets"])
+        names = tf.gather(assets["tokens"].tables[1], tf.maximum(targets, 0))
         return {
             "log_probability": tf.reduce_sum(outputs, 1),
             "log_likelihoods": outputs,
-            "pieces": tf.where(following >= 0, names, ""),
-            "length": tf.reduce_sum(tf.cast(following >= 0, tf.int32), 1),
-            "unknown": tf.reduce_sum(tf.cast(following == 1, tf.int32), 1),
+            "pieces": tf.where(targets >= 0, names, ""),
+            "length": tf.reduce_sum(tf.cast(targets >= 0, tf.int32), 1),
+            "unknown": tf.reduce_sum(tf.cast(targets == UNK, tf.int32), 1),
             "characters": features["characters"],
         }
 
-    def answer(self, assets, row):
+    def answer(self, assets: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
         length, total = int(row["length"]), float(row["log_probability"])
         sums = np.array([[total, length, int(row["characters"])]])
         pieces = [piece.decode("utf-8", "replace") for piece in row["pieces"][:length].tolist()]
         return {
             "log_probability": total,
-            **{name: metrics.LANGUAGE[name](None, sums) for name in ("perplexity", "bits_per_character")},
+            **{name: metrics.LANGUAGE[name](sums) for name in ("perplexity", "bits_per_character")},
             "tokens": [list(pair) for pair in zip(pieces, row["log_likelihoods"].tolist(), strict=False)],
         }
 
-    def targets(self, assets, strings):
+    def targets(self, assets: dict[str, Any], strings: Sequence[str]) -> np.ndarray:
         return np.zeros(len(strings))
 
-    def outputs(self, assets, decoded):
+    def outputs(self, assets: dict[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
         """Rows of log-probability, tokens, characters, unknown tokens."""
         names = ("log_probability", "length", "characters", "unknown")
         return np.stack([np.asarray(decoded[name], "float64") for name in names], 1)
 
-    def compute_metrics(self, assets, targets, outputs):
+    def compute_metrics(self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
         tokens = int(outputs[:, 1].sum())
         return {
             **{name: metric(targets, outputs) for name, metric in self.metrics.items()},
@@ -94,40 +91,45 @@ class LanguageModelling(Task):
             "unknown_rate": float(outputs[:, 3].sum() / max(tokens, 1)),
         }
 
-    def worst_examples(self, assets, targets, outputs):
-        """What was least expected."""
+    def worst_examples(
+        self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray
+    ) -> list[tuple[float, int]]:
+        """The texts with the highest negative log-likelihood per token."""
         return [(-row[0] / row[1], i) for i, row in enumerate(outputs) if row[1] > 0]
 
-    def format_output(self, assets, output):
+    def format_output(self, assets: dict[str, Any], output: Any) -> str:
         return ""
 
-    def baseline(self, assets, model, sample):
-        """`model(size of the vocabulary)` learns from numbers (`fit`) and tells their log-likelihoods (`score`).
+    def baseline(
+        self, assets: dict[str, Any], model: Any, sample: Sequence[Example]
+    ) -> Callable[[Sequence[Example]], np.ndarray]:
+        """Fits `model(size of the vocabulary)` by `fit(sequences)`; its `score(sequences)` gives log-likelihoods.
 
-        It learns from the first two million characters of the sample.
+        It is trained on the first two million characters of the sample.
         """
         ends = np.cumsum([len(e.input) for e in sample])
-        sample = sample[: 1 + int(np.searchsorted(ends, LEARNT))]
-        learnt = model(len(assets["tokens"])).fit(self._documents(assets, sample)[0])
+        sample = sample[: 1 + int(np.searchsorted(ends, MAX_CHARACTERS))]
+        fitted = model(len(assets["tokens"])).fit(self._documents(assets, sample)[0])
 
-        def guess(examples):
+        def outputs(examples: Sequence[Example]) -> np.ndarray:
             documents, sizes = self._documents(assets, examples)
-            found = np.concatenate([np.zeros(1), *learnt.score(documents)])
-            unknown = np.concatenate([np.zeros(1), *documents]) == 1
-            likely, unknown = (np.diff(np.cumsum(x)[np.cumsum([0, *sizes])]) for x in (found, unknown))
+            scores = np.concatenate([np.zeros(1), *fitted.score(documents)])
+            unknown = np.concatenate([np.zeros(1), *documents]) == UNK
+            log_prob, unknown = (np.diff(np.cumsum(x)[np.cumsum([0, *sizes])]) for x in (scores, unknown))
             characters = [len(e.input) + (e.target == "end") for e in examples]
-            return np.stack([likely, sizes, characters, unknown], 1).astype("float64")
+            return np.stack([log_prob, sizes, characters, unknown], 1).astype("float64")
 
-        return guess
+        return outputs
 
-    def _documents(self, assets, examples):
-        """The numbers of documents, put together from their pieces, and how many numbers each piece has."""
+    def _documents(self, assets: dict[str, Any], examples: Sequence[Example]) -> tuple[list[np.ndarray], list[int]]:
+        """The ids of documents, joined from their pieces, and the number of ids of each piece."""
         import tensorflow as tf
 
         texts = tf.constant([e.input.encode("utf-8", "surrogatepass") for e in examples], tf.string)
         pieces = assets["tokens"].encode(texts).to_list()
-        pieces = [piece + [END] * (e.target == "end") for piece, e in zip(pieces, examples, strict=True)]
-        documents, current = [], []
+        pieces = [piece + [EOS] * (e.target == "end") for piece, e in zip(pieces, examples, strict=True)]
+        documents: list[np.ndarray] = []
+        current: list[int] = []
         for piece, example in zip(pieces, examples, strict=True):
             current += piece
             if example.target == "end":

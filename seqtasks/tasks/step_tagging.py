@@ -1,21 +1,27 @@
-"""One label for every step of a sequence."""
+"""The task of step tagging: one label for every step of a sequence."""
 
 import itertools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqtasks import metrics
+from seqtasks.data.sources import Example
 from seqtasks.tasks.task import Task, rows
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 class StepTagging(Task):
-    """A label for every step; the model gives scores of neighbouring labels (`seqtasks.layers.CRF`) or of labels.
+    """A label for every step; the model scores pairs of adjacent labels (`seqtasks.layers.CRF`) or single labels.
+
+    The answer is `{"segments": [{"label", "start", "end", "score"}]}`: runs of one label, the end exclusive, with the
+    mean probability of the label over the run.
 
     Args:
         feature: name of the feature that is 0 where there is no step.
-
-    The answer is `{"segments": [{"label", "start", "end", "score"}]}`: runs of one label, half-open, and the mean
-    probability of the label over the run.
 
     Example:
         >>> StepTagging("bases").labels("exon exon intron")
@@ -26,18 +32,18 @@ class StepTagging(Task):
     min_labels = 2
     error_name = "share of steps"
 
-    def __init__(self, feature):
+    def __init__(self, feature: str) -> None:
         self.feature = feature
 
-    def labels(self, target):
+    def labels(self, target: str) -> tuple[str, ...]:
         return tuple(target.split())
 
-    def encode_target(self, assets, targets):
+    def encode_target(self, assets: dict[str, Any], targets: "tf.Tensor") -> "tf.Tensor":
         import tensorflow as tf
 
         return assets["labels"].lookup(tf.strings.split(targets))
 
-    def decode(self, assets, outputs, features):
+    def decode(self, assets: dict[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
         import tensorflow as tf
 
         from seqtasks.ops import crf
@@ -53,8 +59,9 @@ class StepTagging(Task):
             "score": tf.where(live, tf.gather(probabilities, best, batch_dims=2), 0.0),
         }
 
-    def answer(self, assets, row):
-        segments, start = [], 0
+    def answer(self, assets: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+        segments: list[dict[str, Any]] = []
+        start = 0
         for label, run in itertools.groupby(label for label in row["label"] if label):
             end = start + len(list(run))
             score = float(row["score"][start:end].mean())
@@ -62,15 +69,17 @@ class StepTagging(Task):
             start = end
         return {"segments": segments}
 
-    def targets(self, assets, strings):
+    def targets(self, assets: dict[str, Any], strings: Sequence[str]) -> np.ndarray:
         numbers = {label: i for i, label in enumerate(assets["labels"].tokens)}
         return rows([np.array([numbers[label] for label in string.split()]) for string in strings])
 
-    def outputs(self, assets, decoded):
+    def outputs(self, assets: dict[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
         return self.targets(assets, [" ".join(label.decode() for label in row if label) for row in decoded["label"]])
 
-    def statistics(self, assets, targets, outputs):
-        """Numbers of the examples, and their confusion matrices (examples, labels, labels), rows the true labels."""
+    def statistics(
+        self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The indices of the examples, and their confusion matrices (examples, true labels, predicted labels)."""
         size = len(assets["labels"])
         counts = [
             np.bincount(target * size + output, minlength=size * size).reshape(size, size)
@@ -78,25 +87,29 @@ class StepTagging(Task):
         ]
         return np.arange(len(counts)), np.stack(counts)
 
-    def compute_metrics(self, assets, targets, outputs):
+    def compute_metrics(self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
         labels = assets["labels"].tokens
         flat = np.concatenate(list(targets)), np.concatenate(list(outputs))
         _, counts = self.statistics(assets, targets, outputs)
-        figures = {name: metric(None, counts) for name, metric in self.metrics.items()}
+        figures = {name: metric(counts) for name, metric in self.metrics.items()}
         return {**figures, **metrics.per_class(*flat, labels), "labels": labels}
 
-    def worst_examples(self, assets, targets, outputs):
+    def worst_examples(
+        self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray
+    ) -> list[tuple[float, int]]:
         wrong = [(float((t != o).mean()), i) for i, (t, o) in enumerate(zip(targets, outputs, strict=True))]
         return [(share, i) for share, i in wrong if share]
 
-    def format_output(self, assets, row):
-        runs = [(label, len(list(run))) for label, run in itertools.groupby(row)]
+    def format_output(self, assets: dict[str, Any], output: Any) -> str:
+        runs = [(label, len(list(run))) for label, run in itertools.groupby(output)]
         return " ".join(f"{assets['labels'].tokens[label]}×{length}" for label, length in runs)
 
-    def baseline(self, assets, model, sample):
+    def baseline(
+        self, assets: dict[str, Any], model: Any, sample: Sequence[Example]
+    ) -> Callable[[Sequence[Example]], np.ndarray]:
         model.fit([e.input for e in sample], [e.target.split() for e in sample])
 
-        def outputs(examples):
+        def outputs(examples: Sequence[Example]) -> np.ndarray:
             return self.targets(assets, [" ".join(row) for row in model.predict([e.input for e in examples])])
 
         return outputs

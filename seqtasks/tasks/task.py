@@ -1,88 +1,136 @@
-"""What a task is."""
+"""The interface of a task."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqtasks.data.sources import Example, Source
+from seqtasks.data.token_ids import BOS, PAD
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 
 class Task:
-    """What recipes with the same kind of target share, from the target's string to the figures.
+    """A kind of target: how it becomes ids, how a model's outputs become answers, and how both become metrics.
 
-    Subclasses give all methods that raise here; the others have the meaning that most tasks want.
+    Subclasses implement the methods that raise `NotImplementedError` here; the others have usual defaults. `assets` are
+    the vocabularies and tokenizers of a run by name, `features` the tensors of encoded inputs by name.
 
     Attributes:
-        metrics: {name: f(*evidence) -> float}, of which one chooses the best epoch.
-        lower_is_better: those of them that are.
-        min_labels: how many different labels train must have; 0 where targets have none.
-        grade: what the number in `mistakes` is.
-        predicts: the feature that is the target as well, where a sequence is foretold; else "".
+        metrics: {name: f(*statistics) -> float}; one of them chooses the best epoch.
+        lower_is_better: the names of metrics of which lower values are better.
+        min_labels: the number of different labels that train needs at least; 0 if targets have no labels.
+        error_name: what the number in `worst_examples` is called.
+        target_feature: the feature that is also the target, if a sequence is predicted; else "".
     """
 
-    metrics = {}
-    lower_is_better = ()
+    metrics: Mapping[str, Callable[..., float]] = {}
+    lower_is_better: tuple[str, ...] = ()
     min_labels = 1
     error_name = "score"
     target_feature = ""
 
-    def labels(self, target):
-        """The labels in the target of one example, as the data is counted by."""
+    def labels(self, target: str) -> tuple[str, ...]:
+        """The labels in the target of one example."""
         return (target,)
 
-    def check(self, assets, source):
-        """Warn of targets in a held-out source that the model cannot give."""
+    def check(self, assets: dict[str, Any], source: Source) -> None:
+        """Warns of targets in a held-out source that the model cannot output."""
 
-    def encode_target(self, assets, targets):
-        """Numbers of a vector of targets, dense or ragged, in the graph; ragged ones are padded with -1."""
+    def encode_target(self, assets: dict[str, Any], targets: "tf.Tensor") -> "tf.Tensor | tf.RaggedTensor":
+        """Ids of a vector of targets, dense or ragged, in the graph; ragged ones are padded with -1."""
         raise NotImplementedError
 
-    def add_decoder_inputs(self, features, targets):
-        """The features of a training batch with what the model is shown of its targets; `targets` padded with -1."""
+    def add_decoder_inputs(self, features: dict[str, Any], targets: "tf.Tensor") -> dict[str, Any]:
+        """The features of a training batch with the decoder inputs for teacher forcing; `targets` padded with -1."""
         return features
 
-    def decode(self, assets, outputs, features):
+    def decode(self, assets: dict[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
         """Answer tensors {name: (batch, ...)} of a model's outputs, in the graph."""
         raise NotImplementedError
 
-    def answer(self, assets, row):
-        """The JSON answer of one row of what `decode` gives."""
+    def answer(self, assets: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+        """The JSON answer of one row of the arrays of `decode`."""
         raise NotImplementedError
 
-    def targets(self, assets, strings):
-        """An array with a row for each target string, as the figures are computed from."""
+    def targets(self, assets: dict[str, Any], strings: Sequence[str]) -> np.ndarray:
+        """An array with a row for each target string, as the metrics take it."""
         raise NotImplementedError
 
-    def outputs(self, assets, decoded):
-        """The same of decoded arrays."""
+    def outputs(self, assets: dict[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
+        """An array with a row for each row of the arrays of `decode`, as the metrics take it."""
         raise NotImplementedError
 
-    def statistics(self, assets, targets, outputs):
-        """Arrays with a row for each example from which the metrics of any draw of the examples follow."""
+    def statistics(self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Arrays with a row for each example; the metrics of any sample of examples are functions of its rows."""
         return targets, outputs
 
-    def compute_metrics(self, assets, targets, outputs):
-        """All figures, a dict."""
+    def compute_metrics(self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
+        """All metrics, and what else `metrics.json` holds."""
         raise NotImplementedError
 
-    def worst_examples(self, assets, targets, outputs):
-        """Pairs (how grave, number of the row) of the rows that are wrong."""
+    def worst_examples(
+        self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray
+    ) -> list[tuple[float, int]]:
+        """Pairs (error, index of the row) of the rows that are wrong; a larger error is worse."""
         raise NotImplementedError
 
-    def format_output(self, assets, output):
-        """One row of `outputs` as a word for a list of mistakes."""
+    def format_output(self, assets: dict[str, Any], output: Any) -> str:
+        """One row of `outputs` or `targets` as a string, for a list of mistakes."""
         raise NotImplementedError
 
-    def format_input(self, raw):
-        """A raw input as a person wants to read it."""
+    def format_input(self, raw: str) -> str:
+        """A raw input as it is shown to people."""
         return raw
 
-    def baseline(self, assets, model, sample):
-        """Fit a baseline on examples; returns a function from examples to an array as `outputs` gives."""
+    def baseline(
+        self, assets: dict[str, Any], model: Any, sample: Sequence[Example]
+    ) -> Callable[[Sequence[Example]], np.ndarray]:
+        """Fits a baseline.
+
+        Args:
+            assets: the vocabularies and tokenizers.
+            model: the baseline, of the kind that the task supports.
+            sample: the examples to fit it on.
+
+        Returns:
+            A function from examples to an array as `outputs` returns it.
+        """
         raise NotImplementedError
 
-    def class_weights(self, assets, counts):
-        """The weight of each class in the loss, by number, so that rare ones count as much as frequent ones."""
-        raise NotImplementedError
+    def weights_of_classes(self, assets: dict[str, Any], counts: Mapping[str, int]) -> np.ndarray | None:
+        """The weight of each class in the loss, float32 (classes,), or None if all count as they are.
+
+        Args:
+            assets: the vocabularies.
+            counts: {label: number of training examples}.
+        """
+        return None
 
 
-def rows(lists):
+def shift_right(targets: "tf.Tensor") -> "tf.Tensor":
+    """The decoder inputs of targets: the targets shifted by one, with `BOS` at the start.
+
+    Args:
+        targets: int (batch, time), padded with -1.
+
+    Returns:
+        int (batch, time), padded with 0.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> shift_right(tf.constant([[7, 8, 3], [9, 3, -1]])).numpy().tolist()
+        [[2, 7, 8], [2, 9, 0]]
+    """
+    import tensorflow as tf
+
+    shifted = tf.pad(targets, [[0, 0], [1, 0]], constant_values=BOS)[:, :-1]
+    return tf.where(targets < 0, PAD, shifted)
+
+
+def rows(lists: Sequence[Any]) -> np.ndarray:
     """Lists of any lengths as the rows of one array of objects.
 
     Example:

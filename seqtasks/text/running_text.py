@@ -1,79 +1,88 @@
 """The log-likelihood of running text: the state is carried through a whole corpus."""
 
 import functools
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.data.segments import CHUNK, END, numbers, previous
+from seqtasks.data.segments import CHUNK, decoder_inputs, numbers
+from seqtasks.data.sources import Example, Source
+from seqtasks.data.token_ids import EOS, UNK
 from seqtasks.decoding.scoring import score
 from seqtasks.models import LanguageModelStepper
 
-LANE = 20_000  # numbers of a lane of a corpus, at least
-LANES = 64
+ROWS = 64  # parts of a corpus that are read at once, at most
+ROW_LENGTH = 20_000  # tokens of a part, at least
 
 
-def corpus(model, source, encode):
-    """The log-likelihood of a source's pieces in their order, each given all text before it.
+def score_corpus(
+    model: keras.Model, source: Source, encode: Callable[[tf.Tensor], tf.RaggedTensor]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The log-likelihood of the pieces of a source in their order, each given all text before it.
 
-    The state is carried from piece to piece, over the ends of documents too. A long corpus is cut into up to 64 lanes
-    of at least 20,000 numbers, which are read side by side: the first words of each are told without what came before.
+    The state is carried from piece to piece, also across the ends of documents. A long corpus is cut into at most 64
+    rows of at least 20,000 tokens, which are read at once: the first words of a row are predicted without the text
+    before them.
 
     Args:
         model: a `language_model` of tokens.
-        source: pieces, see `seqtasks.data.segments.Segments`.
+        source: pieces of text, see `seqtasks.data.segments.Segments`.
         encode: `encode(texts) -> ragged int32`.
 
     Returns:
-        Arrays (pieces,): log-likelihood in nats, count of tokens, count of unknown tokens.
+        Arrays (pieces,): log-likelihood in nats, number of tokens, number of unknown tokens.
     """
     stream, sizes = numbers(source, encode)
-    lanes = max(1, min(LANES, len(stream) // LANE))
-    length = -(-len(stream) // lanes)
-    stepper, walk = _walker(model)
-    first, states, found = np.arange(lanes) * length, stepper.begin(lanes), []
+    rows = max(1, min(ROWS, len(stream) // ROW_LENGTH))
+    length = -(-len(stream) // rows)
+    stepper, score_chunk = _chunk_scorer(model)
+    first, states, chunks = np.arange(rows) * length, stepper.begin(rows), []
     for start in range(0, length, CHUNK):
         places = first[:, None] + start + np.arange(-1, min(CHUNK, length - start))
-        rows = np.where(places < len(stream), stream[np.clip(places, 0, len(stream) - 1)], -1)
-        rows[:, 0] = np.where(places[:, 0] < 0, END, rows[:, 0])
+        tokens = np.where(places < len(stream), stream[np.clip(places, 0, len(stream) - 1)], -1)
+        tokens[:, 0] = np.where(places[:, 0] < 0, EOS, tokens[:, 0])
         inside = places[:, 1:] < np.minimum(first + length, len(stream))[:, None]
-        following = np.where(inside, rows[:, 1:], -1).astype("int32")
-        values, states = walk(np.maximum(previous(rows[:, :-1]), 0), following, states)
-        found.append(values.numpy())
-    values = np.concatenate(found, 1)  # (lanes, length)
-    values = values.reshape(-1)[: len(stream)].astype("float64")
+        targets = np.where(inside, tokens[:, 1:], -1).astype("int32")
+        log_likelihoods, states = score_chunk(np.maximum(decoder_inputs(tokens[:, :-1]), 0), targets, states)
+        chunks.append(log_likelihoods.numpy())
+    log_likelihoods = np.concatenate(chunks, 1)  # (rows, length)
+    log_likelihoods = log_likelihoods.reshape(-1)[: len(stream)].astype("float64")
     ends = np.cumsum(sizes)
-    totals = [np.concatenate([[0], np.cumsum(x)]) for x in (values, stream == 1)]
-    likely, unknown = (total[ends] - total[ends - sizes] for total in totals)
-    return likely, sizes, unknown
+    sums = [np.concatenate([[0], np.cumsum(x)]) for x in (log_likelihoods, stream == UNK)]
+    totals, unknown = (x[ends] - x[ends - sizes] for x in sums)
+    return totals, sizes, unknown
 
 
 @functools.lru_cache(1)  # one graph for all epochs
-def _walker(model):
-    stepper, numbers = LanguageModelStepper(model), tf.TensorSpec([None, None], tf.int32)
-    kept = tf.nest.map_structure(lambda s: tf.TensorSpec([None, *s.shape[1:]], s.dtype), stepper.begin(1))
+def _chunk_scorer(model: keras.Model) -> tuple[LanguageModelStepper, Callable[..., tuple[tf.Tensor, Any]]]:
+    stepper, tokens = LanguageModelStepper(model), tf.TensorSpec([None, None], tf.int32)
+    states = tf.nest.map_structure(lambda s: tf.TensorSpec([None, *s.shape[1:]], s.dtype), stepper.begin(1))
 
-    @tf.function(input_signature=[numbers, numbers, kept])
-    def walk(before, following, states):
-        return score(stepper, before, following, states)
+    @tf.function(input_signature=[tokens, tokens, states])
+    def score_chunk(decoder_inputs: tf.Tensor, targets: tf.Tensor, states: Any) -> tuple[tf.Tensor, Any]:
+        return score(stepper, decoder_inputs, targets, states)
 
-    return stepper, walk
+    return stepper, score_chunk
 
 
-def pools(predictor, source):
-    """The pieces of running text with what `LanguageModelling` needs of them, as `Predictor.stream` gives examples."""
-    encode = predictor.assets["tokens"].encode
-    likely, sizes, unknown = corpus(predictor.model, source, encode)
-    place = 0
+def pools(predictor: Any, source: Source) -> Iterator[tuple[list[Example], dict[str, np.ndarray]]]:
+    """The examples of running text with their scores, in pools like those of `Predictor.stream`.
+
+    Args:
+        predictor: a `seqtasks.engine.predictor.Predictor` of a language model; `assets["tokens"]` is the tokenizer.
+        source: pieces of text, see `seqtasks.data.segments.Segments`.
+
+    Yields:
+        Examples, and of each, as `LanguageModelling` needs them: `log_probability`, `length` in tokens, `characters`,
+        and the number of `unknown` tokens; arrays (examples,).
+    """
+    totals, sizes, unknown = score_corpus(predictor.model, source, predictor.assets["tokens"].encode)
+    start = 0
     for pool in source.chunks(CHUNK):
-        rows = slice(place, place := place + len(pool))
+        part = slice(start, start := start + len(pool))
         characters = np.array([len(e.input) + (e.target == "end") for e in pool])
-        yield (
-            pool,
-            {
-                "log_probability": likely[rows],
-                "length": sizes[rows],
-                "characters": characters,
-                "unknown": unknown[rows],
-            },
-        )
+        columns = {"log_probability": totals[part], "length": sizes[part], "unknown": unknown[part]}
+        yield pool, columns | {"characters": characters}

@@ -1,25 +1,27 @@
 """Text to words inside the graph: the same function serves training and the exported model."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
-# Scripts that put no space between words: each character is a word.
+# Scripts without spaces between words: each character is a word.
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 _PIECES = (
-    (r"[\p{Z}\x{85}]", " "),  # the spaces of Unicode: `\s` and `tf.strings.split` know those of ASCII alone
+    (r"[\p{Z}\x{85}]", " "),  # the spaces of Unicode: `\s` and `tf.strings.split` know only those of ASCII
     (r"[’ʼ]", "'"),
     (
         r"'(\s|$|[^\p{L}\p{M}\p{N}\s])",
         r" ' \1",
-    ),  # a quotation mark behind a word, and one before a word too long to be a contraction
+    ),  # a quotation mark after a word, and one before a word too long to be a contraction
     (r"(^|[^\p{L}\p{M}\p{N}])'(\p{L}{3})", r"\1 ' \2"),
-    (r"n't\b", " n't "),  # English contractions as the Penn Treebank splits them, so that raw and tokenised text agree
+    (r"n't\b", " n't "),  # English contractions as the Penn Treebank splits them, so that raw and tokenized text agree
     (r"'(s|re|ve|ll|d|m)\b", r" '\1 "),
     (_UNSPACED, r" \0 "),
-    (r"[^\p{L}\p{M}\p{N}\s'_]", r" \0 "),  # punctuation and symbols stand alone
+    (r"[^\p{L}\p{M}\p{N}\s'_]", r" \0 "),  # punctuation and symbols are words of their own
 )
 
 
-def clean(texts):
+def clean(texts: tf.Tensor) -> tf.Tensor:
     """Valid UTF-8 in lower case: invalid bytes and control characters (NUL, newline) become spaces.
 
     `tf.strings.lower` ends silently at a NUL byte, hence the order.
@@ -40,8 +42,8 @@ def clean(texts):
     return tf.strings.lower(valid, encoding="utf-8")
 
 
-def words(texts):
-    """Lower-cased words, punctuation apart; scripts without spaces (Chinese, Japanese, Thai) by character.
+def words(texts: tf.Tensor) -> tf.RaggedTensor:
+    """Lower-cased words and punctuation marks; in scripts without spaces (Chinese, Japanese, Thai) characters.
 
     Args:
         texts: string tensor (batch,).
@@ -59,8 +61,15 @@ def words(texts):
     return tf.strings.split(texts)
 
 
-def cut(ragged, max_length):
-    """The first `max_length` pieces of each row, and whether any were left out.
+def cut(ragged: tf.RaggedTensor, max_length: int) -> tuple[tf.RaggedTensor, tf.Tensor]:
+    """Truncates rows.
+
+    Args:
+        ragged: (batch, None, ...).
+        max_length: maximum number of elements of a row.
+
+    Returns:
+        The first `max_length` elements of each row, and a boolean (batch,), whether any were removed.
 
     Example:
         >>> kept, was_cut = cut(tf.ragged.constant([[1, 2, 3], [4]]), 2)
@@ -70,8 +79,14 @@ def cut(ragged, max_length):
     return ragged[:, :max_length], ragged.row_lengths() > max_length
 
 
-def normal(tokens):
-    """Tokens in lower case, each digit a 0: what vocabularies count and look up.
+def normal(tokens: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tf.RaggedTensor:
+    """Tokens in lower case with each digit replaced by 0, the form in which vocabularies hold them.
+
+    Args:
+        tokens: strings of any shape, dense or ragged.
+
+    Returns:
+        Strings of the same shape.
 
     Example:
         >>> normal(tf.constant(["May", "1984"])).numpy().tolist()
@@ -82,14 +97,16 @@ def normal(tokens):
     return tokens.with_flat_values(values) if isinstance(tokens, tf.RaggedTensor) else values
 
 
-def affixes(words, lengths, buckets, wholes=()):
-    """Numbers of the hashed prefixes and suffixes of words, so that words never seen still look like others.
+def affixes(
+    words: tf.RaggedTensor, lengths: Sequence[int], buckets: int, wholes: Sequence[tf.RaggedTensor] = ()
+) -> tf.RaggedTensor:
+    """Ids of the hashed prefixes and suffixes of words, by which unknown words resemble known ones.
 
     Args:
         words: ragged string tensor (batch, None).
-        lengths: how many letters, e.g. (2, 3, 4); a shorter word has no such affix (0).
-        buckets: numbers run from 1 to `buckets - 1`.
-        wholes: further ragged string tensors of the same shape, each hashed whole as a column of its own.
+        lengths: numbers of letters, e.g. (2, 3, 4); a shorter word has no such affix (0).
+        buckets: ids are 1 to `buckets - 1`.
+        wholes: further ragged string tensors of the same shape, whose whole strings are hashed into further columns.
 
     Returns:
         A ragged int32 tensor (batch, None, 2 len(lengths) + len(wholes)).
@@ -102,9 +119,9 @@ def affixes(words, lengths, buckets, wholes=()):
     distinct, places = tf.unique(words.flat_values)
     size = tf.strings.length(distinct, "UTF8_CHAR")
 
-    def hashed(mark, strings):
-        number = tf.strings.to_hash_bucket_fast(tf.strings.join([mark, strings]), buckets - 1) + 1
-        return tf.cast(number, tf.int32)
+    def hashed(mark: str, strings: tf.Tensor) -> tf.Tensor:
+        ids = tf.strings.to_hash_bucket_fast(tf.strings.join([mark, strings]), buckets - 1) + 1
+        return tf.cast(ids, tf.int32)
 
     columns = []
     for length in lengths:

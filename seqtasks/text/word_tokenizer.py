@@ -1,19 +1,19 @@
-"""Texts to tokens that know where they stand, inside the graph: the same function serves training and the export."""
+"""Texts to tokens with their positions, inside the graph: the same function serves training and the export."""
 
 import tensorflow as tf
 
-SEPARATOR = "\x1f"  # the unit separator of ASCII, in front of each token of a text that is tokenised already
+SEPARATOR = "\x1f"  # the unit separator of ASCII, before each token of a text that is already tokenized
 _SPACE = r"\p{Z}\x00-\x1e\x7f-\x{9f}\x{ad}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{feff}"
 _MARKS = r"[\p{M}\x{1f3fb}-\x{1f3ff}]*"
 _SYMBOL = rf"[^\P{{S}}\x00-\x7f\x{{fffd}}]{_MARKS}"  # U+FFFD stands for a letter in another encoding
-_ALONE = (  # what is a token wherever it stands
+_ALONE = (  # what is always a token
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\p{M}*",
     r"[^\P{P}\x00-\x7f’‐‑…]",
     r"[\x{1f1e6}-\x{1f1ff}]{2}",  # flags
     rf"{_SYMBOL}(?:\x{{200d}}{_SYMBOL})*",
 )
-# Behind that nearly everything outside ASCII is a letter. Classes of a few ranges keep the automata small: with the
-# exact classes of Unicode a text of all scripts took a hundred times as long.
+# After that nearly everything outside ASCII is a letter. Classes of a few ranges keep the automata small: the exact
+# classes of Unicode take a hundred times as long on a text of all scripts.
 _UPPER = r"A-ZÀ-ÖØ-ÞΑ-ΩА-Я"
 _OTHER = rf"[^\x00-\x2f:-@\[-^`{{-\x7f’‐‑…{_SPACE}{_UPPER}]"  # letters, marks, digits and _, less upper case
 _LETTER = rf"(?:{_OTHER}|[{_UPPER}])"
@@ -24,7 +24,7 @@ _ABBREVIATIONS = (
     r"Mrs?|Ms|Dr|Prof|Sr|Jr|St|Mt|Ft|Lt|Col|Gen|Sgt|Capt|Maj|Rev|Hon|Gov|Sen|Rep|Inc|Corp|Co|Ltd|Bros|"
     r"vs|etc|al|Vol|Jan|Feb|Aug|Sept?|Oct|Nov|Dec|Ph\.D"
 )
-_PIECES = (  # the first that fits, from left to right, takes its part of the text; together they leave nothing out
+_PIECES = (  # the first that matches, from left to right, takes its part of the text; together they match everything
     rf"[{_SPACE}]+",
     rf"(?:https?://|ftp://|www\.)[^{_SPACE}\x1f]*[^{_SPACE}\x1f.,;:!?'\"’)\]>]",
     r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
@@ -34,11 +34,11 @@ _PIECES = (  # the first that fits, from left to right, takes its part of the te
     rf"(?:[{_UPPER}]|{_ABBREVIATIONS})\.",
     r"['’](?:s|m|d|re|ve|ll|em|tis|twas|S|M|D|RE|VE|LL)\b",
     rf"(?:{_DIGITS}(?:[.,:/]{_DIGITS})+|{_LETTER})(?:{_JOINED}{_LETTER}|\.{_OTHER})*",
-    r"[:;=]['’]?-?(?:[()\[\]/|\\]+|[DPpOo]\b)|<3|\^\^",  # faces
+    r"[:;=]['’]?-?(?:[()\[\]/|\\]+|[DPpOo]\b)|<3|\^\^",  # emoticons
     r"\.+|-+|[!?]+|\*+|=+|~+|`+|'+|/+|\\+|,+|\++",
     r"[^\x1f]",
 )
-_STEPS = (  # each inserts separators, and changes nothing else
+_STEPS = (  # each inserts separators and changes nothing else
     ("|".join(_ALONE), "\x1f\\0\x1f"),
     ("|".join(f"(?:{piece})" for piece in _PIECES), "\\0\x1f"),
     (r"(?i)(\p{L})(n['’]t\x1f)", "\\1\x1f\\2"),  # contractions as the Penn Treebank splits them
@@ -46,15 +46,15 @@ _STEPS = (  # each inserts separators, and changes nothing else
 )
 
 
-def tokenize(texts):
-    """Tokens in their original case, and where they stand.
+def tokenize(texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor, tf.Tensor]:
+    """Tokens in their original case, and their positions.
 
-    A text that begins with `SEPARATOR` has been split by someone else: its tokens are what stands between separators,
-    whatever that is. Every other text is split here, English as the Penn Treebank does it; URLs, e-mail addresses,
-    @names, #tags, numbers and faces stay whole, scripts without spaces (Chinese, Japanese, Thai) go by character.
+    A text that begins with `SEPARATOR` is already tokenized: its tokens are the strings between separators. Every other
+    text is split here, English as in the Penn Treebank; URLs, e-mail addresses, @names, #tags, numbers and emoticons
+    stay whole, scripts without spaces (Chinese, Japanese, Thai) are split into characters.
 
-    Places are counted in Unicode code points of `surface`, which is the text with U+FFFD for what is not UTF-8
-    and a space for a separator inside; of tokens split by someone else it is the tokens joined by one space.
+    Positions are counted in Unicode code points of `surface`, which is the text with U+FFFD for invalid UTF-8 and a
+    space for a separator inside; if the text is already tokenized, it is the tokens joined by one space.
 
     Args:
         texts: string tensor (batch,).
@@ -84,7 +84,7 @@ def tokenize(texts):
     lengths = tf.strings.length(parts, "UTF8_CHAR")
     ends = tf.cumsum(lengths)
     starts = ends - lengths
-    offsets = tf.gather(tf.concat([[0], ends], 0), firsts)  # (batch,) where the text begins in all texts joined
+    offsets = tf.gather(tf.concat([[0], ends], 0), firsts)  # (batch,) start of each text in all texts joined
 
     spaces = tf.strings.regex_full_match(parts, rf"[{_SPACE}]*")
     places = tf.range(tf.size(rows, tf.int64)) - tf.gather(firsts, rows)
@@ -96,10 +96,10 @@ def tokenize(texts):
     return tokens, starts, ends, surface
 
 
-def shapes(tokens):
-    """What tokens look like: X for an upper-case letter, x for a lower-case one, d for a digit, all else as it is.
+def shapes(tokens: tf.RaggedTensor) -> tf.RaggedTensor:
+    """The shapes of tokens: X for an upper-case letter, x for a lower-case one, d for a digit, other characters stay.
 
-    Of more than four equal signs in a row four are left.
+    Runs of more than four equal characters are cut to four.
 
     Args:
         tokens: ragged string tensor (batch, None).

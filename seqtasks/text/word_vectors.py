@@ -1,27 +1,30 @@
 """Pretrained word vectors in the text format of GloVe and fastText: a word and its numbers on each line."""
 
 import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+import keras
 import numpy as np
 
 from seqtasks.data.sources import open_text
 from seqtasks.errors import UserError
 
 
-def read(path, words):
-    """The vectors of those of `words` that the file has, reading it line by line.
+def read(path: Path | str, words: Iterable[str]) -> dict[str, np.ndarray]:
+    """Reads the vectors of some words from a file, line by line.
 
     Args:
-        path: the file, gzip by its name; a first line with two numbers (fastText) is passed over.
-        words: the words wanted.
+        path: the file, gzip if its name ends in `.gz`; a first line with two numbers (fastText) is skipped.
+        words: the words to read; others are skipped.
 
     Returns:
-        {word: float32 array (dimension,)}.
+        {word: float32 array (dimension,)} of those that the file has.
 
     Raises:
-        UserError: if the file is missing or a line has another number of fields than the first.
+        UserError: if the file is missing or not UTF-8, or a line is invalid or of another length than the first.
     """
-    wanted, found, dimension = set(words), {}, None
+    wanted, vectors, dimension = set(words), {}, None
     try:
         with open_text(path) as file:
             for number, line in enumerate(file, 1):
@@ -30,26 +33,29 @@ def read(path, words):
                     continue
                 dimension = dimension or len(values)
                 if len(values) != dimension:
-                    what = f"{len(values)} numbers where {dimension} are due"
+                    what = f"{len(values)} numbers, expected {dimension}"
                     raise UserError(what, where=f"{path}:{number}", remedy="each line is a word and its numbers")
                 if word in wanted:
-                    found[word] = np.array(values, "float32")
+                    vectors[word] = np.array(values, "float32")
     except FileNotFoundError:
         raise UserError("no such file", where=path, remedy="give word vectors in text format to --vectors") from None
     except ValueError as error:
         if isinstance(error, UnicodeDecodeError):
             raise UserError("not UTF-8", where=path, remedy="save the vectors as UTF-8 text, not binary") from None
         raise UserError(f"not a number ({error})", where=f"{path}:{number}", remedy="give numbers") from None
-    return found
+    return vectors
 
 
-def fill(variable, path, words):
-    """Put the vectors of a file into the rows of an embedding; words without one keep their random row.
+def fill(variable: keras.Variable, path: Path | str, words: Sequence[str]) -> None:
+    """Copies the vectors of a file into the rows of an embedding; words without a vector keep their random row.
 
     Args:
         variable: Keras variable (words, dimension).
         path: see `read`.
         words: the word of each row.
+
+    Raises:
+        UserError: as of `read`, or if the vectors have another size than the rows.
     """
     vectors = read(path, words)
     dimension = len(next(iter(vectors.values()))) if vectors else variable.shape[1]

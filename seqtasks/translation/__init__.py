@@ -1,4 +1,9 @@
-"""Translation: parallel files, the task and its metrics, the baseline, the report, the built-in sample."""
+"""Translation: parallel files, the task and its metrics, the baseline, the section of the report, the sample.
+
+`files` reads sentence pairs, `task` turns them into ids and decoded hypotheses into answers, `metrics` counts BLEU and
+chrF by sacrebleu, `baselines` has a translation memory. `sample` generates the built-in data and is not used at run
+time. Imports: `data`, `text`, `tasks`, `report` and what lies below them; no other application. Start with `task`.
+"""
 
 from typing import TYPE_CHECKING
 

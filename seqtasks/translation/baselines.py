@@ -1,10 +1,12 @@
 """A translation memory: the translation of the most similar training sentence."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 
 
 class TranslationMemory:
-    """The translation of the nearest training sentence, by the cosine of TF-IDF of character n-grams within words.
+    """The translation of the nearest training sentence, by the cosine of TF-IDF vectors of character n-grams in words.
 
     Example:
         >>> memory = TranslationMemory().fit(["a black dog", "two men"], ["ein schwarzer Hund", "zwei Männer"])
@@ -12,19 +14,20 @@ class TranslationMemory:
         ['ein schwarzer Hund', 'zwei Männer']
     """
 
-    ROWS = 256  # inputs compared at once: each costs a number for every training sentence
+    ROWS = 256  # inputs compared at once; memory is this times the training sentences
 
-    def fit(self, inputs, targets):
+    def fit(self, inputs: Iterable[str], targets: Iterable[str]) -> "TranslationMemory":
+        """Stores the sentence pairs; returns the memory itself."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        self.weigh = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 3), sublinear_tf=True)
-        self.memory, self.targets = self.weigh.fit_transform(inputs), list(targets)
+        self.vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 3), sublinear_tf=True)
+        self.memory, self.targets = self.vectorizer.fit_transform(inputs), list(targets)
         return self
 
-    def predict(self, inputs):
-        """A translation for each input; of equally near sentences the first one's."""
-        found = []
+    def predict(self, inputs: Sequence[str]) -> list[str]:
+        """A translation for each input; of equally near sentences, that of the first."""
+        translations: list[str] = []
         for start in range(0, len(inputs), self.ROWS):
-            cosines = self.weigh.transform(inputs[start : start + self.ROWS]) @ self.memory.T
-            found += [self.targets[i] for i in np.ravel(cosines.argmax(1))]
-        return found
+            cosines = self.vectorizer.transform(inputs[start : start + self.ROWS]) @ self.memory.T
+            translations += [self.targets[i] for i in np.ravel(cosines.argmax(1))]
+        return translations

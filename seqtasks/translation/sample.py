@@ -1,6 +1,8 @@
-"""Dates as people write them in fifteen languages, each with its ISO 8601 form: a small task of translation.
+"""Generates the built-in sample of translation: dates as written in fifteen languages, with their ISO 8601 form.
 
-python -m seqtasks.translation.sample > recipes/samples/dates.tsv
+The sample is kept in a file; nothing imports this module at run time. To write the file again:
+
+    python -m seqtasks.translation.sample > recipes/samples/dates.tsv
 """
 
 import datetime
@@ -10,18 +12,18 @@ import sys
 from seqtasks.errors import needs
 
 LANGUAGES = ("de", "el", "en", "es", "fi", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "sv", "zh")
-NUMBERED = ("ja", "ko", "zh")  # their months are numbers, and the year comes first
-COMMON = ("d MMMM y", "EEEE d MMMM y", "d MMM y")  # patterns of everyday use wherever months have names
+NUMBERED = ("ja", "ko", "zh")  # languages in which months are numbers and the year comes first
+COMMON = ("d MMMM y", "EEEE d MMMM y", "d MMM y")  # patterns in common use in languages with names of months
 FIRST, LAST = datetime.date(1900, 1, 1), datetime.date(2099, 12, 31)
-CAPITALISED = 0.2  # share of the texts that begin with a capital letter, as at the start of a line
+CAPITALISED = 0.2  # share of the texts that begin with a capital letter
 
 
-def pairs(count, seed=0):
-    """Distinct texts, each with the one date it can mean.
+def pairs(count: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Distinct texts, each with its date; no text is ambiguous.
 
     Args:
-        count: how many.
-        seed: equal seeds give equal pairs, under one version of babel.
+        count: number of pairs.
+        seed: equal seeds give equal pairs, with the same version of babel.
 
     Returns:
         List of (text, ISO 8601 date).
@@ -34,7 +36,8 @@ def pairs(count, seed=0):
     needs("babel", extra="translation")
     from babel.dates import format_date
 
-    rng, found = random.Random(seed), {}
+    rng = random.Random(seed)
+    found: dict[str, str] = {}
     kinds = [*((language, patterns(language)) for language in LANGUAGES), ("en", ["y-MM-dd"])]
     while len(found) < count:
         date = FIRST + datetime.timedelta(rng.randrange((LAST - FIRST).days + 1))
@@ -46,8 +49,8 @@ def pairs(count, seed=0):
     return list(found.items())
 
 
-def patterns(language):
-    """The patterns of a language that leave no doubt: the month has a name, or the year comes first.
+def patterns(language: str) -> list[str]:
+    """The date patterns of a language that are not ambiguous: the month has a name, or the year comes first.
 
     Example:
         >>> patterns("de")  # and not dd.MM.y
@@ -61,8 +64,8 @@ def patterns(language):
     return [p for p in dict.fromkeys([*own, *common]) if "MMM" in p or p.startswith("y")]
 
 
-def plain(text):
-    """The text with its narrow and no-break spaces as plain ones.
+def plain(text: str) -> str:
+    """The text with plain spaces in place of narrow and no-break ones.
 
     Example:
         >>> plain("5 марта 2024\\u202fг.")

@@ -1,35 +1,28 @@
-"""A sentence for a sentence."""
+"""The task of translation: a sentence for a sentence."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqtasks.tasks.task import Task, rows
+from seqtasks.data.sources import Example
+from seqtasks.data.token_ids import EOS, PAD
+from seqtasks.tasks.task import Task, rows, shift_right
 from seqtasks.translation import metrics
 
-PADDING, BEGIN, END = 0, 2, 3  # numbers of a tokenizer
-
-
-def ended(numbers):
-    """Ragged numbers (batch, None) with `END` behind each row.
-
-    Example:
-        >>> import tensorflow as tf
-        >>> ended(tf.ragged.constant([[7, 8], []], dtype=tf.int32)).to_list()
-        [[7, 8, 3], [3]]
-    """
+if TYPE_CHECKING:
     import tensorflow as tf
-
-    return tf.concat([numbers, tf.fill([numbers.nrows(), 1], END)], 1)
 
 
 class Translation(Task):
-    """A text written for a text; the model gives a `seqtasks.decoding.Decoded`, hypotheses from the best on.
+    """A text for a text; the outputs of the model are a `seqtasks.decoding.Decoded`, the best hypothesis first.
 
-    `assets["target"]` is the tokenizer of the written side. Of the features it needs `source`, numbers (batch, time)
-    that end with 3 and are padded with 0; a source without anything else is answered with the empty text.
+    `assets["target"]` is the tokenizer of the target side. The task needs the feature `source`, ids (batch, time) that
+    end with 3 and are padded with 0; for a source without other ids the answer is the empty text.
 
-    The answer is `{"translation", "score"}`, and where there are several hypotheses the others as `"alternatives"`, in
-    the same form. Scores are those of the decoding: log-probabilities, with its length penalty. The figures are those
-    of sacrebleu.
+    The answer is `{"translation", "score"}`. With several hypotheses, the others are `"alternatives"`, in the same
+    form. Scores are those of the decoding: log-probabilities with its length penalty. The metrics are those of
+    sacrebleu.
 
     Example:
         >>> Translation().answer({}, {"translation": "Zwei Männer.".encode(), "score": np.array(-0.5)})
@@ -40,76 +33,75 @@ class Translation(Task):
     min_labels = 0
     error_name = "100 - chrF"
 
-    def labels(self, target):
+    def labels(self, target: str) -> tuple[str, ...]:
         return ()
 
-    def encode_target(self, assets, targets):
-        return ended(assets["target"].encode(targets))
+    def encode_target(self, assets: dict[str, Any], targets: "tf.Tensor") -> "tf.RaggedTensor":
+        from seqtasks.data.segments import append_end
 
-    def add_decoder_inputs(self, features, targets):
-        """The features with `previous`: before each number of the target the one before it, `BEGIN` before the first.
+        return append_end(assets["target"].encode(targets))
 
-        Example:
-            >>> import tensorflow as tf
-            >>> Translation().add_decoder_inputs({}, tf.constant([[7, 8, 3], [9, 3, -1]]))["decoder_inputs"].numpy().tolist()
-            [[2, 7, 8], [2, 9, 0]]
-        """
-        import tensorflow as tf
+    def add_decoder_inputs(self, features: dict[str, Any], targets: "tf.Tensor") -> dict[str, Any]:
+        """Adds `decoder_inputs`, by `seqtasks.tasks.task.shift_right`."""
+        return features | {"decoder_inputs": shift_right(targets)}
 
-        shifted = tf.pad(targets, [[0, 0], [1, 0]], constant_values=BEGIN)[:, :-1]
-        return features | {"decoder_inputs": tf.where(targets < 0, PADDING, shifted)}
-
-    def decode(self, assets, outputs, features):
+    def decode(self, assets: dict[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
         import tensorflow as tf
 
         batch, count, time = tf.unstack(tf.shape(outputs.tokens))
         texts = assets["target"].decode(tf.reshape(outputs.tokens, (batch * count, time)))
-        said = tf.reduce_any((features["source"] != PADDING) & (features["source"] != END), 1, keepdims=True)
-        alone = tf.one_hot(0, count, 0.0, -float("inf"))  # one hypothesis, the empty one, and it is certain
+        has_text = tf.reduce_any((features["source"] != PAD) & (features["source"] != EOS), 1, keepdims=True)
+        empty_scores = tf.one_hot(0, count, 0.0, -float("inf"))  # one hypothesis, the empty text, with probability 1
         decoded = {
-            "translation": tf.where(said, tf.reshape(texts, (batch, count)), ""),
-            "score": tf.where(said, outputs.scores, alone),
+            "translation": tf.where(has_text, tf.reshape(texts, (batch, count)), ""),
+            "score": tf.where(has_text, outputs.scores, empty_scores),
         }
         single = outputs.tokens.shape[1] == 1
         return {name: value[:, 0] for name, value in decoded.items()} if single else decoded
 
-    def answer(self, assets, row):
+    def answer(self, assets: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
         texts, scores = np.atleast_1d(row["translation"]), np.atleast_1d(row["score"])
         best, *others = (
             {"translation": text.decode("utf-8", "replace"), "score": float(score)}
             for text, score in zip(texts.tolist(), scores, strict=True)
         )
-        others = [other for other in others if np.isfinite(other["score"])]  # there may be fewer than were asked for
+        others = [other for other in others if np.isfinite(other["score"])]  # there may be fewer than requested
         return best | ({"alternatives": others} if len(texts) > 1 else {})
 
-    def targets(self, assets, strings):
+    def targets(self, assets: dict[str, Any], strings: Sequence[str]) -> np.ndarray:
         return rows(list(strings))
 
-    def outputs(self, assets, decoded):
+    def outputs(self, assets: dict[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
         texts = decoded["translation"]
         return rows([text.decode("utf-8", "replace") for text in (texts[:, 0] if texts.ndim > 1 else texts)])
 
-    def statistics(self, assets, targets, outputs):
-        """The numbers of the rows, and counts of sacrebleu, (examples, 39), which hold all that the metrics need."""
+    def statistics(
+        self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The indices of the rows, and the counts of sacrebleu, (examples, 39), of which the metrics are functions."""
         return np.arange(len(targets)), metrics.translation_counts(targets, outputs)
 
-    def compute_metrics(self, assets, targets, outputs):
+    def compute_metrics(self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
         counts, scorers = metrics.translation_counts(targets, outputs), metrics.sacrebleu_metrics()
         return {
-            **{name: metric(None, counts) for name, metric in self.metrics.items()},
+            **{name: metric(counts) for name, metric in self.metrics.items()},
             "bleu_signature": str(scorers["bleu"].get_signature()),
             "chrf_signature": str(scorers["chrf"].get_signature()),
             "length_ratio": float(counts[:, 0].sum() / max(counts[:, 1].sum(), 1)),  # in tokens
         }
 
-    def worst_examples(self, assets, targets, outputs):
+    def worst_examples(
+        self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray
+    ) -> list[tuple[float, int]]:
         counts = metrics.translation_counts(targets, outputs)
-        lost = [100 - metrics.chrf(None, counts[i : i + 1]) for i in range(len(counts))]
-        return [(bad, i) for i, bad in enumerate(lost) if bad > 0 and not counts[i, -1]]
+        lost = [100 - metrics.chrf(counts[i : i + 1]) for i in range(len(counts))]
+        return [(error, i) for i, error in enumerate(lost) if error > 0 and not counts[i, -1]]
 
-    def format_output(self, assets, output):
+    def format_output(self, assets: dict[str, Any], output: str) -> str:
         return output
 
-    def baseline(self, assets, model, sample):
+    def baseline(
+        self, assets: dict[str, Any], model: Any, sample: Sequence[Example]
+    ) -> Callable[[Sequence[Example]], np.ndarray]:
         model.fit([e.input for e in sample], [e.target for e in sample])
         return lambda examples: rows(model.predict([e.input for e in examples]))

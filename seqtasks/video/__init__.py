@@ -1,4 +1,12 @@
-"""Video classification: files, decoding, augmentation, pretrained backbones, the baseline, the report."""
+"""Video classification: everything that only the video recipe needs.
+
+`files` reads labelled clips and their frames, with `decoding` (videos, by PyAV) and `sample` (the built-in moving
+digits); `augmentation` varies clips in the graph; `backbones` builds pretrained image networks and caches their
+features; `baselines` measures motion; `report` shows frames of misclassified clips.
+
+The package may import the shared packages (`data`, `layers`, `report`, ...), but neither other applications nor the
+engine. Start with `files.load_splits` and `files.read`.
+"""
 
 from typing import TYPE_CHECKING
 

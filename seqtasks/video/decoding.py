@@ -1,22 +1,34 @@
-"""Frames of videos, by PyAV."""
+"""Decoding of the frames of videos, by PyAV."""
 
 import contextlib
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from seqtasks.errors import UserError, needs
 
-CONTAINERS = "mov,mp4,avi,matroska,webm,gif"  # as FFmpeg names them; no playlists, which lead to other files
-LARGEST = 4096  # pixels a side
-FASTEST = 240  # frames a second, on average
-ROUNDING = 0.001  # seconds; some containers keep times to the millisecond
+CONTAINERS = "mov,mp4,avi,matroska,webm,gif"  # names in FFmpeg; no playlists, which refer to other files
+MAX_SIDE = 4096  # pixels
+MAX_RATE = 240  # frames per second, on average
+ROUNDING = 0.001  # seconds; some containers round times to milliseconds
 
 
 @contextlib.contextmanager
-def opened(path):
-    """The container of a video and its stream of frames; what FFmpeg finds wrong with them is a `UserError`."""
+def open_video(path: str | Path) -> Iterator[tuple[Any, Any]]:
+    """Opens a video; errors of FFmpeg inside the block are raised as `UserError`.
+
+    Args:
+        path: the file.
+
+    Yields:
+        (container, stream): the PyAV container and its video stream.
+
+    Raises:
+        UserError: if the package av is missing, the file is missing, empty or not a video, or its frames are too large.
+    """
     needs("av", extra="video")
     import av
 
@@ -25,52 +37,61 @@ def opened(path):
         with av.open(str(path), options={"format_whitelist": CONTAINERS}) as container:
             stream = container.streams.best("video")
             if stream is None or stream.codec_context is None:
-                raise broken(path, "no video in it that can be decoded")
+                raise invalid_video(path, "no video stream that can be decoded")
             check_sides(path, stream.width, stream.height)
             yield container, stream
     except av.error.FFmpegError as error:
-        raise broken(path, f"cannot be read as a video ({error.strerror})") from None
+        raise invalid_video(path, f"cannot be read as a video ({error.strerror})") from None
 
 
-def span(container, stream, path, longest=None):
-    """The seconds at which a video begins and ends, by its packets, of which none is decoded.
+def time_range(container: Any, stream: Any, path: str | Path, max_seconds: float | None = None) -> tuple[float, float]:
+    """The times at which a video starts and ends, from its packets, without decoding them.
 
     Args:
-        container, stream: the video, as `opened` gives it; afterwards it stands at its beginning.
-        path: for messages.
-        longest: seconds that it may last; None: as long as it will.
+        container, stream: the video, from `open_video`; afterwards it is at its start.
+        path: the file, for messages.
+        max_seconds: longest duration; None for no limit.
+
+    Returns:
+        (start, end) in seconds.
 
     Raises:
-        UserError: if it lasts longer, has more than 240 frames a second, or breaks off before its stated end.
+        UserError: if the video is too long, has more than 240 frames per second, or ends before its stated duration.
     """
-    count, start, final, last = 0, math.inf, (-math.inf, 0), -math.inf
+    count, start, end, last = 0, math.inf, -math.inf, -math.inf
+    final = -math.inf, 0.0  # time and duration of the frame that is shown last
     for packet in container.demux([*container.streams.video, *container.streams.audio]):
-        time = packet.dts if packet.pts is None else packet.pts
-        if time is None:
+        timestamp = packet.dts if packet.pts is None else packet.pts
+        if timestamp is None:
             continue
-        time, lasts = (float(t * packet.time_base) for t in (time, packet.duration or 0))
-        last = max(last, time + lasts)
+        time, duration = (float(t * packet.time_base) for t in (timestamp, packet.duration or 0))
+        last = max(last, time + duration)
         if packet.stream_index == stream.index:
-            count, start, final = count + 1, min(start, time), max(final, (time, lasts))
-            end = sum(final)  # of the frame shown last: durations are of the order in which frames are decoded
-            if longest is not None and end - start > longest:
-                remedy = "cut it into clips, or allow more"
-                raise UserError(f"lasts longer than {longest:g} seconds", where=path, remedy=remedy)
+            count, start, final = count + 1, min(start, time), max(final, (time, duration))
+            end = sum(final)  # packets come in the order of decoding, not of presentation
+            if max_seconds is not None and end - start > max_seconds:
+                remedy = "cut it into clips, or raise the limit"
+                raise UserError(f"lasts longer than {max_seconds:g} seconds", where=path, remedy=remedy)
     if count == 0:
-        raise broken(path, "no frames")
-    if count > FASTEST * max(1, end - start):
-        raise UserError(f"more than {FASTEST} frames a second", where=path, remedy="give fewer")
-    stated = (container.duration or 0) / 1e6  # in some containers from zero on, whenever the video begins
+        raise invalid_video(path, "no frames")
+    if count > MAX_RATE * max(1, end - start):
+        remedy = "convert it to fewer"
+        raise UserError(f"more than {MAX_RATE} frames per second", where=path, remedy=remedy)
+    stated = (container.duration or 0) / 1e6  # some containers count it from zero, whatever the start time
     if container.format.name == "avi" and stream.average_rate:
-        stated = float(stream.frames / stream.average_rate)  # its duration is guessed from what there is of the file
+        stated = float(stream.frames / stream.average_rate)  # FFmpeg derives the duration from the size of the file
     if last < stated - max(0.5, 0.05 * stated):
-        raise broken(path, f"breaks off after {last:.1f} of {stated:.1f} seconds")
+        raise invalid_video(path, f"ends after {last:.1f} of {stated:.1f} seconds")
     container.seek(container.start_time or 0)
     return start, end
 
 
-def middles(start, end, count):
-    """The middles of `count` equal stretches of time.
+def middles(start: float, end: float, count: int) -> Iterator[float]:
+    """The middles of `count` equal intervals of time.
+
+    Args:
+        start, end: the whole interval.
+        count: number of intervals.
 
     Example:
         >>> list(middles(1, 2, 2))
@@ -79,37 +100,41 @@ def middles(start, end, count):
     return (start + (end - start) * (i + 0.5) / count for i in range(count))
 
 
-def on_screen(container, stream, times, size):
-    """The frame that is on the screen at each of `times`, which ascend: arrays as of `fit`, made as they are asked for.
+def frames_at(container: Any, stream: Any, times: Iterable[float], size: int) -> Iterator[np.ndarray]:
+    """Decodes the frames that are on the screen at some times.
 
-    The last frame stays on. Nothing comes if no frame can be decoded.
+    Args:
+        container, stream: the video, from `open_video`.
+        times: seconds, in ascending order. After the end of the video the last frame stays on the screen.
+        size: height and width of a frame, in pixels.
+
+    Yields:
+        A frame for each time, as `crop_and_scale` returns it, decoded lazily; none if no frame can be decoded.
     """
     from av.video.reformatter import VideoReformatter
 
-    reformatter, times = VideoReformatter(), iter(times)
-    aspect, due, shown = float(stream.sample_aspect_ratio or 1), next(times), None
-    for frame in (f for f in container.decode(stream) if f.time is not None):
-        while shown is not None and frame.time > due + ROUNDING:
-            yield fit(shown, size, reformatter, aspect)
-            if (due := next(times, None)) is None:
-                return
-        shown = frame
-    while shown is not None and due is not None:
-        yield fit(shown, size, reformatter, aspect)
-        due = next(times, None)
+    reformatter, aspect = VideoReformatter(), float(stream.sample_aspect_ratio or 1)
+    frames = (frame for frame in container.decode(stream) if frame.time is not None)
+    current, upcoming = next(frames, None), next(frames, None)
+    if current is None:
+        return
+    for time in times:
+        while upcoming is not None and upcoming.time <= time + ROUNDING:
+            current, upcoming = upcoming, next(frames, None)
+        yield crop_and_scale(current, size, reformatter, aspect)
 
 
-def fit(frame, size, reformatter, aspect=1):
-    """The middle square of a frame, turned upright and scaled.
+def crop_and_scale(frame: Any, size: int, reformatter: Any, aspect: float = 1.0) -> np.ndarray:
+    """The central square of a frame, scaled and turned upright.
 
     Args:
         frame: `av.VideoFrame`.
-        size: pixels a side of the square; the shorter side of the frame is scaled to it.
-        reformatter: `av.video.reformatter.VideoReformatter`, which may be used again for frames alike.
-        aspect: width of the frame's pixels over their height.
+        size: side of the square in pixels; the shorter side of the frame is scaled to it.
+        reformatter: `av.video.reformatter.VideoReformatter`, which can be shared by frames of the same format.
+        aspect: width of the pixels of the frame divided by their height.
 
     Returns:
-        uint8 array (size, size, 3), red, green, blue.
+        uint8 array (size, size, 3), RGB.
     """
     sides = frame.width * aspect, frame.height
     width, height = (max(size, round(side * size / min(sides))) for side in sides)
@@ -118,13 +143,16 @@ def fit(frame, size, reformatter, aspect=1):
     return np.rot90(scaled[top : top + size, left : left + size], frame.rotation // 90)
 
 
-def broken(path, what):
-    """The fault of a video that is not whole."""
+def invalid_video(path: str | Path, what: str) -> UserError:
+    """The error for a video that is not complete."""
     return UserError(what, where=path, remedy="give a complete video")
 
 
-def check_file(path):
-    """Refuse a path where nothing is.
+def check_file(path: str | Path) -> None:
+    """Checks that a file exists and is not empty.
+
+    Raises:
+        UserError: if it does not exist or is empty.
 
     Example:
         >>> check_file("no/such.mp4")
@@ -134,17 +162,24 @@ def check_file(path):
     if not Path(path).is_file():
         raise UserError("no such file", where=path, remedy="check the path")
     if Path(path).stat().st_size == 0:
-        raise broken(path, "the file is empty")
+        raise invalid_video(path, "the file is empty")
 
 
-def check_sides(path, *sides):
-    """Refuse frames of more than 4096 pixels a side.
+def check_sides(path: str | Path, *sides: int) -> None:
+    """Checks that frames have at most 4096 pixels a side.
+
+    Args:
+        path: the file, for messages.
+        sides: height and width in pixels.
+
+    Raises:
+        UserError: if a side is larger.
 
     Example:
         >>> check_sides("wide.mp4", 8192, 16)
         Traceback (most recent call last):
         seqtasks.errors.UserError: wide.mp4: 8192 x 16 pixels, more than 4096 a side; scale it down
     """
-    if max(sides) > LARGEST:
-        what = f"{' x '.join(map(str, sides))} pixels, more than {LARGEST} a side"
+    if max(sides) > MAX_SIDE:
+        what = f"{' x '.join(map(str, sides))} pixels, more than {MAX_SIDE} a side"
         raise UserError(what, where=path, remedy="scale it down")

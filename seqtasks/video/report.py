@@ -1,8 +1,10 @@
-"""Clips in a report: their frames side by side."""
+"""The report section of video classification: frames of misclassified clips."""
 
 import base64
 import html
 import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import image
@@ -10,19 +12,23 @@ from matplotlib import image
 from seqtasks.report.formatting import number
 from seqtasks.video import files
 
-SHOWN = 12  # strips of a report
-FRAMES = 8  # of a strip
+if TYPE_CHECKING:
+    from seqtasks.capabilities import Predictor
+    from seqtasks.data.sources import Example
+
+MAX_CLIPS = 12  # clips of a report
+FRAMES = 8  # frames of a clip
 SIDE = 96  # pixels of a frame on the page
 
 
-def strip(frames):
-    """Some frames of a clip side by side, in the order of time.
+def strip(frames: np.ndarray) -> np.ndarray:
+    """Up to eight evenly spaced frames of a clip, side by side from left to right.
 
     Args:
         frames: uint8 array (frames, height, width, 3).
 
     Returns:
-        uint8 array (height, width of all, 3).
+        uint8 array (height, width of all frames, 3).
 
     Example:
         >>> strip(np.zeros((16, 4, 4, 3), np.uint8)).shape
@@ -32,38 +38,47 @@ def strip(frames):
     return np.concatenate(frames[(2 * np.arange(count) + 1) * len(frames) // (2 * count)], 1)
 
 
-def png(pixels):
-    """An image, uint8 (height, width, 3), as a `data:` address."""
+def png(pixels: np.ndarray) -> str:
+    """An image, uint8 (height, width, 3), as a `data:` URL.
+
+    Example:
+        >>> png(np.zeros((4, 4, 3), np.uint8))[:22]
+        'data:image/png;base64,'
+    """
     file = io.BytesIO()
-    image.imsave(file, pixels, format="png", metadata={"Software": None})
+    metadata: dict[str, Any] = {"Software": None}  # without the version of Matplotlib
+    image.imsave(file, pixels, format="png", metadata=metadata)
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def illustrate(predictor, examples, options):
-    """The part of the report that shows the clips that were taken for another class, the gravest mistakes first.
+def report_sections(
+    predictor: "Predictor", examples: "Sequence[Example]", options: files.Options
+) -> list[tuple[str, str]]:
+    """The report section with the misclassified clips, those with the highest scores first.
 
     Args:
-        predictor: the trained model of a `Classification` task over clips.
-        examples: list of examples.
-        options: how clips are read, `seqtasks.video.files.Options`.
+        predictor: a trained model of a `Classification` task over clips.
+        examples: examples of the test split.
+        options: how clips are read.
 
     Returns:
-        `[(title, HTML)]`; nothing where there are no mistakes.
+        `[(title, HTML)]`; empty if there are no errors.
     """
     answers = predictor.answers(example.input for example in examples)
     wrong = [(e, a) for e, a in zip(examples, answers, strict=True) if a.get("label", e.target) != e.target]
     wrong.sort(key=lambda pair: -pair[1]["score"])
-    shown = [_shown(example, answer, files.read(example.input, options)) for example, answer in wrong[:SHOWN]]
-    return [("Frames of mistakes", f'<ol class="mistakes">{"".join(shown)}</ol>')] if shown else []
+    items = [_item(example, answer, files.read(example.input, options)) for example, answer in wrong[:MAX_CLIPS]]
+    return [("Misclassified clips", f'<ol class="mistakes">{"".join(items)}</ol>')] if items else []
 
 
-def _shown(example, answer, frames):
-    name, true, said = (html.escape(str(text)) for text in (example.input, example.target, answer["label"]))
-    told = f'<p><span class="where">{name}</span><span class="wrong">{said}</span> ({number(answer["score"])})'
-    told += f', in truth <span class="right">{true}</span></p>'
+def _item(example: "Example", answer: dict[str, Any], frames: np.ndarray) -> str:
+    """A list item with the name of a clip, the predicted and the true class, and some frames."""
+    name, true, predicted = (html.escape(str(text)) for text in (example.input, example.target, answer["label"]))
+    text = f'<p><small class="where">{name}</small>predicted <bdi class="wrong">{predicted}</bdi>'
+    text += f' <small>score {number(answer["score"])}</small>, true <bdi class="right">{true}</bdi></p>'
     pixels = strip(frames)
     size = f'width="{SIDE * pixels.shape[1] // pixels.shape[0]}" height="{SIDE}"'
     alt = f"{min(FRAMES, len(frames))} frames of {name}"
-    picture = f'<img src="{png(pixels)}" alt="{alt}" {size} style="image-rendering:pixelated">'
+    image_tag = f'<img src="{png(pixels)}" alt="{alt}" {size} style="image-rendering:pixelated">'
     figure = '<figure class="scroll" tabindex="0" aria-label="Frames in the order of time">'
-    return f"<li>{told}{figure}{picture}</figure></li>"
+    return f"<li>{text}{figure}{image_tag}</figure></li>"

@@ -1,4 +1,4 @@
-"""Every cell against its equations, written out in NumPy."""
+"""Every cell against its equations in NumPy."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ def simple_rnn(cell, x, states):
 
 
 def gru(cell, x, states):
-    """The lecture's equations; the weights of Gamma_u lie negated in the first third, as the docstring says."""
+    """The lecture's equations; the first third of the weights is that of Gamma_u, negated."""
     kernel, recurrent_kernel, *biases = cell.get_weights()
     w_ux, w_rx, w_cx = np.split(kernel, 3, axis=-1)
     w_uc, w_rc, w_cc = np.split(recurrent_kernel, 3, axis=-1)
@@ -140,7 +140,7 @@ def built(name, options, rng, features=3, dtype="float64"):
     return cell
 
 
-def test_every_cell_has_equations_here():
+def test_every_cell_has_equations():
     assert set(NUMPY) == set(CELLS), "a cell of CELLS needs its equations in NUMPY"
 
 
@@ -160,7 +160,7 @@ def test_step_follows_the_equations(name, options, rng):
 
 
 @every_case
-def test_projection_of_a_sequence_is_that_of_its_steps(name, options, rng):
+def test_projection_of_a_sequence_equals_that_of_its_steps(name, options, rng):
     cell, x = built(name, options, rng), rng.normal(size=(5, 2, 3))
     steps = np.stack([cell.project(step) for step in x])
     np.testing.assert_allclose(cell.project(x), steps, atol=1e-12)
@@ -173,13 +173,13 @@ def test_initial_state_is_zero_in_the_compute_dtype(name, options, rng):
         np.testing.assert_array_equal(state, np.zeros((2, 4)))
 
 
-def test_forget_bias_is_the_initial_bias_of_the_forget_gate_alone():
+def test_forget_bias_is_the_initial_bias_of_the_forget_gate():
     cell = LSTMCell(2, forget_bias=0.5)
     cell.build((None, 3))
     np.testing.assert_array_equal(cell.bias, [0, 0, 0.5, 0.5, 0, 0, 0, 0])
 
 
-def test_activation_of_the_simple_cell(rng):
+def test_activation_of_the_simple_rnn(rng):
     cell = built("simple_rnn", {"activation": "relu"}, rng)
     w_ax, w_aa, b_a = cell.get_weights()
     x, a = rng.normal(size=(2, 3)), rng.normal(size=(2, 4))
@@ -216,12 +216,12 @@ def test_config_rebuilds_the_cell(cell, changed, rng):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_make_gives_the_cell_of_that_name(name):
+def test_make_builds_the_cell_of_that_name(name):
     cell = cells.make(name, 8)
     assert (type(cell), cell.units) == (CELLS[name], 8)
 
 
-def test_make_names_the_cells_there_are():
+def test_make_with_an_unknown_name_lists_the_cells():
     with pytest.raises(ValueError) as error:
         cells.make("lstn", 8)
     assert str(error.value) == f"unknown cell 'lstn': the cells are {', '.join(CELLS)}."

@@ -126,7 +126,7 @@ BAD_DATA = {
     ),
     "field.csv": (
         "text,label\nfine,good\nno label\n",
-        "field.csv:3: 1 field where 2 are due; give every line a text and a label",
+        "field.csv:3: 1 field, expected 2; give every line a text and a label",
     ),
     "one.csv": (
         "text,label\n" + "".join(f"film {i},good\n" for i in range(50)),
@@ -170,9 +170,9 @@ def test_a_label_that_train_never_saw(capsys, tmp_path):
         (["train"], "train: RECIPE comes first"),
         (["train", "sentiment", "--unts", "3"], "unknown option --unts; did you mean '--units'?"),
         (["train", "sentiment", "--units", "many"], "--units: many is not int; see --help"),
-        (["train", "sentiment", "--units", "0"], "--units: 0 is too small; take at least 1"),
-        (["train", "sentiment", "--dropout", "1.5"], "--dropout: 1.5 is no rate; take 0 <= rate < 1"),
-        (["train", "sentiment", "--cell", "lstn"], "--cell: lstn is none of its values; did you mean 'lstm'?"),
+        (["train", "sentiment", "--units", "0"], "--units: 0 is out of range; give a number of at least 1"),
+        (["train", "sentiment", "--dropout", "1.5"], "--dropout: 1.5 is out of range; give a number of at least 0 and below 1"),
+        (["train", "sentiment", "--cell", "lstn"], "--cell: lstn is not a valid value; did you mean 'lstm'?"),
         (["train", "sentiment", "--metric", "acuracy"], "--metric: unknown metric 'acuracy'; did you mean 'accuracy'?"),
         (["train", "sentiment", "--strategy", "gpu"], "--strategy: TensorFlow sees no GPU here; use auto or cpu"),
         (["train", "nothing.py"], "nothing.py: no such recipe file"),
@@ -222,7 +222,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(folder, tmp_path):
 
 @pytest.mark.slow
 def test_real_reviews_learn_in_three_epochs(capsys, data_folder, tmp_path):
-    data, quick = data_folder / "sentiment" / "sst2", ("--epochs", "3", "--batch_size", "32", "--consistency", "0")
+    data, quick = data_folder / "sentiment" / "sst2", ("--epochs", "3", "--batch_size", "32", "--r_drop", "0")
     assert main(["train", "sentiment", "--data", str(data), "--run", str(tmp_path / "run"), *quick]) == 0
     assert json.loads(capsys.readouterr().out)["test"]["accuracy"] > 0.75
 

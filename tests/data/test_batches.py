@@ -90,7 +90,7 @@ def test_starting_late_gives_the_tail_of_the_epoch(start, options, seed):
     assert_same(arrays(late), arrays(batches.epoch(seed=seed, epoch=1))[start:])
 
 
-def test_memory_and_stream_give_the_same_batches():
+def test_sources_in_memory_and_in_files_give_equal_batches():
     assert_same(arrays(make(90).epoch(seed=1)), arrays(make(90, held=False).epoch(seed=1)))
 
 
@@ -102,7 +102,7 @@ def test_shards_share_the_rows():
     assert sorted(rows) == list(range(31))
 
 
-def test_without_a_seed_pools_keep_their_order_and_the_index_is_the_place_in_the_source():
+def test_without_seed_pools_keep_their_order_and_index_is_the_row_in_the_source():
     found, pool_size, rows = arrays(make(250, batch_size=2).epoch()), 2 * POOL_BATCHES, examples(250)
     for words, targets, _, index in found:
         np.testing.assert_array_equal(index, targets)
@@ -114,7 +114,7 @@ def test_without_a_seed_pools_keep_their_order_and_the_index_is_the_place_in_the
         assert lengths == sorted(lengths)
 
 
-def test_fit_makes_as_many_steps_as_there_are_batches():
+def test_fit_runs_as_many_steps_as_there_are_batches():
     batches = make(37)
     inputs = keras.Input((), name="size")
     model = keras.Model({"size": inputs}, keras.layers.Dense(1)(inputs[:, None]))
@@ -173,7 +173,7 @@ def by_tokens(rows, **options):
     )
 
 
-def test_batches_by_tokens_hold_every_row_once_and_about_as_many_tokens():
+def test_batches_by_tokens_contain_every_row_once_and_about_equal_numbers_of_tokens():
     rows, batch_size = sentences(3200), 64
     batches = by_tokens(rows, batch_size=batch_size)
     found = arrays(batches.epoch(seed=3))
@@ -196,7 +196,7 @@ def test_the_weights_of_batches_by_tokens_make_the_mean_over_tokens():
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=40), st.data())
-def test_rows_are_cut_into_batches_of_a_row_at_least(lengths, data):
+def test_token_cuts_give_every_batch_a_row(lengths, data):
     count = data.draw(st.integers(1, len(lengths)))
     lengths = np.sort(lengths)
     cuts = _token_cuts(tf.constant(lengths, tf.int64), count).numpy()
@@ -206,6 +206,6 @@ def test_rows_are_cut_into_batches_of_a_row_at_least(lengths, data):
 
 
 @pytest.mark.parametrize("start", [1, 49, 50, 61])
-def test_starting_late_gives_the_tail_of_the_epoch_by_tokens_too(start):
+def test_starting_late_gives_the_tail_of_the_epoch_by_tokens(start):
     batches = by_tokens(sentences(1000), batch_size=16)
     assert_same(arrays(batches.epoch(seed=2, epoch=1, start=start)), arrays(batches.epoch(seed=2, epoch=1))[start:])

@@ -29,7 +29,7 @@ def reader(read=sound, limit=0):
     return Reader(read, tf.TensorSpec([None]), limit)
 
 
-def test_inputs_come_in_order_with_what_is_wrong_in_place_of_an_array():
+def test_inputs_are_read_in_order_with_errors_in_place_of_arrays():
     paths = [str(n % 7) for n in range(40)] + ["bad"]
     found = list(reader().each(listed(paths)))
     assert [example.input for example, _ in found] == paths
@@ -38,7 +38,7 @@ def test_inputs_come_in_order_with_what_is_wrong_in_place_of_an_array():
     assert str(found[-1][1]) == "bad: no sound; record it again"
 
 
-def test_files_are_read_side_by_side_and_not_far_ahead(monkeypatch):
+def test_files_are_read_in_parallel_and_not_far_ahead(monkeypatch):
     begun, meet = [], threading.Barrier(3)
 
     def slow(path):
@@ -53,11 +53,11 @@ def test_files_are_read_side_by_side_and_not_far_ahead(monkeypatch):
     assert len(list(found)) == 29
 
 
-def test_faulty_files_are_left_out_and_five_of_them_named():
-    with pytest.warns(UserWarning) as told:
+def test_unreadable_files_are_left_out_and_five_of_them_named():
+    with pytest.warns(UserWarning) as caught:
         source = reader().readable(listed(["bad0", "3", *(f"bad{n}" for n in range(1, 6)), "4"]))
-    assert [example.input for example in source] == ["3", "4"] and len(told) == 1
-    message = str(told[0].message)
+    assert [example.input for example in source] == ["3", "4"] and len(caught) == 1
+    message = str(caught[0].message)
     assert message.startswith("here: 6 of 8 files left out: bad0: no sound, bad1") and message.endswith(
         "bad4: no sound, ..."
     )
@@ -65,7 +65,7 @@ def test_faulty_files_are_left_out_and_five_of_them_named():
         reader().readable(listed(["bad0", "bad1"]))
 
 
-def test_a_target_that_does_not_fit_its_input_is_a_fault_too():
+def test_targets_that_do_not_match_their_inputs_are_left_out():
     def fits(target, array):
         if len(array) < len(target):
             raise UserError(f"{len(array)} are too few", where="")
@@ -74,7 +74,7 @@ def test_a_target_that_does_not_fit_its_input_is_a_fault_too():
         assert [e.input for e in reader().readable(listed(["3", "2", "5"]), fits)] == ["3", "5"]
 
 
-def test_what_was_read_is_held_as_far_as_it_fits():
+def test_arrays_are_cached_up_to_the_limit():
     reads = []
 
     def counted(path):
@@ -92,7 +92,7 @@ def test_what_was_read_is_held_as_far_as_it_fits():
 
 
 @pytest.mark.parametrize("ragged", [True, False])
-def test_batches_of_files_are_those_of_their_arrays(ragged):
+def test_batches_of_files_equal_batches_of_their_arrays(ragged):
     paths = [str(1 + n * 5 % 7) for n in range(11)]
     read = sound if ragged else (lambda path: np.full((2, 3), int(path), "float32"))
     made = Reader(read, tf.TensorSpec([None] if ragged else [2, 3]))

@@ -39,7 +39,7 @@ def test_pages_are_not_cleared_in_each_step():
         assert faults("tensorflow") > pages / 2
 
 
-def test_each_epoch_begins_the_generator_anew():
+def test_each_epoch_starts_the_generator_again():
     counts = iter(range(3))
     data = from_generator(lambda: iter([next(counts), 7]), tf.TensorSpec([], tf.int32))
     assert [[int(n) for n in data] for _ in range(3)] == [[0, 7], [1, 7], [2, 7]]

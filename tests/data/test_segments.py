@@ -8,8 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from seqtasks.data import segments
-from seqtasks.data.segments import BEGIN, END, Segments
+from seqtasks.data.segments import Segments
 from seqtasks.data.sources import Example, Source
+from seqtasks.data.token_ids import BOS, EOS
 
 TOKENS = 8
 
@@ -30,18 +31,18 @@ def texts(documents, ended=True):
         rows += [(piece, "end" * (i + 1 == len(document))) for i, piece in enumerate(document)]
     rows[-1] = rows[-1][0], "end" * ended
     examples = [Example("".join(map(chr, piece)), end, i) for i, (piece, end) in enumerate(rows)]
-    return Source(lambda: iter(examples), "memory"), [piece + [END] * (end == "end") for piece, end in rows]
+    return Source(lambda: iter(examples), "memory"), [piece + [EOS] * (end == "end") for piece, end in rows]
 
 
 def read(numbers, place):
     """(what is shown before a place of a stream that begins again at its end, the number there)."""
     at = place % len(numbers)
-    return BEGIN if at == 0 or numbers[at - 1] == END else numbers[at - 1], numbers[at]
+    return BOS if at == 0 or numbers[at - 1] == EOS else numbers[at - 1], numbers[at]
 
 
 @settings(max_examples=8)
 @given(DOCUMENTS, st.booleans(), st.integers(1, 4), st.integers(1, 5), st.sampled_from([None, 0, 1]), st.integers(0, 2))
-def test_segments_read_the_whole_stream_in_lanes(documents, ended, lanes, length, seed, start):
+def test_segments_read_the_whole_stream_in_rows(documents, ended, lanes, length, seed, start):
     source, pieces = texts(documents, ended)
     numbers = sum(pieces, [])
     assume(numbers)
@@ -64,18 +65,18 @@ def test_segments_read_the_whole_stream_in_lanes(documents, ended, lanes, length
     assert all({n for batch in plain for row in batch for _, n in row} == set(numbers) for plain in possible)
 
 
-def test_epochs_begin_at_other_places_and_lanes_in_other_variants():
+def test_epochs_start_at_other_offsets_and_rows_have_other_variants():
     numbers = list(range(4, 54))
     source, _ = texts([[numbers]])
     variants = np.stack([np.arange(54), [*range(4), *range(53, 3, -1)]]).astype("int32")
     segments = Segments(source, encode, 3, 17, variants)  # each epoch is one batch
-    said = [[*row[4:].tolist(), END] for row in variants]
+    variant_ids = [[*row[4:].tolist(), END] for row in variants]
 
     def epoch(*arguments):
         ((features, following, *_),) = segments.epoch(*arguments)
         found = np.stack([features["decoder_inputs"], following], -1).tolist()
         ways = [(offset, lane, v) for offset in range(51) for lane in range(3) for v in range(2)]
-        plain = {way: [list(read(said[way[2]], way[0] + way[1] * 17 + i)) for i in range(17)] for way in ways}
+        plain = {way: [list(read(variant_ids[way[2]], way[0] + way[1] * 17 + i)) for i in range(17)] for way in ways}
         return [[(o, v) for o, lane, v in ways if lane == row and plain[o, lane, v] == found[row]] for row in range(3)]
 
     assert epoch() == [[(0, 0)]] * 3
@@ -87,7 +88,7 @@ def test_epochs_begin_at_other_places_and_lanes_in_other_variants():
     assert len({tuple(v for ((_, v),) in lanes) for lanes in seen}) > 2
 
 
-def test_numbers_of_many_chunks_and_of_none(monkeypatch):
+def test_ids_of_many_chunks_and_of_no_chunk(monkeypatch):
     monkeypatch.setattr(segments, "CHUNK", 2)
     source, pieces = texts([[[4], [], [5, 6]], [[]], [[7, 7]]])
     found, sizes = segments.numbers(source, encode)

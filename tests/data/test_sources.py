@@ -1,4 +1,4 @@
-"""Sources: every format, plain and gzip, and every fault told with file, line and remedy."""
+"""Sources: every format, plain and gzip, and every error with file, line and remedy."""
 
 import gzip
 import json
@@ -28,7 +28,7 @@ def pairs(path, **columns):
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
 @pytest.mark.parametrize("name", CONTENT)
-def test_every_format_gives_the_same_examples_again_and_again(tmp_path, name, ending):
+def test_every_format_gives_the_same_examples_in_every_iteration(tmp_path, name, ending):
     source = open_source(write(tmp_path / (name + ending), CONTENT[name]))
     for _ in range(2):
         assert [(e.input, e.target) for e in source] == ROWS
@@ -46,7 +46,7 @@ def test_a_folder_per_class_mixes_the_classes_and_leaves_out_unsup(tmp_path, end
     assert {label for _, label in found[:20]} == {"neg", "pos"}
 
 
-def test_columns_by_usual_name_by_name_by_number_and_by_place(tmp_path):
+def test_columns_by_usual_name_name_number_and_order(tmp_path):
     usual = write(tmp_path / "a.csv", "id,Review,Sentiment\n1,fine,good\n")
     assert pairs(usual) == [("fine", "good")]
     named = write(tmp_path / "b.csv", "id,words,mood\n1,fine,good\n")
@@ -65,20 +65,20 @@ def test_byte_order_mark_line_ends_nul_bytes_and_lines_inside_quotes(tmp_path):
 
 
 @pytest.mark.parametrize("name", CONTENT)
-def test_every_format_may_begin_with_a_byte_order_mark_and_end_its_lines_as_windows_does(tmp_path, name):
+def test_byte_order_mark_and_windows_line_ends_in_every_format(tmp_path, name):
     content = b"\xef\xbb\xbf" + CONTENT[name].replace("\n", "\r\n").encode()
     assert pairs(write(tmp_path / name, content)) == ROWS
 
 
 @pytest.mark.parametrize("header", ["Sentence\tClass", "stars\tbody", "n\t TWEET \tpolarity"])
-def test_usual_names_in_any_case_and_place(tmp_path, header):
+def test_usual_names_in_any_case_and_column(tmp_path, header):
     found = pairs(write(tmp_path / "a.tsv", f"{header}\n" + "\t".join("abc"[: header.count("\t") + 1]) + "\n"))
     names = header.lower().split("\t")
     text, label = (next(i for i, n in enumerate(names) if n.strip() in known) for known in (TEXT_NAMES, LABEL_NAMES))
     assert found == [("abc"[text], "abc"[label])]
 
 
-def test_a_folder_comes_in_one_order_wherever_it_lies_and_hidden_files_are_no_examples(tmp_path):
+def test_the_order_of_a_folder_does_not_depend_on_its_path_and_hidden_files_are_left_out(tmp_path):
     found = []
     for place in ("here", "there"):
         for label in ("neg", "pos"):
@@ -101,7 +101,7 @@ def test_an_example_knows_its_place(tmp_path):
     assert [folder.where(e) for e in folder] == [str(file)]
 
 
-def test_half_an_emoji_becomes_a_question_mark(tmp_path):
+def test_lone_surrogates_become_question_marks(tmp_path):
     assert pairs(write(tmp_path / "a.jsonl", r'{"text": "a \ud83d b \ud83d\ude00", "label": "x"}')) == [
         ("a ? b 😀", "x")
     ]
@@ -125,15 +125,15 @@ def test_labels_of_json_lines_may_be_numbers(tmp_path):
 FAULTS = {
     "a.csv": [
         ("", ": the file is empty; give a file"),
-        ("text,label\nx\n", ":2: 1 field where 2 are due; give every line a text and a label"),
-        ("text,label\nx,a\n1,2,b\n", ":3: 3 fields where 2 are due; quote fields that hold a comma"),
+        ("text,label\nx\n", ":2: 1 field, expected 2; give every line a text and a label"),
+        ("text,label\nx,a\n1,2,b\n", ":3: 3 fields, expected 2; quote fields that contain a comma"),
         ("text,label\nx,\n", ":2: the label is missing; give every line a label"),
         ('text,label\n"x,a\n', ":2: not a table"),
         (b"text,label\nx,a\n\xff,b\n", ":3: not UTF-8 (byte 0xff at offset 15); save the file as UTF-8"),
         ("a,b,c\n1,2,3\n", ": no text and label among 'a', 'b', 'c'; name them with --text_column"),
     ],
     "a.tsv": [
-        ("x\ta\ny\tb\tc\n", ":2: 3 fields where 2 are due; quote fields that hold a tab"),
+        ("x\ta\ny\tb\tc\n", ":2: 3 fields, expected 2; a field cannot contain a tab"),
         (b"x\ta\r\ny\xc3\tb\r\n", ":2: not UTF-8 (byte 0xc3 at offset 6)"),
     ],
     "a.tsv.gz": [(b"\xef\xbb\xbfx\ta\n\xe9t\xe9\tb\n", ":2: not UTF-8 (byte 0xe9 at offset 7)")],
@@ -142,13 +142,13 @@ FAULTS = {
         ("[1]\n", ":1: not a JSON object"),
         ('{"text": "x", "label": "a"}\n{"text"\n', ":2: not JSON ("),
         ('{"text": "x"}\n', ":1: no label or sentiment among the fields text; name the field with --label_column"),
-        ('{"text": 3, "label": "a"}\n', ":1: the text is no string: 3; put it in quotes"),
+        ('{"text": 3, "label": "a"}\n', ":1: the text is not a string: 3; put it in quotes"),
     ],
 }
 
 
 @pytest.mark.parametrize(("name", "content", "expected"), [(n, c, e) for n, cases in FAULTS.items() for c, e in cases])
-def test_faults_name_file_line_and_remedy(tmp_path, name, content, expected):
+def test_errors_name_file_line_and_remedy(tmp_path, name, content, expected):
     path = write(tmp_path / name, content)
     with pytest.raises(UserError) as fault:
         list(open_source(path))
@@ -157,7 +157,7 @@ def test_faults_name_file_line_and_remedy(tmp_path, name, content, expected):
 
 @pytest.mark.parametrize("content", [gzip.compress(b"x" * 99, mtime=0)[:15], b"x,a\n"], ids=["cut", "plain"])
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz", "pos/1.txt.gz"])
-def test_what_is_no_whole_gzip(tmp_path, name, content):
+def test_truncated_or_invalid_gzip_raises(tmp_path, name, content):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
@@ -178,13 +178,13 @@ def test_what_is_no_whole_gzip(tmp_path, name, content):
         ({"text": "1", "label": "0"}, "0"),
     ],
 )
-def test_a_column_that_is_missing_is_named_beside_those_found(tmp_path, columns, missing):
+def test_errors_name_the_missing_column_and_those_present(tmp_path, columns, missing):
     with pytest.raises(UserError) as fault:
         pairs(write(tmp_path / "a.csv", "text,label\nx,a\n"), **columns)
     assert f"a.csv: no column '{missing}'; the columns are 'text', 'label'; name them with" in str(fault.value)
 
 
-def test_what_is_no_source(tmp_path):
+def test_invalid_paths_raise(tmp_path):
     with pytest.raises(UserError, match="no such file or folder; check the path"):
         open_source(tmp_path / "no.csv")
     with pytest.raises(UserError, match=r"unknown format '\(no suffix\)'; files end in .csv, .tsv"):

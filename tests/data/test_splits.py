@@ -86,7 +86,7 @@ def test_files_named_one_by_one(tmp_path, recwarn):
     assert not recwarn.list
 
 
-def test_what_is_no_split(tmp_path):
+def test_invalid_splits_raise(tmp_path):
     write(tmp_path / "test.csv", ["x"])
     with pytest.raises(UserError, match=r"test.csv but no train\.\*; add one, or name it with --train"):
         find_splits(tmp_path)
@@ -112,7 +112,7 @@ def test_tfds_by_name():
         assert {e.target for e in splits.test} <= {"neg", "pos"}
 
 
-def test_a_split_may_lie_in_several_files(tmp_path):
+def test_a_split_of_several_files(tmp_path):
     def several(paths):
         assert paths == sorted(paths)
         return sorted({p.with_suffix("") for p in paths if p.suffix in (".en", ".de")})

@@ -1,4 +1,4 @@
-"""Sources of DNA: every format, plain and gzip, and every fault told with file, line and remedy."""
+"""Sources of DNA: every format, plain and gzip, and every error with file, line and remedy."""
 
 import gzip
 import json
@@ -40,35 +40,35 @@ def pairs(path, **options):
     return [(e.input, e.target) for e in open_dna(path, DnaOptions(**options))]
 
 
-def fault_of(path, **options):
-    with pytest.raises(UserError) as fault:
+def error_of(path, **options):
+    with pytest.raises(UserError) as error:
         list(open_dna(path, DnaOptions(**options)))
-    return str(fault.value)
+    return str(error.value)
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
 @pytest.mark.parametrize("name", CONTENT)
-def test_every_format_gives_the_same_examples_again_and_again(tmp_path, name, ending):
+def test_every_format_gives_the_same_examples_each_time(tmp_path, name, ending):
     source = open_dna(write(tmp_path / (name + ending), CONTENT[name]))
     for _ in range(2):
         assert [(e.input, e.target) for e in source] == ROWS
     assert source.size == (tmp_path / (name + ending)).stat().st_size
 
 
-def test_the_label_by_the_name_or_the_number_of_its_field(tmp_path):
+def test_label_field_by_name_or_number(tmp_path):
     path = write(tmp_path / "a.fa", ">x|a|b kind=c\nA\n")
     assert [pairs(path, label_field=field)[0][1] for field in ("2", "kind", "1")] == ["a", "c", "x"]
     assert pairs(write(tmp_path / "b.fa", ">x a b\nA\n"), label_field="3") == [("A", "b")]
 
 
-def test_an_example_knows_its_place(tmp_path):
+def test_place_of_an_example(tmp_path):
     for name, place in (("a.fa", "x"), ("a.fq", "r0"), ("a.csv", "2"), ("a.jsonl", "1")):
         source = open_dna(write(tmp_path / name, CONTENT[name]))
         assert source.where(next(iter(source))) == f"{tmp_path / name}:{place}"
 
 
 @pytest.mark.parametrize("layout", ["{}.fa", "{}.fasta.gz", "{}/1.fa"])
-def test_a_folder_mixes_its_classes_in_proportion(tmp_path, layout):
+def test_folder_interleaves_its_classes_in_proportion(tmp_path, layout):
     for label, letter, count in (("E.coli_prom", "A", 20), ("other", "C", 60)):
         content = "".join(f"> {i}\n{letter * 50}\n" for i in range(count))
         write(tmp_path / layout.format(label), content)
@@ -81,7 +81,7 @@ def test_a_folder_mixes_its_classes_in_proportion(tmp_path, layout):
         assert all(14 <= share <= 16 for share in shares)
 
 
-def test_several_files_of_a_class_follow_one_another(tmp_path):
+def test_several_files_of_a_class_are_concatenated(tmp_path):
     for name in ("x/1.fa", "x/2.fa.gz", "y/1.fa"):
         write(tmp_path / name, f">a\n{'A' if name[0] == 'x' else 'C'}\n")
     assert sorted(pairs(tmp_path)) == [("A", "x"), ("A", "x"), ("C", "y")]
@@ -136,7 +136,7 @@ def test_intervals_of_a_genome_on_both_strands(tmp_path, ending):
 
 @given(st.text("ACGTRYNacgt", min_size=1, max_size=50), st.integers(1, 9), st.data())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_interval_is_the_slice_of_its_chromosome(tmp_path, sequence, width, data):
+def test_interval_is_a_slice_of_its_chromosome(tmp_path, sequence, width, data):
     start = data.draw(st.integers(0, len(sequence) - 1))
     end = data.draw(st.integers(start + 1, len(sequence)))
     lines = [sequence[i : i + width] for i in range(0, len(sequence), width)]
@@ -146,7 +146,7 @@ def test_any_interval_is_the_slice_of_its_chromosome(tmp_path, sequence, width, 
     assert pairs(bed, genome=genome) == [(sequence[start:end], "x")]
 
 
-def test_a_genome_that_changes_is_indexed_anew_and_one_that_cannot_be_written_beside_elsewhere(tmp_path, monkeypatch):
+def test_index_follows_changes_and_is_temporary_if_the_folder_is_read_only(tmp_path, monkeypatch):
     genome, bed = write(tmp_path / "g.fa", GENOME), write(tmp_path / "a.bed", "chr2\t0\t4\tx\n")
     assert pairs(bed, genome=genome) == [("TTTA", "x")]
     write(genome, ">chr2\nGGGGG\n")
@@ -160,8 +160,8 @@ def test_a_genome_that_changes_is_indexed_anew_and_one_that_cannot_be_written_be
     assert not (tmp_path / "g.fa.fai").exists()
 
 
-GAPS = "take out gaps (- and .)"
-FAULTS = {
+GAPS = "remove gaps (- and .)"
+ERRORS = {
     "a.fa": [
         ("", ": the file is empty; give a file that holds records"),
         ("\n\n", ": no sequence in the file; begin each sequence with a line '>name'"),
@@ -170,28 +170,28 @@ FAULTS = {
         (">a|x\nAC\n>b|\nAC\n", ":3: no label in the header of 'b|'"),
         (">\nAC\n", ":1: no label in the header of 'record 1'"),
         (">a x\nAC\n>b x\n>c x\nAC\n", ":3: the sequence of b is empty; give it bases, or leave it out"),
-        (">a x\nAC\n\n>b x\nAC\nG-T\n", ":4: '-' at position 4 of b is no IUPAC code"),
-        (">a x\nA C\n", ":1: ' ' at position 2 of a is no IUPAC code"),
+        (">a x\nAC\n\n>b x\nAC\nG-T\n", ":4: '-' at position 4 of b is not an IUPAC code"),
+        (">a x\nA C\n", ":1: ' ' at position 2 of a is not an IUPAC code"),
         (">a x\nAC\n>é x\nAC\n", ":3: 'name' in sequence file must be ASCII encoded, but found 'é' at index 0; check"),
         (">a x\nAC\n\nAé\n>b x\nAC\n", ":4: 'sequence' in sequence file must be ASCII encoded, but found 'é' at"),
         (b">a x\nAC\n>\xe9 x\nAC\n", ":3: not UTF-8 (byte 0xe9 at offset 9)"),
     ],
     "a.fq": [
-        (b"@a x\nAC\n+\nII\n@b x\nAE\n+\nII\n", ":5: 'E' at position 2 of b is no IUPAC code"),
+        (b"@a x\nAC\n+\nII\n@b x\nAE\n+\nII\n", ":5: 'E' at position 2 of b is not an IUPAC code"),
         ("@a x\nAC\n+\nII\n@b x\nACG\n+\nII\n", ":8: Length of sequence and qualities differ; check the file"),
         ("@a x\nAC\n+\nII\n@b x\nAC\n", ":7: Premature end of file encountered."),
         ("@a x\n\n+\n\n", ":1: the sequence of a is empty"),
         ("@a x\nAC\n+\nII\n@b x y\nAC\n+\nII\n", ":5: no label in the header of 'b'"),
     ],
     "a.csv": [
-        ("sequence,label\nACGT,x\nAC.T,y\n", ":3: '.' at position 3 is no IUPAC code; write bases as"),
+        ("sequence,label\nACGT,x\nAC.T,y\n", ":3: '.' at position 3 is not an IUPAC code; write bases as"),
         ("sequence,label\n,x\n", ":2: the sequence is empty"),
-        ("sequence,label\nAC\n", ":2: 1 field where 2 are due"),
+        ("sequence,label\nAC\n", ":2: 1 field, expected 2"),
         ("sequence,mood,sex\nAC,x,y\n", ": no text and label among 'sequence', 'mood', 'sex'"),
         (b"sequence,label\nAC,x\n\xff,y\n", ":3: not UTF-8"),
     ],
     "a.jsonl": [
-        ('{"sequence": "AXGT", "label": "x"}\n', ":1: 'X' at position 2 is no IUPAC code"),
+        ('{"sequence": "AXGT", "label": "x"}\n', ":1: 'X' at position 2 is not an IUPAC code"),
         ("3\n", ":1: not a JSON object"),
         ("{\n", ":1: not JSON"),
     ],
@@ -200,49 +200,49 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("name", "content", "expected"), [(n, c, e) for n, cases in FAULTS.items() for c, e in cases])
-def test_faults_name_file_line_and_remedy(tmp_path, name, content, expected):
+@pytest.mark.parametrize(("name", "content", "expected"), [(n, c, e) for n, cases in ERRORS.items() for c, e in cases])
+def test_errors_name_file_line_and_remedy(tmp_path, name, content, expected):
     path = write(tmp_path / name, content)
-    fault = fault_of(path)
-    assert fault.startswith(f"{path}{expected}")
-    assert ("IUPAC" in fault) == (GAPS in fault)
+    error = error_of(path)
+    assert error.startswith(f"{path}{expected}")
+    assert ("IUPAC" in error) == (GAPS in error)
 
 
-def test_a_label_field_that_is_missing_is_named(tmp_path):
+def test_missing_label_field_raises(tmp_path):
     path = write(tmp_path / "a.fa", ">a kind=x\nAC\n>b|x\nAC\n")
-    assert fault_of(path, label_field="kind").startswith(f"{path}:3: no field 'kind' in the header of 'b|x'; write")
-    assert fault_of(path, label_field="3").startswith(f"{path}:1: no field '3' in the header of 'a'")
+    assert error_of(path, label_field="kind").startswith(f"{path}:3: no field 'kind' in the header of 'b|x'; write")
+    assert error_of(path, label_field="3").startswith(f"{path}:1: no field '3' in the header of 'a'")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("a.csv", "sequence,label\nACGT,EEI\n", ":2: 3 labels for the 4 bases; give each base one: 'EEIIN', or 'exon"),
+        ("a.csv", "sequence,label\nACGT,EEI\n", ":2: 3 labels for the 4 bases; give one per base: 'EEIIN', or 'exon"),
         ("a.csv", "sequence,label\nACGT,exon intron\n", ":2: 2 labels for the 4 bases"),
         (
             "a.jsonl",
             '{"seq": "AC", "label": ["a b", "c"]}\n',
-            ":1: the label 'a b' is no word; write it without spaces",
+            ":1: the label 'a b' is not a word; write it without spaces",
         ),
-        ("a.jsonl", '{"seq": "AC", "label": ["a", ""]}\n', ":1: the label '' is no word"),
+        ("a.jsonl", '{"seq": "AC", "label": ["a", ""]}\n', ":1: the label '' is not a word"),
         ("a.fa", ">x|EE\nAC\n>y|EE\nACG\n", ":3: 2 labels for the 3 bases of y"),
     ],
 )
-def test_a_label_too_few_or_too_many(tmp_path, name, content, expected):
+def test_wrong_number_of_labels_raises(tmp_path, name, content, expected):
     path = write(tmp_path / name, content)
-    assert fault_of(path, task="tag").startswith(f"{path}{expected}")
+    assert error_of(path, task="tag").startswith(f"{path}{expected}")
 
 
-def test_an_annotation_of_another_file_is_told(tmp_path):
+def test_annotation_of_another_file_raises(tmp_path):
     records = write(tmp_path / "a.fa", ">chr1\nACGT\n>chr2\nAC\n")
     annotation = write(tmp_path / "a.bed", "1\t0\t2\tx\n")
     expected = f"{annotation}: no interval on any record of {records}"
-    assert fault_of(records, task="tag", annotation=annotation).startswith(expected)
+    assert error_of(records, task="tag", annotation=annotation).startswith(expected)
     write(annotation, "chr2\t0\t1\tx\nchr2\t1\t3\ty\n")
     expected = f"{annotation}:2: 1-3 ends outside chr2, which has 2 bases; check that it annotates this file"
-    assert fault_of(records, task="tag", annotation=annotation) == expected
+    assert error_of(records, task="tag", annotation=annotation) == expected
     assert (
-        fault_of(records, task="tag", annotation=tmp_path / "no.bed")
+        error_of(records, task="tag", annotation=tmp_path / "no.bed")
         == f"{tmp_path}/no.bed: no such file; check the path"
     )
 
@@ -255,54 +255,56 @@ def test_an_annotation_of_another_file_is_told(tmp_path):
         ("chrr2\t0\t3\tx", "no chromosome 'chrr2' in {}; did you mean 'chr2'?"),
         ("scaffold\t0\t3\tx", "no chromosome 'scaffold' in {}; known are: chr1, chr2"),
         ("chr1\t3\t3\tx", "start 3 is not before end 3; BED is half-open, from 0"),
-        ("chr1\t3\t4", "3 columns where 4 are due; give chromosome, start, end, name, tabs between"),
-        ("chr3\t1\t3\tx", "'*' at position 2 of chr3:1-3 is no IUPAC code; write bases"),
+        ("chr1\t3\t4", "3 columns, expected 4; give chromosome, start, end, name, tabs between"),
+        ("chr3\t1\t3\tx", "'*' at position 2 of chr3:1-3 is not an IUPAC code; write bases"),
     ],
 )
-def test_faults_of_intervals(tmp_path, line, expected):
+def test_invalid_intervals_raise(tmp_path, line, expected):
     genome = write(tmp_path / "g.fa", GENOME + (">chr3\nAC*\n" if "chr3" in line else ""))
     bed = write(tmp_path / "a.bed", f"chr1\t0\t3\tx\n{line}\n")
-    assert fault_of(bed, genome=genome).startswith(f"{bed}:2: {expected.format(genome)}")
+    assert error_of(bed, genome=genome).startswith(f"{bed}:2: {expected.format(genome)}")
 
 
-def test_faults_of_a_genome(tmp_path):
+def test_invalid_genomes_raise(tmp_path):
     bed = write(tmp_path / "a.bed", "chr1\t0\t3\tx\n")
     for name, content, expected in (
-        ("g.fa.gz", GENOME, "no genome to look intervals up in; give a FASTA file that is not compressed"),
-        ("g.txt", GENOME, "no genome to look intervals up in"),
+        ("g.fa.gz", GENOME, "not a genome for intervals; give a FASTA file that is not compressed"),
+        ("g.txt", GENOME, "not a genome for intervals"),
         ("e.fa", "", "the file is empty"),
         ("l.fa", ">chr1\nACG\nA\nACG\n", "cannot be indexed (Line length of fasta file is not consistent!"),
         ("d.fa", ">chr1\nACG\n>chr1\nACG\n", "cannot be indexed ("),
     ):
         genome = write(tmp_path / name, content)
-        assert fault_of(bed, genome=genome).startswith(f"{genome}: {expected}")
-    assert fault_of(bed, genome=tmp_path / "no.fa") == f"{tmp_path}/no.fa: no such file; check the path"
+        assert error_of(bed, genome=genome).startswith(f"{genome}: {expected}")
+    assert error_of(bed, genome=tmp_path / "no.fa") == f"{tmp_path}/no.fa: no such file; check the path"
 
 
 @pytest.mark.parametrize(
     "content", [gzip.compress(b">a x\nACGT\n" * 99, mtime=0)[:30], b">a x\nACGT\n"], ids=["cut", "no"]
 )
 @pytest.mark.parametrize("name", ["a.fa.gz", "a.fq.gz", "a.csv.gz", "a.bed.gz", "folder/x.fa.gz"])
-def test_what_is_no_whole_gzip(tmp_path, name, content):
+def test_invalid_gzip_raises(tmp_path, name, content):
     genome = write(tmp_path / "g.fa", GENOME)
     path = write(tmp_path / name, b"")
     path.write_bytes(content)
-    fault = fault_of(path.parent if "/" in name else path, genome=genome)
-    assert fault.startswith(f"{path}: cannot be read (") and fault.endswith("complete and readable")
+    error = error_of(path.parent if "/" in name else path, genome=genome)
+    assert error.startswith(f"{path}: cannot be read (") and error.endswith("complete and readable")
 
 
-def test_what_is_no_source(tmp_path):
-    assert fault_of(tmp_path / "no.fa") == f"{tmp_path}/no.fa: no such file or folder; check the path"
-    assert fault_of(tmp_path).startswith(f"{tmp_path}: no FASTA files here; give one file for each class, or a folder")
+def test_missing_sources_raise(tmp_path):
+    assert error_of(tmp_path / "no.fa") == f"{tmp_path}/no.fa: no such file or folder; check the path"
+    assert error_of(tmp_path).startswith(
+        f"{tmp_path}: no FASTA files in this folder; give one file for each class, or a folder"
+    )
     assert set(SUFFIXES) > {".fa", ".bed", ".csv", ".jsonl"}
 
 
 @pytest.mark.parametrize(("name", "package"), [("a.fa", "dnaio"), ("a.bed", "pyfaidx")])
-def test_a_package_that_is_missing_is_one_line(tmp_path, monkeypatch, name, package):
+def test_missing_package_raises(tmp_path, monkeypatch, name, package):
     genome = write(tmp_path / "g.fa", GENOME)
     monkeypatch.setitem(sys.modules, package, None)
     path = write(tmp_path / name, CONTENT.get(name, "chr1\t0\t3\tx\n"))
-    assert fault_of(path, genome=genome) == f"DNA files need {package}; pip install 'seqtasks[dna]'"
+    assert error_of(path, genome=genome) == f"DNA files need {package}; pip install 'seqtasks[dna]'"
 
 
 def test_columns_by_name_and_number(tmp_path):
@@ -312,9 +314,10 @@ def test_columns_by_name_and_number(tmp_path):
     assert pairs(path, columns=Columns("2", "3", True)) == [("GG", "x")]
 
 
-def test_sources_import_no_tensorflow(tmp_path):
+def test_imports_need_no_tensorflow(tmp_path):
     path = write(tmp_path / "a.fa", CONTENT["a.fa"])
-    code = f"import sys; from seqtasks.dna.files import open_dna; list(open_dna({str(path)!r})); print(*sys.modules)"
+    modules = "baselines, bed, encoding, files, genome, mutagenesis, scan"
+    code = f"import sys; from seqtasks.dna import {modules}; list(files.open_dna({str(path)!r})); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "dnaio" in loaded and not {"tensorflow", "keras", "pyfaidx"} & set(loaded)
 

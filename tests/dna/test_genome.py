@@ -1,4 +1,4 @@
-"""Genomes: windows against slices of the whole sequence, BED against cases by hand, memory that stays flat."""
+"""Windows of genomes against slices of the whole sequence, BED files, and constant memory."""
 
 import gzip
 import io
@@ -32,7 +32,7 @@ def fasta(sequences, width, end="\n"):
 
 
 def expected(sequence, window, stride):
-    """All windows of a whole sequence that fit, one more at its end, or one that is shorter."""
+    """All windows that fit into a sequence, and one more at its end; or one shorter window."""
     starts = list(range(0, len(sequence) - window + 1, stride)) or [0]
     if starts[-1] + window < len(sequence):
         starts.append(len(sequence) - window)
@@ -54,7 +54,7 @@ def collect(path, window, stride, batch):
     st.tuples(st.integers(1, 70), st.integers(1, 40)),
     st.sampled_from([("a.fa", "\n"), ("a.fa", "\r\n"), ("a.fa.gz", "\n"), ("a.fa", "\n\n")]),
 )
-def test_windows_are_the_slices_of_the_whole_sequence(tmp_path, monkeypatch, sequences, shape, widths, form):
+def test_windows_are_slices_of_the_whole_sequence(tmp_path, monkeypatch, sequences, shape, widths, form):
     (width, chunk), (name, end) = widths, form
     monkeypatch.setattr(genome, "CHUNK", chunk)
     monkeypatch.setattr(genome, "LINE", 8)  # lines longer and shorter than what is read at once
@@ -65,42 +65,42 @@ def test_windows_are_the_slices_of_the_whole_sequence(tmp_path, monkeypatch, seq
     assert found == {name: expected(sequence, *shape[:2]) for name, sequence in chromosomes.items()}
 
 
-def test_names_long_headers_byte_order_marks_and_blank_lines(tmp_path, monkeypatch):
+def test_unusual_headers_and_blank_lines(tmp_path, monkeypatch):
     monkeypatch.setattr(genome, "LINE", 8)
     path = write(tmp_path / "a.fa", b"\xef\xbb\xbf\n>chr1 " + b"ACGT>" * 20 + b"\n\nAC\nGT \n\n>\nTT\n>chr1\nGG")
     found = [(name, starts.tolist(), sequences) for name, starts, sequences in windows(path, 9, 1, 1)]
     assert found == [("chr1", [0], ["ACGT"]), ("record 2", [0], ["TT"]), ("chr1", [0], ["GG"])]
 
 
-def test_a_batch_may_be_asked_for_alone(tmp_path):
+def test_single_batch(tmp_path):
     path = write(tmp_path / "a.fa", ">a\n" + "ACGT" * 1000)
     name, starts, sequences = next(windows(path, 4, 4, 3))
     assert (name, starts.tolist(), sequences) == ("a", [0, 4, 8], ["ACGT"] * 3)
 
 
-FAULTS = [
+ERRORS = [
     ("", ": the file is empty; give a file that holds records"),
     ("\n\n", ": no sequence in the file; begin each sequence with a line '>name'"),
-    ("ACGT\n", ": no FASTA file; begin each sequence with a line '>name'"),
-    (">a\nACGT\n>b\n>c\nA\n", ": b has no bases; give it a sequence, or take its header out"),
+    ("ACGT\n", ": not a FASTA file; begin each sequence with a line '>name'"),
+    (">a\nACGT\n>b\n>c\nA\n", ": b has no bases; give it a sequence, or remove its header"),
     (">a\nACGT\n>b\n", ": b has no bases"),
-    (">a\nACGT\n>b\nACGT\nAC-T\n", ": '-' at position 7 of b is no IUPAC code; write bases as A, C, G, T, U or as"),
-    (">a\nAC GT\nA\xe9", ": 'Ã' at position 6 of a is no IUPAC code"),
+    (">a\nACGT\n>b\nACGT\nAC-T\n", ": '-' at position 7 of b is not an IUPAC code; write bases as A, C, G, T, U or as"),
+    (">a\nAC GT\nA\xe9", ": 'Ã' at position 6 of a is not an IUPAC code"),
 ]
 
 
-@pytest.mark.parametrize(("content", "message"), FAULTS)
+@pytest.mark.parametrize(("content", "message"), ERRORS)
 @pytest.mark.parametrize("chunk", [3, 1 << 20])
-def test_faults_of_a_genome(tmp_path, monkeypatch, content, message, chunk):
+def test_invalid_genomes_raise(tmp_path, monkeypatch, content, message, chunk):
     monkeypatch.setattr(genome, "CHUNK", chunk)
     path = write(tmp_path / "a.fa", content)
-    with pytest.raises(UserError) as fault:
+    with pytest.raises(UserError) as error:
         list(windows(path, 3, 1, 8))
-    assert str(fault.value).startswith(f"{path}{message}")
+    assert str(error.value).startswith(f"{path}{message}")
 
 
 @pytest.mark.parametrize("content", [gzip.compress(b">a\n" + bytes(range(65, 90)) * 99, mtime=0)[:40], b">a\nACGT"])
-def test_what_is_no_whole_gzip(tmp_path, content):
+def test_invalid_gzip_raises(tmp_path, content):
     path = tmp_path / "a.fa.gz"
     path.write_bytes(content)
     for read in (lambda: list(windows(path, 3, 1, 8)), lambda: total_bases(path)):
@@ -108,17 +108,17 @@ def test_what_is_no_whole_gzip(tmp_path, content):
             read()
 
 
-def test_what_is_no_file_and_what_are_no_windows(tmp_path):
+def test_missing_files_and_invalid_windows_raise(tmp_path):
     with pytest.raises(UserError, match="no.fa: no such file; check the path"):
         list(windows(tmp_path / "no.fa", 3, 1, 8))
     with pytest.raises(UserError, match="no.fa: no such file; check the path"):
         total_bases(tmp_path / "no.fa")
-    with pytest.raises(UserError, match="window 3, stride 0, batch 8; each is at least 1"):
+    with pytest.raises(UserError, match="window 3, stride 0, batch 8; give numbers of at least 1"):
         list(windows(write(tmp_path / "a.fa", ">a\nA"), 3, 0, 8))
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
-def test_the_number_of_bases_is_exact_when_small_and_near_when_large(tmp_path, rng, ending):
+def test_total_bases_is_exact_for_small_files_and_close_for_large_ones(tmp_path, rng, ending):
     small = write(tmp_path / f"small.fa{ending}", fasta({"a": "ACGTA" * 30, "b": "AC"}, 60))
     assert total_bases(small) == 152
     large = "".join(rng.choice(list("ACGT"), 3_000_000))
@@ -134,7 +134,7 @@ def peak(path):
 
 
 @pytest.mark.parametrize("width", [60, 0], ids=["lines", "one-line"])
-def test_memory_is_the_same_for_a_genome_five_times_as_large(tmp_path, rng, width):
+def test_memory_does_not_grow_with_the_genome(tmp_path, rng, width):
     block = bytes(rng.choice(np.frombuffer(b"ACGT", np.uint8), 60 * 5000))
     block = b"".join(block[i : i + 60] + b"\n" for i in range(0, len(block), 60)) if width else block
     peaks = []
@@ -160,7 +160,7 @@ chr1\t1\t2\tx y\t.\t+\trest\r
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
-def test_bed_by_hand(tmp_path, ending):
+def test_read_bed(tmp_path, ending):
     path = write(tmp_path / f"a.bed{ending}", BED)
     assert [tuple(interval) for interval in read_bed(path)] == [
         ("track1", 5, 9, "promoter", "-", 4),
@@ -173,42 +173,42 @@ def test_bed_by_hand(tmp_path, ending):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("chr1\t5\t9", "3 columns where 4 are due; give chromosome, start, end, name, tabs between"),
-        ("chr1\tx\t9\ta", "'x' is no position; columns 2 and 3 are whole numbers from 0"),
-        ("chr1\t5\t-9\ta", "'-9' is no position"),
+        ("chr1\t5\t9", "3 columns, expected 4; give chromosome, start, end, name, tabs between"),
+        ("chr1\tx\t9\ta", "'x' is not a position; columns 2 and 3 are whole numbers from 0"),
+        ("chr1\t5\t-9\ta", "'-9' is not a position"),
         ("chr1\t5\t5\ta", "start 5 is not before end 5; BED is half-open, from 0"),
         ("chr1\t5\t9\t.", "the name is missing; column 4 is the label"),
         ("chr1\t5\t9\ta\t0\t*", "unknown strand '*'; column 6 is +, - or ."),
     ],
 )
-def test_faults_of_bed(tmp_path, line, message):
+def test_invalid_bed_raises(tmp_path, line, message):
     path = write(tmp_path / "a.bed", f"chr1\t0\t2\tb\n{line}\n")
-    with pytest.raises(UserError) as fault:
+    with pytest.raises(UserError) as error:
         list(read_bed(path))
-    assert str(fault.value).startswith(f"{path}:2: {message}")
+    assert str(error.value).startswith(f"{path}:2: {message}")
 
 
 @shared
 @given(st.lists(st.integers(0, 40), unique=True, max_size=10), st.integers(0, 39), st.integers(1, 40), st.randoms())
-def test_an_annotation_is_painted_base_by_base(tmp_path, cuts, start, size, random):
+def test_annotation_labels_each_base(tmp_path, cuts, start, size, random):
     cuts.sort()
     stretches = [(a, b, f"t{i}") for i, (a, b) in enumerate(itertools.pairwise(cuts)) if i % 3]
-    painted = ["none"] * 40
+    labels = ["none"] * 40
     for a, b, label in stretches:
-        painted[a:b] = [label] * (b - a)
+        labels[a:b] = [label] * (b - a)
     random.shuffle(stretches)
     path = write(tmp_path / "a.bed", "#\n" + "".join(f"c\t{a}\t{b}\t{label}\n" for a, b, label in stretches))
     end = min(start + size, 40)
-    assert Annotation(path, "none").labels("c", start, end, 40) == painted[start:end]
+    assert Annotation(path, "none").labels("c", start, end, 40) == labels[start:end]
 
 
-def test_faults_of_an_annotation(tmp_path):
+def test_invalid_annotations_raise(tmp_path):
     def annotation(content):
         return Annotation(write(tmp_path / "a.bed", content))
 
     with pytest.raises(UserError, match=r"a.bed:3: 7-9 overlaps 3-8 of line 1; a base has one label"):
         annotation("c\t3\t8\tx\nd\t7\t9\tx\nc\t7\t9\tx\n")
-    with pytest.raises(UserError, match=r"a.bed:1: the label 'x y' holds a space; write it as one word"):
+    with pytest.raises(UserError, match=r"a.bed:1: the label 'x y' contains a space; write it as one word"):
         annotation("c\t3\t8\tx y\n")
     with pytest.raises(UserError, match=r"a.bed:1: 3-8 ends outside c, which has 7 bases; check that it annotates"):
         annotation("c\t3\t8\tx\nc\t0\t2\ty\n").labels("c", 0, 7, 7)
@@ -219,7 +219,7 @@ def test_faults_of_an_annotation(tmp_path):
 
 
 def joined(hits, threshold):
-    """By hand: grow each label's hits until nothing of it overlaps or touches any more."""
+    """Naive merge: joins hits of one label until none of them overlap or touch."""
     found = [list(hit) for hit in hits if hit.probability >= threshold]
     for i, a in enumerate(found):
         for j, b in enumerate(found):
@@ -236,14 +236,14 @@ def joined(hits, threshold):
         max_size=15,
     )
 )
-def test_merged_hits_are_those_grown_together_by_hand_and_stay_in_order(rows):
+def test_merge_matches_a_naive_implementation_and_keeps_the_order(rows):
     hits = sorted(Hit(c, start, start + size, label, p) for c, start, size, label, p in rows)
     found = list(merge(hits, 0.3))
     assert sorted(map(list, found)) == sorted(joined(hits, 0.3))
     assert [hit[:2] for hit in found] == sorted(hit[:2] for hit in found)
 
 
-def test_merging_holds_what_still_grows_alone():
+def test_merge_is_lazy():
     taken = []
 
     def hits():
@@ -256,7 +256,7 @@ def test_merging_holds_what_still_grows_alone():
     assert taken == [0, 1]
 
 
-def test_bed_is_written_in_six_columns_and_the_probability(tmp_path):
+def test_write_bed(tmp_path):
     file = io.StringIO()
     write_bed(file, [Hit("chr2", 0, 50, "promoter", 0.98765432), Hit("chr10", 7, 9, "a\tb", 1.0)])
     assert file.getvalue() == "chr2\t0\t50\tpromoter\t988\t.\t0.987654\nchr10\t7\t9\ta b\t1000\t.\t1\n"

@@ -18,7 +18,7 @@ from seqtasks.engine.run import Run
 from seqtasks.errors import UserError
 
 SMALL = {"epochs": 2, "batch_size": 8, "units": 4, "dimension": 8, "affixes": 64, "checkpoint_steps": 3}
-SMALL |= {"bidirectional": False, "consistency": 0.0}  # less to trace
+SMALL |= {"bidirectional": False, "r_drop": 0.0}  # less to trace
 GOOD = ("a fine film", "great acting and a lovely plot", "I enjoyed it", "wonderful", "the best story", "very good 好")
 BAD = ("a dull film", "poor acting and a silly plot", "I hated it", "boring", "the worst story", "very bad 坏")
 
@@ -173,7 +173,7 @@ def test_resume_refuses_other_options_and_other_data(run, reviews, tmp_path):
 
 
 def test_the_last_epoch_is_kept_where_it_is_asked_for(reviews, tmp_path):
-    fields = SMALL | {"epochs": 4, "learning_rate": 0.1, "patience": 1, "average": 0.0}
+    fields = SMALL | {"epochs": 4, "learning_rate": 0.1, "patience": 1, "ema_momentum": 0.0}
     metrics = seqtasks.train("sentiment", data=reviews, run=tmp_path / "run", keep="last", **fields).metrics
     rows = history(tmp_path / "run")
     assert metrics["train"]["best_epoch"] == len(rows) == 4
@@ -235,9 +235,9 @@ def test_finetune_refuses_labels_the_run_does_not_know(run, tmp_path):
 
 
 def test_two_devices_train_to_the_weights_of_one(reviews, tmp_path):
-    still = {"embedding_dropout": 0.0, "output_dropout": 0.0, "dropout": 0.0, "unknown_rate": 0.0, "drop_rate": 0.0}
+    still = {"embedding_dropout": 0.0, "output_dropout": 0.0, "dropout": 0.0, "unk_dropout": 0.0, "word_dropout": 0.0}
     for name in ("cpu", "mirrored"):
-        fields = SMALL | still | {"consistency": 0.0, "clip_norm": 0.1, "strategy": name}
+        fields = SMALL | still | {"r_drop": 0.0, "clip_norm": 0.1, "strategy": name}
         seqtasks.train("sentiment", data=reviews, run=tmp_path / name, **fields)
     for a, b in zip(weights(tmp_path / "cpu"), weights(tmp_path / "mirrored"), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-5)

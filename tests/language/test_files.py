@@ -1,4 +1,4 @@
-"""Running text: pieces make up the file again, documents stay whole, every fault is told with its place."""
+"""Running text: pieces make up the file again, documents stay whole, every error names its place."""
 
 import contextlib
 import gzip
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from seqtasks.data.splits import part
 from seqtasks.errors import UserError
-from seqtasks.language.files import LONGEST, LONGEST_LINE, PIECE, Options, load_splits, open_prose, open_tfds
+from seqtasks.language.documents import LONGEST, LONGEST_LINE, PIECE
+from seqtasks.language.files import Options, load_splits, open_prose, open_tfds
 
 LINES, PARAGRAPHS = Options("line"), Options("paragraph")
 NAMES = ("train", "validation", "test")
@@ -82,7 +83,7 @@ def expected_documents(text, kind):
 @example("x" * (LONGEST_LINE - 2) + "  \n" + "y\n", "paragraph", False)
 @example("\n".join(["z" * 999] * 70), "paragraph", True)
 @example("z\r\n\r\n \r\ny", "line", True)
-def test_the_pieces_of_the_documents_are_the_documents(file, text, kind, mark):
+def test_pieces_join_to_the_documents(file, text, kind, mark):
     if not text.strip() or text.startswith("\ufeff"):
         return
     write(file, b"\xef\xbb\xbf" * mark + text.encode())
@@ -103,7 +104,7 @@ def test_the_pieces_of_the_documents_are_the_documents(file, text, kind, mark):
         assert sum(len(d) <= LONGEST for d in begun) <= sum(target == "end" for _, target, _ in found)
 
 
-def test_pieces_are_whole_lines_with_the_number_of_their_first(tmp_path):
+def test_pieces_are_whole_lines_with_the_number_of_the_first(tmp_path):
     lines = [f"{'y' * 299}\n"] * 9
     source = open_prose(write(tmp_path / "a", "".join(lines)))
     wanted = [("".join(lines[:4]), "", 1), ("".join(lines[4:8]), "", 5), (lines[8], "end", 9)]
@@ -125,7 +126,7 @@ def test_long_paragraphs_and_lines_are_cut(tmp_path):
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
 @pytest.mark.parametrize("name", ["a.txt", "a.text", "a.md", "README", "Makefile.am"])
-def test_any_name_is_text(tmp_path, name, ending):
+def test_files_of_any_name_are_text(tmp_path, name, ending):
     path = write(tmp_path / (name + ending), "Zeile 1\r\n\r\nZeile 3 好")
     assert rows(open_prose(path)) == [("Zeile 1\n\nZeile 3 好", "end", 1)]
     assert rows(open_prose(path, LINES)) == [("Zeile 1", "end", 1), ("Zeile 3 好", "end", 3)]
@@ -154,7 +155,7 @@ def test_a_row_of_a_table_is_a_document(tmp_path, name, content, column, expecte
     assert rows(open_prose(path, Options("line", column))) == [(text, "end", line) for text, line in by_line]
 
 
-def test_a_long_row_comes_in_pieces(tmp_path):
+def test_long_rows_are_cut_into_pieces(tmp_path):
     text = "row\n" * 600
     path = write(tmp_path / "a.jsonl", "".join(json.dumps({"text": t}) + "\n" for t in (text, "short")))
     found = rows(open_prose(path))
@@ -162,7 +163,7 @@ def test_a_long_row_comes_in_pieces(tmp_path):
     assert documents(open_prose(path)) == [text, "short"]
 
 
-def test_a_folder_at_any_depth_in_order_without_what_is_hidden(tmp_path):
+def test_folders_are_read_in_order_without_hidden_files(tmp_path):
     write(tmp_path / "b.txt", "b\n" * 600)
     write(tmp_path / "a" / "deep" / "x.rst.gz", "x")
     write(tmp_path / "a" / "c.csv", "text\nrow\n")
@@ -184,14 +185,14 @@ def test_the_sample_is_the_help_of_python():
 
 
 NOT_UTF8, UTF16 = "save the file as UTF-8", "UTF-16, not UTF-8 (byte 0xf{} at offset 0); save the file as UTF-8"
-BINARY = "a binary file (byte 0x00 at offset {}); give text files alone, in UTF-8"
+BINARY = "a binary file (byte 0x00 at offset {}); give only text files, in UTF-8"
 COLUMN = "name it with --text_column (a name of the header, or a number from 1)"
 FAULTS = [
     ("a.txt", "", ": the file is empty; give a file with text"),
     ("a.csv", "", ": the file is empty; give a file with text"),
-    ("a.txt.gz", "", ": white space alone; give a file with text"),
-    ("a.txt", " \n\t\r\n\u2003", ": white space alone; give a file with text"),
-    ("a.csv", "text\n \n", ": white space alone; give a file with text"),
+    ("a.txt.gz", "", ": only white space; give a file with text"),
+    ("a.txt", " \n\t\r\n\u2003", ": only white space; give a file with text"),
+    ("a.csv", "text\n \n", ": only white space; give a file with text"),
     ("a.txt", b"ab\ncd\0e", f":2: {BINARY.format(5)}"),
     ("a.txt", b"\xef\xbb\xbf" + b"ab\ncd\0e", f":2: {BINARY.format(8)}"),
     ("a.gz", b"a\n" * 20000 + b"\0", f":20001: {BINARY.format(40000)}"),
@@ -204,8 +205,8 @@ FAULTS = [
     ("a.txt", "ab".encode("utf-16-le").join([b"\xff\xfe", b""]), f":1: {UTF16.format('f')}"),
     ("a.csv", "text\na".encode("utf-16-be").join([b"\xfe\xff", b""]), f":1: {UTF16.format('e')}"),
     ("a.csv", "a,b\n", f": no text among 'a', 'b'; {COLUMN}"),
-    ("a.csv", "text\na,b\n", ":2: 2 fields where 1 are due; quote fields that hold a comma"),
-    ("a.tsv", "text\na\tb\n", ":2: 2 fields where 1 are due; quote fields that hold a tab"),
+    ("a.csv", "text\na,b\n", ":2: 2 fields, expected 1; quote fields that contain a comma"),
+    ("a.tsv", "text\na\tb\n", ":2: 2 fields, expected 1; a field cannot contain a tab"),
     (
         "a.csv",
         'text\n"a\n',
@@ -214,17 +215,17 @@ FAULTS = [
     ("a.json", '["a"]', ':1: not a JSON object; write {"text": ...}'),
     ("a.json", "{", ":1: not JSON ("),
     ("a.json", '{"a": 1}', ":1: no text or sentence among the fields a; name the field with --text_column"),
-    ("a.json", '{"text": 1}', ":1: the text is no string: 1; put it in quotes"),
+    ("a.json", '{"text": 1}', ":1: the text is not a string: 1; put it in quotes"),
 ]
 
 
 @pytest.mark.parametrize(("name", "content", "expected"), FAULTS)
-def test_faults_of_a_file(tmp_path, name, content, expected):
+def test_errors_of_a_file(tmp_path, name, content, expected):
     path = write(tmp_path / name, content)
     assert fault(path).startswith(f"{path}{expected}")
 
 
-def test_other_faults(tmp_path):
+def test_other_errors(tmp_path):
     assert fault(tmp_path / "no.txt") == f"{tmp_path}/no.txt: no such file or folder; check the path"
     assert fault(tmp_path) == f"{tmp_path}: no text here (found nothing); give a folder with text files"
     whole = gzip.compress(b"words " * 9999, mtime=0)
@@ -244,7 +245,7 @@ def test_other_faults(tmp_path):
     assert fault(tmp_path) == f"{tmp_path}/z/b.bin:1: {BINARY.format(1)}"
 
 
-def test_a_large_file_is_never_held(tmp_path):
+def test_large_files_are_not_held_in_memory(tmp_path):
     with (tmp_path / "large.txt").open("w") as out:
         for number in range(10):
             out.write(f"{number} words in a line\n" * 4000 + f"{'long ' * 50}\n" * 2000 + "no end " * 50_000 + "\n")
@@ -257,12 +258,12 @@ def test_a_large_file_is_never_held(tmp_path):
     assert count > 5000 and peak < 300_000
 
 
-def test_one_file_is_cut_at_its_end(tmp_path):
+def test_splits_of_one_file_are_taken_from_its_end(tmp_path):
     path = write(tmp_path / "book.txt", "".join(f"line {n}\n" for n in range(3200)))
     pieces = rows(open_prose(path))
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning) as caught:
         found = halves(load_splits(path))
-    assert [str(w.message) for w in told] == [
+    assert [str(w.message) for w in caught] == [
         f"{path}: no test and no validation split given; 10 % of train each taken from its end"
     ]
     tenth = len(pieces) // 10
@@ -275,11 +276,11 @@ def test_one_file_is_cut_at_its_end(tmp_path):
     assert found["test"] == [("other", "end", 1)]
 
 
-def test_what_is_too_short_to_be_cut(tmp_path):
+def test_files_too_short_to_split_raise(tmp_path):
     path = write(tmp_path / "a.txt", "x\n" * 1000)
-    with pytest.warns(UserWarning), pytest.raises(UserError) as told:
+    with pytest.warns(UserWarning), pytest.raises(UserError) as caught:
         load_splits(path)
-    assert str(told.value) == (
+    assert str(caught.value) == (
         f"{path}: too short to take a split from (2 pieces of about 1000 characters); "
         "give more text, or name files with --valid and --test"
     )
@@ -294,7 +295,7 @@ def many(folder, count):
     return folder
 
 
-def test_a_folder_of_many_files_is_split_by_their_names_wherever_it_lies(tmp_path):
+def test_a_folder_of_many_files_is_split_by_their_names(tmp_path):
     here, there = many(tmp_path / "here", 40), many(tmp_path / "there" / "x", 40)
     with pytest.warns(UserWarning, match="no test and no validation split given; 10 % of train each taken by the hash"):
         splits = load_splits(here)
@@ -307,7 +308,7 @@ def test_a_folder_of_many_files_is_split_by_their_names_wherever_it_lies(tmp_pat
         assert found[name]
 
 
-def test_a_folder_of_few_files_is_cut(tmp_path):
+def test_splits_of_few_files_are_taken_from_the_end(tmp_path):
     folder = many(tmp_path / "few", 9)
     pieces = rows(open_prose(folder))
     with pytest.warns(UserWarning, match="from its end"):
@@ -324,7 +325,7 @@ def test_the_sample_is_split_by_topics():
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [("txt", "line"), ("txt", "paragraph"), ("csv", "file"), ("csv", "line")])
-def test_equal_texts_stay_on_one_side(tmp_path, suffix, kind):
+def test_equal_texts_are_in_one_split(tmp_path, suffix, kind):
     blank = "\n" * (kind == "paragraph")
     texts = [f"line {n % 50}" for n in range(150)] + ["long " * LONGEST]
     path = write(tmp_path / f"a.{suffix}", "".join(f"{text}\n{blank}" for text in texts))
@@ -336,7 +337,7 @@ def test_equal_texts_stay_on_one_side(tmp_path, suffix, kind):
         assert {part(text) for text in found[name] if len(text) < 99} <= tenths and found[name]
 
 
-def test_splits_that_are_given(tmp_path, recwarn):
+def test_given_splits(tmp_path, recwarn):
     write(tmp_path / "train.txt", "a b c")
     write(tmp_path / "valid" / "x.md", "d")
     write(tmp_path / "test.jsonl.gz", '{"text": "e"}')

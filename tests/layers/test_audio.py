@@ -1,4 +1,4 @@
-"""Layers from waveforms to scores of frames: against NumPy in float64, masks by hand, and padding changes nothing."""
+"""Spectrograms, SpecAugment and strided convolution: against NumPy in float64; padding changes nothing."""
 
 import itertools
 
@@ -29,16 +29,16 @@ def log_mel(waveform, rate, mels):
     def mel(hertz):
         return 1127 * np.log(1 + np.asarray(hertz) / 700)
 
-    corners, at = np.linspace(mel(20), mel(rate / 2), mels + 2), mel(np.arange(points // 2 + 1) * rate / points)
-    up = (at[:, None] - corners[:-2]) / (corners[1:-1] - corners[:-2])
-    down = (corners[2:] - at[:, None]) / (corners[2:] - corners[1:-1])
+    corners, bins = np.linspace(mel(20), mel(rate / 2), mels + 2), mel(np.arange(points // 2 + 1) * rate / points)
+    up = (bins[:, None] - corners[:-2]) / (corners[1:-1] - corners[:-2])
+    down = (corners[2:] - bins[:, None]) / (corners[2:] - corners[1:-1])
     bands = np.maximum(0, np.minimum(up, down))
-    bands[0] = 0  # a constant is no sound
+    bands[0] = 0  # without the constant component
     return (np.log(power @ bands + 1e-10) + 12) / 4
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(8000, 40), (16000, 80), (11025, 30)]), st.integers(1, 4000))
-def test_the_spectrum_is_that_of_numpy(seed, kind, length):
+def test_log_mel_matches_numpy(seed, kind, length):
     rate, mels = kind
     rng = np.random.default_rng(seed)
     tone = np.sin(2 * np.pi * rng.uniform(50, rate / 2) * np.arange(length) / rate)
@@ -52,7 +52,7 @@ def test_the_spectrum_is_that_of_numpy(seed, kind, length):
     assert layer.compute_output_shape([(1, length + padding), (1,)]) == (1, *found.shape)
 
 
-def test_speech_is_near_unit_scale_and_silence_at_its_floor(rng):
+def test_speech_is_near_unit_scale_and_silence_at_the_floor(rng):
     layer = LogMel(16000)
     speech = 0.03 * rng.normal(size=(1, 16000)).astype("float32")  # -30 decibels
     found = layer([speech, tf.constant([16000])]).numpy()
@@ -62,13 +62,13 @@ def test_speech_is_near_unit_scale_and_silence_at_its_floor(rng):
     assert silence.shape == (1, 1, 40)
 
 
-def test_more_bands_than_a_frame_can_tell_apart_are_refused():
+def test_too_many_bands_raise():
     with pytest.raises(ValueError, match="of 200 bands are narrower"):
         LogMel(8000, 200)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 3), st.integers(0, 3))
-def test_what_is_hidden_are_stretches_and_bands(seed, times, bands):
+def test_spec_augment_hides_intervals_of_time_and_bands(seed, times, bands):
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, 60, 6)
     x = np.ones((6, lengths.max(), 12), "float32")
@@ -92,7 +92,7 @@ def runs(flags):
     return sum(flag for flag, _ in itertools.groupby(flags))
 
 
-def test_each_row_and_each_step_has_its_own_draw():
+def test_spec_augment_draws_for_each_row_and_call():
     keras.utils.set_random_seed(0)
     layer, x = SpecAugment(1, 1, 0.5, 0.5), np.ones((200, 40, 20), "float32")
     first, second = (layer(x, training=True).numpy() == 0 for _ in range(2))
@@ -102,30 +102,30 @@ def test_each_row_and_each_step_has_its_own_draw():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(0, 2), st.booleans())
-def test_strided_convolution_by_hand(seed, stride, more, causal):
+def test_strided_convolution_matches_numpy(seed, stride, more, causal):
     rng = np.random.default_rng(seed)
     width, length, padding = stride + more, rng.integers(1, 12), rng.integers(0, 5)
     layer = StridedConv1D(3, width, stride, causal)
     x = rng.normal(size=(1, length + padding, 2)).astype("float32")
     mask = np.arange(length + padding) < length
-    found, live = layer(x, mask=mask[None]).numpy()[0], layer.compute_mask(x, mask[None])[0]
+    outputs, live = layer(x, mask=mask[None]).numpy()[0], layer.compute_mask(x, mask[None])[0]
     kernel, bias = (w.numpy() for w in layer.weights)
     before = width - 1 if causal else (width - 1) // 2
-    filled = np.pad(x[0, :length], [(before, width + padding), (0, 0)])
+    padded = np.pad(x[0, :length], [(before, width + padding), (0, 0)])
     count = -(-length // stride)
-    by_hand = [np.einsum("wf,wfu->u", filled[u * stride : u * stride + width], kernel) + bias for u in range(count)]
-    np.testing.assert_allclose(found[:count], by_hand, atol=1e-5)
+    expected = [np.einsum("wf,wfu->u", padded[u * stride : u * stride + width], kernel) + bias for u in range(count)]
+    np.testing.assert_allclose(outputs[:count], expected, atol=1e-5)
     assert live.sum() == count and live[:count].all()
-    assert layer.compute_output_shape(x.shape) == (1, *found.shape)
+    assert layer.compute_output_shape(x.shape) == (1, *outputs.shape)
 
 
-def test_a_stride_that_leaves_out_steps_is_refused():
-    with pytest.raises(ValueError, match="a stride of 4 leaves out steps, the width is 3"):
+def test_a_stride_that_skips_steps_raises():
+    with pytest.raises(ValueError, match="a stride of 4 skips steps, the width is 3"):
         StridedConv1D(2, 3, 4)
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_the_loss_of_padded_rows_is_that_of_their_frames(seed):
+def test_ctc_loss_ignores_padding(seed):
     rng = np.random.default_rng(seed)
     x, frames = rng.normal(size=(3, 9, 4)).astype("float32"), np.array([9, 5, 1])
     labels = np.array([[1, 2, 2], [3, -1, -1], [1, 1, -1]], "int32")  # the last does not fit
@@ -137,17 +137,17 @@ def test_the_loss_of_padded_rows_is_that_of_their_frames(seed):
     assert float(CTC()(labels, logits)) == pytest.approx(sum(alone[:2]) / 3, rel=1e-5)
 
 
-def small(bidirectional=True, **options):
+def small_model(bidirectional=True, **options):
     waveforms, samples = keras.Input((None,), name="waveforms"), keras.Input((), dtype="int32", name="samples")
     x = SpecAugment()(LogMel(8000, name="log_mel")([waveforms, samples]))
     inputs = {"waveforms": waveforms, "samples": samples}
-    given = {"filters": 6, "width": 3, "units": 5, "layers": 2, "cell": "gru", "residual": True} | options
-    return transcriber(inputs, x, 4, bidirectional=bidirectional, convolution_dropout=0.1, dropout=0.1, **given)
+    config = {"filters": 6, "width": 3, "units": 5, "layers": 2, "cell": "gru", "residual": True} | options
+    return transcriber(inputs, x, 4, bidirectional=bidirectional, convolution_dropout=0.1, dropout=0.1, **config)
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_a_transcriber_learns_from_padded_rows_saves_and_loads(bidirectional, tmp_path, rng):
-    model = small(bidirectional)
+def test_a_transcriber_trains_on_padded_rows_saves_and_loads(bidirectional, tmp_path, rng):
+    model = small_model(bidirectional)
     x = {"waveforms": rng.normal(size=(3, 4000)).astype("float32"), "samples": np.array([4000, 2500, 30], "int32")}
     alone = model({"waveforms": x["waveforms"][1:2, :2500], "samples": x["samples"][1:2]})
     logits = model(x)

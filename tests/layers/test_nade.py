@@ -1,4 +1,4 @@
-"""Distributions over frames against the enumeration of every frame, and plain NumPy."""
+"""Distributions over frames against the enumeration of all frames, and NumPy."""
 
 import itertools
 
@@ -14,7 +14,7 @@ from seqtasks.layers.nade import NADE, IndependentBernoulli
 
 HEADS = {"independent": IndependentBernoulli, "nade": NADE}
 heads = pytest.mark.parametrize("kind", HEADS)
-EVERY = np.array(list(itertools.product([0, 1], repeat=5)))  # (32, 5)
+ALL_FRAMES = np.array(list(itertools.product([0, 1], repeat=5)))  # (32, 5)
 
 
 def made(kind, seed=0, keys=5, dtype="float64"):
@@ -36,9 +36,9 @@ def logit(weights, vector, below):
     key, found = len(below), vector @ kernel + bias
     if not more:
         return found[key]
-    told, scores = more
-    c = found[len(told) :]
-    return found[key] + scores[key] @ expit(c + np.asarray(below) @ told[:key])
+    note_kernel, key_kernel = more
+    c = found[len(note_kernel) :]
+    return found[key] + key_kernel[key] @ expit(c + np.asarray(below) @ note_kernel[:key])
 
 
 def log_likelihood(weights, vector, frame):
@@ -48,24 +48,24 @@ def log_likelihood(weights, vector, frame):
 
 @heads
 @given(seed=st.integers(0, 2**32 - 1))
-def test_the_probabilities_of_all_frames_sum_to_one(kind, seed):
+def test_likelihoods_match_the_equations_and_sum_to_one(kind, seed):
     layer, rng = made(kind, seed)
     vector, weights = rng.normal(size=3), numbers(layer)
-    found = layer(np.tile(vector, (2, 16, 1)), EVERY.reshape(2, 16, 5)).numpy().ravel()
-    np.testing.assert_allclose(found, [log_likelihood(weights, vector, frame) for frame in EVERY], atol=1e-9)
+    found = layer(np.tile(vector, (2, 16, 1)), ALL_FRAMES.reshape(2, 16, 5)).numpy().ravel()
+    np.testing.assert_allclose(found, [log_likelihood(weights, vector, frame) for frame in ALL_FRAMES], atol=1e-9)
     assert np.exp(found).sum() == pytest.approx(1, abs=1e-9)
 
 
 @heads
 @given(seed=st.integers(0, 2**32 - 1))
-def test_gradients_are_those_of_key_after_key(kind, seed):
+def test_gradients_match_automatic_differentiation(kind, seed):
     layer, rng = made(kind, seed)
-    vectors, following = tf.constant(rng.normal(size=(2, 3, 3))), rng.integers(0, 2, (2, 3, 5))
+    vectors, targets = tf.constant(rng.normal(size=(2, 3, 3))), rng.integers(0, 2, (2, 3, 5))
     upstream, weights = rng.normal(size=(2, 3)), [weight.value for weight in layer.weights]
-    on = following.astype(float)
+    on = targets.astype(float)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(vectors)
-        found = layer(vectors, following)
+        found = layer(vectors, targets)
         logits = tf.tensordot(vectors, weights[0], 1) + weights[1]
         if kind == "nade":
             logits, c = logits[..., :5], logits[..., 5:]
@@ -81,7 +81,7 @@ def test_gradients_are_those_of_key_after_key(kind, seed):
 def test_logits_far_from_zero_stay_exact(kind):
     layer, _ = made(kind, dtype="float32")
     vector, frame, logits = np.array([300.0, -200.0, 100.0]), [], []
-    while len(frame) < 5:  # the least likely frame
+    while len(frame) < 5:  # the least probable frame
         logits.append(logit(numbers(layer), vector, frame))
         frame.append(int(logits[-1] < 0))
     expected = -np.logaddexp(0, np.abs(logits)).sum()
@@ -92,13 +92,13 @@ def test_logits_far_from_zero_stay_exact(kind):
 
 @heads
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 2.0])
-def test_frames_are_drawn_as_often_as_they_are_likely(kind, temperature):
+def test_frames_are_sampled_with_their_probabilities(kind, temperature):
     layer, rng = made(kind)
     vector, weights, size = rng.normal(size=3) * 0.5, numbers(layer), 20_000
-    drawn, _ = layer.draw(tf.constant(np.tile(vector, (size, 1))), tf.constant([3, 4]), tf.constant(temperature))
-    found = np.bincount(drawn.numpy().astype(int) @ 2 ** np.arange(4, -1, -1), minlength=32) / size
+    samples, _ = layer.draw(tf.constant(np.tile(vector, (size, 1))), tf.constant([3, 4]), tf.constant(temperature))
+    found = np.bincount(samples.numpy().astype(int) @ 2 ** np.arange(4, -1, -1), minlength=32) / size
     expected = np.ones(32)
-    for number, frame in enumerate(EVERY):
+    for number, frame in enumerate(ALL_FRAMES):
         for key, on in enumerate(frame):
             one = logit(weights, vector, frame[:key]) / temperature
             expected[number] *= expit(one if on else -one)
@@ -107,7 +107,7 @@ def test_frames_are_drawn_as_often_as_they_are_likely(kind, temperature):
 
 @heads
 @given(seed=st.integers(0, 2**31 - 1))
-def test_without_heat_each_key_is_the_likelier_of_on_and_off(kind, seed):
+def test_temperature_0_takes_the_more_probable_state_of_each_key(kind, seed):
     layer, rng = made(kind, seed)
     vectors, weights = rng.normal(size=(4, 3)), numbers(layer)
     frames, found = layer.draw(tf.constant(vectors), (seed, 1), temperature=0)
@@ -120,7 +120,7 @@ def test_without_heat_each_key_is_the_likelier_of_on_and_off(kind, seed):
 
 
 @heads
-def test_a_draw_in_a_loop_is_scored_as_by_the_layer(kind):
+def test_samples_in_a_loop_have_the_likelihoods_of_the_layer(kind):
     layer, rng = made(kind, keys=88, dtype="float32")
     vectors = tf.constant(rng.normal(size=(6, 3)), tf.float32)
 
@@ -137,22 +137,22 @@ def test_a_draw_in_a_loop_is_scored_as_by_the_layer(kind):
     frames, found = write(vectors)
     np.testing.assert_allclose(layer(tf.tile(vectors[None], (3, 1, 1)), frames), found, rtol=1e-5)
     assert 0.05 < frames.numpy().mean() < 0.95 and (frames[0] != frames[1]).numpy().any()
-    np.testing.assert_array_equal(write(vectors[:2])[0], frames[:, :2])  # a row is drawn alike in any batch
+    np.testing.assert_array_equal(write(vectors[:2])[0], frames[:, :2])  # a sample does not depend on the batch
 
 
 @heads
-def test_places_where_no_frame_follows_give_nothing(kind, rng):
+def test_steps_without_a_target_have_no_likelihood_and_no_gradient(kind, rng):
     layer, _ = made(kind)
     vectors = rng.normal(size=(2, 3, 3))
     vectors[:, 1] = np.nan
-    vectors, following = tf.constant(vectors), rng.integers(0, 2, (2, 3, 5)).astype(float)
+    vectors, targets = tf.constant(vectors), rng.integers(0, 2, (2, 3, 5)).astype(float)
     for empty in (np.array([[False, True, False], [False, True, True]]), np.ones((2, 3), bool)):
         with tf.GradientTape() as tape:
             tape.watch(vectors)
-            found = layer(vectors, tf.constant(np.where(empty[..., None], -1, following)))
-        into, *weights = tape.gradient(found, [vectors, *(weight.value for weight in layer.weights)])
+            found = layer(vectors, tf.constant(np.where(empty[..., None], -1, targets)))
+        grad, *weights = tape.gradient(found, [vectors, *(weight.value for weight in layer.weights)])
         assert (found.numpy()[empty] == 0).all() and (found.numpy()[~empty] < 0).all()
-        assert (into.numpy()[empty] == 0).all() and into.numpy()[~empty].all()
+        assert (grad.numpy()[empty] == 0).all() and grad.numpy()[~empty].all()
         assert all(np.isfinite(weight).all() for weight in weights)
 
 
@@ -160,8 +160,8 @@ def test_places_where_no_frame_follows_give_nothing(kind, rng):
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_a_model_of_any_precision_saves_and_loads(kind, policy, tmp_path):
     layer, rng = made(kind, dtype=policy)
-    vectors, following = keras.Input((None, 3)), keras.Input((None, 5))
-    model = keras.Model([vectors, following], layer(vectors, following))
+    vectors, targets = keras.Input((None, 3)), keras.Input((None, 5))
+    model = keras.Model([vectors, targets], layer(vectors, targets))
     assert model.output_shape == (None, None) and model.outputs[0].dtype == "float32"
     batch = [rng.normal(size=(2, 4, 3)).astype("float32"), rng.integers(0, 2, (2, 4, 5)).astype("float32")]
     model.save(tmp_path / "m.keras")
@@ -175,20 +175,20 @@ def test_a_model_of_any_precision_saves_and_loads(kind, policy, tmp_path):
     tolerance = {"float32": 1e-5, "mixed_float16": 0.02, "mixed_bfloat16": 0.2}[policy]
     np.testing.assert_allclose(found.numpy().ravel(), expected, atol=tolerance)
     half = tf.cast(batch[0][0], layer.compute_dtype)
-    frames, drawn = loaded.layers[-1].draw(half, (0, 1))
-    assert frames.dtype == drawn.dtype == tf.float32
+    frames, log_probs = loaded.layers[-1].draw(half, (0, 1))
+    assert frames.dtype == log_probs.dtype == tf.float32
 
 
 @heads
 def test_a_compiled_step_has_the_same_gradients(kind):
     layer, rng = made(kind)
-    vectors, following = tf.constant(rng.normal(size=(2, 3, 3))), rng.integers(0, 2, (2, 3, 5))
-    following[1, 1:] = -1
+    vectors, targets = tf.constant(rng.normal(size=(2, 3, 3))), rng.integers(0, 2, (2, 3, 5))
+    targets[1, 1:] = -1
 
     def step(vectors):
         with tf.GradientTape() as tape:
             tape.watch(vectors)
-            found = layer(vectors, tf.constant(following))
+            found = layer(vectors, tf.constant(targets))
         return found, *tape.gradient(found, [vectors, *(weight.value for weight in layer.weights)])
 
     for compiled, plain in zip(tf.function(step, jit_compile=True)(vectors), step(vectors), strict=True):

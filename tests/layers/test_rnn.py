@@ -22,7 +22,7 @@ MASKS = {
     "empty": [[0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]],
 }
 every_cell = pytest.mark.parametrize("cell", MAKERS)
-QUICK = ("lstm", "gru", "layer_norm_gru")  # of what the loop does for all cells alike; the others are slow tests
+QUICK = ("lstm", "gru", "layer_norm_gru")  # the loop treats all cells alike: the tests of the others are slow tests
 quick_cells = pytest.mark.parametrize(
     "cell", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in MAKERS]
 )
@@ -30,7 +30,7 @@ every_mask = pytest.mark.parametrize("mask", MASKS)
 
 
 class Echo(keras.layers.Layer):
-    """A foreign cell: its output, of another size, is not its state, and it projects nothing beforehand."""
+    """A foreign cell: its output is not its state and has another size, and it has no projection."""
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
@@ -52,7 +52,7 @@ MAKERS_AND_FOREIGN = {**MAKERS, "foreign": Echo, "keras_lstm": keras.layers.LSTM
 
 
 def randomise(layer, rng):
-    """Random weights: biases start at zero, and zeros hide mistakes."""
+    """Sets random weights: biases start at zero, and zeros hide errors."""
     layer.set_weights([rng.normal(size=w.shape, scale=0.5) for w in layer.weights])
 
 
@@ -78,7 +78,7 @@ def test_equals_keras_rnn(cell, mask, rng):
     cell.build((BATCH, FEATURES))
     randomise(cell, rng)
     for backwards, zero in itertools.product([False, True], repeat=2):
-        whole = backwards != zero  # of any two switches every pair of settings occurs
+        whole = backwards != zero  # every pair of values of any two switches occurs
         options = {"go_backwards": backwards, "zero_output_for_mask": zero, "return_sequences": whole}
         ours, theirs = (layer(cell, return_state=zero, **options) for layer in (RNN, keras.layers.RNN))
         given = backwards
@@ -115,7 +115,7 @@ def test_stacked_cells(stack, mask, rng):
         options = {"return_sequences": True, "return_state": True, "go_backwards": backwards}
         ours, theirs = (layer(cells, **options) for layer in (RNN, keras.layers.RNN))
         same(ours(x, mask=mask), theirs(x, mask=mask))
-    if mask is None:  # the loop written out once more, cell after cell
+    if mask is None:  # the same, cell by cell
         by_hand = x
         for cell in cells:
             by_hand = RNN(cell, return_sequences=True)(by_hand)
@@ -123,7 +123,7 @@ def test_stacked_cells(stack, mask, rng):
 
 
 @pytest.mark.parametrize("cell", MAKERS_AND_FOREIGN)
-def test_stateful_goes_on_where_it_stopped(cell, rng):
+def test_stateful_continues_from_its_last_states(cell, rng):
     cell, x = MAKERS_AND_FOREIGN[cell](UNITS), sequences(rng)
     whole = RNN(cell, return_sequences=True)(x)
     layer = RNN(cell, return_sequences=True, stateful=True)
@@ -141,9 +141,9 @@ def test_bidirectional_equals_keras(cell, mask, rng):
     ours = Bidirectional(make(UNITS), make(UNITS), return_sequences=return_sequences)
     ours(x)
     randomise(ours, rng)
-    # zeros where masked: for the last output Keras would read that of a padding step, hence only with sequences
+    # zeros where masked, but only with sequences: as the last output Keras would take that of a padding step
     inner = keras.layers.RNN(make(UNITS), return_sequences=return_sequences, zero_output_for_mask=return_sequences)
-    if cell == "foreign":  # Keras cannot copy a class that is not registered: two layers, joined by hand
+    if cell == "foreign":  # Keras cannot copy a class that is not registered: two layers, concatenated here
         both = [inner, keras.layers.RNN(make(UNITS), go_backwards=True, **_switches(inner))]
         theirs = lambda x, mask: _join(both[0](x, mask=mask), both[1](x, mask=mask))  # noqa: E731
         both[0](x), both[1](x)
@@ -230,16 +230,16 @@ def test_backpropagation_in_both_directions_at_once(cell, problem):
 @quick_cells
 @settings(max_examples=4)
 @given(st.lists(st.integers(0, TIME), min_size=1, max_size=4), st.integers(1, 5), st.integers(0, 2**32 - 1))
-def test_padding_changes_no_answer(cell, lengths, more, seed):
+def test_padding_changes_no_output(cell, lengths, more, seed):
     rng = np.random.default_rng(seed)
-    x = sequences(rng, len(lengths), TIME + more, FEATURES)  # what lies in the padding is noise
+    x = sequences(rng, len(lengths), TIME + more, FEATURES)  # the padding is noise
     mask = np.arange(TIME + more) < np.array(lengths)[:, None]
     last, steps = RNN(MAKERS[cell](UNITS)), Bidirectional(MAKERS[cell](UNITS), MAKERS[cell](UNITS))
     ends = Bidirectional(steps.forward, steps.backward, return_sequences=False)
     for layer in (last, steps, ends):
         short, long = layer(x[:, :TIME], mask=mask[:, :TIME]), layer(x, mask=mask)
         same(short, long[:, :TIME] if layer is steps else long, tolerance=1e-6)
-    for row, length in enumerate(lengths):  # and the row alone, without any padding, gives the same
+    for row, length in enumerate(lengths):  # the same as the row alone without padding
         if length:
             same(last(x, mask=mask)[row], last(x[row : row + 1, :length])[0], tolerance=1e-6)
 

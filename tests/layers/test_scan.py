@@ -1,4 +1,4 @@
-"""What the loop does beyond `keras.layers.RNN`: parts of a batch on cores of their own, XLA, dropout and zoneout."""
+"""Features of the loop that `keras.layers.RNN` lacks: shards of a batch on several cores, XLA, dropout and zoneout."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ from seqtasks.cells.normalise import normalise
 from seqtasks.layers import RNN, Bidirectional, batch_of_one, rnn, scan
 
 TIME, FEATURES, UNITS = 5, 3, 4
-QUICK = ("lstm", "gru", "layer_norm_gru")  # of what the loop does for all cells alike; the others are slow tests
+QUICK = ("lstm", "gru", "layer_norm_gru")  # the loop treats all cells alike: the tests of the others are slow tests
 quick_cells = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CELLS]
 )
@@ -49,9 +49,9 @@ def same(ones, others, tolerance=1e-10):
 
 @pytest.mark.parametrize("rows", [7, None])
 @pytest.mark.parametrize(("name", "layer"), [("lstm", Bidirectional), ("gru", RNN), ("layer_norm_gru", Bidirectional)])
-def test_a_batch_in_lanes_gives_the_numbers_of_the_whole(name, rows, layer, rng, monkeypatch):
+def test_shards_give_the_numbers_of_the_whole_batch(name, rows, layer, rng, monkeypatch):
     monkeypatch.setattr(rnn, "CORES", 6)
-    monkeypatch.setattr(rnn, "LANE", UNITS)
+    monkeypatch.setattr(rnn, "SHARD_SIZE", UNITS)
     count, seen = 2 if layer is Bidirectional else 1, []
     made = (cells.make(name, UNITS, dtype="float64") for _ in range(count))
     kept = {"return_sequences": True, "dtype": "float64"}
@@ -63,23 +63,23 @@ def test_a_batch_in_lanes_gives_the_numbers_of_the_whole(name, rows, layer, rng,
     specs = [tf.TensorSpec((rows, TIME, FEATURES), "float64"), tf.TensorSpec((rows, TIME), "bool")]
     inside = tf.function(lambda x, mask: gradients(layer, x, mask, upstream, training=True), input_signature=specs)
     same(inside(x, mask), whole)
-    assert seen == [6]  # six cores: six lanes, or three for each direction
+    assert seen == [6]  # six cores: six shards, or three for each direction
 
 
 @pytest.mark.parametrize("rows, size, training", [(3, 2**30, False), (6, UNITS, True)])
 @quick_cells
-def test_xla_gives_the_numbers_of_the_plain_loop(name, rows, size, training, rng, monkeypatch):
-    """Of few rows, and of a training in which all shapes are known."""
+def test_xla_gives_the_numbers_of_the_uncompiled_loop(name, rows, size, training, rng, monkeypatch):
+    """For few rows, and for a training in which all shapes are known."""
     monkeypatch.setattr(scan, "COMPILED_SIZE", size)
     layer = Bidirectional(*(cells.make(name, UNITS, dtype="float64") for _ in range(2)), dtype="float64")
     x, mask = problem(layer, rows, rng)
     upstream = rng.normal(size=layer(x).shape)
     plain, compiled = gradients(layer, x, mask, upstream, training), []
     real = tf.function
-    noticed = lambda f, jit_compile: compiled.append(f) or real(f, jit_compile=jit_compile)  # noqa: E731
-    monkeypatch.setattr(scan.tf, "function", noticed)
+    recorded = lambda f, jit_compile: compiled.append(f) or real(f, jit_compile=jit_compile)  # noqa: E731
+    monkeypatch.setattr(scan.tf, "function", recorded)
     same(real(lambda: gradients(layer, x, mask, upstream, training))(), plain, 1e-9)
-    assert len(compiled) == (4 if training else 6)  # each direction has its own, forth (once more to keep all) and back
+    assert len(compiled) == (4 if training else 6)  # for each direction forward (twice without training) and backward
 
 
 @pytest.mark.parametrize("size", [1, 2**30])
@@ -91,8 +91,8 @@ def test_xla_gives_the_numbers_of_the_plain_loop(name, rows, size, training, rng
         (SimpleRNNCell, keras.layers.SimpleRNN),
     ],
 )
-def test_kernels_with_columns_of_zeros_more_give_the_numbers_of_keras(cell, theirs, size, rng, monkeypatch):
-    """256 units: the products forth and back have a multiple of 256 columns, compiled and not."""
+def test_padded_kernels_give_the_numbers_of_keras(cell, theirs, size, rng, monkeypatch):
+    """256 units: the forward and backward products have a multiple of 256 columns, compiled and not."""
     monkeypatch.setattr(scan, "COMPILED_SIZE", size)
     ours = RNN(cell(256, dtype="float64"), return_sequences=True, dtype="float64")
     theirs = theirs(256, return_sequences=True, dtype="float64")
@@ -106,11 +106,11 @@ def test_kernels_with_columns_of_zeros_more_give_the_numbers_of_keras(cell, thei
     same([tf.reshape(f, [-1]) for f in found], [tf.reshape(g, [-1]) for g in gradients(theirs, x, None, upstream)])
 
 
-class Drawn(LSTMCell):
-    """A cell whose masks a test can see."""
+class RecordedMasks(LSTMCell):
+    """A cell that keeps its masks."""
 
-    def dropped(self, shape, rate):
-        self.seen = [*getattr(self, "seen", []), super().dropped(shape, rate)]
+    def dropout_mask(self, shape, rate):
+        self.seen = [*getattr(self, "seen", []), super().dropout_mask(shape, rate)]
         return self.seen[-1]
 
 
@@ -129,7 +129,7 @@ def lstm_by_hand(cell, x, inputs, products, kept):
 
 
 def test_dropout_and_zoneout_with_one_mask_a_sequence(rng):
-    cell = Drawn(UNITS, dropout=0.4, recurrent_dropout=0.5, zoneout=0.3, dtype="float64")
+    cell = RecordedMasks(UNITS, dropout=0.4, recurrent_dropout=0.5, zoneout=0.3, dtype="float64")
     layer = RNN(cell, return_sequences=True, dtype="float64")
     x, _ = problem(layer, 6, rng)
     upstream = rng.normal(size=(6, TIME, UNITS))
@@ -145,15 +145,15 @@ def test_dropout_and_zoneout_with_one_mask_a_sequence(rng):
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.5])
-def test_share_of_what_is_dropped(rate, rng):
+def test_dropout_rate(rate, rng):
     cell = LSTMCell(UNITS, dropout=rate)
-    drawn = cell.dropped((200, 200), rate).numpy()
-    assert set(np.unique(drawn)) == {0, np.float32(1 / (1 - rate))}
-    np.testing.assert_allclose((drawn == 0).mean(), rate, atol=0.01)
-    assert not np.array_equal(cell.dropped((200, 200), rate), drawn)
+    mask = cell.dropout_mask((200, 200), rate).numpy()
+    assert set(np.unique(mask)) == {0, np.float32(1 / (1 - rate))}
+    np.testing.assert_allclose((mask == 0).mean(), rate, atol=0.01)
+    assert not np.array_equal(cell.dropout_mask((200, 200), rate), mask)
 
 
-def test_zoneout_without_training_is_the_mean_of_the_lottery(rng):
+def test_zoneout_without_training_is_the_expectation(rng):
     cell = SimpleRNNCell(UNITS, zoneout=0.3, dtype="float64")
     layer = RNN(cell, return_sequences=True, dtype="float64")
     x, _ = problem(layer, 4, rng)
@@ -168,7 +168,7 @@ def test_zoneout_without_training_is_the_mean_of_the_lottery(rng):
 
 @pytest.mark.parametrize("rate", ["dropout", "recurrent_dropout", "zoneout"])
 @every_cell
-def test_rates_are_at_work_in_training_alone(name, rate, rng):
+def test_rates_act_only_in_training(name, rate, rng):
     layer = RNN(cells.make(name, UNITS, **{rate: 0.5}, dtype="float64"), dtype="float64")
     x, _ = problem(layer, 8, rng)
     np.testing.assert_array_equal(layer(x), layer(x))
@@ -177,28 +177,28 @@ def test_rates_are_at_work_in_training_alone(name, rate, rng):
     assert getattr(again.cell, rate) == 0.5
 
 
-def test_a_foreign_loop_cannot_draw_a_mask_for_a_sequence(rng):
+def test_recurrent_dropout_in_keras_rnn_raises(rng):
     layer = keras.layers.RNN(GRUCell(UNITS, recurrent_dropout=0.5))
     with pytest.raises(ValueError, match=r"GRUCell: .* run the cell with seqtasks.layers.RNN"):
         layer(np.ones((2, TIME, FEATURES), "float32"), training=True)
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, 2])
-def test_a_rate_lies_between_zero_and_one(rate):
+def test_invalid_rate_raises(rate):
     with pytest.raises(ValueError, match=rf"GRUCell: zoneout must lie in \[0, 1\), got {rate!r}."):
         GRUCell(UNITS, zoneout=rate)
 
 
-def test_a_product_is_asked_for_once_a_step(rng):
+def test_requesting_a_product_twice_raises(rng):
     class Twice(SimpleRNNCell):
         def step(self, projected, states, product):
             return [product("recurrent_kernel", product("recurrent_kernel", states[0]))]
 
-    with pytest.raises(ValueError, match="'recurrent_kernel'. was asked for twice in one step"):
+    with pytest.raises(ValueError, match="'recurrent_kernel'. was requested twice in one step"):
         RNN(Twice(UNITS))(np.ones((2, TIME, FEATURES), "float32"))
 
 
-def test_a_gradient_without_training_is_the_same(rng):
+def test_gradient_without_training_is_the_same(rng):
     layer = RNN(GRUCell(UNITS, reset_after=False, dtype="float64"), return_sequences=True, dtype="float64")
     x, mask = problem(layer, 4, rng)
     upstream = rng.normal(size=(4, TIME, UNITS))
@@ -239,7 +239,7 @@ def test_normalise_and_its_gradients(leading, offset, seed):
     same(derivatives(normalise, given, upstream), derivatives(by_hand, given, upstream), 1e-8)
 
 
-def test_the_reservoir_has_its_spectral_radius_and_stays_as_it_was_drawn(rng):
+def test_reservoir_has_its_spectral_radius_and_is_not_trained(rng):
     layer = RNN(cells.make("echo_state", 40, connectivity=0.2, spectral_radius=0.7, leak=0.5))
     layer(np.ones((2, TIME, FEATURES), "float32"))
     kernel = layer.cell.recurrent_kernel.numpy()
@@ -249,7 +249,7 @@ def test_the_reservoir_has_its_spectral_radius_and_stays_as_it_was_drawn(rng):
 
 
 @pytest.mark.parametrize("wrong", [{"connectivity": 0}, {"leak": 1.5}, {"spectral_radius": -1}])
-def test_the_reservoir_names_what_is_out_of_range(wrong):
+def test_invalid_argument_of_the_reservoir_raises(wrong):
     ((name, value),) = wrong.items()
     with pytest.raises(ValueError, match=rf"EchoStateCell: {name} must .* got {value!r}"):
         cells.make("echo_state", 4, **wrong)
@@ -257,7 +257,7 @@ def test_the_reservoir_names_what_is_out_of_range(wrong):
 
 @pytest.mark.parametrize("kind", [RNN, Bidirectional])
 @pytest.mark.parametrize("masked", [pytest.param(False, marks=pytest.mark.slow), True])
-def test_an_exported_layer_answers_single_sequences_of_any_length_by_one_compiled_loop(kind, masked, rng, tmp_path):
+def test_exported_layer_compiles_one_loop_for_single_sequences_of_any_length(kind, masked, rng, tmp_path):
     made = (cells.make("gru", UNITS) for _ in range(2 if kind is Bidirectional else 1))
     layer = kind(*made, return_sequences=True)
     layer(np.ones((2, TIME, FEATURES), "float32"))

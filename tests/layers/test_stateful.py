@@ -1,4 +1,4 @@
-"""A recurrence that goes on in the next batch, and one that reads a table: against plain Python loops over a cell."""
+"""A recurrence that continues in the next batch, and one that reads a table, compared with Python loops over a cell."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
 
 
 def unrolled(cell, x, states=None):
-    """A cell step by step: outputs (time, batch, units), and the last states."""
+    """Runs a cell step by step: outputs (time, batch, units), and the last states."""
     states, outputs = cell.get_initial_state(x.shape[1]) if states is None else states, []
     for inputs in tf.unstack(x):
         output, states = cell(inputs, states)
@@ -30,7 +30,7 @@ def carrying(cell, rows, features=3):
 
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
 def test_two_segments_are_one_sequence_without_gradients_between(kind, rng, monkeypatch):
-    monkeypatch.setattr(stateful, "FRESH", 0.0)
+    monkeypatch.setattr(stateful, "RESET_RATE", 0.0)
     layer = carrying(cells.make(kind, 4), rows=2)
     first, second = tf.split(tf.constant(rng.normal(size=(7, 2, 3)), tf.float32), [3, 4])
     expected, states = unrolled(layer.cell, first)
@@ -50,30 +50,30 @@ def test_two_segments_are_one_sequence_without_gradients_between(kind, rng, monk
     close(layer(second, training=True), unrolled(layer.cell, second)[0])
 
 
-def test_rows_that_begin_anew_are_the_same_in_all_layers(rng, monkeypatch):
-    monkeypatch.setattr(stateful, "FRESH", 0.5)
+def test_same_rows_are_reset_in_all_layers(rng, monkeypatch):
+    monkeypatch.setattr(stateful, "RESET_RATE", 0.5)
     layers = [carrying(cells.make("gru", 3), rows=40) for _ in range(2)]
     states, seen = [[tf.zeros((40, 3))] for _ in layers], []
     for _ in range(3):
-        x, anew = tf.constant(rng.normal(size=(2, 40, 3)), tf.float32), []
+        x, reset = tf.constant(rng.normal(size=(2, 40, 3)), tf.float32), []
         for i, layer in enumerate(layers):
             found = layer(x, training=True)
-            fresh, kept = (unrolled(layer.cell, x, before)[0] for before in (None, states[i]))
-            near = [np.abs(found - y).max((0, 2)) < 1e-5 for y in (fresh, kept)]
+            zeros, kept = (unrolled(layer.cell, x, before)[0] for before in (None, states[i]))
+            near = [np.abs(found - y).max((0, 2)) < 1e-5 for y in (zeros, kept)]
             assert (near[0] | near[1]).all()
-            anew.append(near[0])
+            reset.append(near[0])
             states[i] = unrolled(layer.cell, x, [tf.where(near[0][:, None], 0.0, state) for state in states[i]])[1]
-        assert (anew[0] == anew[1]).all()
-        seen.append(anew[0])
+        assert (reset[0] == reset[1]).all()
+        seen.append(reset[0])
     assert seen[0].all()
     assert all(8 < rows.sum() < 32 for rows in seen[1:]) and (seen[1] != seen[2]).any()
-    monkeypatch.setattr(stateful, "FRESH", 1.0)
+    monkeypatch.setattr(stateful, "RESET_RATE", 1.0)
     close(layers[0](x, training=True), unrolled(layers[0].cell, x)[0])
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_a_table_is_vectors_that_were_looked_up_first(lanes, rng, monkeypatch):
-    monkeypatch.setattr(rnn, "_lanes", lambda *_: lanes)
+@pytest.mark.parametrize("shards", [1, 2])
+def test_table_gives_the_numbers_of_its_vectors(shards, rng, monkeypatch):
+    monkeypatch.setattr(rnn, "_number_of_shards", lambda *_: shards)
     cell = cells.make("lstm", 4)
     cell.build((None, 3))
     numbers, table = rng.integers(0, 8, (5, 11)), tf.constant(rng.normal(size=(8, 3)), tf.float32)
@@ -81,13 +81,14 @@ def test_a_table_is_vectors_that_were_looked_up_first(lanes, rng, monkeypatch):
     upstream = rng.normal(size=(5, 11, 4)).astype("float32")
 
     def by_table(numbers):
-        given = cell.project(table)
-        ((outputs, last),) = rnn.recur([(cell, False)], numbers, [states], training=True, time_major=True, table=given)
+        ((outputs, last),) = rnn.run_cells(
+            [(cell, False)], numbers, [states], training=True, time_major=True, table=cell.project(table)
+        )
         return outputs, last
 
-    def turned(numbers):
+    def batch_major(numbers):
         x = tf.transpose(tf.gather(table, numbers), (1, 0, 2))
-        ((outputs, last),) = rnn.recur([(cell, False)], x, [states], training=True)
+        ((outputs, last),) = rnn.run_cells([(cell, False)], x, [states], training=True)
         return tf.transpose(outputs, (1, 0, 2)), last
 
     def plain(numbers):
@@ -102,13 +103,13 @@ def test_a_table_is_vectors_that_were_looked_up_first(lanes, rng, monkeypatch):
         return [outputs, *last, *map(tf.convert_to_tensor, tape.gradient(loss, sources))]
 
     expected = outcome(plain)
-    for f in (by_table, turned):
+    for f in (by_table, batch_major):
         for mine, theirs in zip(outcome(f), expected, strict=True):
             close(mine, theirs)
 
 
-def test_time_major_changes_two_axes_and_back(rng):
-    turn, x = TimeMajor(), rng.normal(size=(2, 3, 4, 5)).astype("float32")
+def test_time_major_swaps_two_axes(rng):
+    layer, x = TimeMajor(), rng.normal(size=(2, 3, 4, 5)).astype("float32")
     for y in (x[..., 0, 0], x[..., 0], x):
-        assert np.array_equal(turn(y), np.swapaxes(y, 0, 1)) and np.array_equal(turn(turn(y)), y)
-        assert turn(keras.KerasTensor((None, *y.shape[1:]))).shape == (y.shape[1], None, *y.shape[2:])
+        assert np.array_equal(layer(y), np.swapaxes(y, 0, 1)) and np.array_equal(layer(layer(y)), y)
+        assert layer(keras.KerasTensor((None, *y.shape[1:]))).shape == (y.shape[1], None, *y.shape[2:])

@@ -1,4 +1,4 @@
-"""The tunes of the sample, what pieces are like, and the files they are written as."""
+"""The tunes of the sample, statistics of pieces, and the files that they are written to."""
 
 import itertools
 import wave
@@ -26,7 +26,7 @@ LINE = "title: A\nmetre: 3/4\n"
 
 
 @pytest.mark.parametrize("tune", TUNES, ids=TITLES)
-def test_each_tune_adds_up_has_no_gaps_and_is_in_its_key(tune):
+def test_each_tune_has_complete_bars_no_gaps_and_its_key(tune):
     assert tune.notes and all(n.end > n.start for n in tune.notes)
     times = [t for note in tune.notes for t in note[1:3]]
     assert all(t * 2 == int(t * 2) for t in times)  # an eighth is the shortest note
@@ -71,28 +71,28 @@ def test_the_first_bars_of_a_tune_read_by_hand(tmp_path):
     ("content", "expected"),
     [
         ("", ": no tunes in the file; begin each line with title:"),
-        (f"{LINE}melody: C4 D4 E4 | F4:2 | G4:3", ": A, melody, bar 2: 2 quarter notes where 3 are due; an upbeat"),
+        (f"{LINE}melody: C4 D4 E4 | F4:2 | G4:3", ": A, melody, bar 2: 2 quarter notes, expected 3; an upbeat"),
         (
             f"{LINE}melody: C4 | F4:3 | G4:3",
-            ": A, melody, bar 3: 3 quarter notes where 2 are due; an upbeat and the la",
+            ": A, melody, bar 3: 3 quarter notes, expected 2; an upbeat and the la",
         ),
-        (f"{LINE}melody: C4 H4 E4", ": A, melody, bar 1: 'H4' is no note; write notes like C4, F#4:0.5"),
-        (f"{LINE}melody: C4:3 | C4:3\nbass: C3:3", ": A: 3 quarter notes of bass under 6 of melody; give both voices"),
-        ("\ntitle: A\nmetre: three\nmelody: C4", ": A: 'three' is no metre; write it like 3/4"),
+        (f"{LINE}melody: C4 H4 E4", ": A, melody, bar 1: 'H4' is not a note; write notes like C4, F#4:0.5"),
+        (f"{LINE}melody: C4:3 | C4:3\nbass: C3:3", ": A: the bass has 3 quarter notes, the melody 6; give both"),
+        ("\ntitle: A\nmetre: three\nmelody: C4", ": A: 'three' is not a metre; write it like 3/4"),
         ("\n\nmetre: 3/4\nmelody: C4:3", ": the tune before line 5: no title; begin each line with"),
-        (f"{LINE}chords: C", ":3: 'chords' is no field of a tune; begin each line with title:, origin:, metre:, melo"),
+        (f"{LINE}chords: C", ":3: 'chords' is not a field of a tune; begin each line with title:, origin:, metre:"),
     ],
 )
-def test_faults_of_tunes(tmp_path, content, expected):
+def test_invalid_tunes_raise(tmp_path, content, expected):
     path = tmp_path / "a.txt"
     path.write_text(content)
-    with pytest.raises(UserError) as fault:
+    with pytest.raises(UserError) as error:
         tunes.read_tunes(path)
-    assert str(fault.value).startswith(f"{path}{expected}")
+    assert str(error.value).startswith(f"{path}{expected}")
 
 
 @given(st.lists(st.tuples(st.integers(30, 90), st.integers(1, 8)), min_size=2, max_size=20))
-def test_the_key_is_that_of_the_best_of_24_correlations(found):
+def test_key_matches_the_best_of_24_correlations(found):
     notes = [Note(pitch, i, i + length) for i, (pitch, length) in enumerate(found)]
     sounding = np.zeros(12)
     for pitch, length in found:
@@ -120,7 +120,7 @@ def test_keys_of_scales_with_their_chords(pitches, name):
     assert analysis.key([Note(pitch, i, i + 1) for i, pitch in enumerate(pitches)]).name == name
 
 
-def test_repetition_is_the_share_of_runs_seen_before():
+def test_repetition_is_the_fraction_of_repeated_ngrams():
     for tokens in ("", "ab", "aaaa", "abcabcabd", "abcd"):
         for n in (1, 2, 3):
             runs = [tokens[i : i + n] for i in range(len(tokens) - n + 1)]
@@ -139,7 +139,7 @@ values = st.lists(st.integers(-5, 20), min_size=1, max_size=20)
 
 
 @given(values, values)
-def test_distances_of_sets_are_those_of_scipy_and_of_counting(first, second):
+def test_distance_and_overlap_match_scipy_and_counting(first, second):
     expected = stats.wasserstein_distance(first, second)
     assert analysis.wasserstein(first, second) == pytest.approx(expected, abs=1e-9)
     for grain in (1, 5):
@@ -152,9 +152,9 @@ def test_comparisons_of_sets_of_pieces():
     found = [tunes.in_key(tune, 0) for tune in TUNES]
     same = analysis.compare(found, [*found, []])
     assert list(same) == ["pitch", "pitch_class", "length", "range", "key_fit", "repetition"]
-    for told in same.values():
-        assert told["mean"] == told["reference"]
-        assert told["overlap"] == pytest.approx(1) and told["distance"] == pytest.approx(0)
+    for figures in same.values():
+        assert figures["mean"] == figures["reference"]
+        assert figures["overlap"] == pytest.approx(1) and figures["distance"] == pytest.approx(0)
     octave = analysis.compare([tunes.in_key(tune, 12) for tune in TUNES], found)
     assert octave["pitch"]["distance"] == pytest.approx(12) and octave["pitch_class"]["distance"] == 0
     slow = analysis.compare([[n._replace(start=2 * n.start, end=2 * n.end) for n in p] for p in found], found)

@@ -1,4 +1,4 @@
-"""Notes from MIDI files to rolls and events and back, and the sources of pieces with their faults."""
+"""Notes from MIDI files to rolls and events and back, and the sources of pieces with their errors."""
 
 import itertools
 import json
@@ -57,7 +57,7 @@ def scale(path, first=60):
 
 
 @given(performances())
-def test_cut_leaves_each_key_down_once_and_starts_where_they_were(notes):
+def test_cut_removes_overlaps_and_keeps_starts(notes):
     found = cut(notes)
     assert found == sorted(found, key=lambda n: (n.start, n.pitch)) and cut(found) == found
     assert {(n.pitch, n.start) for n in found} == {(n.pitch, n.start) for n in notes}
@@ -71,7 +71,7 @@ def test_cut_leaves_each_key_down_once_and_starts_where_they_were(notes):
 
 
 @given(performances(), st.sampled_from([0.01, 0.25, 1 / 3]))
-def test_rolls_hold_the_steps_in_which_keys_are_down_and_come_back(notes, step):
+def test_rolls_have_the_steps_of_the_notes_and_convert_back(notes, step):
     roll, grid = piano_rolls.from_notes(notes, step), on_grid(notes, step)
     for pitch in range(piano_rolls.LOWEST, piano_rolls.HIGHEST + 1):
         assert set(np.flatnonzero(roll[:, pitch - piano_rolls.LOWEST]).tolist()) == sounding(grid, pitch, step)
@@ -84,7 +84,7 @@ def test_rolls_hold_the_steps_in_which_keys_are_down_and_come_back(notes, step):
 
 
 @given(performances())
-def test_events_come_back_to_the_hundredth_and_the_bin(notes):
+def test_events_convert_back_to_the_hundredth_and_the_bin(notes):
     text = events.from_notes(notes)
     grid = on_grid(notes, 0.01)
     assert hundredths(events.to_notes(text)) == [(n.pitch, n.start, n.end, n.velocity // 4) for n in grid]
@@ -141,7 +141,7 @@ def test_the_pedal_holds_notes_until_it_goes_up_or_the_key_goes_down_again(tmp_p
     ]
 
 
-def test_quarter_notes_are_those_of_the_file_whatever_the_tempo(tmp_path):
+def test_quarter_notes_do_not_depend_on_the_tempo(tmp_path):
     tempi = [
         mido.MetaMessage("set_tempo", tempo=400_000, time=0),
         mido.MetaMessage("set_tempo", tempo=900_000, time=50),
@@ -152,7 +152,7 @@ def test_quarter_notes_are_those_of_the_file_whatever_the_tempo(tmp_path):
     np.testing.assert_allclose(read_midi(path)[0][1:3], (0.2 + 0.45, 0.2 + 0.45 + 0.9))
 
 
-def test_performances_of_anybody():
+def test_every_sequence_of_events_is_valid():
     assert events.to_notes("off60 on60 on60 shift10 off60 shift5 off60") == [Note(60, 0, 0.1, 66)]
     assert events.to_notes("on60 shift10 velocity0 on60 shift5") == [Note(60, 0, 0.1, 66), Note(60, 0.1, 0.15, 2)]
     assert events.to_notes("on60 shift10 on60") == [Note(60, 0, 0.1, 66)]
@@ -204,24 +204,28 @@ def test_numbers_of_events_in_the_graph_and_back():
 @pytest.mark.parametrize(
     ("text", "options", "expected"),
     [
-        ("60;20", files.Options(), "step 2: '20' is no key of a piano; write MIDI numbers from 21 to 108 with spaces"),
-        ("60 ²", files.Options(), "step 1: '²' is no key of a piano"),
-        ("on60 shift101", EVENTS, "event 2: 'shift101' is unknown; events are on0 to on127, off0 to off127, shift1 to"),
+        ("60;20", files.Options(), "step 2: '20' is not a key of a piano; write MIDI numbers from 21 to 108 separat"),
+        ("60 ²", files.Options(), "step 1: '²' is not a key of a piano"),
+        (
+            "on60 shift101",
+            EVENTS,
+            "event 2: 'shift101' is not an event; events are on0 to on127, off0 to off127, shift",
+        ),
         (b"no.mid", EVENTS, "no.mid: no such file; check the path"),
     ],
 )
-def test_inputs_that_are_no_pieces(text, options, expected):
+def test_invalid_pieces_raise(text, options, expected):
     with pytest.raises(UserError, match=f"^{re.escape(expected)}"):
-        files.piece(text, options)
+        files.read_piece(text, options)
 
 
-def test_inputs_that_are_pieces(tmp_path):
+def test_valid_pieces(tmp_path):
     path = scale(tmp_path / "a.MID")
-    assert files.piece(str(path)) == ";;60;60;;;61;61;;;62;62"
-    assert files.piece(str(path), files.Options(step=0.25, unit="seconds")) == ";60;;61;;62"
-    text = files.piece(str(path), EVENTS)
+    assert files.read_piece(str(path)) == ";;60;60;;;61;61;;;62;62"
+    assert files.read_piece(str(path), files.Options(step=0.25, unit="seconds")) == ";60;;61;;62"
+    text = files.read_piece(str(path), EVENTS)
     assert text.split()[:4] == ["shift25", "velocity16", "on60", "shift25"]
-    assert files.piece(f" {text}\n", EVENTS) == text
+    assert files.read_piece(f" {text}\n", EVENTS) == text
     assert files.notes_of(text, EVENTS)[0] == Note(60, 0.25, 0.5, 66)
 
 
@@ -242,35 +246,35 @@ def test_the_splits_of_one_json_file(tmp_path):
     assert [e.input for e in splits.test] == ["60"] and [e.input for e in splits.validation] == ["67"]
 
 
-JSON_FAULTS = {
+JSON_ERRORS = {
     '{"train": [[[60, 20]]]}': "piece 1 of train: 20 in step 1; a step is a list of MIDI numbers from 21 to 108",
     '{"train": [[[60]], [[60], 61]]}': "piece 2 of train: 61 in step 2;",
     '{"train": [[[60], ["C4"]]]}': "piece 1 of train: 'C4' in step 2;",
-    '{"train": [[]]}': "piece 1 of train: no list of steps;",
+    '{"train": [[]]}': "piece 1 of train: not a list of steps;",
     '{"test": [[[60]]]}': "no split train; write {",
-    "7": "neither splits nor pieces;",
+    "7": "neither splits nor a list of pieces;",
 }
 
 
 @pytest.mark.filterwarnings("ignore:.*split given")
-@pytest.mark.parametrize(("content", "expected"), JSON_FAULTS.items())
-def test_faults_of_json_files(tmp_path, content, expected):
+@pytest.mark.parametrize(("content", "expected"), JSON_ERRORS.items())
+def test_invalid_json_files_raise(tmp_path, content, expected):
     path = tmp_path / "a.json"
     path.write_text(content)
-    with pytest.raises(UserError) as fault:
+    with pytest.raises(UserError) as error:
         list(files.load_splits(path).train)
-    assert str(fault.value).startswith(f"{path}: {expected}")
+    assert str(error.value).startswith(f"{path}: {expected}")
 
 
-def test_what_is_no_source_of_pieces(tmp_path):
+def test_invalid_sources_raise(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"train":\n [}')
     with pytest.raises(UserError, match=r"a.json:2: not JSON \(Expecting value at column 3\); correct the file"):
         files.load_splits(path)
     path.write_text('{"train": [[[60]]]}')
-    with pytest.raises(UserError, match="frames, which hold no events; read them with --representation frames"):
+    with pytest.raises(UserError, match="the file has frames, not events; read it with --representation frames"):
         files.load_splits(path, EVENTS)
-    with pytest.raises(UserError, match="holds several splits; name it with --data"):
+    with pytest.raises(UserError, match="contains several splits; name it with --data"):
         files.load_splits(path, test=path)
     (tmp_path / "b.wav").write_bytes(b"x")
     with pytest.raises(UserError, match=r"unknown format '.wav'; files end in .json, .txt, .mid, .midi"):
@@ -307,7 +311,7 @@ def test_midi_files_in_folders_of_splits_or_by_the_hash_of_their_names(tmp_path)
     assert len(list(splits.train)) == sum(part(name) != 0 for name in names) and len(list(splits.validation)) == 1
 
 
-def test_files_that_are_no_music_are_named_once_and_left_out(tmp_path):
+def test_invalid_files_are_left_out_and_reported_once(tmp_path):
     scale(tmp_path / "good.mid")
     cut_short = scale(tmp_path / "cut.mid")
     cut_short.write_bytes(cut_short.read_bytes()[:30])
@@ -317,25 +321,26 @@ def test_files_that_are_no_music_are_named_once_and_left_out(tmp_path):
     write(tmp_path / "silent.mid", [mido.MetaMessage("track_name", name="x", time=5)])
     scale(tmp_path / "low.mid", first=3)
     source = files.open_pieces(tmp_path)
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning) as caught:
         assert [[e.place for e in source] for _ in range(2)] == [[str(tmp_path / "good.mid")]] * 2
-    assert len(told) == 1
-    expected = (
-        rf"{tmp_path}: 5 of 6 MIDI files left out: cut.mid: no MIDI file \(EOFError.*, low.mid: no key of a piano "
+    assert len(caught) == 1
+    expected = rf"{tmp_path}: 5 of 6 MIDI files left out: cut.mid: not a MIDI file \(EOFError.*, "
+    expected += (
+        r"low.mid: no notes in the range of a piano, silent.mid: no notes, sub/empty.mid: not a MIDI file \(EOF.*, "
     )
-    expected += r"sounds, silent.mid: no notes, sub/empty.mid: no MIDI file \(EOF.*, text.mid: no MIDI file \(OSError.*"
-    assert re.fullmatch(expected, str(told[0].message))
+    expected += r"text.mid: not a MIDI file \(OSError.*"
+    assert re.fullmatch(expected, str(caught[0].message))
     (tmp_path / "good.mid").unlink()
     with pytest.raises(
-        UserError, match=r"none of 5 MIDI files can be read: cut.mid: no MIDI file .* give Standard MIDI F"
+        UserError, match=r"none of 5 MIDI files can be read: cut.mid: not a MIDI file .* give Standard M"
     ):
         list(files.open_pieces(tmp_path))
 
 
-def test_a_piece_that_would_fill_the_memory_is_refused(tmp_path):
+def test_too_long_pieces_raise(tmp_path):
     write_midi([Note(60, 0, LONGEST / 80)], tmp_path / "a.mid")
-    with pytest.raises(UserError, match=r"a.mid: 625000 steps, more than 500000; cut the piece, or take longer steps"):
-        files.piece(str(tmp_path / "a.mid"), EVENTS)
+    with pytest.raises(UserError, match=r"a.mid: 625000 steps, maximum 500000; cut the piece, or take longer steps"):
+        files.read_piece(str(tmp_path / "a.mid"), EVENTS)
 
 
 def round_trip(path, folder):

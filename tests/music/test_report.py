@@ -1,4 +1,4 @@
-"""Pieces of music in a report: where the notes stand in the picture, what the player holds, what the table says."""
+"""Pieces of music in a report: positions of the notes in the picture, sound of the player, values of the table."""
 
 import base64
 import io
@@ -25,7 +25,7 @@ def corners(path):
     return np.array(re.findall(r"(-?[\d.]+) (-?[\d.]+)", path.get("d")), float)
 
 
-def drawn(picture):
+def boxes_of(picture):
     """(middle of the pitches, start, end) of each box of a piano roll, measured by the grid lines and their labels."""
     paths = [path for path in parsed(picture).iter("path") if "stroke: var(--rule)" in path.get("style", "")]
     labels = [text.text for text in parsed(picture).iter("text")]
@@ -71,9 +71,9 @@ def loudest_tone(samples, rate):
 
 
 @pytest.mark.parametrize("unit", ["quarter notes", "seconds"])
-def test_each_note_is_a_box_at_its_pitch_and_times(unit):
+def test_notes_are_boxes_at_their_pitches_and_times(unit):
     picture = report.piano_roll(PIECE, "a", "<A> & B", unit)
-    np.testing.assert_allclose(drawn(picture), [note[:3] for note in PIECE], atol=0.01)
+    np.testing.assert_allclose(boxes_of(picture), [note[:3] for note in PIECE], atol=0.01)
     assert [t.text for t in parsed(picture).iter("text") if "C" in t.text] == ["C2", "C3", "C4", "C5"]
     assert unit in [text.text for text in parsed(picture).iter("text")]
     assert alt(picture).startswith("Piano roll of <A> & B: 5 notes from G2 to C5; best key ")
@@ -92,9 +92,9 @@ def test_a_piece_of_one_note_is_drawn():
 def test_long_pieces_are_cut(unit, longest):
     picture = report.piano_roll(LONG, "a", unit=unit)
     expected = [(n.pitch, n.start, min(n.end, 5 + longest)) for n in LONG if n.start < 5 + longest]
-    np.testing.assert_allclose(drawn(picture), expected, atol=0.02)
-    told = f"Piano roll: 100 notes from C3 to C5; .*; of these the first {longest} {unit}, {longest} notes"
-    assert re.fullmatch(told, alt(picture))
+    np.testing.assert_allclose(boxes_of(picture), expected, atol=0.02)
+    expected_alt = f"Piano roll: 100 notes from C3 to C5; .*; of these the first {longest} {unit}, {longest} notes"
+    assert re.fullmatch(expected_alt, alt(picture))
     assert float(re.search(r"width:(\d+)px", picture)[1]) <= 944  # the column of the page
 
 
@@ -120,7 +120,7 @@ def test_the_sound_of_a_long_piece_is_cut(tempo):
 
 
 @pytest.mark.parametrize("pitch", [60, 96, 108])
-def test_no_harmonic_comes_back_as_another_tone(pitch):
+def test_harmonics_do_not_alias(pitch):
     samples = synthesis.render([Note(pitch, 0, 1)], rate=report.RATE)[: report.RATE]
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))  # a bin is 1 Hz
     fundamental = 440 * 2 ** ((pitch - 69) / 12)
@@ -135,27 +135,27 @@ def test_tones_beyond_the_rate_are_silent():
     assert len(samples) == 16000 and not samples.any()
 
 
-def test_a_section_names_shows_and_plays_each_piece():
+def test_a_section_has_a_picture_and_a_player_of_each_piece():
     pieces = [("<script>A & B", PIECE, 120), ("slow", LONG, 30), ("played", PIECE, None), ("none", [], 120)]
     title, html = report.section("What was <written>", pieces)
     assert title == "What was <written>" and "<script" not in html
     page = parsed(as_xml(html))
     assert [heading.text for heading in page.findall("h3")] == [heading for heading, *_ in pieces]
-    told = [p.text for p in page.findall("p")]
-    assert told[0].startswith("5 notes from G2 to C5; best key ") and told[0].endswith("); 4 s.")
-    first = "; 3 min 21 s; the first 64 quarter notes are shown; the first 30 s can be heard."
-    assert told[1].endswith(first) and told[2].endswith("); 8 s.")
-    assert told[3] == "There are no notes in it."
+    texts = [p.text for p in page.findall("p")]
+    assert texts[0].startswith("5 notes from G2 to C5; best key ") and texts[0].endswith("); 4 s.")
+    first = "; 3 min 21 s; the first 64 quarter notes are shown; the first 30 s can be played."
+    assert texts[1].endswith(first) and texts[2].endswith("); 8 s.")
+    assert texts[3] == "The piece has no notes."
     assert len(page.findall("audio")) == len(page.findall("figure/svg")) == 3
     assert ["seconds" in [t.text for t in svg.iter("text")] for svg in page.iter("svg")] == [False, False, True]
     ids = [element.get("id") for element in page.iter() if element.get("id")]
     assert len(ids) == len(set(ids)) and set(re.findall(r"url\(#([^)]+)\)", html)) <= set(ids)
 
 
-def test_the_table_of_differences_has_the_figures_of_the_comparison():
+def test_the_table_of_differences_matches_the_comparison():
     compared = analysis.compare([PIECE], [LONG])
     rows = [[cell.text for cell in row] for row in parsed(report.differences(compared)).iter("tr")]
-    assert rows[0] == [None, "written", "training set", "overlap", "distance"]
+    assert rows[0] == [None, "generated", "training set", "overlap", "distance"]
     assert [row[0] for row in rows[1:]] == [report.NAMES[statistic] for statistic in analysis.STATISTICS]
     by_hand = [43, 60, 60, 72, 61], [n.pitch for n in LONG]
     assert rows[1][1:3] == [number(float(np.mean(pitches))) for pitches in by_hand]

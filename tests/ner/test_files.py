@@ -1,4 +1,4 @@
-"""Tagged sentences: every format gives the same examples, and every fault is told with file, line and remedy."""
+"""Tagged sentences: every format gives the same examples, and every error names file, line and remedy."""
 
 import gzip
 import itertools
@@ -85,11 +85,11 @@ def test_columns_of_every_scheme(tmp_path, scheme, suffix, ending):
         (columns("IOBES").replace(" I-", " M-"), {"scheme": "BMES"}),
     ],
 )
-def test_columns_as_they_come(tmp_path, content, options):
+def test_variants_of_columns(tmp_path, content, options):
     assert pairs(write(tmp_path / "a.conll", content), **options) == EXAMPLES
 
 
-def test_tokens_may_hold_spaces_where_tabs_part_the_columns(tmp_path):
+def test_tokens_may_contain_spaces_if_tabs_separate_the_columns(tmp_path):
     path = write(tmp_path / "a.tsv", "New York\tB-work of art\n\u3000\tO\n#\tO\n")
     assert pairs(path) == [(f"{SEPARATOR}New York{SEPARATOR}\u3000{SEPARATOR}#", "S-work_of_art O O")]
     spaces = write(tmp_path / "b.txt", "a\u00a0b O\n")  # none that parts columns
@@ -152,7 +152,7 @@ def test_text_and_spans_of_every_tool(tmp_path, name):
     assert [e.place for e in source] == [3, 3 + json.dumps(MARKED[name], indent=1).count("\n") + 1]
 
 
-def test_kinds_of_records_may_be_mixed_and_texts_without_a_token_are_no_sentences(tmp_path):
+def test_mixed_kinds_of_records_and_texts_without_tokens(tmp_path):
     mixed = [records()[0], MARKED["lists"], {"text": " \n", "spans": []}, {"tokens": [], "tags": []}, records()[1]]
     assert pairs(write(tmp_path / "a.jsonl", lines(mixed))) == [EXAMPLES[0], (TEXT, TARGET), EXAMPLES[1]]
 
@@ -166,7 +166,7 @@ def test_an_array_is_read_as_a_stream(tmp_path):
     assert [len(e.input) for e in open_tokens(write(tmp_path / "b.json", json.dumps(long)))] == [300_000, 1]
 
 
-def test_separators_and_half_emojis_in_texts_are_replaced_by_one_character(tmp_path):
+def test_separators_and_lone_surrogates_are_replaced(tmp_path):
     path = write(tmp_path / "a.jsonl", '{"text": "\\u001fAda \\ud83d", "spans": [[1, 4, "PER"]]}\n')
     assert pairs(path) == [(" Ada ?", "S-PER O")]
     path = write(tmp_path / "b.jsonl", '{"tokens": ["a\\u001fb", "\\ud83d"], "tags": ["U-x", "O"]}\n')
@@ -185,16 +185,16 @@ def test_separators_and_half_emojis_in_texts_are_replaced_by_one_character(tmp_p
         ("a U-X\nb L-X\n", "IOBES", 2, "L-X after U-X"),
     ],
 )
-def test_invalid_sequences_are_told_and_repaired_when_asked(tmp_path, content, scheme, line, what):
+def test_invalid_sequences_raise_or_are_repaired(tmp_path, content, scheme, line, what):
     path = write(tmp_path / "a.conll", content)
     with pytest.raises(UserError) as fault:
         pairs(path)
-    remedy = "--repair mends it, or name another --scheme"
-    assert str(fault.value) == f"{path}:{line}: {what} is no {scheme}; {remedy}"
-    with pytest.warns(UserWarning) as said:
+    remedy = "add --repair, or name another --scheme"
+    assert str(fault.value) == f"{path}:{line}: {what} is not valid {scheme}; {remedy}"
+    with pytest.warns(UserWarning) as caught:
         source = open_tokens(path, Options(repair=True))
         found = [e.target.split() for e in source]
-    assert [str(w.message) for w in said] == [f"{path}: 1 sentence with invalid tags or spans: repaired"]
+    assert [str(w.message) for w in caught] == [f"{path}: 1 sentence with invalid tags or spans: repaired"]
     tags = [
         line.split()[1] if line else "" for line in content.replace(" L-", " E-").replace(" U-", " S-").splitlines()
     ]
@@ -205,22 +205,22 @@ def test_invalid_sequences_are_told_and_repaired_when_asked(tmp_path, content, s
         assert [e.target.split() for e in source] == found  # once is enough
 
 
-def test_a_scheme_that_is_named_decides(tmp_path):
+def test_a_named_scheme_is_not_recognised(tmp_path):
     path = write(tmp_path / "a.conll", "a I-X\nb I-X\n\nc I-X\n")
     assert [target for _, target in pairs(path)] == ["B-X E-X", "S-X"]
-    with pytest.raises(UserError, match=":1: I-X at the beginning is no IOB2"):
+    with pytest.raises(UserError, match=":1: I-X at the beginning is not valid IOB2"):
         pairs(path, scheme="BIO")
     with pytest.raises(UserError, match=r"--scheme: unknown scheme 'BIOSE'; did you mean 'BIOES'\?"):
         pairs(path, scheme="BIOSE")
 
 
-def test_a_long_sentence_is_kept_in_windows(tmp_path):
+def test_long_sentences_are_split_into_windows(tmp_path):
     tags = ["O", "B-X", "I-X", "O", "B-X", *["I-X"] * 5, "O", "O"]
     path = write(tmp_path / "a.conll", "x O\n\n" + "".join(f"t{i} {tag}\n" for i, tag in enumerate(tags)))
     source = open_tokens(path, Options(max_length=4))
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning) as caught:
         found = [(e.input.split(SEPARATOR)[1:], e.target, e.place) for e in source]
-    assert [str(w.message) for w in said] == [f"{path}: 1 sentence of more than 4 tokens: split into 3"]
+    assert [str(w.message) for w in caught] == [f"{path}: 1 sentence of more than 4 tokens: split into 3"]
     assert found == [
         (["x"], "O", 1),
         (["t0", "t1", "t2", "t3"], "O B-X E-X O", 3),
@@ -235,7 +235,7 @@ def test_a_long_sentence_is_kept_in_windows(tmp_path):
     st.lists(st.sampled_from(["O", "S-X", "B-X E-X", "B-Y I-Y E-Y", "B-X I-X I-X I-X E-X"]), min_size=1),
     st.integers(1, 6),
 )
-def test_windows_lose_nothing_and_cut_only_what_is_too_long(tmp_path_factory, parts, longest):
+def test_windows_keep_all_tokens_and_cut_only_long_entities(tmp_path_factory, parts, longest):
     tags = " ".join(parts).split()
     path = write(tmp_path_factory.mktemp("windows") / "a.conll", "".join(f"t{i} {t}\n" for i, t in enumerate(tags)))
     with warnings.catch_warnings():
@@ -248,7 +248,7 @@ def test_windows_lose_nothing_and_cut_only_what_is_too_long(tmp_path_factory, pa
         assert " ".join(e.target for e in found).split() == tags
 
 
-def test_a_long_text_is_kept_in_windows_of_its_tokens(tmp_path):
+def test_long_texts_are_split_into_windows_of_tokens(tmp_path):
     path = write(tmp_path / "a.jsonl", lines([{"text": "I don't see Ada Byron.", "spans": [[12, 21, "PER"]]}]))
     with pytest.warns(UserWarning, match=": 1 sentence of more than 5 tokens: split into 2"):
         found = pairs(path, max_length=5)
@@ -263,26 +263,26 @@ def test_a_long_text_is_kept_in_windows_of_its_tokens(tmp_path):
     [
         ([[0, 9, "A"], [4, 13, "B"]], "the spans 'Ada Byron' (0-9) and 'Byron met' (4-13) overlap; keep one of them"),
         ([[0, 3, "A"], [0, 3, "A"]], "the spans 'Ada' (0-3) and 'Ada' (0-3) overlap"),
-        ([[3, 3, "A"]], "the span 3-3 is empty or lies outside the 31 characters of the text; count characters from 0"),
-        ([[25, 32, "A"]], "the span 25-32 is empty or lies outside the 31 characters"),
-        ([[-1, 3, "A"]], "the span -1-3 is empty or lies outside"),
-        ([[3, 4, "A"]], "the span ' ' (3-4) holds no token; leave it out"),
-        ([[1, 9, "A"]], "the span 'da Byron' (1-9) cuts the token 'Ada'; --repair widens it to whole tokens"),
-        ([[0, 8, "A"]], "the span 'Ada Byro' (0-8) cuts the token 'Byron'; --repair widens it"),
-        ([[0, 3]], 'no span: [0, 3]; write [start, end, "TYPE"]'),
-        ([[0, 3, ""]], "no span: [0, 3, '']"),
-        ([["0", 3, "A"]], "no span: ['0', 3, 'A']"),
-        ([{"start": 0, "end": 3, "labels": ["A", "B"]}], "no span: (0, 3, ['A', 'B'])"),
+        ([[3, 3, "A"]], "the span 3-3 is empty or outside the 31 characters of the text; count characters from 0"),
+        ([[25, 32, "A"]], "the span 25-32 is empty or outside the 31 characters"),
+        ([[-1, 3, "A"]], "the span -1-3 is empty or outside"),
+        ([[3, 4, "A"]], "the span ' ' (3-4) contains no token; leave it out"),
+        ([[1, 9, "A"]], "the span 'da Byron' (1-9) cuts the token 'Ada'; add --repair to widen it"),
+        ([[0, 8, "A"]], "the span 'Ada Byro' (0-8) cuts the token 'Byron'; add --repair"),
+        ([[0, 3]], 'not a span: [0, 3]; write [start, end, "TYPE"]'),
+        ([[0, 3, ""]], "not a span: [0, 3, '']"),
+        ([["0", 3, "A"]], "not a span: ['0', 3, 'A']"),
+        ([{"start": 0, "end": 3, "labels": ["A", "B"]}], "not a span: (0, 3, ['A', 'B'])"),
     ],
 )
-def test_spans_that_cannot_be(tmp_path, spans, what):
+def test_invalid_spans_raise(tmp_path, spans, what):
     path = write(tmp_path / "a.jsonl", lines([MARKED["lists"], {"text": TEXT, "spans": spans}]))
     with pytest.raises(UserError) as fault:
         pairs(path)
     assert str(fault.value).startswith(f"{path}:2: {what}")
 
 
-def test_spans_that_cut_tokens_are_widened_when_asked(tmp_path):
+def test_spans_that_cut_tokens_are_widened_by_repair(tmp_path):
     spans = [[1, 2, "A"], [6, 8, "B"], [8, 9, "C"], [10, 13, "D"]]
     path = write(tmp_path / "a.jsonl", lines([{"text": TEXT, "spans": spans}, MARKED["lists"]]))
     with pytest.warns(UserWarning, match=": 1 sentence with invalid tags or spans: repaired"):
@@ -290,7 +290,7 @@ def test_spans_that_cut_tokens_are_widened_when_asked(tmp_path):
     assert found == [(TEXT, "S-A S-B S-D O O O O O O"), (TEXT, TARGET)]
 
 
-def test_spans_with_space_at_their_ends_are_those_of_their_tokens(tmp_path):
+def test_white_space_at_the_ends_of_spans_is_ignored(tmp_path):
     assert pairs(write(tmp_path / "a.jsonl", lines([{"text": " Ada  met", "spans": [[0, 6, "PER"]]}]))) == [
         (" Ada  met", "S-PER O")
     ]
@@ -299,55 +299,61 @@ def test_spans_with_space_at_their_ends_are_those_of_their_tokens(tmp_path):
 FAULTS = {
     "a.conll": [
         ("", ": the file is empty; give a token and a tag on each line"),
-        ("\n \n-DOCSTART- O\n", ": no tagged sentence here; give a token and a tag on each line"),
-        ("a O\nb\n", ":2: 1 column where 2 are due; give every line the same columns"),
-        ("a O\n\nNew York B-LOC\n", ":3: 3 columns where 2 are due; give every line the same columns, and put tabs"),
-        ("a\nb\n", ":1: 1 column where a token and its tag are due; put a space or tab between"),
-        ("a O\nb PER\n", ":2: 'PER' is a tag of no known scheme; tags are O, or B-, I-, E- or S- and a type (B-PER)"),
-        ("This is a text.\n", ":1: 'text.' is a tag of no known scheme"),
+        ("\n \n-DOCSTART- O\n", ": no tagged sentences here; give a token and a tag on each line"),
+        ("a O\nb\n", ":2: 1 column, expected 2; give every line the same columns"),
+        ("a O\n\nNew York B-LOC\n", ":3: 3 columns, expected 2; give every line the same columns, and put tabs"),
+        ("a\nb\n", ":1: 1 column, expected a token and a tag; put a space or tab between"),
+        (
+            "a O\nb PER\n",
+            ":2: 'PER' is not a tag of a known scheme; tags are O, or B-, I-, E- or S- and a type",
+        ),
+        ("This is a text.\n", ":1: 'text.' is not a tag of a known scheme"),
         (b"a O\n\xff O\n", ":2: not UTF-8 (byte 0xff at offset 4); save the file as UTF-8"),
         ("\tO\n", ":1: an empty token; leave it out, together with its tag"),
     ],
-    "a.conll.gz": [("a O\nb B_X\n", ":2: 'B_X' is a tag of no known scheme")],
+    "a.conll.gz": [("a O\nb B_X\n", ":2: 'B_X' is not a tag of a known scheme")],
     "a.jsonl": [
         (
             '{"tokens": ["a"], "tags": ["O"]}\n{"tokens": ["a", "b"], "tags": ["O"]}',
             ":2: 2 tokens and 1 tags; give each",
         ),
-        ('{"tokens": ["a"], "ner_tags": [0]}', ":1: the tags are no strings; write their names"),
-        ('{"tokens": [1], "tags": ["O"]}', ":1: the tokens are no strings; write"),
+        ('{"tokens": ["a"], "ner_tags": [0]}', ":1: the tags are not strings; write their names"),
+        ('{"tokens": [1], "tags": ["O"]}', ":1: the tokens are not strings; write"),
         ('{"tokens": ["a", ""], "tags": ["O", "O"]}', ":1: an empty token; leave it out"),
-        ('{"tokens": ["a"], "tags": ["PER"]}', ":1: 'PER' is a tag of no known scheme"),
+        ('{"tokens": ["a"], "tags": ["PER"]}', ":1: 'PER' is not a tag of a known scheme"),
         ('{"text": "a"}', ":1: no tokens and tags, and no text and spans, among text; write"),
         ('{"text": 3, "spans": []}', ":1: no tokens and tags, and no text and spans, among text, spans"),
         ('\n{"data": {"text": "a"}, "annotations": []}', ":2: a task without annotation; leave it out"),
         ('"a"\n', ":1: not a JSON object; write"),
         ('{"text": "a", "spans": []}\n{"text"\n', ":2: not JSON (Expecting ':' delimiter at column "),
         (b'{"text": "\xe9", "spans": []}\n', ":1: not UTF-8 (byte 0xe9 at offset 10)"),
-        ("\n\n", ": no tagged sentence here"),
+        ("\n\n", ": no tagged sentences here"),
     ],
     "a.json": [
         (
             '[\n{"text": "a", "spans": []},\n{"text" "b"},\n' + "x" * 99 + "]",
-            ":3: not JSON (Expecting ':' delimiter); mend",
+            ":3: not JSON (Expecting ':' delimiter); correct",
         ),
-        ('[\n{"text": "a",\n "spans": []},\n', ":4: not JSON (Expecting value); mend it, or write one object per line"),
+        (
+            '[\n{"text": "a",\n "spans": []},\n',
+            ":4: not JSON (Expecting value); correct it, or write one object",
+        ),
         ('[{"text": "a', ":1: not JSON (Unterminated string"),
         ("[\n1]", ":2: not a JSON object"),
-        ("[]", ": no tagged sentence here"),
+        ("[]", ": no tagged sentences here"),
     ],
 }
 
 
 @pytest.mark.parametrize(("name", "content", "expected"), [(n, c, e) for n, cases in FAULTS.items() for c, e in cases])
-def test_faults_name_file_line_and_remedy(tmp_path, name, content, expected):
+def test_errors_name_file_line_and_remedy(tmp_path, name, content, expected):
     path = write(tmp_path / name, content)
     with pytest.raises(UserError) as fault:
         pairs(path)
     assert str(fault.value).startswith(f"{path}{expected}")
 
 
-def test_what_is_no_whole_gzip(tmp_path):
+def test_truncated_or_invalid_gzip_raises(tmp_path):
     for content in (gzip.compress(b"a O\n" * 99, mtime=0)[:20], b"a O\n"):
         path = tmp_path / "a.conll.gz"
         path.write_bytes(content)
@@ -355,7 +361,7 @@ def test_what_is_no_whole_gzip(tmp_path):
             pairs(path)
 
 
-def test_what_is_no_source(tmp_path):
+def test_invalid_paths_raise(tmp_path):
     with pytest.raises(UserError, match="no.conll: no such file; check the path"):
         open_tokens(tmp_path / "no.conll")
     with pytest.raises(UserError, match=r"unknown format '.csv'; files end in .conll, .iob, .*, also with .gz"):
@@ -373,7 +379,7 @@ def test_what_is_no_source(tmp_path):
         ({"token_column": 2}, "tokens and tags are both in column 2; name the --tag_column"),
     ],
 )
-def test_columns_that_are_missing(tmp_path, options, what):
+def test_missing_columns_raise(tmp_path, options, what):
     path = write(tmp_path / "a.conll", "\na O\n")
     with pytest.raises(UserError) as fault:
         pairs(path, **options)
@@ -415,12 +421,12 @@ def test_tensorflow_datasets(name, field):
 def test_tensorflow_datasets_without_tags():
     import tensorflow_datasets as tfds
 
-    with tfds.testing.mock_data(), pytest.raises(UserError, match="tfds:imdb_reviews/train: no tokens and tags among"):
+    with tfds.testing.mock_data(), pytest.raises(UserError, match="tfds:imdb_reviews: no tokens and tags among"):
         open_tfds("imdb_reviews", "train")
 
 
 @pytest.mark.parametrize(("corpus", "sentences"), [("wikigold", (1364, 150, 327)), ("wnut17", (3394, 1009, 1287))])
-def test_real_files_hold_what_seqeval_reads(data_folder, corpus, sentences):
+def test_real_files_match_seqeval(data_folder, corpus, sentences):
     for part, count in zip(("train", "dev", "test"), sentences, strict=True):
         path = data_folder / "ner" / corpus / f"{part}.conll"
         rows = [

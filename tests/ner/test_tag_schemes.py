@@ -67,7 +67,7 @@ def test_one_sentence_in_every_scheme(scheme, tags):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @given(layouts())
-def test_entities_come_back_from_every_scheme(scheme, layout):
+def test_entities_survive_writing_and_reading_in_every_scheme(scheme, layout):
     entities, length = layout
     tags = write(entities, length, scheme)
     assert spans(tags, scheme) == entities == seqeval(tags)
@@ -85,7 +85,7 @@ def test_any_sequence_is_repaired_to_what_seqeval_reads(scheme, data):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("length", [1, 2, 3, 4])
-def test_valid_sequences_are_those_that_entities_can_be_written_as(scheme, length):
+def test_valid_sequences_are_exactly_the_written_ones(scheme, length):
     pieces = [(kind, size) for kind in ["O", "A", "B"] for size in range(1, length + 1) if kind != "O" or size == 1]
     written = set()
     for count in range(1, length + 1):
@@ -133,21 +133,21 @@ def test_constraints_of_iobes_counted_by_hand():
         ("IOBES", "B-A L-A U-A M-A", [(3, "M-A after U-A"), (3, "M-A at the end")]),
     ],
 )
-def test_faults_say_what_is_wrong_and_where(scheme, tags, expected):
+def test_faults_of_sequences(scheme, tags, expected):
     assert faults(tags.split(), scheme) == expected
-    with pytest.raises(ValueError, match=f"no valid {scheme}: {expected[0][1]} at place {expected[0][0]}"):
+    with pytest.raises(ValueError, match=f"not valid {scheme}: {expected[0][1]} at index {expected[0][0]}"):
         spans(tags.split(), scheme)
 
 
 @given(st.lists(layouts(), max_size=4), st.sampled_from(SCHEMES))
-def test_the_scheme_of_what_was_written_is_recognised(sentences, scheme):
+def test_the_scheme_of_written_tags_is_recognised(sentences, scheme):
     written = [write(*layout, scheme) for layout in sentences]
     found = recognise(iter(written))
     assert all(faults(tags, found) == [] for tags in written)
     assert found == scheme if any(entities for entities, _ in sentences) else found == "IOB2"
 
 
-def test_a_file_with_faults_is_of_the_scheme_with_the_fewest():
+def test_the_scheme_with_the_fewest_faults_is_recognised():
     assert recognise([["B-A", "I-A", "O"], ["B-A"], ["O", "I-A"]]) == "IOB2"
     assert recognise([["I-A", "I-A", "O"], ["I-A", "B-B"]]) == "IOB1"
     assert recognise([["B-A", "I-A"], ["B-A", "E-A"]]) == "IOBES"
@@ -155,12 +155,12 @@ def test_a_file_with_faults_is_of_the_scheme_with_the_fewest():
 
 
 @pytest.mark.parametrize("tag", ["PER", "X-PER", "B", "B-", "B_PER", "", "o", "3", "B- "])
-def test_what_is_no_tag(tag):
+def test_invalid_tags_raise(tag):
     with pytest.raises(UserError) as fault:
         parse(tag, "a.conll:7")
     remedy = "tags are O, or B-, I-, E- or S- and a type (B-PER)"
-    assert str(fault.value) == f"a.conll:7: {tag!r} is a tag of no known scheme; {remedy}"
-    with pytest.raises(UserError, match="is a tag of no known scheme"):
+    assert str(fault.value) == f"a.conll:7: {tag!r} is not a tag of a known scheme; {remedy}"
+    with pytest.raises(UserError, match="is not a tag of a known scheme"):
         recognise([["O", tag]])
 
 
@@ -170,7 +170,7 @@ def test_names_of_schemes():
         scheme_named("BLUE")
 
 
-def test_entities_that_cannot_be_written():
+def test_invalid_entities_raise():
     for entities in ([("A", 0, 2), ("B", 1, 3)], [("A", 1, 1)], [("A", 2, 4)], [("A", -1, 1)]):
-        with pytest.raises(ValueError, match="is empty, lies outside the 3 tokens or on another entity"):
+        with pytest.raises(ValueError, match="is empty, outside the 3 tokens, or overlaps another entity"):
             iobes(entities, 3)

@@ -1,4 +1,4 @@
-"""Connectionist temporal classification against the enumeration of every alignment, and a prefix beam in Python."""
+"""Connectionist temporal classification against the enumeration of all alignments, and a prefix beam in Python."""
 
 import functools
 import itertools
@@ -43,16 +43,16 @@ def log_softmax(logits):
     return logits - np.logaddexp.reduce(logits, -1, keepdims=True)
 
 
-def said(path):
+def labels_of(path):
     return tuple(label for label, _ in itertools.groupby(path) if label)
 
 
-def every_alignment(logits):
+def all_alignments(logits):
     """{labels: {path: log-probability}} of one row."""
     found = defaultdict(dict)
     rows = log_softmax(logits)
     for path in itertools.product(range(logits.shape[1]), repeat=len(logits)):
-        found[said(path)][path] = sum(row[label] for row, label in zip(rows, path, strict=True))
+        found[labels_of(path)][path] = sum(row[label] for row, label in zip(rows, path, strict=True))
     return found
 
 
@@ -69,10 +69,10 @@ def unpadded(row):
 
 
 @given(problems())
-def test_the_likelihood_is_the_sum_over_all_alignments(problem):
+def test_likelihood_matches_enumeration(problem):
     logits, lengths, _ = problem
     for row, length in zip(logits, lengths, strict=True):
-        totals = summed(every_alignment(row[:length]))
+        totals = summed(all_alignments(row[:length]))
         labels = padded(totals, 6)
         many, lengths = np.tile(row, (len(labels), 1, 1)), np.full(len(labels), length)
         found, _ = likelihood(many, labels, lengths, np.ones(len(labels)))
@@ -81,13 +81,13 @@ def test_the_likelihood_is_the_sum_over_all_alignments(problem):
 
 
 @given(problems(), st.integers(0, 4))
-def test_too_few_frames_are_impossible_and_pull_at_nothing(problem, longest):
+def test_too_few_frames_are_impossible_and_have_no_gradient(problem, longest):
     logits, lengths, rng = problem
     labels = rng.integers(1, logits.shape[2], (3, longest)).astype("int32")
     found, gradient = (x.numpy() for x in likelihood(logits, labels, lengths, np.ones(3)))
     possible = ctc.feasible(lengths, labels).numpy()
     for row, label, length, can in zip(logits, labels, lengths, possible, strict=True):
-        assert can == (tuple(label) in every_alignment(row[:length]))
+        assert can == (tuple(label) in all_alignments(row[:length]))
     np.testing.assert_array_equal(found > ctc.FORBIDDEN, possible)
     assert np.all(np.isfinite(gradient))
     assert not gradient[~possible].any()
@@ -96,10 +96,10 @@ def test_too_few_frames_are_impossible_and_pull_at_nothing(problem, longest):
 
 
 @given(problems())
-def test_the_gradient_is_that_of_differences(problem):
+def test_gradient_matches_finite_differences(problem):
     logits, lengths, rng = problem
     upstream, size, step = rng.normal(size=3), logits[0].size, 1e-5
-    labels = padded([said(rng.integers(0, logits.shape[2], n)) for n in lengths], 5)
+    labels = padded([labels_of(rng.integers(0, logits.shape[2], n)) for n in lengths], 5)
     _, gradient = likelihood(logits, labels, lengths, upstream)
     moves = step * np.concatenate([np.eye(size), -np.eye(size)]).reshape(2 * size, 1, *logits.shape[1:])
     moved = (moves + logits).reshape(-1, *logits.shape[1:])  # of each move the three rows
@@ -109,8 +109,8 @@ def test_the_gradient_is_that_of_differences(problem):
     np.testing.assert_allclose(gradient, slopes, atol=1e-7)
 
 
-def test_it_is_the_loss_of_tensorflow(rng):
-    """TensorFlow computes in float32, and refuses rows without labels."""
+def test_likelihood_matches_tensorflow(rng):
+    """TensorFlow computes in float32, and rejects rows without labels."""
     logits = tf.constant(rng.normal(size=(5, 40, 8)) * 3)
     lengths, counts = rng.integers(25, 41, 5), np.array([1, 4, 9, 12, 12])
     labels = rng.integers(1, 8, (5, 12)).astype("int32")
@@ -138,7 +138,7 @@ def test_it_is_the_loss_of_tensorflow(rng):
         np.testing.assert_allclose(gradient, slope, atol=1e-4)
 
 
-def test_classes_of_probability_0_and_long_inputs_stay_numbers(rng):
+def test_classes_of_probability_0_and_long_inputs_stay_finite(rng):
     logits = rng.normal(size=(2, 400, 5)).astype("float32") * 20
     logits[..., 4] = -np.inf
     labels = np.array([[1, 2, 3, 3], [1, 4, -1, -1]])
@@ -157,20 +157,20 @@ def test_classes_of_probability_0_and_long_inputs_stay_numbers(rng):
 
 
 @given(problems())
-def test_greedy_is_the_likeliest_alignment(problem):
+def test_greedy_matches_enumeration(problem):
     logits, lengths, _ = problem
     labels, scores = greedy(logits, lengths)
     for row, length, found, score in zip(logits, lengths, labels.numpy(), scores.numpy(), strict=True):
-        paths = {p: value for paths in every_alignment(row[:length]).values() for p, value in paths.items()}
+        paths = {p: value for paths in all_alignments(row[:length]).values() for p, value in paths.items()}
         best = max(paths, key=paths.get)
-        assert unpadded(found) == said(best)
+        assert unpadded(found) == labels_of(best)
         assert score == pytest.approx(paths[best])
 
 
 @given(problems())
-def test_the_alignment_is_the_likeliest_that_says_the_labels(problem):
+def test_alignment_matches_enumeration(problem):
     logits, lengths, rng = problem
-    alignments = [every_alignment(row[:n]) for row, n in zip(logits, lengths, strict=True)]
+    alignments = [all_alignments(row[:n]) for row, n in zip(logits, lengths, strict=True)]
     chosen = [list(found)[rng.integers(len(found))] for found in alignments]
     aligned = align(logits, padded(chosen, 6), lengths)
     for row, paths in enumerate(alignments):
@@ -187,23 +187,23 @@ def test_the_alignment_is_the_likeliest_that_says_the_labels(problem):
 
 
 class Model:
-    """A language model whose next label depends on a hash of all before; it numbers them backwards."""
+    """A language model whose next label depends on a hash of all before; it numbers them in reverse order."""
 
     def __init__(self, rng, rows, classes):
         self.table = rng.normal(size=(rows, NODES, classes)) * 2
-        self.table[:, ::5, 0] = -np.inf  # it never says the last label there
+        self.table[:, ::5, 0] = -np.inf  # it never predicts the last label there
         self.tokens = np.arange(classes)[::-1]
 
     def of(self, row, prefix):
-        """Log-probabilities of the labels behind a prefix."""
+        """Log-probabilities of the labels after a prefix."""
         node = 0
         for label in (0, *prefix):
             node = (node * 7 + self.tokens[label] + 1) % NODES
         return log_softmax(self.table[row, node])[self.tokens]
 
     def gain(self, row, labels, weight, bonus):
-        told = (self.of(row, labels[:n])[label] for n, label in enumerate(labels) if weight)
-        return weight * sum(told) + bonus * len(labels)
+        log_probs = (self.of(row, labels[:n])[label] for n, label in enumerate(labels) if weight)
+        return weight * sum(log_probs) + bonus * len(labels)
 
 
 @functools.cache
@@ -230,7 +230,7 @@ def ranked(scores, n_best):
 
 
 def assert_found(labels, scores, expected):
-    """Labels and scores of a row are the first of `expected` by score, and behind them there is nothing."""
+    """Labels and scores of a row are the first of `expected` by score, and no more follow."""
     best = ranked(expected, len(scores))
     assert [unpadded(row) for row in labels] == best + [()] * (len(scores) - len(best))
     np.testing.assert_allclose(scores[: len(best)], [expected[labels] for labels in best], rtol=1e-9, atol=1e-9)
@@ -238,12 +238,12 @@ def assert_found(labels, scores, expected):
 
 
 @given(problems(time=4), st.sampled_from([(0.0, 0.4), (0.7, 0.9)]))
-def test_a_wide_beam_finds_the_best_of_all_labels(problem, factors):
+def test_wide_beam_matches_enumeration(problem, factors):
     logits, lengths, rng = problem
     model = Model(rng, 3, logits.shape[2])
     labels, scores = search(125, 7, *factors)(logits, lengths, model.table)
     for row in range(3):
-        totals = summed(every_alignment(logits[row, : lengths[row]]))
+        totals = summed(all_alignments(logits[row, : lengths[row]]))
         totals = {labels: total + model.gain(row, labels, *factors) for labels, total in totals.items()}
         assert_found(labels[row].numpy(), scores[row].numpy(), totals)
 
@@ -268,8 +268,8 @@ def beam_in_python(logits, width, gain):
 
 
 @pytest.mark.parametrize(("width", "weight"), [(1, 0.0), (2, 0.6), (3, 0.0), (5, 0.6)])
-def test_a_narrow_beam_is_that_of_the_algorithm(rng, width, weight):
-    """Prefixes leave the beam here, come back, and meet their own children."""
+def test_narrow_beam_matches_the_algorithm(rng, width, weight):
+    """Prefixes leave the beam here, return, and merge with extensions of other prefixes."""
     logits, model = rng.normal(size=(6, 30, 4)) * 1.5, Model(rng, 6, 4)
     labels, scores = search(width, width, weight, 0.3)(logits, [30] * 6, model.table)
     for row in range(6):
@@ -277,8 +277,8 @@ def test_a_narrow_beam_is_that_of_the_algorithm(rng, width, weight):
         assert_found(labels[row].numpy(), scores[row].numpy(), beam_in_python(logits[row], width, gain))
 
 
-def test_lengths_padding_and_company_do_not_matter(rng):
-    """What a row gives alone, it gives in a batch with NaN behind its frames; the graph knows no sizes."""
+def test_rows_do_not_depend_on_padding_or_on_other_rows(rng):
+    """A row has the same results alone and in a batch with NaN after its frames; the graph has no static sizes."""
     lengths, counts = [9, 4, 0], [3, 1, 0]
     logits, labels = np.full((3, 12, 4), np.nan, "float32"), np.full((3, 5), -1, "int32")
     for row, (n, k) in enumerate(zip(lengths, counts, strict=True)):
@@ -301,11 +301,11 @@ def test_lengths_padding_and_company_do_not_matter(rng):
     kinds = [((None, None, 4), tf.float32), ((None, None), tf.int32), ((None,), tf.int32)]
     kinds = [*(tf.TensorSpec(*kind) for kind in kinds), [tf.TensorSpec((None, 2))]]
     everything = everything.get_concrete_function(*kinds)
-    together = tf.nest.flatten(everything(logits, labels, tf.constant(lengths), states))
+    batch = tf.nest.flatten(everything(logits, labels, tf.constant(lengths), states))
     for row, (n, k) in enumerate(zip(lengths, counts, strict=True)):
         alone = (logits[row : row + 1, :n], labels[row : row + 1, :k], tf.constant([n]), [states[0][:1]])
         separate = tf.nest.flatten(everything(*(tf.nest.map_structure(tf.constant, x) for x in alone)))
-        for one, many in zip(separate, together, strict=True):
+        for one, many in zip(separate, batch, strict=True):
             one, many = one[0].numpy(), many[row].numpy()
             np.testing.assert_allclose(many[tuple(slice(size) for size in one.shape)], one, atol=1e-5)
             rest = np.ones(many.shape, bool)
@@ -313,6 +313,6 @@ def test_lengths_padding_and_company_do_not_matter(rng):
             assert np.all(np.isin(many[rest], [0, -1]))
 
 
-def test_more_answers_than_the_beam_holds_are_told():
-    with pytest.raises(UserError, match="prefix_beam_search: n_best is 5; give 1 to the width, 4"):
+def test_too_many_hypotheses_raise():
+    with pytest.raises(UserError, match="prefix_beam_search: n_best is 5; use 1 to 4, the width"):
         ctc.prefix_beam_search(tf.zeros((1, 2, 3)), width=4, n_best=5)

@@ -63,7 +63,7 @@ def test_answers_do_not_depend_on_their_neighbours_nor_on_case_and_u(run, tagged
 
 
 def test_both_strands_have_one_answer(tmp_path):
-    made = seqtasks.train("dna", run=tmp_path / "run", reverse_complement=True, members=2, **PLACES, **SMALL)
+    made = seqtasks.train("dna", run=tmp_path / "run", reverse_complement=True, ensemble_size=2, **PLACES, **SMALL)
     assert made.model.output_shape == (None, 2, 2)
     forth, back = made.predict(SEQUENCES), made.predict([reverse_complement(s) for s in SEQUENCES])
     for one, other in zip(forth, back, strict=True):
@@ -76,7 +76,7 @@ def test_both_strands_have_one_answer(tmp_path):
 
 
 def test_kmers_and_no_convolution_train(tmp_path):
-    fields = SMALL | {"input": "kmer", "filters": 0, "pool": 1, "consistency": 1.0}
+    fields = SMALL | {"input": "kmer", "filters": 0, "pool": 1, "r_drop": 1.0}
     made = seqtasks.train("dna", run=tmp_path / "run", **fields)
     assert made.model.get_layer("embedding").input_dim == 4**3 + 2
     assert all(0 <= answer["score"] <= 1 for answer in made.predict(SEQUENCES))
@@ -124,7 +124,7 @@ def test_records_of_a_file_are_answered_by_name(run, tmp_path, capsys):
     assert [a.get("id") for a in answers] == ["one", "two", None]
     assert answers[0]["scores"] == pytest.approx(answers[2]["scores"], abs=1e-6)
     assert main(["predict", str(run.directory), "ACGXT"]) == 2
-    assert "input: 'X' at position 4 is no IUPAC code" in capsys.readouterr().err
+    assert "input: 'X' at position 4 is not an IUPAC code" in capsys.readouterr().err
 
 
 def test_effects_are_differences_of_predictions(run, capsys):
@@ -204,7 +204,7 @@ def test_one_file_per_class_of_real_promoters(data_folder, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("sequence,label\nACGT,a\nACXT,b\n", ":3: 'X' at position 3 is no IUPAC code"),
+        ("sequence,label\nACGT,a\nACXT,b\n", ":3: 'X' at position 3 is not an IUPAC code"),
         ("sequence,label\nACGT,a\n,b\n", ":3: the sequence is empty"),
         ("sequence,label\n" + "ACGT,a\n" * 3, "every example has the label 'a'"),
     ],

@@ -26,7 +26,7 @@ BEGIN, END = 2, 3
 SMALL = {"cell": "simple_rnn", "units": 32, "dimension": 16, "layers": 1, "batch_size": 8, "learning_rate": 1e-2}
 SMALL |= {"embedding_dropout": 0.0, "output_dropout": 0.1, "patience": 0}
 LINES = SMALL | {"document": "line", "epochs": 4}
-RUNNING = SMALL | {"vocabulary": "word", "softmax": "adaptive", "segment": 16, "epochs": 3, "checkpoint_steps": 4}
+RUNNING = SMALL | {"vocabulary": "word", "softmax": "adaptive", "bptt_length": 16, "epochs": 3, "checkpoint_steps": 4}
 TEXTS = ["mita2", "", "babababa4", "no Zürich", "ta"]
 
 
@@ -89,7 +89,9 @@ def leave_out_the_report(patch):
 def likelihoods(run, numbers):
     """Log-likelihoods of a sequence of numbers, of the model that trains."""
     shown = np.array([[BEGIN, *numbers[:-1]]], "int32")
-    return run.model({"decoder_inputs": np.where(shown == END, BEGIN, shown), "targets": np.array([numbers])}).numpy()[0]
+    return run.model({"decoder_inputs": np.where(shown == END, BEGIN, shown), "targets": np.array([numbers])}).numpy()[
+        0
+    ]
 
 
 def entropy(text):
@@ -109,7 +111,7 @@ def test_it_learns_what_comes_next(name, kind, share, folder, request):
     for figure in ("bits_per_character", "perplexity", "nll"):
         assert again[figure] == pytest.approx(test[figure], rel=1e-5)
     if name == "lines":
-        told = again["written"]
+        told = again["generated"]
         assert told["texts"] == 50 and 0 < told["distinct"] <= 1 and 0 <= told["new"] <= 1
 
 
@@ -196,7 +198,7 @@ def test_at_temperature_0_each_token_is_the_likeliest(prompt, lines):
 
 def test_the_command_line_tells_scores_and_steps(lines, capsys, caplog, monkeypatch, tmp_path):
     run = str(lines.directory)
-    monkeypatch.setattr("seqtasks.cli.main._open", lambda directory: lines if directory == run else None)
+    monkeypatch.setattr("seqtasks.cli.console.open_run", lambda directory: lines if directory == run else None)
     assert main(["score", run, "mita2", ""]) == 0
     out = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     for answer, expected in zip(out, lines.score(["mita2", ""]), strict=True):
@@ -204,7 +206,10 @@ def test_the_command_line_tells_scores_and_steps(lines, capsys, caplog, monkeypa
         assert answer["log_probability"] == pytest.approx(expected["log_probability"], abs=1e-4)
     output = ["--output", str(tmp_path / "out.jsonl")]
     with caplog.at_level(logging.WARNING):
-        assert main(["generate", run, "--prompt", "Zoë ba", "--show", "2", "--seed", "3", "--top-p=0.9", *output]) == 0
+        assert (
+            main(["generate", run, "--prompt", "Zoë ba", "--top_logprobs", "2", "--seed", "3", "--top-p=0.9", *output])
+            == 0
+        )
     assert "the prompt has what the model has never seen, read as unknown: ' ', 'Z', 'ë'" in caplog.text
     assert capsys.readouterr().out == ""
     (line,) = (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
@@ -320,8 +325,8 @@ def mistake(capsys, *arguments):
     ("content", "told"),
     [
         (b"", "text.txt: the file is empty; give a file with text"),
-        (b" \n\t\n", "text.txt: white space alone; give a file with text"),
-        (b"abc\nd\0e\n", "text.txt:2: a binary file (byte 0x00 at offset 5); give text files alone, in UTF-8"),
+        (b" \n\t\n", "text.txt: only white space; give a file with text"),
+        (b"abc\nd\0e\n", "text.txt:2: a binary file (byte 0x00 at offset 5); give only text files, in UTF-8"),
         (b"abc\ncaf\xe9\n", "text.txt:2: not UTF-8 (byte 0xe9 at offset 7); save the file as UTF-8"),
         ("abc\n".encode("utf-16"), "text.txt:1: UTF-16, not UTF-8 (byte 0xff at offset 0); save the file as UTF-8"),
         (b"abc\n", "text.txt: too short to take a split from (1 piece of about 1000 characters); give more text, or"),
@@ -338,8 +343,8 @@ def test_bad_files_are_told_in_one_line_and_leave_nothing(content, told, capsys,
     ("arguments", "told"),
     [
         (["--document", "sentence"], "--document: sentence is none of its values; known are: file, paragraph, line"),
-        (["--segment", "0"], "--segment: 0 is too small; take at least 1"),
-        (["--carry", "perhaps"], "--carry: perhaps is not bool or null; see --help"),
+        (["--bptt_length", "0"], "--bptt_length: 0 is too small; take at least 1"),
+        (["--stateful", "perhaps"], "--stateful: perhaps is not bool or null; see --help"),
         (
             ["--min_count", "100000"],
             "--min_count: no text to learn from; what appears fewer than 100000 times ",

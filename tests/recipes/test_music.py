@@ -1,4 +1,4 @@
-"""The music recipe: what it learns and measures, variations, pieces that it writes, bad files, export, devices."""
+"""The music recipe: training and metrics, augmentation, generated pieces, invalid files, export, devices."""
 
 import json
 import os
@@ -16,23 +16,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import seqtasks
+from seqtasks.capabilities import Augments
 from seqtasks.cli.main import main
 from seqtasks.data.batches import pad
 from seqtasks.engine import evaluation, training
 from seqtasks.engine.predictor import Predictor
 from seqtasks.errors import UserError
-from seqtasks.music import analysis, events, files, generation, piano_rolls
+from seqtasks.music import analysis, augmentation, events, files, generation, piano_rolls
 from seqtasks.music.midi import read_midi, write_midi
 from seqtasks.music.notes import Note
 from seqtasks.recipe import load_recipe
 from seqtasks.tasks.ngrams import NGrams
-from seqtasks.text.tokenizer import SPECIAL
+from seqtasks.data.token_ids import SPECIAL_TOKENS as SPECIAL
 
 RECIPE = load_recipe("music")
-illustrate = generation.illustrate
+report_sections = generation.report_sections
 CYCLE = ["60 64 67", "60 64 67", "", "53 57", "", "48"]  # the frame before does not tell the next
-STILL = {"embedding_dropout": 0.0, "output_dropout": 0.0, "recurrent_dropout": 0.0, "transpose": 0, "stretch": 0.0}
-SMALL = STILL | {"cell": "simple_rnn", "units": 32, "hidden": 8, "batch_size": 4, "step": 0.5, "patience": 0}
+STILL = {"embedding_dropout": 0.0, "output_dropout": 0.0, "recurrent_dropout": 0.0, "transpose": 0, "time_stretch": 0.0}
+SMALL = STILL | {"cell": "simple_rnn", "units": 32, "nade_units": 8, "batch_size": 4, "step": 0.5, "patience": 0}
 TEXTS = ["60 64 67;;53 57;60 64 67", "", "48", "108;21 22;;", ";".join(CYCLE * 40)]
 ROLL = st.lists(st.sets(st.integers(21, 108), max_size=4), max_size=6).map(
     lambda roll: ";".join(" ".join(map(str, sorted(frame))) for frame in roll)
@@ -40,7 +41,7 @@ ROLL = st.lists(st.sets(st.integers(21, 108), max_size=4), max_size=6).map(
 
 
 def cycles(count, seed):
-    """Pieces of the cycle, each from another of its frames on."""
+    """Pieces that repeat the cycle, each with another first frame and length."""
     draw = random.Random(seed)
     return [";".join((CYCLE * 5)[draw.randrange(6) :][: draw.randint(12, 24)]) for _ in range(count)]
 
@@ -52,7 +53,7 @@ def write(path, **splits):
 
 
 def perform(folder, count):
-    """MIDI files of the same scale, at other speeds."""
+    """MIDI files of the same scale at different speeds."""
     folder.mkdir(parents=True)
     for number in range(count):
         second = 0.2 + number / 10
@@ -69,9 +70,9 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plain():
-    """Trainings are not looked into, and their reports have no pieces."""
+    """No gradient flow, and reports without pieces."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generation, "illustrate", lambda *_: [])
+        patch.setattr(generation, "report_sections", lambda *_: [])
         patch.setattr(training.gradient_flow, "gradient_flow", lambda *_: {})
         yield
 
@@ -79,7 +80,7 @@ def plain():
 @pytest.fixture(scope="module")
 def run(corpus, plain, tmp_path_factory):
     directory = tmp_path_factory.mktemp("runs") / "cycles"
-    options = {"cell": "gru", "epochs": 8, "learning_rate": 0.02, "average": 0.9}
+    options = {"cell": "gru", "epochs": 8, "learning_rate": 0.02, "ema_momentum": 0.9}
     return seqtasks.train("music", data=corpus, run=directory, **SMALL | options)
 
 
@@ -88,16 +89,16 @@ def played(plain, tmp_path_factory):
     folder = tmp_path_factory.mktemp("played")
     for split, count in {"train": 2, "valid": 1, "test": 2}.items():
         perform(folder / split, count)
-    options = {"representation": "events", "epochs": 2, "segment": 16, "dimension": 8, "batch_size": 2}
+    options = {"representation": "events", "epochs": 2, "bptt_length": 16, "dimension": 8, "batch_size": 2}
     return seqtasks.train("music", data=folder, run=folder / "run", **SMALL | options)
 
 
-def test_it_learns_what_the_frame_before_does_not_tell(run):
+def test_it_learns_what_the_previous_frame_does_not_determine(run):
     assert run.metrics["test"]["nll"] < run.metrics["baselines"]["frame_before"]["nll"] / 3
 
 
-def test_figures_follow_from_the_answers_of_single_pieces(run):
-    """However long the pieces beside one are: it is not told more of its frames than it has."""
+def test_metrics_match_the_answers_to_single_pieces(run):
+    """Padding in a batch changes nothing."""
     test = cycles(20, 2)
     answers = [run.predict([text])[0] for text in test]
     assert [a["frames"] for a in answers] == [text.count(";") + 1 for text in test]
@@ -112,8 +113,8 @@ def test_figures_follow_from_the_answers_of_single_pieces(run):
     assert run.predict([""]) == [{"nll": 0.0, "frames": 0, "log_probability": 0.0}]
 
 
-def test_what_was_written_is_compared_with_the_training_set(run):
-    written = run.evaluate()["written"]
+def test_generated_pieces_are_compared_with_the_training_set(run):
+    written = run.evaluate()["generated"]
     assert list(written) == ["pieces", *analysis.STATISTICS] and written["pieces"] == generation.SAMPLES
     notes = [n for text in cycles(120, 0) for n in piano_rolls.to_notes(piano_rolls.parse(text), 0.5)]
     assert written["pitch"]["reference"] == pytest.approx(np.mean([n.pitch for n in notes]))
@@ -121,18 +122,18 @@ def test_what_was_written_is_compared_with_the_training_set(run):
     assert written["pitch"]["overlap"] > 0.6
 
 
-def test_the_report_shows_what_was_written_and_how_it_goes_on(run):
-    (title, shown), (_, compared) = illustrate(run.predictor, list(run.splits().test)[:3])
+def test_the_report_shows_generated_pieces_and_continuations(run):
+    (title, shown), (_, compared) = report_sections(run.predictor, list(run.splits().test)[:3])
     headings = re.findall("<h3>(.*?)</h3>", shown)
     assert title == "Written by the network" and len(headings) == shown.count("<audio ") == shown.count("<svg ") == 4
-    assert headings[:2] == ["from nothing, 1", "from nothing, 2"]
+    assert headings[:2] == ["without a prompt, 1", "without a prompt, 2"]
     half = (cycles(20, 2)[0].count(";") + 1) // 2
-    assert re.fullmatch(f"going on after the first {half} steps of .*: piece 1 of test", headings[2])
+    assert re.fullmatch(f"continuation of the first {half} steps of .*: piece 1 of test", headings[2])
     assert ">test split</th>" in compared
 
 
 def by_hand(weights, roll):
-    """Log-likelihoods of the frames of a roll, of a simple recurrence and keys that know nothing of each other."""
+    """Log-likelihoods of the frames of a roll, of a simple recurrence and independent keys."""
     kernel, recurrent, bias, keys, keys_bias = (w.astype("float64") for w in weights)
     state, before, found = np.zeros(len(recurrent)), np.zeros(roll.shape[1]), []
     for frame in roll.astype("float64"):
@@ -143,42 +144,43 @@ def by_hand(weights, roll):
     return np.array(found)
 
 
-def test_each_frame_is_foretold_from_those_before_it_and_the_first_from_nothing(rng):
-    config = RECIPE.Config(**SMALL | {"chords": "independent", "units": 8})
+def test_log_likelihoods_match_a_numpy_recurrence(rng):
+    config = RECIPE.Config(**SMALL | {"frame_distribution": "independent", "units": 8})
     model = RECIPE.build(config, {})
     model.set_weights([rng.normal(size=w.shape, scale=0.3) for w in model.get_weights()])
     layer, head = model.get_layer("recurrent_1").cell, model.get_layer("keys")
     weights = [w.numpy() for w in (layer.kernel, layer.recurrent_kernel, layer.bias, head.kernel, head.bias)]
     predictor = Predictor(RECIPE, config, {}, model)
     features = {name: pad(f, 1) for name, f in predictor.encode(tf.constant(TEXTS)).items()}
-    likely = predictor.outputs(features).numpy()
+    log_probs = predictor.outputs(features).numpy()
     for row, (text, answer) in enumerate(zip(TEXTS, predictor.answers(TEXTS), strict=True)):
         expected = by_hand(weights, piano_rolls.parse(text))
-        np.testing.assert_allclose(likely[row, : len(expected)], expected, rtol=1e-4)
-        assert not likely[row, len(expected) :].any()
+        np.testing.assert_allclose(log_probs[row, : len(expected)], expected, rtol=1e-4)
+        assert not log_probs[row, len(expected) :].any()
         assert answer["log_probability"] == pytest.approx(expected.sum(), rel=1e-4)
         assert answer["frames"] == len(expected)
 
 
 @given(st.lists(ROLL, min_size=1, max_size=4), st.integers(0, 90), st.integers(0, 1000))
-def test_rolls_are_transposed_as_far_as_the_piano_goes(texts, semitones, seed):
+def test_rolls_are_transposed_within_the_range_of_a_piano(texts, semitones, seed):
     features = {"targets": piano_rolls.encode(tf.constant(texts)), "frames": tf.constant(0)}
-    moved = generation.transposed(features, tf.constant([seed, 1]), semitones)
+    config = SimpleNamespace(transpose=semitones)
+    moved = RECIPE.capability(Augments).augment(config, features, tf.constant([seed, 1]))
     assert moved["frames"] is features["frames"]
     assert moved["targets"].row_lengths().numpy().tolist() == [text.count(";") + bool(text) for text in texts]
     for text, found in zip(texts, piano_rolls.decode(moved["targets"]).numpy().tolist(), strict=True):
         assert found.decode() in {piano_rolls.transpose(text, n) for n in range(-semitones, semitones + 1)}
 
 
-def test_rolls_are_moved_by_every_interval_equally_often():
+def test_all_intervals_are_equally_frequent():
     features = {"targets": piano_rolls.encode(tf.fill([1000], "60 64"))}
-    found = RECIPE.augment(SimpleNamespace(transpose=2), features, tf.constant([0, 5]))["targets"]
+    found = RECIPE.capability(Augments).augment(SimpleNamespace(transpose=2), features, tf.constant([0, 5]))["targets"]
     names, counts = np.unique(piano_rolls.decode(found).numpy(), return_counts=True)
     assert names.tolist() == [b"58 62", b"59 63", b"60 64", b"61 65", b"62 66"]
     assert counts.min() > 150  # of 200 each; five standard deviations of a count are 63
 
 
-def varied(row, text):
+def vary(row, text):
     numbers = [len(SPECIAL) + events.EVENTS.index(name) for name in text.split()]
     return " ".join(events.EVENTS[row[number] - len(SPECIAL)] for number in numbers)
 
@@ -186,26 +188,26 @@ def varied(row, text):
 @given(st.sets(st.integers(3, 124), min_size=1, max_size=4), st.integers(1, 80))
 def test_variations_of_events_are_transpositions_and_other_speeds(pitches, length):
     text = " ".join([f"velocity20 on{p} shift{length} off{p}" for p in pitches])
-    table = generation.shifts(3, 0.2)
+    table = augmentation.event_variations(3, 0.2)
     speeds = (1.0, 0.8, 0.9, 1.1, 1.2)
     assert table.shape == (5 * 7, len(SPECIAL) + len(events.EVENTS)) and (table[:, :4] == range(4)).all()
-    assert varied(table[0], text) == text
+    assert vary(table[0], text) == text
     for row, (speed, semitones) in zip(table, [(s, n) for s in speeds for n in (0, -3, -2, -1, 1, 2, 3)], strict=True):
-        found = varied(row, text)
+        found = vary(row, text)
         assert re.sub("shift[0-9]+", "", found) == re.sub("shift[0-9]+", "", events.transpose(text, semitones))
         lengths = {int(n) for n in re.findall("shift([0-9]+)", found)}
         assert len(lengths) == 1 and abs(lengths.pop() - length * speed) <= 0.5 + 1e-9
 
 
-def test_keys_and_times_of_variations_stay_within_what_there_is():
-    table = generation.shifts(5, 0.1)
-    assert varied(table[5], "on0 off0 shift1") == "on0 off0 shift1"  # five down
-    assert varied(table[-1], "on127 off127 shift100") == "on127 off127 shift100"  # five up, and slower
-    assert generation.shifts(0, 0.0).tolist() == [list(range(392))]
+def test_variations_stay_within_the_range_of_events():
+    table = augmentation.event_variations(5, 0.1)
+    assert vary(table[5], "on0 off0 shift1") == "on0 off0 shift1"  # five down
+    assert vary(table[-1], "on127 off127 shift100") == "on127 off127 shift100"  # five up, and slower
+    assert augmentation.event_variations(0, 0.0).tolist() == [list(range(392))]
 
 
-def test_it_goes_on_where_a_prompt_ends(run):
-    """The likelier of on and off, key after key, is the cycle."""
+def test_a_prompt_is_continued(run):
+    """The most probable continuation is the cycle."""
     (answer,) = run.generate(";".join(CYCLE * 2), length=12, temperature=0)
     assert answer["piece"] == ";".join(CYCLE * 4) and answer["notes"] == len(run_notes(answer["piece"]))
 
@@ -215,7 +217,7 @@ def run_notes(text):
 
 
 @pytest.mark.parametrize("prompt", ["", "60 64 67;;53 57"])
-def test_the_log_probability_is_that_of_what_was_written(prompt, run):
+def test_log_probabilities_match_predict(prompt, run):
     written = list(run.generate(prompt, num=3, length=20, temperature=1.5))
     begun = run.predict([prompt])[0]["log_probability"]
     for answer in written:
@@ -225,22 +227,22 @@ def test_the_log_probability_is_that_of_what_was_written(prompt, run):
     assert len({answer["piece"] for answer in written}) == 3
 
 
-def test_the_seed_decides_what_is_written(run):
+def test_generation_depends_on_the_seed(run):
     several = [a["piece"] for seed in (4, 4, 5) for a in run.generate(num=2, length=20, temperature=2.0, seed=seed)]
     assert several[:2] == several[2:4] and not set(several[:2]) & set(several[4:])
 
 
-def test_pieces_are_written_as_midi_and_as_sound(run, tmp_path, capsys):
+def test_pieces_are_written_as_midi_and_wav(run, tmp_path, capsys):
     prompt = "60 64 67;60 64 67;;53"
     answers = list(run.generate(prompt, num=2, length=12))
     options = ["--prompt", prompt, "--num", "2", "--length", "12"]
     assert main(["generate", str(run.directory), *options, "--output", str(tmp_path / "new.mid")]) == 0
-    told = [json.loads(line)["file"] for line in capsys.readouterr().out.splitlines()]
-    assert told == [str(tmp_path / f"new-{number}.mid") for number in (1, 2)]
-    for path, answer in zip(told, answers, strict=True):
+    paths = [json.loads(line)["file"] for line in capsys.readouterr().out.splitlines()]
+    assert paths == [str(tmp_path / f"new-{number}.mid") for number in (1, 2)]
+    for path, answer in zip(paths, answers, strict=True):
         np.testing.assert_allclose(read_midi(path, "quarters"), run_notes(answer["piece"]))
-        assert files.piece(path, generation.reading(run.config)) == answer["piece"].rstrip(";")
-    RECIPE.deliver(run.config, answers[0], tmp_path / "new.wav")
+        assert files.read_piece(path, generation.file_options(run.config)) == answer["piece"].rstrip(";")
+    generation.write_answer(run.config, answers[0], tmp_path / "new.wav")
     with wave.open(str(tmp_path / "new.wav")) as file:
         seconds = max(note.end for note in run_notes(answers[0]["piece"])) / 2  # 120 quarter notes a minute
         assert file.getnframes() / file.getframerate() == pytest.approx(seconds + 1, abs=0.01)
@@ -254,26 +256,26 @@ def test_a_midi_file_is_a_prompt_and_an_input(run, tmp_path):
     assert run.predict([path]) == run.predict(["60 64 67;;53 57"])
 
 
-def test_what_cannot_be_asked_is_told(run, tmp_path, capsys):
-    for options, told in {
-        ("--prompt", "60;C4"): "step 2: 'C4' is no key of a piano; write MIDI numbers",
+def test_invalid_arguments_raise(run, tmp_path, capsys):
+    for options, message in {
+        ("--prompt", "60;C4"): "step 2: 'C4' is not a key of a piano; write MIDI numbers",
         ("--prompt", "no.mid"): "no.mid: no such file",
-        ("--top_k", "3"): "--top_k: for events alone; leave it out",
+        ("--top_k", "3"): "--top_k: only for events; leave it out",
         ("--output", str(tmp_path / "none" / "new.mid")): "none: no such folder; make it",
     }.items():
         assert main(["generate", str(run.directory), *options]) == 2
         error = capsys.readouterr().err.strip().splitlines()[-1]
-        assert told in error, error
+        assert message in error, error
     with pytest.raises(UserError, match=r"new.xyz: unknown format '.xyz'; name a .mid or .wav file"):
-        RECIPE.deliver(run.config, {"piece": "60;62"}, tmp_path / "new.xyz")
-    with pytest.raises(UserError, match=r"new.mid: the piece has no notes; ask for more --length"):
-        RECIPE.deliver(run.config, {"piece": ";;"}, tmp_path / "new.mid")
+        generation.write_answer(run.config, {"piece": "60;62"}, tmp_path / "new.xyz")
+    with pytest.raises(UserError, match=r"new.mid: the piece has no notes; raise --length"):
+        generation.write_answer(run.config, {"piece": ";;"}, tmp_path / "new.mid")
     assert not list(tmp_path.iterdir())
-    with pytest.raises(UserError, match="input 2: step 1: '109' is no key of a piano"):
+    with pytest.raises(UserError, match="input 2: step 1: '109' is not a key of a piano"):
         run.predict(["60", "109"])
 
 
-def test_performances_train_and_go_on(played):
+def test_performances_are_trained_and_continued(played):
     rows = (played.directory / "history.csv").read_text().splitlines()[1:]
     assert float(rows[1].split(",")[2]) < float(rows[0].split(",")[2])
     prompt = "velocity16 on60 shift20 off60"
@@ -281,12 +283,14 @@ def test_performances_train_and_go_on(played):
     assert first == second and first[0]["piece"] != first[1]["piece"]
     for answer in first:
         assert answer["piece"].startswith(prompt) and answer["notes"] == len(events.to_notes(answer["piece"]))
-    drawn = list(played.generate(num=2, length=9, top_k=1, seed=3))
-    assert drawn == list(played.generate(num=2, length=9, temperature=0))
+    greedy = list(played.generate(num=2, length=9, top_k=1, seed=3))
+    assert greedy == list(played.generate(num=2, length=9, temperature=0))
 
 
-def test_figures_of_performances_count_their_ends_as_those_of_the_baseline_do(played):
-    texts = [files.piece(str(path), generation.reading(played.config)) for path in sorted(played_test(played))]
+def test_metrics_of_performances_count_ends_like_the_baseline(played):
+    texts = [
+        files.read_piece(str(path), generation.file_options(played.config)) for path in sorted(played_test(played))
+    ]
     sizes = [len(text.split()) + 1 for text in texts]
     answers = played.predict(texts)
     assert [len(answer["tokens"]) for answer in answers] == sizes
@@ -312,32 +316,32 @@ for name in ("keras", "seqtasks", "pretty_midi"):
     sys.modules[name] = None
 import json, tensorflow as tf
 signatures = tf.saved_model.load({directory!r}).signatures
-likely = [signatures[n](inputs=tf.constant({texts!r}))["log_probability"] for n in ("serving_default", "score")]
-asked = {{"seed": tf.constant(7), "length": tf.constant(9), "temperature": tf.constant(1.5)}}
-new = signatures["generate"](prompts=tf.constant([{prompt!r}] * 2), **asked)
-print(json.dumps([[x.numpy().tolist() for x in likely], [text.decode() for text in new["text"].numpy().tolist()]]))
+log_probs = [signatures[n](inputs=tf.constant({texts!r}))["log_probability"] for n in ("serving_default", "score")]
+options = {{"seed": tf.constant(7), "length": tf.constant(9), "temperature": tf.constant(1.5)}}
+new = signatures["generate"](prompts=tf.constant([{prompt!r}] * 2), **options)
+print(json.dumps([[x.numpy().tolist() for x in log_probs], [text.decode() for text in new["text"].numpy().tolist()]]))
 """
 
 
-def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path):
+def test_the_export_gives_the_same_answers_with_tensorflow_alone(run, tmp_path):
     directory, prompt = str(run.export(tmp_path / "served")), "60 64 67;;53 57"
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     code = SERVE.format(directory=directory, texts=TEXTS, prompt=prompt)
     done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
-    likely, written = json.loads(done.stdout)
+    log_probs, written = json.loads(done.stdout)
     expected = [answer["log_probability"] for answer in run.predict(TEXTS)]
-    np.testing.assert_allclose(likely, [expected] * 2, rtol=1e-4, atol=1e-4)
-    asked = {"num": 2, "seed": 7, "length": 9, "temperature": 1.5}
-    assert written == [answer["piece"] for answer in run.generate(prompt, **asked)]
+    np.testing.assert_allclose(log_probs, [expected] * 2, rtol=1e-4, atol=1e-4)
+    options = {"num": 2, "seed": 7, "length": 9, "temperature": 1.5}
+    assert written == [answer["piece"] for answer in run.generate(prompt, **options)]
 
 
 @pytest.mark.slow
 def test_two_devices_train_to_the_weights_of_one(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation, "evaluate", lambda *_: ({"nll": 1.0}, None, None))
-    monkeypatch.setattr(training._Setup, "finish", lambda self, loop, *_: loop.model.get_weights())
+    monkeypatch.setattr(training.Training, "_finish", lambda self, loop, *_: loop.model.get_weights())
     few = write(tmp_path / "few.json", train=cycles(20, 3), valid=cycles(1, 4), test=cycles(1, 5))
-    options = {"chords": "independent", "units": 8, "epochs": 1, "transpose": 3}
+    options = {"frame_distribution": "independent", "units": 8, "epochs": 1, "transpose": 3}
     one, two = (
         seqtasks.train("music", data=few, run=tmp_path / name, strategy=name, **SMALL | options)
         for name in ("cpu", "mirrored")
@@ -346,7 +350,7 @@ def test_two_devices_train_to_the_weights_of_one(corpus, tmp_path, monkeypatch):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-def test_files_that_cannot_be_read_are_named_and_counted(tmp_path, capsys):
+def test_unreadable_files_are_reported(tmp_path, capsys):
     good = perform(tmp_path / "all" / "train", 3)
     (good / "cut.mid").write_bytes((good / "0.mid").read_bytes()[:60])
     (good / "empty.mid").write_bytes(b"")
@@ -356,17 +360,19 @@ def test_files_that_cannot_be_read_are_named_and_counted(tmp_path, capsys):
     assert main(["train", "music", "--data", str(tmp_path / "all"), *options]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)["data"]["train"]["examples"] == 3
-    assert "2 of 5 MIDI files left out: cut.mid: no MIDI file (" in printed.err and ", empty.mid: no MI" in printed.err
+    assert (
+        "2 of 5 MIDI files left out: cut.mid: not a MIDI file (" in printed.err and ", empty.mid: not a" in printed.err
+    )
     for number in range(3):
         (good / f"{number}.mid").write_bytes(b"MThd")
     assert main(["train", "music", "--data", str(tmp_path / "all"), "--run", str(tmp_path / "run")]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert re.search(r"train: none of 5 MIDI files can be read: 0.mid: no MIDI file .*; give Standard MIDI", error)
+    assert re.search(r"train: none of 5 MIDI files can be read: 0.mid: not a MIDI file .*; give Standard MIDI", error)
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{"train": 3, "valid": [[[60]]], "test": [[[60]]]}', "bad.json: no list of pieces in train; "),
         (
@@ -377,11 +383,11 @@ def test_files_that_cannot_be_read_are_named_and_counted(tmp_path, capsys):
         ('{"trian": [[[60]]]}', "no split train; write"),
     ],
 )
-def test_bad_json_is_told_in_one_line(text, told, tmp_path, capsys):
+def test_invalid_json_is_reported_in_one_line(text, message, tmp_path, capsys):
     (tmp_path / "bad.json").write_text(text)
     assert main(["train", "music", "--data", str(tmp_path / "bad.json"), "--run", str(tmp_path / "run")]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert told in error, error
+    assert message in error, error
     assert not (tmp_path / "run").exists()
 
 

@@ -117,7 +117,7 @@ def test_both_heads_and_all_readers_of_letters_give_well_formed_tags(head, tmp_p
 
 @pytest.mark.slow
 def test_two_devices_train_to_the_weights_of_one(tmp_path):
-    still = {"embedding_dropout": 0.0, "output_dropout": 0.0, "unknown_rate": 0.0, "drop_rate": 0.0}
+    still = {"embedding_dropout": 0.0, "output_dropout": 0.0, "unk_dropout": 0.0, "word_dropout": 0.0}
     for name in ("cpu", "mirrored"):
         fields = SMALL | still | {"epochs": 1, "clip_norm": 0.1, "strategy": name}
         seqtasks.train("ner", run=tmp_path / name, **fields)

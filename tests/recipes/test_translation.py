@@ -105,7 +105,7 @@ def test_the_score_is_what_the_model_gives_the_translation(run):
 
 
 def test_hypotheses_can_be_told_anew(run, capsys):
-    several = run.told(n_best=3, beam_width=4).predict(["seven two two", ""])
+    several = run.with_options(n_best=3, beam_width=4).predict(["seven two two", ""])
     assert several[0]["translation"] == "7 2 2" and len(several[0]["alternatives"]) == 2
     scores = [several[0]["score"], *(a["score"] for a in several[0]["alternatives"])]
     assert scores == sorted(scores, reverse=True)
@@ -115,7 +115,7 @@ def test_hypotheses_can_be_told_anew(run, capsys):
     assert main(["predict", str(run.directory), "--beam_width", "1", "--n_best", "2", "nine"]) == 2
     assert "n_best" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"--window: not for a run of translation; it takes --beam_width"):
-        run.told(window=3)
+        run.with_options(window=3)
 
 
 SERVE = """
@@ -219,14 +219,14 @@ def test_a_stopped_run_ends_with_the_weights_it_would_have_had(few, tmp_path):
 def test_the_report_shows_translations_and_where_they_looked(run):
     page = (run.directory / "report.html").read_text("utf-8")
     assert "<h2>Translations</h2>" in page
-    assert page.count("Attention of each written token") == 12
+    assert page.count("Attention of each target token") == 12
     assert page.count("<small>source</small>") == 12 and "&lt;small" not in page
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"train.di": "1\n"}, r"train.wo: 2 lines, and 1 in train.di; "),
+        ({"train.di": "1\n"}, r"train.wo: 2 lines, but 1 in train.di; "),
         ({"train.di": "1\n  \n"}, r"train.di:2: "),
         ({"train.wo": b"one\nt\xffo\n"}, r"train.wo:2: not UTF-8 \(byte 0xff at offset 5\)"),
         ({"test.wo": "one " * 300 + "\ntwo\n"}, r"test.wo:1: .*1200 characters"),
@@ -286,6 +286,6 @@ def test_options_that_make_no_sense_are_told(corpus, tmp_path):
 
 
 def test_the_config_of_a_run_is_kept_where_it_is_told_anew(run):
-    other = run.told(beam_width=2)
+    other = run.with_options(beam_width=2)
     assert other.config == dataclasses.replace(run.config, beam_width=2) and run.config.beam_width == 5
     assert other.model is run.model

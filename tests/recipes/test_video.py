@@ -14,6 +14,7 @@ import tensorflow as tf
 from matplotlib import image
 
 import seqtasks
+from seqtasks.capabilities import FileInputs
 from seqtasks.data.sources import Example
 from seqtasks.engine import training
 from seqtasks.errors import UserError
@@ -43,7 +44,7 @@ def few():
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     fields = PLAIN | {"epochs": 4, "frames": 10, "size": 20, "channels": [12, 24], "vector": 32, "units": 32}
-    fields |= {"learning_rate": 4e-3, "average": 0.9}
+    fields |= {"learning_rate": 4e-3, "ema_momentum": 0.9}
     return seqtasks.train("video", run=tmp_path_factory.mktemp("runs") / "digits", **fields)
 
 
@@ -92,7 +93,7 @@ def test_moving_digits_are_clips_by_number():
     np.testing.assert_array_equal(clip, files.read("digits:train:77", options))
     assert (clip != files.read("digits:train:13", options)).any()
     assert (clip != files.read("digits:test:77", options)).any()
-    drawn, motions = files.moving(64, (0, 1), 5, 16, "train")  # 77 is in the second chunk, the second of its motion
+    drawn, motions = files.moving_digits(64, (0, 1), 5, 16, "train")  # 77: second chunk, second of its motion
     (number,) = (i for i, other in enumerate(drawn) if (other == clip).all())
     assert motions[number] == list(MOTIONS)[77 % 8]
     with pytest.raises(UserError, match="digits:train: no such file"):
@@ -106,7 +107,7 @@ def test_answers_of_files_and_over_time(run, tmp_path):
     answer, bad = run.predict([str(path), str(tmp_path / "bad.npy")])
     assert list(answer) == ["file", "label", "score", "scores"] and answer["file"] == str(path)
     assert answer["score"] == max(answer["scores"].values()) and set(answer["scores"]) == set(MOTIONS)
-    assert bad["file"] == str(tmp_path / "bad.npy") and "no array" in bad["error"]
+    assert bad["file"] == str(tmp_path / "bad.npy") and "not an array" in bad["error"]
 
 
 def test_a_long_video_is_answered_every_second(run, tmp_path):
@@ -119,7 +120,7 @@ def test_a_long_video_is_answered_every_second(run, tmp_path):
             frame = av.VideoFrame.from_ndarray(draws.integers(0, 256, (20, 20, 3), np.uint8), "rgb24")
             file.mux(stream.encode(frame))
         file.mux(stream.encode())
-    answers = run.told(every=1.0).predict([str(path), str(tmp_path / "none.mp4")])
+    answers = run.with_options(clip_seconds=1.0).predict([str(path), str(tmp_path / "none.mp4")])
     assert [a.get("second") for a in answers] == [0.0, 1.0, 2.0, None]
     assert "no such file" in answers[3]["error"] and answers[3]["file"] == str(tmp_path / "none.mp4")
     for (second, frames), answer in zip(files.clips(path, files.Options(10, 20, 1.0)), answers[:3], strict=True):
@@ -164,7 +165,7 @@ def test_the_numbers_of_motion(rng):
     share = [(m > 16).sum() / 24 for m in moved]
     by_hand = [np.mean(each), np.std(each), ordered[0], ordered[-1], *quartiles, np.mean(steps), max(steps)]
     by_hand += [np.mean(uneven), max(uneven), np.mean(share), max(share)]
-    np.testing.assert_allclose(baselines.energy(clip), by_hand, rtol=1e-4)
+    np.testing.assert_allclose(baselines.motion_statistics(clip), by_hand, rtol=1e-4)
 
 
 def test_the_baseline_tells_what_moves_from_what_rests(tmp_path, rng):
@@ -183,14 +184,14 @@ def test_the_report_shows_frames_of_mistakes(run):
     options = files.Options(10, 20)
     answers = run.predict([f"digits:test:{n}" for n in range(3)])
     examples = [Example(a["file"], "<other>" if n else a["label"], n + 1) for n, a in enumerate(answers)]
-    ((title, text),) = report.illustrate(run.predictor, examples, options)
-    assert title == "Frames of mistakes" and text.count("<img") == 2 and "&lt;other&gt;" in text
+    ((title, text),) = report.report_sections(run.predictor, examples, options)
+    assert title == "Misclassified clips" and text.count("<img") == 2 and "&lt;other&gt;" in text
     assert all(f'"where">{answers[n]["file"]}<' in text for n in (1, 2))
     sure = max((1, 2), key=lambda n: answers[n]["score"])
     shown = image.imread(io.BytesIO(_content(text)))[..., :3]
     frames = files.read(answers[sure]["file"], options)[[0, 1, 3, 4, 5, 6, 8, 9]]
     np.testing.assert_allclose(shown * 255, np.concatenate(frames, 1), atol=0.5)
-    assert report.illustrate(run.predictor, examples[:1], options) == []
+    assert report.report_sections(run.predictor, examples[:1], options) == []
 
 
 def _content(text):
@@ -216,26 +217,26 @@ def tiny(include_top, pooling, weights, input_shape):
 def quick(monkeypatch):
     module = SimpleNamespace(MobileNetV2=tiny, preprocess_input=lambda x: x / 255)
     monkeypatch.setattr(keras.applications, "mobilenet_v2", module)
-    backbones._make_once.cache_clear()
+    backbones._build_once.cache_clear()
     yield
-    backbones._make_once.cache_clear()
+    backbones._build_once.cache_clear()
 
 
 def test_features_of_a_frozen_network_are_computed_once(folder, cache, quick, monkeypatch):
     config = RECIPE.Config(**READY)
     path = str(folder / "train" / "darker" / "0.npy")
-    found = RECIPE.medium.read(config, path)
-    assert RECIPE.medium.spec(config).is_compatible_with(tf.constant(found))
+    found = RECIPE.capability(FileInputs).read(config, path)
+    assert RECIPE.capability(FileInputs).spec(config).is_compatible_with(tf.constant(found))
     frames = files.read(path, files.Options(3, 32))
-    network = backbones.kept("mobilenet_v2", "none", 32, 0)
+    network = backbones.shared_backbone("mobilenet_v2", "none", 32, 0)
     np.testing.assert_allclose(found, network.layers[-1](frames / 255.0), atol=1e-5)
-    embedded = tf.function(lambda clips: backbones.embed(network, clips))
+    embedded = tf.function(lambda clips: backbones.embed_clips(network, clips))
     np.testing.assert_allclose(embedded(tf.constant(frames[None]))[0], found, atol=1e-5)
     assert len(list(cache.iterdir())) == 1
-    monkeypatch.setattr(backbones, "vectors", lambda network, images: images[:, 0, 0])
-    np.testing.assert_array_equal(RECIPE.medium.read(config, path), found)
+    monkeypatch.setattr(backbones, "embed_frames", lambda network, frames: frames[:, 0, 0])
+    np.testing.assert_array_equal(RECIPE.capability(FileInputs).read(config, path), found)
     os.utime(path, (0, 0))
-    assert RECIPE.medium.read(config, path).shape == (3, 3)
+    assert RECIPE.capability(FileInputs).read(config, path).shape == (3, 3)
     assert len(list(cache.iterdir())) == 2
 
 
@@ -243,11 +244,11 @@ def test_features_of_a_frozen_network_are_computed_once(folder, cache, quick, mo
 @pytest.mark.parametrize("name", backbones.BACKBONES)
 def test_each_network_has_images_as_it_wants_them_and_is_saved(name, tmp_path, rng):
     images = rng.integers(0, 256, (1, 2, 32, 32, 3), np.uint8)
-    network = backbones.make(name, "none", 32, seed=1)
+    network = backbones.build_backbone(name, "none", 32, seed=1)
     prepared = getattr(keras.applications, backbones.BACKBONES[name][0]).preprocess_input(images[0].astype("float32"))
     expected = network.layers[-1](prepared)
     np.testing.assert_allclose(
-        backbones.make(name, "none", 32, seed=1)(images[0].astype("float32")), expected, atol=1e-5
+        backbones.build_backbone(name, "none", 32, seed=1)(images[0].astype("float32")), expected, atol=1e-5
     )
     frames = keras.Input((2, 32, 32, 3), dtype="uint8")
     keras.Model(frames, TimeDistributed(network)(frames)).save(tmp_path / "m.keras")
@@ -256,22 +257,22 @@ def test_each_network_has_images_as_it_wants_them_and_is_saved(name, tmp_path, r
 
 def test_weights_come_from_a_file_or_the_fault_is_told(tmp_path, quick):
     file = tmp_path / "w.weights.h5"
-    one = backbones.make("mobilenet_v2", "none", 32, seed=1)
+    one = backbones.build_backbone("mobilenet_v2", "none", 32, seed=1)
     one.layers[-1].save_weights(file)
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
-    same = backbones.vectors(backbones.make("mobilenet_v2", str(file), 32), images)
-    np.testing.assert_allclose(same, backbones.vectors(one, images), atol=1e-6)
+    same = backbones.embed_frames(backbones.build_backbone("mobilenet_v2", str(file), 32), images)
+    np.testing.assert_allclose(same, backbones.embed_frames(one, images), atol=1e-6)
     with pytest.raises(
         UserError, match=r"--weights none.h5: no such file of weights; give imagenet, none, or the path"
     ):
-        backbones.make("mobilenet_v2", "none.h5", 32)
+        backbones.build_backbone("mobilenet_v2", "none.h5", 32)
     with pytest.raises(UserError, match=r"--size 16: mobilenet_v2 needs 32 pixels a side; give 32 or more"):
-        backbones.make("mobilenet_v2", "none", 16)
+        backbones.build_backbone("mobilenet_v2", "none", 16)
     (tmp_path / "bad.h5").write_text("bad")
     with pytest.raises(
         UserError, match=r"bad.h5: the weights of mobilenet_v2 cannot be loaded \(.*\); give a file"
     ) as told:
-        backbones.make("mobilenet_v2", str(tmp_path / "bad.h5"), 32)
+        backbones.build_backbone("mobilenet_v2", str(tmp_path / "bad.h5"), 32)
     assert "\n" not in str(told.value)
 
 
@@ -304,7 +305,7 @@ def test_what_cannot_be_trained_is_told(tmp_path, folder):
 
 
 def test_every_weight_of_members_that_see_frames_and_flow_learns(rng):
-    config = RECIPE.Config(**SMALL | {"members": 2, "flow": True})
+    config = RECIPE.Config(**SMALL | {"ensemble_size": 2, "flow": True})
     model = RECIPE.build(config, {"labels": ["a", "b", "c"]})
     frames = rng.integers(0, 256, (8, 3, 32, 32, 3), np.uint8)
     with tf.GradientTape() as tape:

@@ -1,4 +1,4 @@
-"""Recordings that are written here, whole, faulty and cut, and streams of samples."""
+"""Reading of recordings, complete, faulty and truncated, and of streams of samples."""
 
 import io
 import struct
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtasks.errors import UserError
-from seqtasks.speech.audio import Options, read, resample, stream
+from seqtasks.speech.audio import Options, pcm_chunks, read, resample
 
 soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("soxr")
@@ -41,7 +41,7 @@ def write(path, samples, rate=RATE, **kwargs):
         ("a.flac", {}, 2**-15),
     ],
 )
-def test_samples_are_kept(tmp_path, name, kwargs, step):
+def test_lossless_formats_keep_the_samples(tmp_path, name, kwargs, step):
     samples = hiss(5000)
     found = read(write(tmp_path / name, samples, **kwargs))
     assert found.dtype == np.float32 and found.shape == (5000,)
@@ -57,7 +57,7 @@ def test_samples_are_kept(tmp_path, name, kwargs, step):
         ("a.mp3", {"bitrate_mode": "VARIABLE"}, 44_100),
     ],
 )
-def test_compressed_sound_keeps_its_tone_and_its_place(tmp_path, name, kwargs, rate):
+def test_lossy_formats_keep_pitch_and_time(tmp_path, name, kwargs, rate):
     samples = np.concatenate([tone(rate, 0.5), tone(rate, 0.5, 880)])
     found = read(write(tmp_path / name, samples, rate, **kwargs))
     expected = np.concatenate([tone(RATE, 0.5), tone(RATE, 0.5, 880)])
@@ -73,8 +73,8 @@ def test_channels_are_averaged(tmp_path):
 
 
 @pytest.mark.parametrize("rate", [8000, 11_025, 22_050, 44_100, 48_000])
-def test_resampling_keeps_what_both_rates_can_hold(tmp_path, rate):
-    samples = tone(rate, pitch=440) + tone(rate, pitch=10_000 if rate > 20_000 else 440)  # 8,000 is the most at 16,000
+def test_resampling_keeps_frequencies_that_both_rates_can_represent(tmp_path, rate):
+    samples = tone(rate, pitch=440) + tone(rate, pitch=10_000 if rate > 20_000 else 440)  # lost at 16,000
     found = read(write(tmp_path / "a.wav", samples, rate, subtype="FLOAT"))
     expected = tone(RATE, pitch=440) * (1 if rate > 20_000 else 2)
     assert found.dtype == np.float32 and abs(len(found) - RATE) <= 1
@@ -86,7 +86,7 @@ def test_resampled_length(length, rate, wanted):
     assert abs(len(resample(hiss(length), rate, wanted)) - length * wanted / rate) <= 1
 
 
-def test_arrays_are_recordings(tmp_path):
+def test_arrays_are_read_as_recordings(tmp_path):
     samples = hiss(700)
     np.save(tmp_path / "a.npy", samples)
     np.testing.assert_array_equal(read(tmp_path / "a.npy", Options(8000)), samples)
@@ -112,16 +112,16 @@ def saved(path, array):
     return path
 
 
-def told_size(path, size):
-    """The WAV with this many bytes of sound in its header."""
+def with_size(path, size):
+    """The WAV with this size of the samples in its header."""
     data = bytearray(path.read_bytes())
     place = data.index(b"data") + 4
     data[place : place + 4] = struct.pack("<I", size)
     return content(path, data)
 
 
-def told_nothing(path):
-    """The FLAC without its number of samples, as it comes from a pipe."""
+def without_length(path):
+    """The FLAC without its number of samples, as written to a pipe."""
     data = bytearray(path.read_bytes())
     data[21] &= 0xF0
     data[22:26] = bytes(4)
@@ -139,31 +139,37 @@ CONSTANT = {"bitrate_mode": "CONSTANT", "compression_level": 0.5}
 NOISE = hiss(2 * RATE)
 WHOLE = "give a complete recording"
 NONE = rf"cannot be read as a recording \(.*\); {WHOLE}"
-SHORT = rf"breaks off after \d\.\d of 2\.0 seconds; {WHOLE}"
-LONG = "lasts 6.0 seconds, longer than 5; cut it into parts, or allow more"
+SHORT = rf"truncated after \d\.\d of 2\.0 seconds; {WHOLE}"
+LONG = "lasts 6.0 seconds, maximum 5; cut it into parts, or raise the maximum"
 FAULTS = {
     "missing.wav": (lambda path: path, "no such file; check the path"),
     "empty.wav": (lambda path: content(path, b""), f"the file is empty; {WHOLE}"),
-    "none.wav": (lambda path: write(path, NOISE[:0]), f"no sound in it; {WHOLE}"),
+    "none.wav": (lambda path: write(path, NOISE[:0]), f"contains no samples; {WHOLE}"),
     "text.wav": (lambda path: content(path, b"no sound " * 99), NONE),
     "text.mp3": (lambda path: content(path, b"no sound " * 99), NONE),
     "text.flac": (lambda path: content(path, b"no sound " * 99), NONE),
     "text.ogg": (lambda path: content(path, b"no sound " * 99), NONE),
-    "cut.wav": (lambda path: cut(write(path, NOISE), 0.6), rf"breaks off after 38\d\d\d of 64000 bytes; {WHOLE}"),
-    "cut_rf64.wav": (lambda path: cut(write(path, NOISE, format="RF64"), 0.6), "breaks off after 38... of 64... bytes"),
+    "cut.wav": (lambda path: cut(write(path, NOISE), 0.6), rf"truncated after 38\d\d\d of 64000 bytes; {WHOLE}"),
+    "cut_rf64.wav": (lambda path: cut(write(path, NOISE, format="RF64"), 0.6), "truncated after 38... of 64... bytes"),
     "cut.flac": (lambda path: cut(write(path, NOISE), 0.6), NONE),
-    "cut.ogg": (lambda path: cut(write(path, NOISE), 0.6), "breaks off: its last page is missing"),
-    "cut.opus": (lambda path: cut(write(path, NOISE, format="OGG", subtype="OPUS"), 0.6), "breaks off: its last page"),
+    "cut.ogg": (lambda path: cut(write(path, NOISE), 0.6), "truncated: the last page is missing"),
+    "cut.opus": (lambda path: cut(write(path, NOISE, format="OGG", subtype="OPUS"), 0.6), "truncated: the last page"),
     "cut.mp3": (lambda path: cut(write(path, NOISE), 0.6), SHORT),
     "damaged.flac": (lambda path: overwritten(write(path, NOISE)), NONE),
-    "damaged.ogg": (lambda path: overwritten(write(path, NOISE)), "breaks off: .*, or one before it is damaged"),
+    "damaged.ogg": (lambda path: overwritten(write(path, NOISE)), "truncated: .*, or an earlier page is damaged"),
     "damaged.mp3": (lambda path: overwritten(write(path, NOISE)), f"({SHORT}|{NONE})"),
-    "piped.flac": (lambda path: told_nothing(write(path, NOISE)), "does not tell how long it is; write it anew, to a"),
-    "silent.wav": (lambda path: write(path, 0 * NOISE), "silent; give a recording in which something is to be heard"),
-    "constant.flac": (lambda path: write(path, 0 * NOISE + 0.5), "silent; give"),
-    "opposite.wav": (lambda path: write(path, np.stack([NOISE, -NOISE], 1)), "silent; give"),
-    "quiet.wav": (lambda path: write(path, NOISE * 1e-4, subtype="FLOAT"), "silent; give"),
-    "nan.wav": (lambda path: write(path, NOISE / (NOISE > -0.3), subtype="FLOAT"), "holds samples that are no numbers"),
+    "piped.flac": (
+        lambda path: without_length(write(path, NOISE)),
+        "the header does not contain the length; write",
+    ),
+    "silent.wav": (lambda path: write(path, 0 * NOISE), "the recording is silent; give a recording with sound"),
+    "constant.flac": (lambda path: write(path, 0 * NOISE + 0.5), "the recording is silent; give"),
+    "opposite.wav": (lambda path: write(path, np.stack([NOISE, -NOISE], 1)), "the recording is silent; give"),
+    "quiet.wav": (lambda path: write(path, NOISE * 1e-4, subtype="FLOAT"), "the recording is silent; give"),
+    "nan.wav": (
+        lambda path: write(path, NOISE / (NOISE > -0.3), subtype="FLOAT"),
+        "contains samples that are not fin",
+    ),
     "long.wav": (lambda path: write(path, hiss(6 * RATE)), LONG),
     "long.flac": (lambda path: write(path, hiss(6 * RATE)), LONG),
     "long.ogg": (lambda path: write(path, hiss(6 * RATE)), LONG),
@@ -171,69 +177,78 @@ FAULTS = {
     "long.npy": (lambda path: saved(path, hiss(6 * RATE)), LONG),
     "long_untagged.mp3": (
         lambda path: untagged(write(path, hiss(6 * RATE), **CONSTANT)),
-        "lasts longer than 5 seconds; cut it into parts, or allow more",
+        "lasts longer than the maximum of 5 seconds; cut it into parts, or raise the maximum",
     ),
     "varying_untagged.mp3": (
         lambda path: untagged(write(path, np.concatenate([NOISE, 1e-3 * NOISE]))),
-        "of variable bit rate and without a Xing tag; write it anew, with one",
+        "MP3 of variable bit rate without a Xing tag; write it again, with the tag",
     ),
-    "slow.wav": (lambda path: write(path, NOISE, 3999), "3999 samples a second; give from 4000 to 192000"),
-    "fast.wav": (lambda path: write(path, NOISE, 192_001), "192001 samples a second; give from 4000 to 192000"),
+    "slow.wav": (lambda path: write(path, NOISE, 3999), "3999 samples per second; give a rate from 4000 to 192000"),
+    "fast.wav": (
+        lambda path: write(path, NOISE, 192_001),
+        "192001 samples per second; give a rate from 4000 to",
+    ),
     "wide.wav": (lambda path: write(path, hiss(100, 9)), "9 channels; give 8 at most"),
-    "text.npy": (lambda path: content(path, b"no array"), "no array .*; write it by numpy.save"),
-    "double.npy": (lambda path: saved(path, np.ones(9)), r"an array float64 \(9,\); give float32 \(samples,\)"),
-    "square.npy": (lambda path: saved(path, hiss(9, 9)), r"an array float32 \(9, 9\); give float32 \(samples,\)"),
-    "none.npy": (lambda path: saved(path, NOISE[:0]), f"no sound in it; {WHOLE}"),
+    "text.npy": (lambda path: content(path, b"no array"), "not an array .*; write it with numpy.save"),
+    "double.npy": (
+        lambda path: saved(path, np.ones(9)),
+        r"array of type float64 and shape \(9,\); give float32",
+    ),
+    "square.npy": (
+        lambda path: saved(path, hiss(9, 9)),
+        r"array of type float32 and shape \(9, 9\); give float32",
+    ),
+    "none.npy": (lambda path: saved(path, NOISE[:0]), f"contains no samples; {WHOLE}"),
 }
 
 
 @pytest.mark.filterwarnings("ignore:divide by zero")
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_recording_that_is_refused(tmp_path, name):
-    make, told = FAULTS[name]
+def test_faulty_recordings_raise(tmp_path, name):
+    make, message = FAULTS[name]
     path = make(tmp_path / name)
-    with pytest.raises(UserError, match=f"^{tmp_path}/{name}: {told}"):
+    with pytest.raises(UserError, match=f"^{tmp_path}/{name}: {message}"):
         read(path, Options(longest=5))
 
 
-def test_what_lasts_too_long_is_not_decoded(tmp_path, monkeypatch):
+def test_too_long_recordings_are_not_decoded(tmp_path, monkeypatch):
     path = write(tmp_path / "a.flac", hiss(2 * RATE))
     monkeypatch.setattr(soundfile.SoundFile, "read", lambda *args, **kwargs: pytest.fail("decoded"))
-    with pytest.raises(UserError, match="lasts 2.0 seconds, longer than 1.5;"):
+    with pytest.raises(UserError, match="lasts 2.0 seconds, maximum 1.5;"):
         read(path, Options(longest=1.5))
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg"])
 @given(share=st.floats(0, 1, exclude_max=True))
-def test_a_recording_cut_anywhere_is_refused(tmp_path_factory, name, share):
+def test_a_recording_truncated_anywhere_raises(tmp_path_factory, name, share):
     path = write(tmp_path_factory.mktemp("cut") / name, NOISE[:4000])
     with pytest.raises(UserError, match=f"^{path}: "):
         read(cut(path, share))
 
 
 @pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF])
-def test_a_wave_whose_writer_did_not_know_its_length(tmp_path, size):
+def test_a_wav_without_a_length_in_its_header(tmp_path, size):
     path = write(tmp_path / "a.wav", NOISE)
     whole = read(path)
-    np.testing.assert_array_equal(read(told_size(path, size)), whole)
+    np.testing.assert_array_equal(read(with_size(path, size)), whole)
 
 
-def test_what_stands_around_the_sound(tmp_path):
+def test_tags_around_the_samples(tmp_path):
     path = write(tmp_path / "a.mp3", NOISE)
     whole, data = read(path), path.read_bytes()
     tagged = b"ID3\4\0\0" + bytes([0, 0, 2, 0]) + bytes(256) + data + b"TAG" + bytes(125)
     np.testing.assert_array_equal(read(content(path, tagged)), whole)
-    with pytest.raises(UserError, match="breaks off after"):
+    with pytest.raises(UserError, match="truncated after"):
         read(cut(path, 0.7))
     bare = read(untagged(write(path, NOISE, **CONSTANT)))
-    assert len(whole) <= len(bare) <= len(whole) + 3 * 1152  # with what an encoder adds at both ends
+    assert len(whole) <= len(bare) <= len(whole) + 3 * 1152  # with the padding of the encoder at both ends
     wave = write(tmp_path / "a.wav", NOISE)
-    listed = wave.read_bytes() + b"LIST" + struct.pack("<I", 26) + b"INFO"  # cut in what is no sound
+    listed = wave.read_bytes() + b"LIST" + struct.pack("<I", 26) + b"INFO"  # truncated behind the samples
     np.testing.assert_allclose(read(content(wave, listed)), NOISE, atol=2**-15)
 
 
-class Dripping:
-    """A file that gives no more than it has just got."""
+class SlowFile:
+    """A file whose `read` returns fewer bytes than requested."""
 
     def __init__(self, data, sizes):
         self.file, self.sizes = io.BytesIO(data), iter(sizes)
@@ -243,14 +258,14 @@ class Dripping:
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(1, 7), max_size=60), st.integers(1, 20))
-def test_a_stream_that_is_cut_anywhere(data, sizes, most):
-    chunks = list(stream(Dripping(data, sizes), 10, most / 10))
+def test_a_stream_with_reads_of_any_length(data, sizes, most):
+    chunks = list(pcm_chunks(SlowFile(data, sizes), 10, most / 10))
     whole = [int.from_bytes(data[i : i + 2], "little", signed=True) / 2**15 for i in range(0, len(data) - 1, 2)]
     assert [float(sample) for chunk in chunks for sample in chunk] == whole
     assert all(0 < len(chunk) <= most and chunk.dtype == np.float32 for chunk in chunks)
 
 
-def test_chunks_come_before_the_stream_ends():
-    drops = iter([b"\0\1" * 8, b"\0\1" * 4])  # and nothing may be asked for behind them
-    taken = stream(type("Live", (), {"read": lambda self, size: next(drops)})(), 8, 1)
-    assert [len(next(taken)), len(next(taken))] == [8, 4]
+def test_chunks_are_returned_before_the_stream_ends():
+    data = iter([b"\0\1" * 8, b"\0\1" * 4])  # reading further would fail
+    chunks = pcm_chunks(type("Live", (), {"read": lambda self, size: next(data)})(), 8, 1)
+    assert [len(next(chunks)), len(next(chunks))] == [8, 4]

@@ -1,4 +1,4 @@
-"""Sources of recordings in every layout, their splits and faults, and the spelling of transcripts."""
+"""Sources of recordings in every layout, their splits and errors, and the normalisation of transcripts."""
 
 import itertools
 import unicodedata
@@ -17,14 +17,14 @@ from seqtasks.errors import UserError
 from seqtasks.speech import files, sample
 from seqtasks.speech.audio import Options
 from seqtasks.speech.files import load_splits, open_speech, open_tfds, read
-from seqtasks.speech.transcripts import alphabet, normalise, outside
+from seqtasks.speech.transcripts import alphabet, normalise, unknown_characters
 
 pytest.importorskip("soundfile")
 pytest.importorskip("soxr")
 
 
 def folder_of(folder, *names):
-    """Empty files by these names: sources open none of them."""
+    """Empty files by these names; sources do not open them."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
@@ -56,12 +56,12 @@ def test_a_table(tmp_path, suffix, header):
         Example(f"{tmp_path}/a/1.wav", "One two", first),
         Example(f"{tmp_path}/b/2.MP3", "3, drei", first + 1),
     ]
-    told = f"^{path}:{first + 2}: no such file {tmp_path}/a/3.wav; give paths relative to the folder of the table"
-    with pytest.raises(UserError, match=told):
+    message = f"^{path}:{first + 2}: no such file {tmp_path}/a/3.wav; give paths relative to the folder of the table"
+    with pytest.raises(UserError, match=message):
         list(source)
 
 
-def test_columns_that_are_named(tmp_path):
+def test_named_columns(tmp_path):
     folder_of(tmp_path, "1.wav")
     path = text(tmp_path / "a.tsv", "text\twhere\tsaid", "x\t1.wav\tyes")
     named = Options(columns=Columns(text="where", label="said"))
@@ -110,7 +110,7 @@ def test_the_layout_of_librispeech(tmp_path):
     assert [name for name, _ in pairs(other.validation)] == ["6-8-0000.mp3", "6-8-0001.mp3"]
     assert len(pairs(open_speech(tmp_path))) == 12  # all of it
     (tmp_path / "test-clean/8/9/8-9-0001.flac").unlink()
-    with pytest.raises(UserError, match=f"^{trans}:2: no recording 8-9-0001; put it beside the transcripts, as .wav"):
+    with pytest.raises(UserError, match=f"^{trans}:2: no recording 8-9-0001; put it next to the transcripts, as .wav"):
         list(splits.test)
 
 
@@ -124,7 +124,7 @@ def test_a_folder_of_librispeech_alone_is_split_by_hash(tmp_path):
         assert {Path(e.input).stem for e in getattr(splits, name)} == own != set()
 
 
-def test_a_folder_per_word_comes_mixed_by_names_alone(tmp_path):
+def test_a_folder_per_word_is_shuffled_by_name(tmp_path):
     names = [f"{word}/{n:08x}_nohash_{k}.wav" for word in ("yes", "no") for n in range(30) for k in range(2)]
     one, other = (folder_of(tmp_path / place, *order) for place, order in (("a", names), ("b/c", names[::-1])))
     folder_of(one, "_background_noise_/hiss.wav", "yes/._a.wav", "yes/notes.txt", "README.md")
@@ -138,14 +138,14 @@ def test_a_folder_per_word_comes_mixed_by_names_alone(tmp_path):
         assert sorted(f"{Path(e.input).parent.name}/{Path(e.input).name}" for e in getattr(splits, name)) == sorted(own)
 
 
-def test_sources_that_are_none(tmp_path):
+def test_invalid_sources_raise(tmp_path):
     folder_of(tmp_path, "a/1.wav", "a/1.txt", "d/e/f.txt")
-    for name, line, told in (
-        ("a.csv", "a/1.txt,yes", "a.csv:1: 1.txt is no recording; recordings end in .wav, .flac"),
+    for name, line, message in (
+        ("a.csv", "a/1.txt,yes", "a.csv:1: 1.txt is not a recording; recordings end in .wav, .flac"),
         ("b.csv", "a/1.wav,", "b.csv:1: the label is missing"),
         ("c.txt", "a/1.wav yes", "c.txt: unknown format '.txt'; files end in .wav, .flac, .ogg, .opus, .mp3, .npy, .c"),
     ):
-        with pytest.raises(UserError, match=f"^{tmp_path}/{told}"):
+        with pytest.raises(UserError, match=f"^{tmp_path}/{message}"):
             list(open_speech(text(tmp_path / name, line)))
     with pytest.raises(UserError, match="d: no recordings in sub-folders here .found e.; give a table"):
         open_speech(tmp_path / "d")
@@ -157,13 +157,13 @@ def test_sources_that_are_none(tmp_path):
     assert list(open_speech(recording)) == [Example(recording, "", recording)]
 
 
-def test_splits_that_are_given(tmp_path):
+def test_folders_of_splits(tmp_path):
     folder_of(tmp_path, *(f"{split}/yes/{split}.wav" for split in ("train", "valid", "test")))
     found = {name: pairs(source) for name, source in load_splits(tmp_path)}
     assert found == {n: [(f"{s}.wav", "yes")] for n, s in (("train", "train"), ("validation", "valid"), ("test",) * 2)}
 
 
-def test_what_is_missing_is_told_before_a_file_is_opened(tmp_path, monkeypatch):
+def test_missing_packages_raise_before_a_file_is_opened(tmp_path, monkeypatch):
     def missing(package, extra):
         raise UserError(f"the package {package} is missing", remedy=f"pip install 'seqtasks[{extra}]'")
 
@@ -212,9 +212,9 @@ def test_tensorflow_datasets_with_texts(tmp_path, monkeypatch):
         slow = Options(8000)
         lengths = [len(read(example.input, slow)) for example in open_tfds("librispeech", "test_clean", slow)]
         assert lengths == pytest.approx([len(samples) / 2 for samples in RECORDS], abs=1)
-        with pytest.warns(UserWarning) as told:
+        with pytest.warns(UserWarning) as caught:
             splits = load_splits("tfds:librispeech")
-        assert [str(w.message) for w in told] == [
+        assert [str(w.message) for w in caught] == [
             "tfds:librispeech: train_clean100 taken for train, not train_clean360, train_other500",
             "tfds:librispeech: dev_clean taken for validation, not dev_other",
             "tfds:librispeech: test_clean taken for test, not test_other",
@@ -250,7 +250,7 @@ def test_real_recordings(data_folder):
 
 
 @pytest.mark.parametrize(
-    ("written", "spoken"),
+    ("written", "expected"),
     [
         ("Hello, World!", "hello world"),
         ("  don’t\t‘stop’  rock`n´roll ", "don't stop rock'n'roll"),
@@ -262,12 +262,12 @@ def test_real_recordings(data_folder):
         ("?!", ""),
     ],
 )
-def test_texts_as_they_are_spoken(written, spoken):
-    assert normalise(written) == spoken
+def test_normalise(written, expected):
+    assert normalise(written) == expected
 
 
 @given(st.text(st.characters(codec="utf-8") | st.sampled_from("'’ -.aé\u0301"), max_size=30))
-def test_what_a_normal_text_is(written):
+def test_normalised_texts_do_not_change_again(written):
     found = normalise(written)
     assert normalise(found) == found == unicodedata.normalize("NFKC", found) == " ".join(found.split())
     assert all(c in " '" or unicodedata.category(c)[0] in "LMN" for c in found)
@@ -275,9 +275,9 @@ def test_what_a_normal_text_is(written):
 
 
 @given(st.lists(st.text("abcé '", max_size=6)), st.text("abcdeé '", max_size=9))
-def test_alphabets(known, asked):
+def test_alphabets(known, query):
     letters = alphabet(known)
     assert list(letters) == sorted({c for t in known for c in t})
-    assert set(outside(asked, letters)) == set(asked) - set(letters)
-    assert len(outside(asked, letters)) == len(set(asked) - set(letters))
-    assert all(outside(t, letters) == "" for t in known)
+    assert set(unknown_characters(query, letters)) == set(query) - set(letters)
+    assert len(unknown_characters(query, letters)) == len(set(query) - set(letters))
+    assert all(unknown_characters(t, letters) == "" for t in known)

@@ -1,4 +1,4 @@
-"""Morse code: the table as a tree, timing, and a decoder by hand that reads the sound back."""
+"""Morse code: the table as a tree, timing, and a decoder that reads the sound back."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def by_tree(code):
 
 
 def decoded(waveform, rate):
-    """What is sent, by the envelope at the strongest pitch alone."""
+    """The text of a waveform, decoded from the envelope at the strongest pitch."""
     spectrum = np.abs(np.fft.rfft(waveform))
     pitch = np.argmax(spectrum) * rate / len(waveform)
     shifted = waveform * np.exp(-2j * np.pi * pitch * np.arange(len(waveform)) / rate)
@@ -33,8 +33,8 @@ def decoded(waveform, rate):
     envelope = np.abs(np.convolve(shifted, window / window.sum(), "same"))
     loud = envelope > np.quantile(envelope, 0.98) / 2
     ends = np.flatnonzero(np.diff(np.pad(loud, 1).astype(int)))
-    lengths = np.diff(ends) / rate  # of tones and gaps in turns
-    unit = lengths.min() / (1 if lengths.min() < 0.0905 else 3)  # 15 words a minute at least
+    lengths = np.diff(ends) / rate  # tones and gaps, alternating
+    unit = lengths.min() / (1 if lengths.min() < 0.0905 else 3)  # at least 15 words per minute
     unit = np.mean(lengths[lengths < 2 * unit]) if (lengths < 2 * unit).any() else unit
     code = ""
     for place, length in enumerate(lengths / unit):
@@ -43,13 +43,13 @@ def decoded(waveform, rate):
     return " ".join("".join(map(by_tree, word.split())) for word in code.split("/"))
 
 
-def test_the_codes_are_those_of_the_tree():
+def test_codes_match_the_tree():
     assert {by_tree(code): code for code in CODES.values()} == CODES and len(CODES) == 36
     assert [CODES[c] for c in "eq5016"] == [".", "--.-", ".....", "-----", ".----", "-...."]
 
 
 def test_lengths_in_units():
-    assert sum(units("paris")) + 7 == 50  # which is how words a minute are counted
+    assert sum(units("paris")) + 7 == 50  # the definition of words per minute
     assert units("sos") == [1, 1, 1, 1, 1, 3, 3, 1, 3, 1, 3, 3, 1, 1, 1, 1, 1]
     assert units("E  t") == [1, 7, 3]
 
@@ -62,13 +62,13 @@ def test_the_sound_is_read_back(text, seed, rate):
 
 
 @given(texts, st.integers(0, 10**6))
-def test_how_long_a_message_lasts(text, seed):
+def test_duration_of_a_message(text, seed):
     seconds = len(sound(text, np.random.default_rng(seed))) / 8000
     least, most = (sum(units(text)) * 1.2 / speed * share for speed, share in ((35, 0.9), (15, 1.1)))
     assert least + 0.2 - 0.001 <= seconds <= most + 1 + 0.001
 
 
-def test_tones_rise_and_fall_softly(monkeypatch):
+def test_tones_have_smooth_edges(monkeypatch):
     monkeypatch.setattr(sample, "NOISES", (200, 200))
     monkeypatch.setattr(sample, "JITTER", 0)
     waveform = sound("e", np.random.default_rng(0), 48_000)
@@ -80,7 +80,7 @@ def test_tones_rise_and_fall_softly(monkeypatch):
 
 
 @pytest.mark.parametrize("ratio", [5, 30])
-def test_the_noise_is_as_loud_as_told(monkeypatch, ratio):
+def test_the_signal_to_noise_ratio(monkeypatch, ratio):
     monkeypatch.setattr(sample, "NOISES", (ratio, ratio))
     monkeypatch.setattr(sample, "SILENCE", (3, 3))
     monkeypatch.setattr(sample, "LEVELS", (0.3, 0.3))
@@ -111,7 +111,7 @@ def test_sources_of_messages():
         assert decoded(read(examples[0].input), 8000) == examples[0].target
 
 
-def test_a_name_stands_for_one_sound():
+def test_equal_names_give_equal_waveforms():
     first = read("morse:7:sos")
     np.testing.assert_array_equal(first, read("morse:7:sos"))
     assert first.shape != read("morse:8:sos").shape and first.shape != read("morse:7:so").shape
@@ -119,14 +119,14 @@ def test_a_name_stands_for_one_sound():
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
-        ("morse:x:sos", "morse:x:sos: no message; write morse:SEED:TEXT, SEED a whole number"),
-        ("morse:1", "morse:1: no message; write"),
+        ("morse:x:sos", "morse:x:sos: not a Morse message; write morse:SEED:TEXT, SEED a whole number"),
+        ("morse:1", "morse:1: not a Morse message; write"),
         ("morse:1:a-b", "morse:a-b: no code for '-'; give letters from a to z and digits"),
         ("morse:1: ", "morse: : no text; give letters"),
     ],
 )
-def test_names_that_stand_for_nothing(name, told):
-    with pytest.raises(UserError, match=f"^{' '.join(told.split())}"):
+def test_invalid_names_raise(name, message):
+    with pytest.raises(UserError, match=f"^{' '.join(message.split())}"):
         read(name)

@@ -1,4 +1,4 @@
-"""Runs of the speech recipe, from files to answers: what is left out, what is told, streams, the export."""
+"""Runs of the speech recipe, from files to answers: files left out, metrics, streams, the export."""
 
 import io
 import json
@@ -26,14 +26,14 @@ for name in ("keras", "seqtasks", "soundfile"):
 import json, numpy as np, tensorflow as tf
 serve = tf.saved_model.load({directory!r}).signatures["serving_default"]
 waves = np.load({waves!r})
-told = serve(waveforms=tf.constant(waves), lengths=tf.constant({lengths!r}))
-text = [t.decode() for t in told["text"].numpy().tolist()]
-print(json.dumps({{"text": text, **{{name: told[name].numpy().tolist() for name in ("score", "starts", "ends")}}}}))
+answer = serve(waveforms=tf.constant(waves), lengths=tf.constant({lengths!r}))
+text = [t.decode() for t in answer["text"].numpy().tolist()]
+print(json.dumps({{"text": text, **{{name: answer[name].numpy().tolist() for name in ("score", "starts", "ends")}}}}))
 """
 
 
-def said(text, rng):
-    """A tone of a third of a second for each letter, half of one of rest for a space."""
+def speak(text, rng):
+    """A tone of a third of a second for each letter, silence of a sixth for a space."""
     time = np.arange(RATE // 3) / RATE
     parts = [np.sin(2 * np.pi * PITCHES[c] * time) if c != " " else np.zeros(RATE // 6) for c in text]
     return (0.3 * np.concatenate(parts) + 0.01 * rng.standard_normal(sum(map(len, parts)))).astype("float32")
@@ -46,11 +46,11 @@ def corpus(tmp_path_factory):
         rows = ["path\ttext"]
         for number in range(count):
             text = " ".join("".join(rng.choice(list("ois"), 2)) for _ in range(1 + number % 2))
-            soundfile.write(folder / f"{split}{number}.wav", said(text, rng), RATE)
+            soundfile.write(folder / f"{split}{number}.wav", speak(text, rng), RATE)
             rows.append(f"{split}{number}.wav\t{text}")
         if split == "train":
             soundfile.write(folder / "silent.wav", np.zeros(RATE), RATE)
-            soundfile.write(folder / "short.wav", said("o", rng)[:1000], RATE)
+            soundfile.write(folder / "short.wav", speak("o", rng)[:1000], RATE)
             (folder / "empty.wav").touch()
             rows += ["silent.wav\tois", "short.wav\tois ois ois ois ois", "empty.wav\ts"]
         if split == "test":
@@ -62,37 +62,39 @@ def corpus(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(corpus, tmp_path_factory):
     directory = tmp_path_factory.mktemp("runs") / "speech"
-    with pytest.warns(UserWarning) as told:
-        found = seqtasks.train("speech", data=corpus, run=directory, **SMALL)
-    found.warned = [str(warning.message) for warning in told]
-    return found
+    with pytest.warns(UserWarning) as warnings:
+        run = seqtasks.train("speech", data=corpus, run=directory, **SMALL)
+    run.warned = [str(warning.message) for warning in warnings]
+    return run
 
 
-def test_faulty_recordings_and_texts_are_counted_and_named(run, corpus):
+def test_faulty_recordings_and_texts_are_reported(run, corpus):
     (left_out,) = [text for text in run.warned if "left out" in text]
     assert left_out.startswith(f"{corpus}/train.tsv: 3 of 27 files left out: ")
     for name in ("silent.wav", "empty.wav", "short.wav: 0.12 seconds are too few for 19 characters"):
         assert name in left_out
-    (strange,) = [text for text in run.warned if "count as errors" in text]
-    assert "1 texts have characters that train has not (z)" in strange and f"{corpus}/test.tsv:7" in strange
+    (unknown,) = [text for text in run.warned if "count as errors" in text]
+    assert (
+        "1 texts have characters that are not in the training set (z)" in unknown and f"{corpus}/test.tsv:7" in unknown
+    )
     assert run.metrics["train"]["examples"] == 24 and run.metrics["test"]["examples"] == 6
 
 
-def test_the_figures_are_those_of_jiwer_over_the_answers(run, corpus):
+def test_metrics_match_jiwer_on_the_answers(run, corpus):
     import jiwer
 
     rows = [line.split("\t") for line in (corpus / "test.tsv").read_text().splitlines()[1:]]
     answers = run.predict([str(corpus / path) for path, _ in rows])
     assert [answer["file"] for answer in answers] == [str(corpus / path) for path, _ in rows]
-    truth, heard = [text for _, text in rows], [answer["text"] for answer in answers]
-    assert run.metrics["test"]["cer"] == pytest.approx(jiwer.cer(truth, heard))
-    assert run.metrics["test"]["wer"] == pytest.approx(jiwer.wer(truth, heard))
+    references, transcripts = [text for _, text in rows], [answer["text"] for answer in answers]
+    assert run.metrics["test"]["cer"] == pytest.approx(jiwer.cer(references, transcripts))
+    assert run.metrics["test"]["wer"] == pytest.approx(jiwer.wer(references, transcripts))
     for answer in answers:
         assert [word["word"] for word in answer["words"]] == answer["text"].split()
         assert all(0 <= word["start"] < word["end"] for word in answer["words"]) and 0 <= answer["score"] <= 1
 
 
-def test_a_faulty_file_among_others_is_answered_with_its_fault(run, corpus, tmp_path):
+def test_a_faulty_file_is_answered_by_its_error(run, corpus, tmp_path):
     missing, good = str(tmp_path / "no.wav"), str(corpus / "test0.wav")
     first, second = run.predict([missing, good])
     assert first["file"] == missing and first["error"].startswith(f"{missing}: no such file")
@@ -103,18 +105,18 @@ def test_a_faulty_file_among_others_is_answered_with_its_fault(run, corpus, tmp_
         run.predict([str(corpus / "silent.wav"), missing])
 
 
-def test_standard_input_is_answered_as_the_file_is(run, corpus, monkeypatch, capsys):
+def test_standard_input_gives_the_words_of_the_file(run, corpus, monkeypatch, capsys):
     waveform, _ = soundfile.read(corpus / "test1.wav", dtype="int16")
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(waveform.tobytes())))
     assert main(["predict", str(run.directory), "-"]) == 0
-    live = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    streamed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (whole,) = run.predict([str(corpus / "test1.wav")])
-    assert [(w["word"], w["start"], w["end"]) for w in live] == [
+    assert [(w["word"], w["start"], w["end"]) for w in streamed] == [
         (w["word"], w["start"], w["end"]) for w in whole["words"]
     ]
 
 
-def test_the_export_answers_alike_where_only_tensorflow_is(run, corpus, tmp_path):
+def test_the_export_gives_the_same_answers_with_tensorflow_alone(run, corpus, tmp_path):
     paths = [str(corpus / f"test{number}.wav") for number in range(3)]
     waves = [run.predictor.reader(path) for path in paths]
     padded = np.stack([np.pad(wave, (0, max(map(len, waves)) - len(wave))) for wave in waves])
@@ -132,7 +134,7 @@ def test_the_export_answers_alike_where_only_tensorflow_is(run, corpus, tmp_path
         assert times == [[word["start"], word["end"]] for word in answer["words"]]
 
 
-def test_evaluation_of_other_data_and_of_none_that_can_be_read(run, corpus, tmp_path):
+def test_evaluation_of_other_data_and_of_unreadable_data(run, corpus, tmp_path):
     assert run.evaluate()["cer"] == pytest.approx(run.metrics["test"]["cer"])
     (tmp_path / "bad.tsv").write_text(f"path\ttext\n{corpus}/silent.wav\tois\n{corpus}/empty.wav\tois\n")
     with pytest.raises(UserError, match="none of 2 files can be used: .*silent.wav.*empty.wav"):

@@ -1,4 +1,4 @@
-"""Transcripts: texts, times and scores against a loop in Python, figures against an edit distance of our own."""
+"""The transcription task: texts, times and scores against a Python loop, metrics against an edit distance."""
 
 import itertools
 
@@ -24,8 +24,8 @@ def answers(logits, search=None):
     return found
 
 
-def heard(logits):
-    """What the likeliest classes of one row say: words, each a list of characters (name, first, last, confidence)."""
+def greedy(logits):
+    """Greedy decoding of one row: characters (name, first, last, confidence), and the words that they form."""
     shares, letters, frame = softmax(logits, -1), [], 0
     for best, run in itertools.groupby(logits.argmax(-1)):
         end = frame + len(list(run))
@@ -41,24 +41,24 @@ def geometric_mean(letters):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12))
-def test_words_their_times_and_scores_by_hand(seed, frames):
+def test_words_times_and_scores_match_a_python_loop(seed, frames):
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(5, frames, 5)) * 3
-    logits[0, :, 0] += 20  # says nothing
+    logits[0, :, 0] += 20  # only blanks
     for row, answer in zip(logits, answers(logits), strict=True):
-        letters, words = heard(row)
+        letters, words = greedy(row)
         assert answer["text"] == " ".join("".join(letter[0] for letter in word) for word in words)
         assert " ".join(word["word"] for word in answer["words"]) == answer["text"]
-        for word, told in zip(words, answer["words"], strict=True):
-            assert (told["start"], told["end"]) == pytest.approx(
+        for word, found in zip(words, answer["words"], strict=True):
+            assert (found["start"], found["end"]) == pytest.approx(
                 (0.02 * word[0][1], 0.02 * (word[-1][2] + 1)), abs=1e-3
             )
-            assert told["score"] == pytest.approx(geometric_mean(word), rel=1e-5)
-        nothing = softmax(row, -1)[:, 0].prod()
-        assert answer["score"] == pytest.approx(geometric_mean(letters) if letters else nothing, rel=1e-5)
+            assert found["score"] == pytest.approx(geometric_mean(word), rel=1e-5)
+        blanks = softmax(row, -1)[:, 0].prod()
+        assert answer["score"] == pytest.approx(geometric_mean(letters) if letters else blanks, rel=1e-5)
 
 
-def test_what_a_search_finds_is_told_with_its_times():
+def test_labels_of_a_search_are_aligned():
     logits = np.log(np.array([[[0.4, 0.1, 0.1, 0.3, 0.1], [0.4, 0.1, 0.1, 0.3, 0.1]]]))
     assert answers(logits)[0]["text"] == ""
     (answer,) = answers(logits, lambda characters, logits: tf.constant([[3]]))
@@ -66,14 +66,14 @@ def test_what_a_search_finds_is_told_with_its_times():
     assert answer["words"][0]["score"] == pytest.approx(0.3)
 
 
-def test_targets_become_numbers_and_unknown_characters_are_left_out():
+def test_encode_target_drops_unknown_characters():
     found = Transcription(1).encode_target(ASSETS, tf.constant(["é b", "zzaz", ""]))
     numbers = {name: number for number, name in enumerate(NAMES)}
     assert found.to_list() == [[numbers["é"], numbers[" "], numbers["b"]], [numbers["a"]], []]
 
 
 def distance(one, other):
-    """The least number of edits from one sequence to another, as the textbook has it."""
+    """The edit distance of two sequences, by dynamic programming."""
     table = np.zeros((len(one) + 1, len(other) + 1), int)
     table[:, 0], table[0] = np.arange(len(one) + 1), np.arange(len(other) + 1)
     for i, j in itertools.product(range(len(one)), range(len(other))):
@@ -85,7 +85,7 @@ TEXTS = st.lists(st.sampled_from(["a", "bé", "b", "aa"]), max_size=4).map(" ".j
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6), st.integers(0, 99))
-def test_figures_are_edits_over_lengths_of_all_texts_together(pairs, seed):
+def test_metrics_are_total_edits_over_total_length(pairs, seed):
     task = Transcription(1)
     targets, outputs = (task.targets(None, side) for side in zip(*pairs, strict=True))
     figures = task.compute_metrics(None, targets, outputs)
@@ -96,19 +96,19 @@ def test_figures_are_edits_over_lengths_of_all_texts_together(pairs, seed):
     assert figures["accuracy"] == np.mean([t == o for t, o in pairs])
     assert figures["hits"] + figures["substitutions"] + figures["deletions"] == sum(len(t) for t, _ in words)
     assert figures["insertions"] - figures["deletions"] == sum(len(o) - len(t) for t, o in words)
-    drawn = np.random.default_rng(seed).integers(len(pairs), size=len(pairs))
+    indices = np.random.default_rng(seed).integers(len(pairs), size=len(pairs))
     evidence, again = (
         task.statistics(None, targets, outputs),
-        task.compute_metrics(None, targets[drawn], outputs[drawn]),
+        task.compute_metrics(None, targets[indices], outputs[indices]),
     )
     for name, metric in task.metrics.items():
-        assert metric(*(array[drawn] for array in evidence)) == pytest.approx(again[name])
+        assert metric(*(array[indices] for array in evidence)) == pytest.approx(again[name])
     wrong = task.worst_examples(None, targets, outputs)
     assert {i for _, i in wrong} == {i for i, (t, o) in enumerate(pairs) if t != o}
     assert all(grade == pytest.approx(distance(*pairs[i]) / max(len(pairs[i][0]), 1)) for grade, i in wrong)
 
 
-def test_texts_with_strange_characters_are_counted_and_the_first_is_named():
+def test_texts_with_unknown_characters_are_reported():
     texts = ["a b", "añb", "b", "ñß"]
     source = Source(lambda: (Example(f"{i}.wav", text, i) for i, text in enumerate(texts, 1)), "test.tsv")
     with pytest.warns(UserWarning, match=r"test.tsv: 2 texts have characters .*\(ñß\).* first at test.tsv:2"):

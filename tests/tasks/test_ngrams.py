@@ -73,7 +73,7 @@ def skewed(rng, rows=40, length=25):
 
 
 @given(texts, texts, st.lists(numbers, min_size=6, max_size=6), st.integers(1, 5))
-def test_few_numbers_are_scored_as_by_the_formulas(train, test, lead, order):
+def test_scores_match_the_formulas(train, test, lead, order):
     formulas = Formulas(order, TOKENS, train)
     scores = NGrams(order, TOKENS).fit(train).score(test, lead[: len(test)])
     for score, row, before in zip(scores, test, lead, strict=False):
@@ -81,7 +81,7 @@ def test_few_numbers_are_scored_as_by_the_formulas(train, test, lead, order):
 
 
 @pytest.mark.parametrize("order", [2, 3, 4])
-def test_estimated_discounts_are_those_of_the_formulas(order, rng):
+def test_estimated_discounts_match_the_formulas(order, rng):
     train, test = skewed(rng), skewed(rng, rows=4)
     formulas = Formulas(order, 12, train)
     assert any(len(set(found)) == 3 for found in formulas.discounts.values())
@@ -91,7 +91,7 @@ def test_estimated_discounts_are_those_of_the_formulas(order, rng):
 
 
 @given(texts, st.lists(numbers, min_size=1, max_size=5), st.integers(1, 5))
-def test_the_numbers_behind_any_context_share_a_probability_of_one(train, contexts, order):
+def test_probabilities_sum_to_one_in_any_context(train, contexts, order):
     contexts += [row[:cut] for row in train for cut in range(len(row))]
     nexts = [[number] for _ in contexts for number in range(TOKENS)]
     lead = [context for context in contexts for _ in range(TOKENS)]
@@ -108,14 +108,14 @@ def test_probabilities_sum_to_one_with_estimated_discounts(rng):
 
 
 @given(texts, numbers, numbers, st.integers(1, 4))
-def test_a_lead_is_read_and_not_scored(train, before, behind, order):
+def test_a_lead_is_context_and_not_scored(train, before, behind, order):
     model = NGrams(order, TOKENS).fit(train)
     whole, start = model.score([before + behind, before])
     np.testing.assert_array_equal(model.score([behind], [before])[0], whole[len(before) :])
     np.testing.assert_array_equal(start, whole[: len(before)])
 
 
-def test_longer_contexts_help_on_a_text():
+def test_longer_contexts_lower_the_loss():
     text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     known = {letter: number for number, letter in enumerate(sorted(set(text)), 4)}
     lines = [[*(known[letter] for letter in line), END] for line in text.splitlines()]
@@ -124,25 +124,25 @@ def test_longer_contexts_help_on_a_text():
     assert losses[0] > losses[1] + 0.2 > losses[2] + 0.4
 
 
-def test_sequences_may_be_none_or_empty():
+def test_no_sequences_and_empty_sequences():
     model = NGrams(3, TOKENS).fit([[4, END], []])
     assert model.score([]) == []
     assert [len(score) for score in model.score([[], [4, END], []])] == [0, 2, 0]
 
 
-def test_numbers_out_of_range_are_told():
+def test_invalid_arguments_raise():
     with pytest.raises(UserError, match=r"^n-grams: order 0; give 1 or more$"):
         NGrams(0, TOKENS)
-    with pytest.raises(UserError, match=r"^no numbers to count n-grams of; "):
+    with pytest.raises(UserError, match=r"^no tokens to count n-grams of; "):
         NGrams(2, TOKENS).fit([[]])
     for wrong in (-1, TOKENS):
-        with pytest.raises(UserError, match=rf"^{wrong} is no number of a token; they go from 0 to 7$"):
+        with pytest.raises(UserError, match=rf"^{wrong} is not the id of a token; ids are from 0 to 7$"):
             NGrams(2, TOKENS).fit([[4, wrong]])
-        with pytest.raises(UserError, match=rf"^{wrong} is no number of a token"):
+        with pytest.raises(UserError, match=rf"^{wrong} is not the id of a token"):
             NGrams(2, TOKENS).fit([[4, END]]).score([[4]], [[wrong]])
 
 
-def test_frames_are_scored_as_by_loops(rng):
+def test_scores_of_frames_match_loops(rng):
     train, test = ([rng.random((length, 88)) < 0.3 for length in lengths] for lengths in ([9, 1, 0, 30], [7, 0, 1]))
     counts, always = np.ones((88, 2, 2)), np.ones((88, 2))  # of key, whether it sounded, whether it sounds
     for roll in train:
@@ -160,7 +160,7 @@ def test_frames_are_scored_as_by_loops(rng):
 
 
 @given(st.lists(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1), min_size=1, max_size=3))
-def test_the_frames_behind_any_frame_share_a_probability_of_one(train):
+def test_probabilities_of_frames_sum_to_one(train):
     model = FrameFrequencies().fit(train)
     frames = list(itertools.product([0, 1], repeat=3))
     for before in frames:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn import metrics as sk
+from sklearn.utils.class_weight import compute_class_weight
 
 from seqtasks import metrics
 from seqtasks.data.vocabulary import Vocabulary
@@ -15,14 +16,14 @@ from seqtasks.ner import tag_schemes as schemes
 from seqtasks.ner.task import SpanTagging
 from seqtasks.ops import crf
 from seqtasks.tasks import Classification, StepTagging
-from seqtasks.tasks.baselines import WindowTagger
+from seqtasks.tasks.baselines import WindowTagger, majority
 from seqtasks.tasks.task import rows
 
 LABELS = {"labels": Vocabulary.labels({"a", "b", "c"})}
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_figures_of_steps_are_those_of_scikit_learn(seed):
+def test_metrics_of_steps_match_scikit_learn(seed):
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, 9, 5)
     targets, outputs = (rows([rng.integers(0, 3, n) for n in lengths]) for _ in range(2))
@@ -31,15 +32,15 @@ def test_figures_of_steps_are_those_of_scikit_learn(seed):
     assert figures["accuracy"] == pytest.approx(sk.accuracy_score(*flat))
     assert figures["macro_f1"] == pytest.approx(sk.f1_score(*flat, average="macro", zero_division=0))
     assert figures["mcc"] == pytest.approx(sk.matthews_corrcoef(*flat))
-    evidence = task.statistics(LABELS, targets, outputs)
-    drawn = rng.integers(0, 5, 5)
-    again = task.compute_metrics(LABELS, targets[drawn], outputs[drawn])
+    statistics = task.statistics(LABELS, targets, outputs)
+    sample = rng.integers(0, 5, 5)
+    again = task.compute_metrics(LABELS, targets[sample], outputs[sample])
     for name, metric in task.metrics.items():
-        assert metric(*(array[drawn] for array in evidence)) == pytest.approx(again[name])
+        assert metric(*(array[sample] for array in statistics)) == pytest.approx(again[name])
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 4))
-def test_figures_of_classes_are_those_of_scikit_learn(seed, classes):
+def test_metrics_of_classes_match_scikit_learn(seed, classes):
     rng = np.random.default_rng(seed)
     targets = np.concatenate([np.arange(classes), rng.integers(0, classes, 20)])
     scores = rng.random((len(targets), classes)) ** 2
@@ -50,7 +51,7 @@ def test_figures_of_classes_are_those_of_scikit_learn(seed, classes):
     assert metrics.pr_auc(targets, scores) == pytest.approx(expected)
 
 
-def test_segments_are_runs_with_the_mean_of_their_scores():
+def test_segments_are_runs_with_mean_scores():
     task = StepTagging("places")
     row = {"label": np.array([b"a", b"a", b"b", b""], object), "score": np.array([0.5, 0.7, 0.9, 0.0])}
     segments = task.answer(LABELS, row)["segments"]
@@ -73,7 +74,7 @@ def spans_of(outputs, words):
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_spans_are_those_of_the_best_tags_and_scored_by_their_marginals(seed):
+def test_spans_follow_the_best_tags_and_their_scores_the_marginals(seed):
     rng = np.random.default_rng(seed)
     words = (np.arange(6) < rng.integers(0, 7, (4, 1))).astype("int32")
     logits = tf.constant(rng.normal(size=(4, 6, 9)) * 3, tf.float32)
@@ -98,7 +99,7 @@ def test_spans_are_those_of_the_best_tags_and_scored_by_their_marginals(seed):
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.7]))
-def test_members_of_an_ensemble_pay_for_themselves_and_answer_together(seed, consistency):
+def test_members_of_an_ensemble_have_their_own_loss_and_mean_probabilities(seed, consistency):
     rng = np.random.default_rng(seed)
     logits, targets = rng.normal(size=(6, 3, 4)), np.repeat(rng.integers(0, 4, 3), 2)
     loss = RDropCrossentropy(consistency, dtype="float64")
@@ -111,9 +112,23 @@ def test_members_of_an_ensemble_pay_for_themselves_and_answer_together(seed, con
     assert [label.decode() for label in decoded["label"].numpy()] == ["abcd"[i] for i in expected.argmax(-1)]
 
 
-def test_a_window_tagger_knows_one_tag_and_its_neighbours():
+def test_window_tagger_with_one_tag_and_with_neighbours():
     letters = lambda inputs: [[[letter] for letter in text] for text in inputs]  # noqa: E731
     assert WindowTagger(letters).fit(["ab", "c"], [["O", "O"], ["O"]]).predict(["abc"]) == [["O", "O", "O"]]
     texts = ["axb", "cxd", "xab", "axx"] * 20
     tags = [["after" if i and text[i - 1] == "x" else "O" for i in range(len(text))] for text in texts]
     assert WindowTagger(letters).fit(texts, tags).predict(["bxc", "xcx"]) == [["O", "O", "after"], ["O", "after", "O"]]
+
+
+def test_balanced_class_weights_are_those_of_scikit_learn():
+    labels = ["a"] * 6 + ["b"] * 3 + ["c"]
+    counts = {label: labels.count(label) for label in "abc"}
+    expected = compute_class_weight("balanced", classes=np.array(["a", "b", "c"]), y=np.array(labels))
+    np.testing.assert_allclose(Classification("balanced").weights_of_classes(LABELS, counts), expected, rtol=1e-6)
+    assert Classification().weights_of_classes(LABELS, counts) is None
+    assert StepTagging("places").weights_of_classes(LABELS, counts) is None
+
+
+def test_the_majority_baseline_scores_classes_by_their_share():
+    model = majority().fit(["x"] * 4, [0, 2, 2, 2])
+    assert model.predict_proba(["y", "z"]).tolist() == [[0.25, 0.75]] * 2 and model.classes_.tolist() == [0, 2]

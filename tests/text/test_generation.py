@@ -1,4 +1,4 @@
-"""What language models are made of: against NumPy, plain Python loops over a cell or a model, and enumeration."""
+"""Language models and their scoring and generation, against NumPy, plain Python loops and enumeration."""
 
 import itertools
 import math
@@ -15,16 +15,16 @@ from scipy.special import log_softmax
 from scipy.stats import chisquare
 
 from seqtasks import cells
-from seqtasks.data.segments import BEGIN, END
 from seqtasks.data.sources import Example
-from seqtasks.decoding import scoring
+from seqtasks.data.token_ids import BOS, EOS, SPECIAL_TOKENS
+from seqtasks.decoding import sampling, scoring
 from seqtasks.layers import AdaptiveSoftmax, ReversibleEmbedding
 from seqtasks.models import LanguageModelStepper, language_model
 from seqtasks.ops.log_likelihood import log_likelihoods
 from seqtasks.tasks import LanguageModelling
 from seqtasks.tasks.ngrams import NGrams
 from seqtasks.text import generation, running_text
-from seqtasks.text.tokenizer import SPECIAL, Tokenizer
+from seqtasks.text.tokenizer import Tokenizer
 from tests.data.test_segments import DOCUMENTS, TOKENS, encode, read, texts
 from tests.layers.test_stateful import close, unrolled
 
@@ -37,15 +37,15 @@ KINDS = {
 
 
 def made(cell="gru", whole=False, adaptive=False, size=4, **options):
-    """A model with random weights, large enough for distributions that are far from flat."""
-    previous, following = (keras.Input((None,), dtype="int32", name=name) for name in ("decoder_inputs", "targets"))
+    """A model with random weights, large enough for distributions far from uniform."""
+    decoder_inputs, targets = (keras.Input((None,), dtype="int32", name=name) for name in ("decoder_inputs", "targets"))
     if adaptive:
         embedding, head = keras.layers.Embedding(TOKENS, size, name="embedding"), AdaptiveSoftmax(TOKENS, (5,))
     else:
         embedding = ReversibleEmbedding(TOKENS, size, name="embedding")
-        head = lambda vectors, following: embedding(vectors, reverse=True, following=following)  # noqa: E731
-    embedded = embedding(previous, whole=True) if whole else embedding(previous)
-    model = language_model(previous, embedded, following, head, cell, size=size, **options)
+        head = lambda vectors, targets: embedding(vectors, reverse=True, following=targets)  # noqa: E731
+    embedded = embedding(decoder_inputs, whole=True) if whole else embedding(decoder_inputs)
+    model = language_model(decoder_inputs, embedded, targets, head, cell, size=size, **options)
     rng = np.random.default_rng(1)
     for weight in model.weights:
         if "carried" not in weight.name and "seed" not in weight.path:
@@ -65,10 +65,10 @@ def eagerly():
     tf.config.run_functions_eagerly(False)
 
 
-def distributions(model, previous):
-    """Log-probabilities of all tokens, (batch, time, tokens), as the docstring of `language_model` tells them."""
+def distributions(model, decoder_inputs):
+    """Log-probabilities of all tokens, (batch, time, tokens), computed from the definition of `language_model`."""
     layers = {layer.name: layer for layer in model.layers}
-    x, first = tf.gather(layers["embedding"].weights[0], np.transpose(previous)), True
+    x, first = tf.gather(layers["embedding"].weights[0], np.transpose(decoder_inputs)), True
     whole = len(layers["embedded"].output.shape) == 2
     for number in itertools.count(1):
         if f"recurrent_{number}" not in layers:
@@ -86,26 +86,26 @@ def distributions(model, previous):
     return log_softmax(x @ table.T + bias, -1)
 
 
-def taken(distribution, following):
-    """What distributions give to numbers, 0 where these are negative."""
-    found = np.take_along_axis(np.asarray(distribution), np.maximum(following, 0)[..., None], -1)[..., 0]
-    return np.where(following < 0, 0, found)
+def taken(distribution, targets):
+    """The log-probabilities of numbers, 0 where these are negative."""
+    found = np.take_along_axis(np.asarray(distribution), np.maximum(targets, 0)[..., None], -1)[..., 0]
+    return np.where(targets < 0, 0, found)
 
 
-def shown(rows, time):
-    """(previous, following) of rows of numbers, filled up to `time`."""
-    previous, following = np.zeros((len(rows), time), "int32"), np.full((len(rows), time), -1, "int32")
+def shifted(rows, time):
+    """(decoder_inputs, targets) of rows of numbers, padded to `time`."""
+    decoder_inputs, targets = np.zeros((len(rows), time), "int32"), np.full((len(rows), time), -1, "int32")
     for i, row in enumerate(rows):
-        previous[i, : len(row)], following[i, : len(row)] = [BEGIN, *row[:-1]][: len(row)], row
-    return previous, following
+        decoder_inputs[i, : len(row)], targets[i, : len(row)] = [BOS, *row[:-1]][: len(row)], row
+    return decoder_inputs, targets
 
 
-def drawn_text(rng, *shape):
+def random_text(rng, *shape):
     return rng.integers(0, TOKENS, shape).astype("int32")
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.1, 0.7]), st.sampled_from([1.0, 300.0]))
-def test_log_likelihoods_and_their_gradient_are_those_of_the_formula(seed, smoothing, scale):
+def test_log_likelihoods_and_their_gradient_match_the_formula(seed, smoothing, scale):
     rng = np.random.default_rng(seed)
     logits, targets = rng.normal(size=(3, 4, 7)) * scale, rng.integers(-1, 7, (3, 4))
     due = (1 - smoothing) * np.eye(7)[targets] + smoothing / 7
@@ -119,70 +119,70 @@ def test_log_likelihoods_and_their_gradient_are_those_of_the_formula(seed, smoot
     np.testing.assert_allclose(tape.gradient(found, watched, upstream), expected * upstream[..., None], atol=1e-10)
 
 
-def check(model, expected, previous, following):
-    """A model and its `LanguageModelStepper`, whole, in pieces and step by step, against what `distributions` expects."""
+def check(model, expected, decoder_inputs, targets):
+    """Compares a model and its `LanguageModelStepper`, whole, in pieces and step by step, with `distributions`."""
     stepper = LanguageModelStepper(model)
-    due = taken(expected, following)
-    close(model({"decoder_inputs": previous, "targets": following}), due)
-    states, pieces = stepper.begin(len(previous)), []
+    due = taken(expected, targets)
+    close(model({"decoder_inputs": decoder_inputs, "targets": targets}), due)
+    states, pieces = stepper.begin(len(decoder_inputs)), []
     for part in (slice(0, 2), slice(2, None)):
-        vectors, states = stepper.run(tf.constant(previous[:, part]), states)
-        close(stepper.score(vectors, following[:, part]), due[:, part])
+        vectors, states = stepper.run(tf.constant(decoder_inputs[:, part]), states)
+        close(stepper.score(vectors, targets[:, part]), due[:, part])
         pieces.append(tf.nn.log_softmax(stepper.logits(vectors)))
     close(tf.concat(pieces, 1), expected)
-    stepped = stepper.begin(len(previous))
-    for t, numbers in enumerate(previous.T):
+    stepped = stepper.begin(len(decoder_inputs))
+    for t, numbers in enumerate(decoder_inputs.T):
         vectors, stepped = stepper.step(tf.constant(numbers), stepped)
         close(tf.nn.log_softmax(stepper.logits(vectors)), expected[:, t])
-        close(stepper.score(vectors[:, None], following[:, t, None])[:, 0], due[:, t])
+        close(stepper.score(vectors[:, None], targets[:, t, None])[:, 0], due[:, t])
     close(states, stepped)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_speaker_says_what_its_model_says(kind, models, rng):
-    previous, following = drawn_text(rng, 3, 5), drawn_text(rng, 3, 5) - 1
-    check(models[kind], distributions(models[kind], previous), previous, following)
+def test_stepper_matches_its_model(kind, models, rng):
+    decoder_inputs, targets = random_text(rng, 3, 5), random_text(rng, 3, 5) - 1
+    check(models[kind], distributions(models[kind], decoder_inputs), decoder_inputs, targets)
 
 
 @pytest.mark.parametrize("cell", cells.CELLS)
-def test_every_cell_speaks_and_loads_without_what_it_carried(cell, rng, tmp_path):
+def test_stepper_of_every_cell_loads_without_carried_states(cell, rng, tmp_path):
     model = made(cell, whole=True, units=5, rows=2)
-    previous, following = drawn_text(rng, 2, 3), drawn_text(rng, 2, 3) - 1
+    decoder_inputs, targets = random_text(rng, 2, 3), random_text(rng, 2, 3) - 1
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert not [weight.path for weight in loaded.weights if "carried" in weight.name]
-    check(loaded, distributions(model, previous), previous, following)
+    check(loaded, distributions(model, decoder_inputs), decoder_inputs, targets)
 
 
 @pytest.mark.parametrize("time", [4, 9])
-def test_scores_of_long_sequences_are_those_of_the_model(time, models, rng, monkeypatch):
+def test_scores_of_long_sequences_match_the_model(time, models, rng, monkeypatch):
     monkeypatch.setattr(scoring, "SEGMENT", 4)
-    previous, following = shown([drawn_text(rng, n).tolist() for n in (time, 0, time - 2)], time)
+    decoder_inputs, targets = shifted([random_text(rng, n).tolist() for n in (time, 0, time - 2)], time)
     model, stepper = models["table"], LanguageModelStepper(models["table"])
-    found, _ = scoring.score(stepper, tf.constant(previous), tf.constant(following))
-    close(found, model({"decoder_inputs": previous, "targets": following}))
+    found, _ = scoring.score(stepper, tf.constant(decoder_inputs), tf.constant(targets))
+    close(found, model({"decoder_inputs": decoder_inputs, "targets": targets}))
     states = [[tf.constant(rng.normal(size=(3, 5)), tf.float32)] for _ in range(2)]
-    vectors, last = stepper.run(tf.constant(previous), states)
-    found, ended = scoring.score(stepper, tf.constant(previous), tf.constant(following), states)
-    close(found, stepper.score(vectors, following))
+    vectors, last = stepper.run(tf.constant(decoder_inputs), states)
+    found, ended = scoring.score(stepper, tf.constant(decoder_inputs), tf.constant(targets), states)
+    close(found, stepper.score(vectors, targets))
     if time == 4:
         close(ended, last)
 
 
-@pytest.mark.parametrize("lanes", [1, 4])
-def test_a_corpus_is_scored_with_all_that_came_before(lanes, models, rng, monkeypatch, eagerly):
+@pytest.mark.parametrize("rows", [1, 4])
+def test_corpus_is_scored_with_all_text_before(rows, models, rng, monkeypatch, eagerly):
     monkeypatch.setattr(scoring, "SEGMENT", 4)
     monkeypatch.setattr(running_text, "CHUNK", 8)
-    monkeypatch.setattr(running_text, "LANE", 5 if lanes > 1 else 20)
+    monkeypatch.setattr(running_text, "ROW_LENGTH", 5 if rows > 1 else 20)
     documents = [[rng.integers(4, TOKENS, n).tolist() for n in sizes] for sizes in ((4, 0, 3), (3,), (0,), (7, 3))]
     documents[3][0][5:7] = [1, 1]
     source, pieces = texts(documents, ended=False)
     numbers, model, expected = np.array(sum(pieces, [])), models["adaptive"], []
-    length = math.ceil(len(numbers) / lanes)
+    length = math.ceil(len(numbers) / rows)
     for start in range(0, len(numbers), length):
-        lane = range(start, min(start + length, len(numbers)))
-        distribution = distributions(model, np.array([[read(numbers, place)[0] for place in lane]]))
-        expected += taken(distribution, numbers[None, lane])[0].tolist()
+        row = range(start, min(start + length, len(numbers)))
+        distribution = distributions(model, np.array([[read(numbers, place)[0] for place in row]]))
+        expected += taken(distribution, numbers[None, row])[0].tolist()
     predictor = SimpleNamespace(assets={"tokens": SimpleNamespace(encode=encode)}, model=model)
     ((pool, features),) = running_text.pools(predictor, source)
     assert pool == list(source) and features["characters"].tolist() == [len(piece) for piece in pieces]
@@ -205,8 +205,8 @@ def write(models):
     signature = [tf.RaggedTensorSpec((None, None), tf.int32), tf.TensorSpec((2,), tf.int32)]
     signature += [tf.TensorSpec((), kind) for kind in (tf.int32, tf.float32, tf.int32, tf.float32)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generation, "BLOCK", 4)
-        options = {"end": END, "forbidden": UNWRITTEN}
+        patch.setattr(sampling, "BLOCK", 4)
+        options = {"end": EOS, "forbidden": UNWRITTEN}
         function = tf.function(
             partial(generation.generate, LanguageModelStepper(models["table"]), **options), signature
         )
@@ -220,29 +220,29 @@ def write(models):
 
 
 def cut(tokens):
-    """Rows without the -1 behind them; the longest has none."""
+    """Rows without the -1 after them; the longest has none."""
     rows = [row[row >= 0].tolist() for row in tokens]
     assert all((row[len(kept) :] == -1).all() for row, kept in zip(tokens, rows, strict=True))
     assert tokens.shape[1] == max(map(len, rows))
     return rows
 
 
-@pytest.mark.parametrize(("kind", "end"), [("table", END), ("table", None), ("plain", END), ("adaptive", None)])
-def test_without_heat_the_likeliest_is_written(kind, end, models, write, monkeypatch, request):
+@pytest.mark.parametrize(("kind", "end"), [("table", EOS), ("table", None), ("plain", EOS), ("adaptive", None)])
+def test_temperature_zero_generates_the_most_probable_tokens(kind, end, models, write, monkeypatch, request):
     forbidden, length, prompts = UNWRITTEN, 6, PROMPTS
-    if (kind, end) == ("table", END):
+    if (kind, end) == ("table", EOS):
         tokens, likely = write(prompts, 0, length, temperature=0.0)
     else:
         request.getfixturevalue("eagerly")
-        monkeypatch.setattr(generation, "BLOCK", 4)
+        monkeypatch.setattr(sampling, "BLOCK", 4)
         monkeypatch.setattr(generation, "TABLE", 0)
         options = {"temperature": 0, "end": end, "forbidden": forbidden}
         tokens, likely = generation.generate(
             LanguageModelStepper(models[kind]), ragged(prompts), (0, 0), length, **options
         )
     written = [[*row, *[end][: length - len(row)]] for row in cut(np.array(tokens))]
-    previous, _ = shown([[*prompt, *row, END] for prompt, row in zip(prompts, written, strict=True)], 11)
-    found = distributions(models[kind], previous)
+    decoder_inputs, _ = shifted([[*prompt, *row, EOS] for prompt, row in zip(prompts, written, strict=True)], 11)
+    found = distributions(models[kind], decoder_inputs)
     for prompt, row, mine, total in zip(prompts, written, found, likely, strict=True):
         mine = mine[len(prompt) : len(prompt) + len(row)]
         assert row == np.where(np.isin(range(TOKENS), forbidden), -np.inf, mine).argmax(-1).tolist()
@@ -250,7 +250,7 @@ def test_without_heat_the_likeliest_is_written(kind, end, models, write, monkeyp
 
 
 def filtered(row, temperature, top_k, top_p):
-    """The distribution that is drawn from, as a dict."""
+    """The distribution to draw from, as a dict."""
     chances = {n: math.exp(row[n] / temperature) for n in range(TOKENS) if n not in UNWRITTEN}
     ranked = sorted(chances, key=chances.get, reverse=True)[: top_k or None]
     total, kept, reached = sum(chances[n] for n in ranked), [], 0.0
@@ -264,17 +264,17 @@ def filtered(row, temperature, top_k, top_p):
 @pytest.mark.parametrize(
     ("temperature", "top_k", "top_p"), [(1.0, 0, 1.0), (2.5, 0, 1.0), (1.0, 3, 1.0), (2.0, 0, 0.8), (3.0, 4, 0.9)]
 )
-def test_texts_are_drawn_as_often_as_they_are_likely(temperature, top_k, top_p, models, write):
+def test_frequencies_of_texts_match_their_probabilities(temperature, top_k, top_p, models, write):
     options, rows, prompt = (temperature, top_k, top_p), 1500, [5]
     model, exact, likely = models["table"], {}, {}
-    first = distributions(model, np.array([[BEGIN, *prompt]]))[0, -1]
+    first = distributions(model, np.array([[BOS, *prompt]]))[0, -1]
     for one, chance in filtered(first, *options).items():
-        if one == END:
-            exact[()], likely[()] = chance, first[END]
+        if one == EOS:
+            exact[()], likely[()] = chance, first[EOS]
             continue
-        second = distributions(model, np.array([[BEGIN, *prompt, one]]))[0, -1]
+        second = distributions(model, np.array([[BOS, *prompt, one]]))[0, -1]
         for other, rest in filtered(second, *options).items():
-            text = (one,) if other == END else (one, other)
+            text = (one,) if other == EOS else (one, other)
             exact[text], likely[text] = chance * rest, first[one] + second[other]
     tokens, found = write([prompt] * rows, 7, 2, *options)
     drawn = [tuple(row) for row in cut(tokens)]
@@ -289,21 +289,21 @@ def test_texts_are_drawn_as_often_as_they_are_likely(temperature, top_k, top_p, 
     assert chisquare(counts, expected).pvalue > 1e-3
 
 
-def test_log_probability_is_the_score_of_what_was_written(models, write, monkeypatch):
+def test_log_probability_is_the_score_of_the_text(models, write, monkeypatch):
     monkeypatch.setattr(scoring, "SEGMENT", 10)
     prompts = PROMPTS * 500
     tokens, found = write(prompts, 3, 6, 2.0)
     written = cut(tokens)
     assert {len(row) for row in written} == set(range(7))
-    said = [[*prompt, *row, *[END][: 6 - len(row)]] for prompt, row in zip(prompts, written, strict=True)]
-    previous, following = shown(said, 10)
-    for row, prompt in zip(following, prompts, strict=True):
+    said = [[*prompt, *row, *[EOS][: 6 - len(row)]] for prompt, row in zip(prompts, written, strict=True)]
+    decoder_inputs, targets = shifted(said, 10)
+    for row, prompt in zip(targets, prompts, strict=True):
         row[: len(prompt)] = -1
-    scores, _ = scoring.score(LanguageModelStepper(models["table"]), tf.constant(previous), tf.constant(following))
+    scores, _ = scoring.score(LanguageModelStepper(models["table"]), tf.constant(decoder_inputs), tf.constant(targets))
     close(found, tf.reduce_sum(scores, 1))
 
 
-def test_a_row_draws_the_same_whatever_stands_beside_it(write):
+def test_rows_do_not_depend_on_the_rest_of_the_batch(write):
     def beside(prompt, seed=5, length=10):
         return write([*PROMPTS, *[prompt] * 1497], seed, length, 2.0)
 
@@ -317,14 +317,14 @@ def test_a_row_draws_the_same_whatever_stands_beside_it(write):
     assert tokens.shape == (3, 0) and not none.any()
 
 
-LETTERS = Tokenizer("space", [*SPECIAL, "a", "b", "c", "d"])
+LETTERS = Tokenizer("space", [*SPECIAL_TOKENS, "a", "b", "c", "d"])
 ASSETS = {"tokens": LETTERS}
 TASK = LanguageModelling()
 SUMS = st.tuples(st.floats(-50, 0), st.integers(0, 9), st.integers(0, 30), st.integers(0, 3))
 
 
 @given(st.lists(SUMS, min_size=1, max_size=6))
-def test_figures_follow_from_sums_over_all_tokens(rows):
+def test_metrics_are_computed_from_sums_over_all_tokens(rows):
     likely, tokens, characters, unknown = (sum(column) for column in zip(*rows, strict=True))
     figures = TASK.compute_metrics(ASSETS, np.zeros(len(rows)), np.array(rows, "float64"))
     nll = -likely / max(tokens, 1)
@@ -341,25 +341,25 @@ def test_figures_follow_from_sums_over_all_tokens(rows):
     assert {i: value for value, i in TASK.worst_examples(ASSETS, None, np.array(rows))} == pytest.approx(surprises)
 
 
-def test_answers_tell_each_token_and_rows_their_sums():
-    following = tf.constant([[4, 1, 7, 3], [5, 3, -1, -1]])
+def test_answers_hold_each_token_and_rows_their_sums():
+    targets = tf.constant([[4, 1, 7, 3], [5, 3, -1, -1]])
     outputs = np.array([[-1.0, -2.0, -0.5, -0.25], [-3.0, -1.0, 0.0, 0.0]], "float32")
-    shown_to = TASK.add_decoder_inputs({}, following)["decoder_inputs"]
-    assert shown_to.numpy().tolist() == [[BEGIN, 4, 1, 7], [BEGIN, 5, 0, 0]]
-    decoded = TASK.decode(ASSETS, tf.constant(outputs), {"targets": following, "characters": tf.constant([6, 2])})
+    shown_to = TASK.add_decoder_inputs({}, targets)["decoder_inputs"]
+    assert shown_to.numpy().tolist() == [[BOS, 4, 1, 7], [BOS, 5, 0, 0]]
+    decoded = TASK.decode(ASSETS, tf.constant(outputs), {"targets": targets, "characters": tf.constant([6, 2])})
     rows = [{name: column[i].numpy() for name, column in decoded.items()} for i in range(2)]
     first, second = (TASK.answer(ASSETS, row) for row in rows)
-    assert first["tokens"] == [["a", -1.0], [SPECIAL[1], -2.0], ["d", -0.5], [SPECIAL[3], -0.25]]
-    assert second["tokens"] == [["b", -3.0], [SPECIAL[3], -1.0]] and second["log_probability"] == -4
+    assert first["tokens"] == [["a", -1.0], [SPECIAL_TOKENS[1], -2.0], ["d", -0.5], [SPECIAL_TOKENS[3], -0.25]]
+    assert second["tokens"] == [["b", -3.0], [SPECIAL_TOKENS[3], -1.0]] and second["log_probability"] == -4
     assert first["perplexity"] == pytest.approx(math.exp(3.75 / 4))
     assert second["bits_per_character"] == pytest.approx(2 / math.log(2))
     assert TASK.outputs(ASSETS, decoded).tolist() == [[-3.75, 4, 6, 1], [-4, 2, 2, 0]]
 
 
 @given(DOCUMENTS, st.booleans())
-def test_the_baseline_reads_documents_that_lie_in_pieces(documents, ended):
+def test_baseline_joins_documents_from_pieces(documents, ended):
     train = [Example("a b a b b", "", 0), Example("c a", "end", 1), Example("b a b", "end", 2)]
-    model = NGrams(2, len(LETTERS)).fit([[4, 5, 4, 5, 5, 6, 4, END], [5, 4, 5, END]])
+    model = NGrams(2, len(LETTERS)).fit([[4, 5, 4, 5, 5, 6, 4, EOS], [5, 4, 5, EOS]])
     words = dict(zip(range(4, TOKENS), ("a", "b", "c", "e"), strict=True))  # e is unknown
     source, pieces = texts(documents, ended)
     examples = [example._replace(input=" ".join(words[ord(c)] for c in example.input)) for example in source]
@@ -367,7 +367,7 @@ def test_the_baseline_reads_documents_that_lie_in_pieces(documents, ended):
     expected, before = [], []
     for piece, example in zip(numbers, examples, strict=True):
         (scores,) = model.score([piece], [before])
-        expected.append([scores.sum(), len(piece), len(example.input) + piece.count(END), piece.count(1)])
+        expected.append([scores.sum(), len(piece), len(example.input) + piece.count(EOS), piece.count(1)])
         before = [] if example.target == "end" else before + piece
     guess = TASK.baseline(ASSETS, partial(NGrams, 2), train)
     np.testing.assert_allclose(guess(examples), expected, atol=1e-9)

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentencepiece import sentencepiece_model_pb2
 
+from seqtasks.data.token_ids import SPECIAL_TOKENS
 from seqtasks.errors import UserError
 from seqtasks.text.subwords import LONGEST
-from seqtasks.text.tokenizer import KINDS, SPECIAL, Tokenizer
+from seqtasks.text.tokenizer import KINDS, Tokenizer
 
 SUBWORDS = ("unigram", "bpe")
 CORPUS = [
@@ -53,7 +54,7 @@ def sentencepiece_of(tokenizer):
     model.trainer_spec.model_type = SUBWORDS.index(tokenizer.kind) + 1
     for number, name in enumerate(("pad", "unk", "bos", "eos")):
         setattr(model.trainer_spec, f"{name}_id", number)
-        setattr(model.trainer_spec, f"{name}_piece", SPECIAL[number])
+        setattr(model.trainer_spec, f"{name}_piece", SPECIAL_TOKENS[number])
     model.normalizer_spec.name = "identity"
     return sentencepiece.SentencePieceProcessor(model_proto=model.SerializeToString())
 
@@ -79,7 +80,7 @@ def learnt():
 
 @pytest.mark.parametrize("kind", SUBWORDS)
 @given(text=UNICODE)
-def test_subwords_are_those_of_sentencepiece_for_any_text(learnt, kind, text):
+def test_subwords_match_sentencepiece_for_any_text(learnt, kind, text):
     tokenizer, graph = learnt[kind]
     expected = sentencepiece_of(tokenizer)
     for example in (text, *HARD, *CORPUS):
@@ -92,12 +93,12 @@ def vocabularies(draw):
     pieces = draw(st.lists(st.text("abé😀", min_size=2, max_size=5), max_size=12))
     pieces = sorted({*"▁abé", *(draw(st.sampled_from(["", "▁"])) + piece for piece in pieces if "😀" not in piece)})
     scores = [draw(st.integers(-8, 0)) / 2 for _ in pieces]
-    return [*SPECIAL, *pieces], [0.0] * 4 + scores
+    return [*SPECIAL_TOKENS, *pieces], [0.0] * 4 + scores
 
 
 @pytest.mark.parametrize("kind", SUBWORDS)
 @given(vocabulary=vocabularies(), words=st.lists(st.text("abé😀", min_size=1, max_size=12), min_size=1, max_size=8))
-def test_subwords_are_those_of_sentencepiece_for_any_vocabulary(kind, vocabulary, words):
+def test_subwords_match_sentencepiece_for_any_vocabulary(kind, vocabulary, words):
     tokenizer = Tokenizer(kind, *vocabulary)
     expected = sentencepiece_of(tokenizer)
     assert encoded(tokenizer, *words) == [expected.encode(word) for word in words]
@@ -106,7 +107,7 @@ def test_subwords_are_those_of_sentencepiece_for_any_vocabulary(kind, vocabulary
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SUBWORDS)
-def test_real_sentences_are_cut_as_by_sentencepiece_learnt_and_applied_fast(kind, data_folder):
+def test_subwords_of_real_sentences_match_sentencepiece_and_are_fast(kind, data_folder):
     lines = (data_folder / "translation/multi30k-en-de/train.de").read_text("utf-8").split("\n")[:-1]
     chunks = [lines[i : i + 512] for i in range(0, len(lines), 512)]
     started = time.perf_counter()
@@ -123,7 +124,7 @@ def test_real_sentences_are_cut_as_by_sentencepiece_learnt_and_applied_fast(kind
 
 
 @pytest.mark.parametrize("kind", SUBWORDS)
-def test_long_words_are_cut_and_cost_no_minutes(learnt, kind, rng):
+def test_long_words_are_cut_and_fast(learnt, kind, rng):
     tokenizer, graph = learnt[kind]
     words = ["".join(rng.choice(list("Zweimänrst"), size)) for size in (LONGEST - 1, 10_000, 1_000_000)]
     assert graph(tf.constant(words[:1])).to_list() == [sentencepiece_of(tokenizer).encode(words[0])]
@@ -134,14 +135,14 @@ def test_long_words_are_cut_and_cost_no_minutes(learnt, kind, rng):
     assert [text.decode() for text in texts] == [words[2], words[1], "Herd", "a" * 1_000_000]
 
 
-def test_unknown_letters_in_a_row_are_one_unknown_and_a_worst_choice():
-    tokenizer = Tokenizer("unigram", [*SPECIAL, "▁", "a", "b", "▁ab"], [0.0] * 4 + [-1.0, -2.0, -9.0, -30.0])
+def test_adjacent_unknown_letters_are_one_unknown_with_the_worst_score():
+    tokenizer = Tokenizer("unigram", [*SPECIAL_TOKENS, "▁", "a", "b", "▁ab"], [0.0] * 4 + [-1.0, -2.0, -9.0, -30.0])
     assert encoded(tokenizer, "ab", "a日本b", "日 本") == [[4, 5, 6], [4, 5, 1, 6], [4, 1, 4, 1]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=UNICODE)
-def test_texts_come_back_but_for_white_space(kind, text):
+def test_decoding_restores_texts_except_white_space(kind, text):
     tokenizer = Tokenizer.learn([[f"x {text}", text]], kind)
     if kind in SUBWORDS and set("▅\0") & set(text):
         return  # sentencepiece does not learn them
@@ -157,7 +158,7 @@ def test_texts_come_back_but_for_white_space(kind, text):
     assert found.strip() == found or kind in ("character", "space")
 
 
-def test_words_know_which_ones_they_touch():
+def test_words_without_a_space_before_them_are_marked():
     text = '"Hello,  world..." I don\'t (really) know;see http://a.b/c?d 电影好'
     tokenizer = Tokenizer.learn([[text]], "word")
     (numbers,) = encoded(tokenizer, text)
@@ -172,7 +173,7 @@ def test_words_know_which_ones_they_touch():
     assert tokenizer.decode(tf.constant(generated)).numpy().tolist() == [b", know"]
 
 
-def test_characters_are_code_points_and_what_is_rare_is_unknown():
+def test_characters_are_code_points_and_rare_ones_are_unknown():
     tokenizer = Tokenizer.learn([["ab\n", "a b", "e\u0301"]], "character")
     assert tokenizer.tokens[4:] == ["a", "b", "\n", " ", "e", "\u0301"]
     assert encoded(tokenizer, b"\xffa\0 ", "\u0301e\n") == [[1, 4, 1, 7], [9, 8, 6]]
@@ -182,7 +183,7 @@ def test_characters_are_code_points_and_what_is_rare_is_unknown():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_lower_case_before_and_behind_a_nul(kind):
+def test_lower_case_before_and_after_a_nul(kind):
     tokenizer = Tokenizer.learn([["ÉTÉ été", "X"]], kind, lowercase=True)
     same = encoded(tokenizer, "ÉTÉ\0X", "été x", "Été x")
     assert same[0] == same[1] == same[2] and 1 not in same[0]
@@ -190,7 +191,7 @@ def test_lower_case_before_and_behind_a_nul(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_padding_and_special_tokens_are_left_out_and_the_unknown_is_shown(learnt, kind):
+def test_decoding_leaves_out_special_tokens_except_unknown(learnt, kind):
     tokenizer, graph = learnt[kind]
     row = graph(tf.constant(["film"])).to_list()[0]
     padded = [[2, *row, 3, 0, -1], [-1] * (len(row) + 4), [2, 1, 3, *[0] * (len(row) + 1)]]
@@ -214,7 +215,7 @@ def test_empty_batches_and_texts_and_invalid_utf8(learnt, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_keeps_it_and_texts_of_one_letter_teach_what_they_can(kind, tmp_path):
+def test_file_round_trip_and_learning_from_short_texts(kind, tmp_path):
     for number, texts in enumerate((["a"], ["aa a\n\u2028b", '\x85"\\'], CORPUS)):
         tokenizer = Tokenizer.learn([texts], kind, lowercase=True)
         assert 4 < len(tokenizer) < 1000
@@ -227,7 +228,7 @@ def test_a_file_keeps_it_and_texts_of_one_letter_teach_what_they_can(kind, tmp_p
         assert json.loads(path.read_text("utf-8").split("\n")[0]) == {"kind": kind, "lowercase": True}
 
 
-def test_learnt_scores_are_those_of_sentencepiece():
+def test_learnt_scores_match_sentencepiece():
     model = Tokenizer.learn([CORPUS * 9], "unigram", 90)
     assert sorted(model.scores[4:], reverse=True) == model.scores[4:]
     assert np.float32(model.scores).tolist() == [sentencepiece_of(model).get_score(i) for i in range(len(model))]
@@ -235,12 +236,28 @@ def test_learnt_scores_are_those_of_sentencepiece():
 
 
 @pytest.mark.parametrize("kind", SUBWORDS)
-def test_of_many_characters_the_rarest_are_left_out_where_room_is_short(kind):
+def test_rarest_of_many_characters_are_left_out_of_small_vocabularies(kind):
     letters = [chr(0x4E00 + i) for i in range(300)]
     texts = ["".join(letters[i : i + 3]) for i in range(298)] * 30 + ["龍"]
     for size, expected in ((400, "[UNK]"), (4000, "龍")):
         tokenizer = Tokenizer.learn([texts], kind, size)
         assert decoded(tokenizer, "龍", "".join(letters)) == [expected, "".join(letters)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "scores", "expected"),
+    [
+        ("word", None, ["xé"]),
+        ("character", None, ["x", "é"]),
+        ("space", None, ["xé", "xé."]),
+        ("unigram", [0.0] * 9, ["x", "é"]),
+        ("bpe", [0.0] * 9, ["x", "é"]),
+    ],
+)
+def test_unknown_words_or_characters_are_listed(kind, scores, expected):
+    known = {"word": ["ab", "a", "￭.", ".", "b"], "space": ["ab", "a", "b", ".", "c"]}
+    tokenizer = Tokenizer(kind, [*SPECIAL_TOKENS, *known.get(kind, ["a", "b", ".", " ", "▁"])], scores)
+    assert tokenizer.unknown(["ab", "", "xé ab xé."]) == [[], [], expected]
 
 
 HEAD = '{"kind": "bpe", "lowercase": false}\n'
@@ -257,11 +274,11 @@ REMEDY = 'the first line is {"kind": ..., "lowercase": ...}, others are a string
         (HEAD + HEAD, f":2: not a token: {HEAD.strip()!r:.40}; {REMEDY}"),
         ("", ": no such kind: ''; known are: word, character, unigram, bpe, space"),
         (HEAD.replace("bpe", "bpr"), ": no such kind: 'bpr'; did you mean 'bpe'?"),
-        (f'{HEAD}["a", 1]\n', f": the tokens begin with ['a']; they must begin with {SPECIAL}"),
-        (HEAD + "".join(f'["{t}", 0]\n' for t in [*SPECIAL, "a", "a"]), ": the token 'a' appears twice"),
+        (f'{HEAD}["a", 1]\n', f": the tokens begin with ['a']; they must begin with {SPECIAL_TOKENS}"),
+        (HEAD + "".join(f'["{t}", 0]\n' for t in [*SPECIAL_TOKENS, "a", "a"]), ": the token 'a' appears twice"),
     ],
 )
-def test_faults_of_a_file_are_told_with_their_line(tmp_path, content, message):
+def test_invalid_files_raise_with_their_line(tmp_path, content, message):
     path = tmp_path / "tokenizer.txt"
     path.write_text(content, "utf-8")
     with pytest.raises(UserError) as caught:
@@ -269,7 +286,7 @@ def test_faults_of_a_file_are_told_with_their_line(tmp_path, content, message):
     assert str(caught.value) == f"{path}{message}"
 
 
-def test_what_cannot_be_learnt_is_said(monkeypatch):
+def test_invalid_training_texts_raise(monkeypatch):
     for kind in KINDS:
         remedy = "what appears fewer than 2 times does not count"
         with pytest.raises(UserError, match=f"^--min_count: no text to learn from; {remedy}$"):
@@ -282,7 +299,7 @@ def test_what_cannot_be_learnt_is_said(monkeypatch):
     ):
         Tokenizer.learn([["abcdefghijklm nopqrstuvwxyz"]], "bpe", 10)
     with pytest.raises(UserError, match="2 scores; give each a score"):
-        Tokenizer("bpe", [*SPECIAL, "a"], [0.0, 1.0])
+        Tokenizer("bpe", [*SPECIAL_TOKENS, "a"], [0.0, 1.0])
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"sentencepiece is missing; pip install 'seqtasks\[translation\]'"):
         Tokenizer.learn([["one"]], "unigram")
@@ -309,7 +326,7 @@ def answering(tokenizer):
     return answer
 
 
-def test_a_saved_module_answers_where_only_tensorflow_is_installed(learnt, tmp_path):
+def test_saved_module_needs_only_tensorflow(learnt, tmp_path):
     expected = []
     for kind, (tokenizer, _) in learnt.items():
         module = tf.Module()

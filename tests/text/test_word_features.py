@@ -37,7 +37,7 @@ def test_words(text, expected):
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.one_of(st.text(max_size=30), st.binary(max_size=30)), min_size=1, max_size=5))
-def test_a_batch_is_answered_as_each_alone(texts):
+def test_batch_gives_the_same_as_each_text_alone(texts):
     texts = [t if isinstance(t, bytes) else t.encode("utf-8", "replace") for t in texts]
     found = split(*texts)
     assert found == [split(text)[0] for text in texts]
@@ -45,17 +45,17 @@ def test_a_batch_is_answered_as_each_alone(texts):
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="'’ʼ", exclude_categories=["Cs"])), min_size=1))
-def test_words_are_words_of_themselves(texts):
+def test_words_of_joined_words_are_the_same(texts):
     found = split(*texts)
     assert split(*(" ".join(row) for row in found)) == found
 
 
 @given(st.text(st.characters(categories=["L"], max_codepoint=0x2BFF, exclude_characters="ʼ"), min_size=1))
-def test_letters_come_back_in_lower_case(text):
+def test_letters_are_kept_in_lower_case(text):
     assert "".join(split(text)[0]) == text.lower()
 
 
-def test_cut_says_whether_it_cut():
+def test_cut_reports_removed_elements():
     kept, was_cut = cut(words(tf.constant(["a b c", "a b", ""])), 2)
     assert [len(row) for row in kept.to_list()] == [2, 2, 0]
     assert was_cut.numpy().tolist() == [True, False, False]
@@ -72,7 +72,7 @@ def test_affixes_of_equal_letters_are_equal_and_short_words_have_none():
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.lists(st.sampled_from("abcdefg"), max_size=8), max_size=8), st.integers(2, 9), st.integers(1, 3))
-def test_learn_counts_as_a_counter_does(chunks, max_size, min_count):
+def test_learn_counts_like_counter(chunks, max_size, min_count):
     counts = Counter(word for chunk in chunks for word in chunk)
     ranked = sorted((w for w in counts if counts[w] >= min_count), key=lambda w: (-counts[w], w))
     learnt = Vocabulary.learn(chunks, max_size, min_count)
@@ -87,7 +87,7 @@ def test_lookups_in_both_directions():
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), unique=True))
-def test_tokens_come_back_from_the_file_and_from_their_numbers(tmp_path_factory, tokens):
+def test_tokens_are_restored_from_file_and_ids(tmp_path_factory, tokens):
     path = tmp_path_factory.mktemp("vocabulary") / "words.txt"
     Vocabulary(tokens).save(path)
     again = Vocabulary.load(path)
@@ -110,7 +110,7 @@ def test_words_may_be_bytes_and_rare_ones_are_left_out():
 
 
 @pytest.mark.parametrize("line", ["b", "5", '["a"]', "null", '"a'])
-def test_a_line_that_is_no_token_is_told_with_its_number(tmp_path, line):
+def test_invalid_line_raises_with_its_number(tmp_path, line):
     (tmp_path / "bad.txt").write_text(f'"a"\n{line}\n')
     with pytest.raises(UserError) as fault:
         Vocabulary.load(tmp_path / "bad.txt")
@@ -124,7 +124,7 @@ def test_any_token_survives_the_file(tmp_path):
     assert Vocabulary.load(tmp_path / "words.txt").tokens == tokens
 
 
-def test_labels_are_in_their_order_and_tokens_distinct():
+def test_labels_are_ordered_and_tokens_distinct():
     assert Vocabulary.labels({"10", "9", "-1"}).tokens == ["-1", "9", "10"]
     assert Vocabulary.labels({"pos", "10", "neg"}).tokens == ["10", "neg", "pos"]
     with pytest.raises(ValueError, match="the token 'a' appears twice"):

@@ -59,7 +59,7 @@ def test_words(text, expected):
     assert split(text) == [expected.split()]
 
 
-def test_what_is_no_text():
+def test_empty_and_invalid_texts():
     assert split(b"caf\xe9 \x00\x01 a\x00b\x1fc") == [["caf\ufffd", "a", "b", "c"]]
     assert split(b"", b"  \n ", b"\xff\xfe") == [[], [], ["\ufffd\ufffd"]]
     assert GRAPH(tf.constant([], tf.string))[0].to_list() == []
@@ -67,7 +67,7 @@ def test_what_is_no_text():
     assert surface == "caf\ufffd\x00\nx y"
 
 
-def test_tokens_that_are_given_stay_as_they_are():
+def test_given_tokens_are_kept():
     rows = [["New York", "isn't", "", " ", "a\nb\x00", "🇩🇪!"], ["", ""], ["don't."], []]
     given_, raw = (SEPARATOR + SEPARATOR.join(row) for row in rows), "don't."
     assert split(*given_, raw) == [*rows, ["do", "n't", "."]]
@@ -83,7 +83,7 @@ texts = st.one_of(
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(texts, min_size=1, max_size=4))
-def test_tokens_stand_where_they_say_and_leave_out_only_space(rows):
+def test_positions_are_exact_and_only_space_is_left_out(rows):
     rows = ["x" + row if row.startswith(SEPARATOR) else row for row in rows]
     for text, tokens, (_, starts, ends, surface) in zip(rows, split(*rows), map(alone, rows), strict=True):
         assert surface.numpy()[0].decode() == text.replace(SEPARATOR, " ")
@@ -103,14 +103,14 @@ token = st.text(st.characters(codec="utf-8", exclude_characters=SEPARATOR))
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(token, min_size=1), min_size=1, max_size=4))
-def test_given_tokens_come_back(rows):
+def test_any_given_tokens_are_restored(rows):
     rows = [row for row in rows if row != [""]]
     assert split(*(SEPARATOR + SEPARATOR.join(row) for row in rows)) == rows
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.binary(max_size=12), min_size=1, max_size=4))
-def test_what_is_not_utf8_counts_as_python_counts_it(rows):
+def test_invalid_utf8_is_counted_like_python(rows):
     rows = [b"x" + row for row in rows]
     split(*rows)
     surface = GRAPH(tf.constant(rows))[3].numpy()
@@ -155,7 +155,7 @@ def test_tokens_of_corpora_are_found_in_their_joined_sentences(data_folder, corp
     assert found / total > share, f"{found / total:.4f}"
 
 
-def test_tokens_of_running_text_are_those_of_the_corpus(data_folder):
+def test_tokens_of_running_text_match_the_corpus(data_folder):
     """Punctuation and contractions are put where a writer has them, so that the tokenizer has to part them again."""
     rows = list(sentences(data_folder / "ner" / "wikigold" / "test.conll"))
     written = [re.sub(r" ([.,;:?!)\]%]|n't|'(?:s|d|re|ve|ll|m)?)(?= |$)", r"\1", " ".join(row)) for row in rows]

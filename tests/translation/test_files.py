@@ -1,4 +1,4 @@
-"""Sentence pairs: every layout gives the same pairs; every fault is told with file, line and remedy."""
+"""Sentence pairs: every layout gives the same pairs; every error names file, line and remedy."""
 
 import gzip
 import json
@@ -73,7 +73,7 @@ def fault(path, options=NO_OPTIONS):
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
 @pytest.mark.parametrize(("name", "content", "options"), ONE_FILE)
-def test_every_layout_of_one_file_gives_the_pairs_again_and_again(tmp_path, name, content, options, ending):
+def test_every_layout_of_one_file_gives_the_pairs_in_every_iteration(tmp_path, name, content, options, ending):
     source = open_parallel(write(tmp_path / (name + ending), content), options)
     assert pairs(source) == pairs(source) == PAIRS
     headed = content.split("\n")[0].lower().split("\t" if ".tsv" in name else ",")[0] in ("en", "source", "question")
@@ -97,16 +97,16 @@ def test_two_files_by_their_stem_by_one_of_them_and_by_their_folder(tmp_path, st
     assert pairs(open_parallel(german)) == [(de, en) for en, de in PAIRS]
 
 
-def test_of_many_languages_two(tmp_path):
+def test_two_of_several_languages(tmp_path):
     stem = sides(tmp_path / "a", languages=("en", "pt_BR"))
     write(tmp_path / "a.zh-Hans", "一\n二\n三\n")
     assert pairs(open_parallel(stem, Options("EN", "pt_br"))) == PAIRS
     assert pairs(open_parallel(tmp_path, Options("zh-hans", "en"))) == list(zip("一二三", EN, strict=True))
-    assert "no telling source and target among 'en', 'pt_br', 'zh-hans'" in fault(tmp_path / "a.en")
-    assert "a: no telling source and target among" in fault(stem, Options("en"))
+    assert "cannot tell source and target among 'en', 'pt_br', 'zh-hans'" in fault(tmp_path / "a.en")
+    assert "a: cannot tell source and target among" in fault(stem, Options("en"))
 
 
-def test_lines_end_at_line_feeds_and_at_nothing_else(tmp_path):
+def test_lines_end_only_at_line_feeds(tmp_path):
     odd = ["a\x0bb\x0c\x1c\x85c\u2028d\u2029e", "x\ry", " z "]
     write(tmp_path / "a.en", b"\xef\xbb\xbf" + "\r\n".join(odd).encode())
     write(tmp_path / "a.de", "1\n2\n3")
@@ -123,71 +123,76 @@ def test_quotes_and_lines_inside_them(tmp_path):
     assert pairs(open_parallel(path)) == [('"a', "b"), ('""', '"')]
 
 
-def test_half_an_emoji_becomes_a_question_mark(tmp_path):
+def test_lone_surrogates_become_question_marks(tmp_path):
     path = write(tmp_path / "a.jsonl", r'{"source": "a \ud83d b \ud83d\ude00", "target": "\udc00"}')
     assert pairs(open_parallel(path)) == [("a ? b 😀", "?")]
 
 
-CHOOSE = "choose, say --source_language de --target_language en"
+CHOOSE = "choose, e.g. --source_language de --target_language en"
 FAULTS = [
     ("a.tsv", "", NO_OPTIONS, ": the file is empty"),
-    ("a.tsv", "a\tb\na\n", NO_OPTIONS, ":2: 1 field where 2 are due; a sentence holds no tab"),
+    ("a.tsv", "a\tb\na\n", NO_OPTIONS, ":2: 1 field, expected 2; give every line a source and a target"),
     ("a.tsv", "a\tb\n\n \tb\n", NO_OPTIONS, ":3: the source is empty; give each sentence its translation"),
     ("a.tsv", "a\t\n", NO_OPTIONS, ":1: the target is empty"),
     (
         "a.tsv",
         "a\tb\tc\n",
         NO_OPTIONS,
-        ": no telling source and target among 'a', 'b', 'c'; choose, say --source_language a",
+        ": cannot tell source and target among 'a', 'b', 'c'; choose, e.g. --source_language a",
     ),
-    ("a.tsv", "de\ten\na\tb\n", NO_OPTIONS, f": no telling source and target among 'de', 'en'; {CHOOSE}"),
+    ("a.tsv", "de\ten\na\tb\n", NO_OPTIONS, f": cannot tell source and target among 'de', 'en'; {CHOOSE}"),
     (
         "a.tsv",
         "de\ten\na\tb\n",
         Options("fr", "de"),
-        ": no 'fr' among 'de', 'en'; choose, say --source_language en --target_lang",
+        ": no 'fr' among 'de', 'en'; choose, e.g. --source_language en --target_lang",
     ),
     ("a.tsv", "de\ten\na\tb\n", Options("fr", "it"), f": no 'fr' among 'de', 'en'; {CHOOSE}"),
-    ("a.tsv", "de\ten\na\tb\n", Options("de", "de"), f": no telling source and target among 'de', 'en'; {CHOOSE}"),
+    ("a.tsv", "de\ten\na\tb\n", Options("de", "de"), f": cannot tell source and target among 'de', 'en'; {CHOOSE}"),
     ("a.tsv", b"a\tb\na\t\xff\n", NO_OPTIONS, ":2: not UTF-8 (byte 0xff at offset 6); save the file as UTF-8"),
     ("a.tsv.gz", b"\xef\xbb\xbfx\ty\n\xe9t\xe9\tb\n", NO_OPTIONS, ":2: not UTF-8 (byte 0xe9 at offset 7)"),
     (
         "a.csv",
         "A b,C\na,b\n",
         NO_OPTIONS,
-        ": no telling source and target among 'A b', 'C'; choose, say --source_language",
+        ": cannot tell source and target among 'A b', 'C'; choose, e.g. --source_language",
     ),
-    ("a.csv", "English\na\n", NO_OPTIONS, ": no telling source and target among 'English'; give a source and a target"),
-    ("a.csv", "source,target\na,b,c\n", NO_OPTIONS, ":2: 3 fields where 2 are due; quote sentences that hold a comma"),
+    (
+        "a.csv",
+        "English\na\n",
+        NO_OPTIONS,
+        ": cannot tell source and target among 'English'; give a source and a target",
+    ),
+    ("a.csv", "source,target\na,b,c\n", NO_OPTIONS, ":2: 3 fields, expected 2; quote fields that contain a comma"),
     ("a.csv", 'source,target\n"a,b\n', NO_OPTIONS, ":2: not a table ("),
     ("a.csv", b"source,target\n\xff,b\n", NO_OPTIONS, ":2: not UTF-8 (byte 0xff at offset 14)"),
     ("a.jsonl", "[1]\n", NO_OPTIONS, ':1: not a JSON object; write {"source": ..., "target": ...}'),
-    ("a.jsonl", '{"de": "a", "en": "b"}', NO_OPTIONS, f":1: no telling source and target among 'de', 'en'; {CHOOSE}"),
-    ("a.jsonl", '{"source": "a", "target": null}', NO_OPTIONS, ":1: no string in the field 'target', but None"),
-    ("a.jsonl", '{"de": "a", "en": "b"}\n\n{"de": "a"}', EN_DE, ":3: no string in the field 'en', but None"),
+    ("a.jsonl", '{"de": "a", "en": "b"}', NO_OPTIONS, f":1: cannot tell source and target among 'de', 'en'; {CHOOSE}"),
+    ("a.jsonl", '{"source": "a", "target": null}', NO_OPTIONS, ":1: the field 'target' is not a string: None"),
+    ("a.jsonl", '{"de": "a", "en": "b"}\n\n{"de": "a"}', EN_DE, ":3: the field 'en' is not a string: None"),
     ("a.jsonl", '{"source": "\\n", "target": "a"}', NO_OPTIONS, ":1: the source is empty"),
     ("a.jsonl", '{"source"', NO_OPTIONS, ":1: not JSON ("),
-    ("a.xlsx", "PK", NO_OPTIONS, ": no file with the translations; put it beside it as a.LANGUAGE, or give a file"),
+    ("a.xlsx", "PK", NO_OPTIONS, ": no file with the translations; name it a.LANGUAGE in the same folder, or give"),
 ]
 
 
 @pytest.mark.parametrize(("name", "content", "options", "expected"), FAULTS)
-def test_faults_of_one_file(tmp_path, name, content, options, expected):
+def test_errors_of_one_file(tmp_path, name, content, options, expected):
     path = tmp_path / name
     write(path, content) if content else path.touch()
     assert fault(path, options).startswith(f"{path}{expected}")
 
 
-def test_faults_of_two_files(tmp_path):
+def test_errors_of_two_files(tmp_path):
     stem = sides(tmp_path / "a", EN, DE[:2])
     english, german = tmp_path / "a.en", tmp_path / "a.de"
-    assert fault(stem) == f"{stem}: no telling source and target among 'de', 'en'; {CHOOSE}"
+    assert fault(stem) == f"{stem}: cannot tell source and target among 'de', 'en'; {CHOOSE}"
     assert fault(stem, Options("en", "fr")).startswith(
-        f"{stem}: no 'fr' among 'de', 'en'; choose, say --source_language en --targ"
+        f"{stem}: no 'fr' among 'de', 'en'; choose, e.g. --source_language en --targ"
     )
     unequal = "line n of one file must translate line n of the other"
-    assert fault(stem, EN_DE) == f"{english}: 3 lines, and 2 in a.de; {unequal}"
-    assert fault(stem, Options("de", "en")) == f"{german}: 2 lines, and 3 in a.en; {unequal}"
+    assert fault(stem, EN_DE) == f"{english}: 3 lines, but 2 in a.de; {unequal}"
+    assert fault(stem, Options("de", "en")) == f"{german}: 2 lines, but 3 in a.en; {unequal}"
     write(german, "a\n \nb\n")
     assert fault(stem, EN_DE) == f"{german}:2: the target is empty; give each sentence its translation"
     write(english, "a\n\nb\n")
@@ -198,16 +203,16 @@ def test_faults_of_two_files(tmp_path):
     german.write_bytes(b"")
     assert fault(stem, EN_DE).startswith(f"{german}: the file is empty")
     german.unlink()
-    assert fault(english).startswith(f"{english}: no file with the translations; put it beside it as a.LANGUAGE")
+    assert fault(english).startswith(f"{english}: no file with the translations; name it a.LANGUAGE")
     (tmp_path / "a.de.gz").write_bytes(gzip.compress(b"x" * 99, mtime=0)[:15])
     assert fault(stem, EN_DE).startswith(f"{german}.gz: cannot be read (")
 
 
-def test_what_is_no_corpus(tmp_path):
+def test_invalid_paths_raise(tmp_path):
     assert fault(tmp_path).startswith(f"{tmp_path}: no sentence pairs here (found nothing); give train.en and train.de")
     missing = tmp_path / "none" / "train"
     assert fault(missing) == (
-        f"{missing}: no such file; check the path: a file, or the common stem of two (train.en and train.de)"
+        f"{missing}: no such file; give a file, or the common stem of two (train.en and train.de)"
     )
     assert fault(tmp_path / "a.tsv") == f"{tmp_path / 'a.tsv'}: no such file; check the path"
     write(tmp_path / "train.en", "a\n")
@@ -253,21 +258,21 @@ def test_one_corpus_is_split_by_the_hash_of_the_source_sentence(tmp_path, layout
         assert pairs(source) == [p for p in zip(english, german, strict=True) if part(p[0]) in wanted]
 
 
-def test_what_train_leaves_out_is_an_error_elsewhere(tmp_path):
+def test_pairs_left_out_of_train_are_errors_in_other_splits(tmp_path):
     rows = [("a" * 31, "b" * 30), ("a" * 30, "b" * 30), ("a" * 30, "bb"), ("a" * 19, "b"), ("a" * 18, "bb"), ("a", "b")]
     for name in ("train", "valid", "test"):
         sides(tmp_path / name, *zip(*rows, strict=True))
     options = Options("en", "de", max_characters=30, max_ratio=10.0)
     splits = load_splits(tmp_path, options)
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning) as caught:
         kept = pairs(splits.train)
     assert kept == [rows[1], *rows[3:]]
-    assert [str(w.message) for w in told] == [
+    assert [str(w.message) for w in caught] == [
         f"{tmp_path}/train.en: 2 of 6 pairs left out: 1 longer than 30 characters, "
         "1 with lengths more than 10.0 times apart (--max_characters, --max_ratio)"
     ]
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # once said is enough
+        warnings.simplefilter("error")  # one warning is enough
         assert pairs(splits.train) == kept
     for source in (splits.validation, splits.test):
         with pytest.raises(UserError) as found:
@@ -282,16 +287,16 @@ def test_what_train_leaves_out_is_an_error_elsewhere(tmp_path):
     st.integers(1, 60),
     st.sampled_from([1.0, 1.5, 3.0]),
 )
-def test_filter_and_check_by_their_definition(lengths, most, ratio):
+def test_filtered_and_checked_by_their_definition(lengths, most, ratio):
     rows = [Example("ä" * a, "👩" * b, n) for n, (a, b) in enumerate(lengths, 1)]
     source, options = Source(lambda: iter(rows), "memory"), Options(max_characters=most, max_ratio=ratio)
     long = [r for r, pair in zip(rows, lengths, strict=True) if max(pair) > most]
     apart = [r for r, (a, b) in zip(rows, lengths, strict=True) if max(a, b) >= 20 and max(a / b, b / a) > ratio]
     left_out = {*long, *apart}
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert list(filtered(source, options)) == [r for r in rows if r not in left_out]
-    assert [str(w.message).split(":")[1].split("pairs")[0] for w in told] == (
+    assert [str(w.message).split(":")[1].split("pairs")[0] for w in caught] == (
         [f" {len(left_out)} of {len(rows)} "] if left_out else []
     )
     if long:
@@ -326,7 +331,7 @@ def test_tensorflow_datasets(name, source, target):
         assert [found.where(e) for e in found] == [f"tfds:{name}/train:{n}" for n in (1, 2, 3)]
         assert pairs(open_tfds(name, "train", Options(target, source))) == PAIRS
         assert pairs(open_tfds(name, "train", Options(source=target))) == PAIRS
-        with pytest.raises(UserError, match=f"tfds:{name}: no 'fr' among .*; choose, say --source_language .*"):
+        with pytest.raises(UserError, match=f"tfds:{name}: no 'fr' among .*; choose, e.g. --source_language .*"):
             open_tfds(name, "train", Options("fr", target))
         with pytest.warns(UserWarning, match="no validation split given"):
             splits = load_splits(f"tfds:{name}")
@@ -340,7 +345,7 @@ def test_tensorflow_datasets_without_languages():
         open_tfds("imdb_reviews", "train")
 
 
-def test_real_files_hold_what_python_reads(data_folder):
+def test_real_files_match_plain_python(data_folder):
     folder = data_folder / "translation" / "multi30k-en-de"
     splits = load_splits(folder, EN_DE)
     for (name, source), count in zip(splits, (29000, 1014, 1000), strict=True):

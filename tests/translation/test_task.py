@@ -51,7 +51,7 @@ def by_sacrebleu(references, translations):
 
 
 @given(st.lists(st.tuples(SENTENCES, SENTENCES), min_size=1, max_size=12))
-def test_figures_are_those_of_sacrebleu(pairs):
+def test_metrics_match_sacrebleu(pairs):
     references, translations = map(list, zip(*pairs, strict=True))
     translations[::2] = references[::2]
     figures = TASK.compute_metrics(ASSETS, rows(references), rows(translations))
@@ -59,15 +59,15 @@ def test_figures_are_those_of_sacrebleu(pairs):
 
 
 @given(st.integers(0, 99))
-def test_a_draw_of_counts_scores_as_the_drawn_sentences(seed):
+def test_metrics_of_resampled_counts_match_those_of_the_sentences(seed):
     words = np.random.default_rng(seed + 100)
     sentences = [[" ".join(words.choice(WORDS, words.integers(6))) for _ in range(9)] for _ in range(3)]
     sentences[1][::2] = sentences[0][::2]  # the better system
     references, *systems = map(rows, sentences)
-    evidence, rival = (TASK.statistics(ASSETS, references, said) for said in systems)
+    evidence, rival = (TASK.statistics(ASSETS, references, outputs) for outputs in systems)
     draws = np.random.default_rng(seed)
-    drawn = [draws.integers(9, size=9) for _ in range(8)]
-    ours, theirs = ([by_sacrebleu(references[d].tolist(), said[d].tolist()) for d in drawn] for said in systems)
+    samples = [draws.integers(9, size=9) for _ in range(8)]
+    ours, theirs = ([by_sacrebleu(references[d].tolist(), outputs[d].tolist()) for d in samples] for outputs in systems)
     for name, metric in TASK.metrics.items():
         alone = metrics.bootstrap(metric, *evidence, samples=8, seed=seed)
         assert alone == pytest.approx(np.quantile([figures[name] for figures in ours], [0.025, 0.975]))
@@ -76,7 +76,7 @@ def test_a_draw_of_counts_scores_as_the_drawn_sentences(seed):
         assert paired == pytest.approx(np.quantile(differences, [0.025, 0.975]))
 
 
-def test_figures_say_how_they_were_computed():
+def test_metrics_include_signatures_and_length_ratio():
     references, translations = ["Zwei Männer.", "Ein Hund läuft."], ["Zwei Männer.", "Hund läuft"]
     figures = TASK.compute_metrics(ASSETS, rows(references), rows(translations))
     bleu, chrf = sacrebleu.metrics.BLEU(), sacrebleu.metrics.CHRF()
@@ -87,7 +87,7 @@ def test_figures_say_how_they_were_computed():
     assert figures["length_ratio"] == ratio == 5 / 7
 
 
-def test_mistakes_are_what_the_sentences_lack_of_chrf():
+def test_worst_examples_by_chrf():
     references = rows(["Ein Hund läuft.", "Zwei Männer.", "", "Ein Kind"])
     translations = rows(["Ein Hund läuft.", "Zwei Frauen.", "", ""])
     found = dict((i, bad) for bad, i in TASK.worst_examples(ASSETS, references, translations))
@@ -98,7 +98,7 @@ def test_mistakes_are_what_the_sentences_lack_of_chrf():
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdeX"), max_size=6), max_size=4))
-def test_targets_end_and_the_model_is_shown_what_came_before(sentences):
+def test_targets_end_and_decoder_inputs_are_shifted(sentences):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def encode(texts):
         return TASK.encode_target(ASSETS, texts)
@@ -114,14 +114,14 @@ def test_targets_end_and_the_model_is_shown_what_came_before(sentences):
     assert taught["decoder_inputs"].dtype == targets.dtype
 
 
-def test_a_task_shows_nothing_of_its_targets_unless_it_says_so():
+def test_tasks_add_no_decoder_inputs_by_default():
     features = {"words": tf.constant([[4]])}
     assert Task().add_decoder_inputs(features, tf.constant([1])) is features
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known number", "unknown number"])
 @pytest.mark.parametrize("time", [3, 0])
-def test_answers_are_the_hypotheses_and_an_empty_source_has_one(known, time):
+def test_answers_of_hypotheses_and_of_an_empty_source(known, time):
     tokens = np.array([[[4, 5, -1], [4, -1, -1], [-1, -1, -1]], [[6, 7, 8], [6, 6, 6], [4, 4, 4]]])[..., :time]
     scores = np.array([[-0.5, -1.5, -np.inf], [-9.0, -10.0, -11.0]], "float32")
     source = [[9, 3, 0], [3, 0, 0]]
@@ -157,19 +157,19 @@ def test_one_hypothesis_is_a_vector():
     assert nothing["translation"].shape == nothing["score"].shape == (0,)
 
 
-def test_a_model_is_measured_beside_the_translation_memory():
+def test_evaluation_against_the_translation_memory():
     train = [Example("one dog", "ein Hund", 1), Example("two cats", "zwei Katzen", 2), Example("a man", "ein Mann", 3)]
     held = [Example("one dogs", "ein großer Hund hier", 1), Example("two men", "zwei Männer und mehr", 2)]
-    said = ["ein großer Hund da", "zwei Männer und mehr"]
+    outputs = ["ein großer Hund da", "zwei Männer und mehr"]
     test = Source(lambda: iter(held), "test.tsv")
-    decoded = {"translation": np.array([text.encode() for text in said], object)}
+    decoded = {"translation": np.array([text.encode() for text in outputs], object)}
     recipe = SimpleNamespace(stream=lambda predictor, source: [(list(source), decoded)])
     predictor = SimpleNamespace(task=TASK, assets=ASSETS, recipe=recipe)
     figures, evidence, mistakes = evaluation.evaluate(predictor, test)
     references = [e.target for e in held]
-    assert figures["bleu"] == by_sacrebleu(references, said)["bleu"]
-    assert [(m["input"], m["target"], m["label"]) for m in mistakes] == [("one dogs", references[0], said[0])]
-    assert mistakes[0]["score"] == 100 - sacrebleu.sentence_chrf(said[0], references[:1]).score
+    assert figures["bleu"] == by_sacrebleu(references, outputs)["bleu"]
+    assert [(m["input"], m["target"], m["label"]) for m in mistakes] == [("one dogs", references[0], outputs[0])]
+    assert mistakes[0]["score"] == 100 - sacrebleu.sentence_chrf(outputs[0], references[:1]).score
     recipe = SimpleNamespace(
         metric=lambda config: ("chrf", True),
         task=lambda config: TASK,
@@ -179,11 +179,11 @@ def test_a_model_is_measured_beside_the_translation_memory():
     found = evaluation.baselines(recipe, SimpleNamespace(seed=0), ASSETS, memory, test, evidence)["translation_memory"]
     rival = by_sacrebleu(references, ["ein Hund", "zwei Katzen"])
     assert {name: found[name] for name in rival} == rival
-    assert found["difference"] == by_sacrebleu(references, said)["chrf"] - rival["chrf"]
+    assert found["difference"] == by_sacrebleu(references, outputs)["chrf"] - rival["chrf"]
 
 
 @given(st.lists(SENTENCES.filter(str.strip), min_size=1, max_size=8), st.lists(SENTENCES, max_size=5))
-def test_the_memory_finds_the_nearest_sentence(inputs, queries):
+def test_translation_memory_finds_the_nearest_sentence(inputs, queries):
     def pieces(text):
         words = [f" {word} " for word in text.lower().split()]
         return Counter(word[i : i + n] for word in words for n in (1, 2, 3) for i in range(len(word) - n + 1))

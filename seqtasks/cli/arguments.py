@@ -1,0 +1,167 @@
+"""Arguments of commands on a run: the command's own options, those of its recipe, and their help."""
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from seqtasks.capabilities import Command
+from seqtasks.cli import console
+from seqtasks.cli.commands import RUN_COMMANDS, TOP_COMMANDS
+from seqtasks.errors import UserError, nearest
+from seqtasks.options import Option, describe, make_options
+from seqtasks.recipe import Recipe, list_recipes, load_recipe
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message, where=self.prog.removeprefix("seqtasks "), remedy="see --help")
+
+
+def run_in(arguments: Sequence[str]) -> str | None:
+    """The run among arguments: the first that is the directory of a run, else the first that is not an option."""
+    plain = [a for a in arguments if not a.startswith("-")]
+    return next((a for a in plain if Path(a, "config.yaml").is_file()), plain[0] if plain else None)
+
+
+def run_command(name: str, arguments: list[str]) -> None:
+    """Run a command on a run and print its answers, or write them.
+
+    Raises:
+        UserError: if there is no such command or run, or an argument is not understood.
+    """
+    directory = run_in(arguments)
+    known = capability_commands()
+    if name not in RUN_COMMANDS and name not in known and not Path(directory or "", "config.yaml").is_file():
+        raise UserError(f"unknown command {name!r}", remedy=nearest(name, all_commands()))
+    if directory is None:
+        raise UserError("a run directory comes first", where=name, remedy=f"seqtasks {name} RUN ...")
+    run = console.open_run(directory)
+    command = RUN_COMMANDS.get(name) or next((c for c in run.recipe.commands() if c.name == name), None)
+    if command is None:
+        if name not in known:
+            raise UserError(f"unknown command {name!r}", remedy=nearest(name, all_commands()))
+        recipes = " or ".join(known[name][1])
+        raise UserError(f"not for a run of {run.recipe.name}", where=name, remedy=f"use a run of {recipes}")
+    parser = _parser(command, run.recipe, run.config)
+    parsed, unknown = parser.parse_known_intermixed_args(arguments)
+    if unknown:
+        options = [o for action in parser._actions for o in action.option_strings if o.startswith("--")]
+        raise UserError(f"unknown option {unknown[0]}", where=name, remedy=nearest(unknown[0], options))
+    if parsed.inputs and not command.inputs:
+        raise UserError(f"unexpected {parsed.inputs[0]!r}", where=name, remedy="see --help")
+    given = {n: v for n, v in vars(parsed).items() if v is not None and n not in ("run", "inputs", "input", "output")}
+    _execute(command, run, parsed, given)
+
+
+def _execute(command: Command, run: Any, parsed: argparse.Namespace, given: dict[str, Any]) -> None:
+    own = {o.name for o in describe(command.Options)} & set(given)
+    options: Any = make_options(command.Options, {name: given.pop(name) for name in own})
+    if command.name == "predict":
+        special, special_options, given = run.predict_command(given, parsed.inputs)
+        command, options = (special, special_options) if special else (command, options)
+    run = run.with_options(**given)
+    inputs: Iterable[Any] = parsed.inputs
+    if command.inputs and command.files and not (command.name == "predict" and parsed.inputs == ["-"] and special):
+        inputs = console.read_inputs(parsed.inputs, getattr(parsed, "input", None))
+    console.load_tensorflow()
+    path = Path(parsed.output) if parsed.output else None
+    write = command.writers.get(path.suffix) if path else None
+    if path and not write and command.writers and path.suffix not in ("", ".json", ".jsonl", ".txt"):
+        remedy = f"end it in {', '.join(command.writers)} or .jsonl"
+        raise UserError(f"unknown format {path.suffix!r}", where=path, remedy=remedy)
+    if path and write:
+        console.check_folder(path)
+        for answer in write(run, options, command.run(run, inputs, options), path) or ():
+            console.show(answer)
+        return
+    with console.results(path) as output:
+        for answer in command.run(run, inputs, options):
+            output.write(json.dumps(answer, ensure_ascii=False) + "\n")
+            output.flush()
+
+
+def _parser(command: Command, recipe: Recipe[Any] | None, config: Any = None) -> _Parser:
+    """The parser of a command on a run; values are texts, which `make_options` checks."""
+    parser = _Parser(
+        prog=f"seqtasks {command.name}",
+        usage=f"seqtasks {command.name} RUN {f'[{command.inputs} ...] ' if command.inputs else ''}[--OPTION VALUE ...]",
+        description=command.help,
+        allow_abbrev=False,
+    )
+    parser.add_argument("run", metavar="RUN", help="a run directory")
+    parser.add_argument(
+        "inputs", nargs="*", metavar=command.inputs or "", help=argparse.SUPPRESS if not command.inputs else ""
+    )
+    if command.inputs and command.files:
+        parser.add_argument("--input", metavar="FILE", help="a file with one input per line; - is standard input")
+    parser.add_argument("--output", metavar="FILE", help=_output_help(command, recipe))
+    _add(parser, "options", describe(command.Options), {})
+    recipes = {recipe.name: recipe} if recipe else {n: load_recipe(n) for n in sorted(list_recipes())}
+    taken = {o.name for o in describe(command.Options)}
+    for name, each in recipes.items():
+        found = [o for o in describe(each.Config) if o.changeable] if command.name in RUN_COMMANDS else []
+        if command.name == "predict":
+            found += [o for c in each.commands() if c.name == "predict" for o in describe(c.Options)]
+        title = "options of this run" if recipe else f"options of runs of {name}"
+        _add(parser, title, [o for o in found if o.name not in taken], vars(config) if config else {})
+        taken |= {o.name for o in found} if recipe else set()
+    return parser
+
+
+def _add(parser: argparse.ArgumentParser, title: str, options: Sequence[Option], values: Mapping[str, Any]) -> None:
+    group = parser.add_argument_group(title) if options else parser
+    for option in options:
+        default = values.get(option.name, option.default)
+        text = f"{option.full_help} (default: {'none' if default is None or default == '' else default})".replace(
+            "%", "%%"
+        )
+        flag: dict[str, Any] = (
+            {"nargs": "?", "const": "true", "metavar": ""} if option.hint is bool else {"metavar": option.name.upper()}
+        )
+        if f"--{option.name}" not in parser._option_string_actions:
+            group.add_argument(f"--{option.name}", help=text, default=argparse.SUPPRESS, **flag)
+
+
+def _output_help(command: Command, recipe: Recipe[Any] | None) -> str:
+    text = "write the answers here instead of standard output"
+    commands = [command, *(c for c in recipe.commands() if c.name == command.name)] if recipe else [command]
+    formats = list(dict.fromkeys(suffix for c in commands for suffix in c.writers))
+    return f"{text}; {', '.join(formats)} writes that format" if formats else text
+
+
+def capability_commands() -> dict[str, tuple[Command, list[str]]]:
+    """Commands that capabilities of installed recipes bring: {name: (command, names of the recipes)}."""
+    found: dict[str, tuple[Command, list[str]]] = {}
+    for name in sorted(list_recipes()):
+        for command in load_recipe(name).commands():
+            if command.name != "predict":
+                found.setdefault(command.name, (command, []))[1].append(name)
+    return found
+
+
+def all_commands() -> Iterator[str]:
+    """The names of all commands."""
+    yield from (*TOP_COMMANDS, *RUN_COMMANDS, *capability_commands())
+
+
+def help_of_run_command(name: str) -> str:
+    """The help of a command on a run, for all recipes.
+
+    Raises:
+        UserError: if there is no such command.
+    """
+    command = RUN_COMMANDS.get(name) or capability_commands().get(name, (None,))[0]
+    if command is None:
+        raise UserError(f"unknown command {name!r}", remedy=nearest(name, all_commands()))
+    return _parser(command, None).format_help()
+
+
+def flags_of(name: str, arguments: Sequence[str]) -> list[str]:
+    """The flags of a command, for the run among its arguments if there is one."""
+    directory = run_in(arguments)
+    run = console.open_run(directory) if directory and Path(directory, "config.yaml").is_file() else None
+    brought = run.recipe.commands() if run else (c for c, _ in capability_commands().values())
+    command = RUN_COMMANDS.get(name) or next((c for c in brought if c.name == name), None)
+    return list(_parser(command, run and run.recipe)._option_string_actions) if command else []

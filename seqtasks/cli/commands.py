@@ -1,0 +1,239 @@
+"""The commands that all recipes have."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import seqtasks
+from seqtasks.capabilities import Answer, Command
+from seqtasks.cli import console
+from seqtasks.errors import UserError
+from seqtasks.options import Declared, add_options, describe, explain, option, read_yaml
+from seqtasks.recipe import Recipe, list_recipes, load_recipe
+
+DATA_HELP = {
+    "data": "file, folder or tfds:NAME; without it the built-in sample",
+    "train": "file or folder with the training split",
+    "valid": "file or folder with the validation split",
+    "test": "file or folder with the test split",
+}
+RUN_HELP = {
+    "run": "the run directory to make",
+    "config": "YAML file with options, such as the config.yaml of a run",
+}
+FLAGS = {
+    "resume": "continue a run that was stopped",
+    "overwrite": "replace a run that exists",
+    "dry_run": "print shapes and counts; train nothing, write nothing",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class TopCommand:
+    """A command that does not begin with a run.
+
+    Args:
+        usage: its arguments, as in the help.
+        help: what it does, in one line.
+        run: `run(arguments)`.
+        help_text: `help_text(recipe)`, the text of its `--help`.
+    """
+
+    usage: str
+    help: str
+    run: Callable[[list[str]], None]
+    help_text: Callable[[str | None], str]
+
+
+def _recipes(arguments: list[str]) -> None:
+    if arguments:
+        print(TOP_COMMANDS["recipes"].help_text(None), end="")
+        return
+    for name in sorted(list_recipes()):
+        recipe = load_recipe(name)
+        described = {"rnn_type": recipe.rnn_type, "formats": list(recipe.formats), "metric": recipe.metric}
+        console.show({"recipe": name, **described, "summary": recipe.summary})
+
+
+def _train(arguments: list[str]) -> None:
+    name, rest = _first("train", "RECIPE", "a name that `seqtasks recipes` lists, or a .py file", arguments)
+    recipe = load_recipe(name)
+    fields, given = _options(recipe, f"seqtasks train {name}", rest, ("resume", "overwrite", "dry_run"))
+    console.load_tensorflow()
+    found = seqtasks.train(name, **given, **fields)
+    console.show(found if given["dry_run"] else _summary(found))
+
+
+def _finetune(arguments: list[str]) -> None:
+    name, rest = _first("finetune", "RUN", "a run directory", arguments)
+    run = console.open_run(name)
+    fields, given = _options(run.recipe, f"seqtasks finetune {name}", rest, ("overwrite",), freeze=True)
+    given["new"] = given.pop("run")
+    console.load_tensorflow()
+    console.show(_summary(seqtasks.finetune(run, **given, **fields)))
+
+
+def _first(command: str, name: str, what: str, arguments: list[str]) -> tuple[str, list[str]]:
+    if arguments and arguments[0] in ("--help", "-h"):
+        print(TOP_COMMANDS[command].help_text(None), end="")
+        raise SystemExit(0)
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError(f"{name} comes first", where=command, remedy=f"seqtasks {command} {name} ...: {what}")
+    return arguments[0], arguments[1:]
+
+
+def _parser(recipe: Recipe[Any], prog: str, flags: Iterable[str], freeze: bool = False) -> Any:
+    import jsonargparse
+
+    parser = jsonargparse.ArgumentParser(prog=prog, description=recipe.summary, exit_on_error=False, allow_abbrev=False)
+    data, run = parser.add_argument_group("data options"), parser.add_argument_group("run")
+    for name, text in DATA_HELP.items():
+        data.add_argument(f"--{name}", type=str | None, default=None, help=text)
+    for name, text in RUN_HELP.items():
+        run.add_argument(f"--{name}", type=str | None, default=None, help=text)
+    if freeze:
+        run.add_argument("--freeze", nargs="+", default=[], help="patterns of layer names whose weights stay")
+    for flag in flags:
+        run.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
+    add_options(parser, recipe.Config, {"data": data})
+    return parser
+
+
+def _options(
+    recipe: Recipe[Any], prog: str, arguments: list[str], flags: tuple[str, ...], freeze: bool = False
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(fields of the recipe's Config that were given, the other options) from flags and `--config`."""
+    import jsonargparse
+
+    parser = _parser(recipe, prog, flags, freeze)
+    fields = [o.name for o in describe(recipe.Config)]
+    others = [*DATA_HELP, "run", *flags, *(["freeze"] if freeze else [])]
+    try:
+        parsed = parser.parse_args(arguments)
+        named: set[str] = set()
+        if parsed.config:
+            values = read_yaml(parsed.config)
+            if values.pop("recipe", recipe.name) != recipe.name and not str(prog).endswith(".py"):
+                raise UserError("is of another recipe", where=parsed.config, remedy=f"take one of {recipe.name}")
+            parsed = parser.parse_args(arguments, namespace=parser.parse_object(values))
+            named = set(values)
+    except jsonargparse.ArgumentError as error:
+        raise explain(error, [*fields, *others, "config"]) from None
+    named |= {a[2:].split("=")[0] for a in arguments if a.startswith("--")}
+    parsed_values = parsed.as_dict()
+    return {f: parsed_values[f] for f in fields if f in named}, {o: parsed_values[o] for o in others}
+
+
+def _summary(run: Any) -> dict[str, Any]:
+    metrics = run.metrics
+    name = metrics["metric"]
+    kept = (*run.recipe.task(run.config).metrics, f"{name}_interval", "examples", "unknown_rate")
+    return {
+        "run": str(run.directory),
+        "recipe": run.recipe.name,
+        "test": {k: v for k, v in metrics["test"].items() if k in kept},
+        "baselines": {
+            title: {name: b[name], "difference_interval": b["difference_interval"]}
+            for title, b in metrics["baselines"].items()
+        },
+        "train": metrics["train"],
+        "report": str(run.directory / "report.html"),
+    }
+
+
+def _help_of_recipes(recipe: str | None) -> str:
+    return "usage: seqtasks recipes\n\nOne JSON object for each recipe: its RNN type, formats, metric and summary.\n"
+
+
+def _help_of_training(command: str, name: str, flags: tuple[str, ...], freeze: bool) -> Callable[[str | None], str]:
+    def text(recipe: str | None) -> str:
+        if recipe:
+            return _parser(load_recipe(recipe), f"seqtasks {command} {recipe}", flags, freeze).format_help()
+        listed = "\n".join(f"  {n:<16} {load_recipe(n).summary}" for n in sorted(list_recipes()))
+        options = {**DATA_HELP, **RUN_HELP, **{flag: FLAGS[flag] for flag in flags}}
+        shared = "\n".join(f"  --{n:<14} {t}" for n, t in options.items())
+        return (
+            f"usage: seqtasks {command} {name} [--data PATH] [--run DIR] [--OPTION VALUE ...]\n\nrecipes:\n{listed}\n\n"
+            f"options:\n{shared}\n\n`seqtasks {command} {name} --help` lists the options of {'the' if freeze else 'a'} recipe.\n"
+        )
+
+    return text
+
+
+def _help_of_completion(recipe: str | None) -> str:
+    return 'usage: seqtasks completion bash|zsh\n\nPrints shell code: eval "$(seqtasks completion bash)"\n'
+
+
+def _completion(arguments: list[str]) -> None:
+    from seqtasks.cli.completion import shell_code
+
+    if arguments[:1] in (["--help"], ["-h"]):
+        print(_help_of_completion(None), end="")
+    elif arguments[:1] not in (["bash"], ["zsh"]):
+        raise UserError("which shell?", where="completion", remedy="give bash or zsh")
+    else:
+        print(shell_code(arguments[0]))
+
+
+TRAIN_FLAGS, FINETUNE_FLAGS = ("resume", "overwrite", "dry_run"), ("overwrite",)
+TOP_COMMANDS = {
+    "recipes": TopCommand("recipes", "list the recipes", _recipes, _help_of_recipes),
+    "train": TopCommand(
+        "train RECIPE [--data PATH] [--run DIR]", "train a recipe", _train,
+        _help_of_training("train", "RECIPE", TRAIN_FLAGS, False),
+    ),
+    "finetune": TopCommand(
+        "finetune RUN --data PATH [--run DIR]", "continue training on other data", _finetune,
+        _help_of_training("finetune", "RUN", FINETUNE_FLAGS, True),
+    ),
+    "completion": TopCommand("completion bash|zsh", "print shell completion code", _completion, _help_of_completion),
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateOptions(Declared):
+    """Options of `seqtasks evaluate`."""
+
+    data: str | None = option(None, "other data: a file, a folder or tfds:NAME", "data")
+    split: str = option("test", "train, validation or test", "data")
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportOptions(Declared):
+    """Options of `seqtasks export`."""
+
+    format: str = option("saved_model", "format of the export", "answering")
+    overwrite: bool = option(False, "replace an export that exists", "answering")
+
+
+def _evaluate(run: Any, inputs: Iterable[Any], options: EvaluateOptions) -> Iterable[Answer]:
+    return [run.evaluate(options.data, options.split)]
+
+
+def _predict(run: Any, inputs: Iterable[bytes], options: Any) -> Iterable[Answer]:
+    return run.answers(inputs)
+
+
+def _export(run: Any, inputs: Iterable[Any], options: ExportOptions) -> Iterable[Answer]:
+    directories = list(inputs)
+    if len(directories) != 1:
+        raise UserError("which directory?", where="export", remedy="seqtasks export RUN DIR")
+    if options.format != "saved_model":
+        raise UserError(f"unknown format {options.format!r}", where="--format", remedy="take saved_model")
+    return [{"saved_model": str(run.export(os.fsdecode(directories[0]), options.overwrite))}]
+
+
+def _report(run: Any, inputs: Iterable[Any], options: Any) -> Iterable[Answer]:
+    return [{"report": str(run.report())}]
+
+
+RUN_COMMANDS = {
+    command.name: command
+    for command in (
+        Command("evaluate", "metrics on a split or on other data", _evaluate, EvaluateOptions),
+        Command("predict", "answers to inputs, one JSON object per line", _predict, inputs="INPUT"),
+        Command("export", "write a SavedModel that takes raw inputs", _export, ExportOptions, "DIR", files=False),
+        Command("report", "write RUN/report.html", _report),
+    )
+}

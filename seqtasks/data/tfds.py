@@ -1,0 +1,101 @@
+"""Opens data sets of TensorFlow Datasets: which splits they have, and the records of one."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seqtasks.errors import UserError, needs
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+UNLISTED_SPLITS = ["train", "test"]  # of data sets that do not list their splits
+
+
+@dataclass(frozen=True)
+class DatasetSplit:
+    """One split of a data set; `open_dataset` makes it.
+
+    Args:
+        name: as `tfds.load` takes it, e.g. `imdb_reviews/plain_text`.
+        split: e.g. `train`.
+        data: the records as a `tf.data.Dataset`.
+        info: the `tfds.core.DatasetInfo`.
+    """
+
+    name: str
+    split: str
+    data: "tf.data.Dataset"
+    info: Any
+
+    @property
+    def place(self) -> str:
+        """How messages name the split."""
+        return f"tfds:{self.name}/{self.split}"
+
+    @property
+    def features(self) -> Mapping[str, Any]:
+        """The features of a record by name."""
+        return self.info.features
+
+    @property
+    def size(self) -> int | None:
+        """Bytes on disk; None if unknown."""
+        return self.info.splits[self.split].num_bytes if self.split in self.info.splits else None
+
+    def features_of_type(self, kind: str) -> list[str]:
+        """The names of the features of a class of `tfds.features`, e.g. `"Text"`."""
+        import tensorflow_datasets as tfds
+
+        return [name for name, f in self.features.items() if isinstance(f, getattr(tfds.features, kind))]
+
+    def records(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Pairs of the number of a record, from 1, and its features as NumPy values."""
+        import tensorflow_datasets as tfds
+
+        yield from enumerate(tfds.as_numpy(self.data), 1)
+
+    def no_feature(self, what: str, remedy: str = "name another data set") -> UserError:
+        """The error for a data set without the features that are needed.
+
+        Args:
+            what: the features that are missing.
+            remedy: what would be right.
+        """
+        listed = ", ".join(self.features)
+        return UserError(f"no {what} among the features {listed}", where=f"tfds:{self.name}", remedy=remedy)
+
+
+def open_dataset(name: str, split: str, **loading: Any) -> DatasetSplit:
+    """One split of a data set of TensorFlow Datasets.
+
+    Args:
+        name: as `tfds.load` takes it, e.g. `imdb_reviews/plain_text`.
+        split: e.g. `train`.
+        loading: passed to `tfds.load` (`data_dir`).
+
+    Raises:
+        UserError: if TensorFlow Datasets is not installed.
+    """
+    needs("tensorflow_datasets", extra="tfds")
+    import tensorflow_datasets as tfds
+
+    data, info = tfds.load(name, split=split, with_info=True, shuffle_files=False, **loading)
+    return DatasetSplit(name, split, data, info)
+
+
+def split_names(name: str) -> list[str]:
+    """The names of the splits of a data set, which is downloaded if it is not there.
+
+    Raises:
+        UserError: if there is no such data set, or TensorFlow Datasets is not installed.
+    """
+    needs("tensorflow_datasets", extra="tfds")
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name)
+        builder.download_and_prepare()
+    except tfds.core.DatasetNotFoundError:
+        raise UserError("no such data set", where=f"tfds:{name}", remedy="see tfds.list_builders()") from None
+    return list(builder.info.splits) or UNLISTED_SPLITS

@@ -1,0 +1,221 @@
+"""An experiment: a recipe, its options and data, prepared up to the point where training begins."""
+
+import contextlib
+import dataclasses
+import fnmatch
+import functools
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from seqtasks.capabilities import Augments, FileInputs, RunningText
+from seqtasks.data.batches import Batches
+from seqtasks.data.sources import Source
+from seqtasks.engine import checkpoint, distribute
+from seqtasks.engine.data_summary import SplitSummary, check_labels, describe_splits, summarize_splits
+from seqtasks.engine.predictor import Predictor
+from seqtasks.engine.run import Run
+from seqtasks.errors import UserError
+from seqtasks.optimizers import AdamW, schedule
+from seqtasks.options import for_validation
+from seqtasks.recipe import Recipe
+
+COMPILED_BOUNDARY = 8  # XLA compiles for every padded length: few of them
+
+
+class Data(NamedTuple):
+    """The splits of an experiment: sources by name, and what each holds."""
+
+    sources: dict[str, Source]
+    summaries: dict[str, SplitSummary]
+
+
+@dataclasses.dataclass
+class Prepared:
+    """What a training starts from.
+
+    Args:
+        data: sources and summaries of the splits.
+        assets: the vocabularies.
+        batches: the training batches: `seqtasks.data.batches.Batches` or `seqtasks.data.segments.Segments`.
+        model: the compiled model, built under `strategy`.
+        strategy: the `tf.distribute.Strategy`.
+    """
+
+    data: Data
+    assets: Mapping[str, Any]
+    batches: Any
+    model: keras.Model
+    strategy: tf.distribute.Strategy
+
+
+@dataclasses.dataclass
+class Experiment:
+    """A recipe with options and data.
+
+    Args:
+        recipe: the recipe.
+        config: an instance of its `Config`.
+        paths: `data`, `train`, `valid`, `test` as for `seqtasks.train`; empty for the built-in sample.
+
+    Example:
+        >>> from seqtasks.recipe import load_recipe
+        >>> recipe = load_recipe("sentiment")
+        >>> prepared = Experiment(recipe, recipe.Config(units=8, affixes=0)).prepare()
+        >>> prepared.model.output_shape, sorted(prepared.assets)
+        ((None, 2), ['labels', 'words'])
+    """
+
+    recipe: Recipe[Any]
+    config: Any
+    paths: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.task = self.recipe.task(self.config)
+        self.reader = self.recipe.reader(self.config)
+
+    def read(self) -> Data:
+        """Read all splits once.
+
+        Raises:
+            UserError: if the data is missing or not understood.
+        """
+        paths = self.paths if any(self.paths.values()) else {"data": str(self.recipe.sample.data)}
+        splits = dict(self.recipe.load(self.config, **paths))
+        files = self.recipe.capability(FileInputs)
+        if self.reader and files:
+            check = files.check and functools.partial(files.check, self.config)
+            splits = {n: self.reader.readable(s, check if n == "train" else None) for n, s in splits.items()}
+        data = Data(*summarize_splits(splits.items(), self.task, self.config.cache_mb))
+        train = data.summaries["train"]
+        if train.longest_run > self.config.shuffle_buffer:
+            what = f"{train.name}: {train.longest_run} examples of one label in a row, more than --shuffle_buffer"
+            warnings.warn(f"{what}: shuffle the file, or batches will hold one label alone", stacklevel=3)
+        return data
+
+    def prepare(
+        self, data: Data | None = None, assets: Mapping[str, Any] | None = None, base: Run | None = None,
+        freeze: Sequence[str] = (),
+    ) -> Prepared:  # fmt: skip
+        """Learn the vocabularies, and build the batches and the compiled model.
+
+        Args:
+            data: what `read` returned; None reads.
+            assets: vocabularies that are known already; None learns them from train.
+            base: a finished run whose vocabularies and weights are taken over.
+            freeze: patterns of layer names whose weights stay as they are.
+
+        Raises:
+            UserError: if data, options and weights do not fit together.
+        """
+        config, recipe = self.config, self.recipe
+        recipe.chosen_metric(config)
+        strategy = distribute.strategy(config.strategy)
+        distribute.check_batch_size(strategy, config.batch_size)
+        data = data or self.read()
+        assets = assets or (base.assets if base else recipe.learn(config, data.sources["train"]))
+        check_labels(data.sources, data.summaries, self.task, assets)
+        for name in ("validation", "test"):
+            self.task.check(assets, data.sources[name])
+        batches = self.batches(data, assets, strategy.num_replicas_in_sync)
+        keras.utils.set_random_seed(config.seed)
+        with policy(config.precision), strategy.scope():
+            model = self._compiled(assets, batches, base, freeze)
+        return Prepared(data, assets, batches, model, strategy)
+
+    def batches(self, data: Data, assets: Mapping[str, Any], replicas: int = 1) -> Any:
+        """The training batches."""
+        config, recipe, source = self.config, self.recipe, data.sources["train"]
+        running, augments = recipe.capability(RunningText), recipe.capability(Augments)
+        segments = running.segments(config, assets, source) if running else None
+        if segments is not None and replicas > 1:
+            what, remedy = "a state cannot be carried on several devices", "use one, --strategy cpu or gpu"
+            raise UserError(what, where="--strategy", remedy=remedy)
+        if segments is not None:
+            return segments
+        return Batches(
+            source,
+            data.summaries["train"].examples,
+            lambda inputs: recipe.encode(config, assets, inputs),
+            lambda targets: self.task.encode_target(assets, targets),
+            config.batch_size,
+            COMPILED_BOUNDARY if config.jit else 1,
+            config.shuffle_buffer,
+            by_tokens=config.batch_by == "tokens",
+            replicas=replicas,
+            target_feature=self.task.target_feature,
+            reader=self.reader,
+            augment=functools.partial(augments.augment, config) if augments else None,
+        )
+
+    def fit_inputs(self, prepared: Prepared) -> Any:
+        """The function from a training batch to what `fit` takes: `f(features, targets, weight, index)`."""
+        model, passes = prepared.model, getattr(prepared.model.loss, "passes", 1)
+        weights = self.task.weights_of_classes(prepared.assets, prepared.data.summaries["train"].labels)
+
+        def inputs(features: Mapping[str, Any], targets: Any, weight: Any, index: Any) -> Any:
+            features = self.task.add_decoder_inputs(features, targets)
+            chosen = {i.name: features[i.name] for i in model.inputs}
+            row = chosen, targets, weight if weights is None else weight * tf.gather(weights, targets)
+            return tf.nest.map_structure(lambda x: tf.repeat(x, passes, axis=0), row) if passes > 1 else row
+
+        return inputs
+
+    def predictors(self, prepared: Prepared) -> tuple[Predictor, Predictor]:
+        """What answers with the options as they are, and with those of the validation between epochs."""
+        given = prepared.assets, prepared.model, self.reader
+        full, quick = Predictor(self.recipe, self.config, *given), for_validation(self.config)
+        return full, full if quick == self.config else Predictor(self.recipe, quick, *given)
+
+    def dry_run(self) -> dict[str, Any]:
+        """Shapes and counts, without training."""
+        prepared = self.prepare()
+        return {
+            "recipe": self.recipe.name,
+            "data": describe_splits(prepared.data.summaries),
+            "vocabularies": {name: len(asset) for name, asset in prepared.assets.items()},
+            "inputs": {i.name: list(i.shape) for i in prepared.model.inputs},
+            "outputs": list(prepared.model.output_shape),
+            "parameters": prepared.model.count_params(),
+            "steps_per_epoch": len(prepared.batches),
+        }
+
+    def _compiled(
+        self, assets: Mapping[str, Any], batches: Any, base: Run | None, freeze: Sequence[str]
+    ) -> keras.Model:
+        config = self.config
+        model = self.recipe.build(config, assets)
+        if base:
+            try:
+                checkpoint.copy(base.model, model)
+            except ValueError:
+                remedy = "leave out options that change its shape"
+                raise UserError("the weights of the run do not fit", where=base.directory, remedy=remedy) from None
+        for pattern in freeze:
+            layers = [layer for layer in model.layers if layer.weights and fnmatch.fnmatch(layer.name, pattern)]
+            if not layers:
+                known = ", ".join(layer.name for layer in model.layers if layer.weights)
+                raise UserError(f"no layer is called {pattern!r}", where="--freeze", remedy=f"the layers are {known}")
+            for layer in layers:
+                layer.trainable = False
+        steps = config.epochs * len(batches)
+        rate = schedule(config.schedule, config.learning_rate, steps, round(config.warmup * steps))
+        given = config.weight_decay, config.clip_norm, config.ema_momentum, config.clip_by
+        optimizer = AdamW(rate, *given, epsilon=config.epsilon)
+        model.compile(optimizer, self.recipe.loss(config), jit_compile=config.jit)
+        optimizer.build(model.trainable_variables)
+        return model
+
+
+@contextlib.contextmanager
+def policy(precision: str) -> Iterator[None]:
+    """The dtype policy of all layers that are made inside."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

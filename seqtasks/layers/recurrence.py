@@ -1,0 +1,216 @@
+"""One cell prepared for the loop over time, and the recurrent products of its steps. `scan.py` holds the loop."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from seqtasks.cells import RNNCell
+from seqtasks.cells.affine import pad_columns, rowwise
+from seqtasks.cells.cell import Product
+
+
+class Tensors(NamedTuple):
+    """The tensors of a recurrence that have gradients, or these gradients.
+
+    Attributes:
+        inputs: (time, batch, columns).
+        states: list of (batch, size), the initial states.
+        weights: {name: [kernel] or [kernel, bias]}; the kernel is (rows, columns), or (batch, rows, columns).
+        constants: {name: (batch, ...)}.
+    """
+
+    inputs: tf.Tensor
+    states: list[tf.Tensor]
+    weights: dict[str, list[tf.Tensor]]
+    constants: dict[str, tf.Tensor]
+
+
+class Recurrence:
+    """One cell prepared to run over one batch: projected inputs, initial states, weights and masks, all time-major.
+
+    The first state of a recurrence is its output. Cells of this package guarantee that. For a foreign cell, whose
+    output may differ from its states, the last output is carried as an additional first state.
+
+    A step may also multiply with a matrix for each row of the batch, as attention does with its memory: `product` takes
+    the names of these matrices like those of weights. All steps also receive `constants`, if there are any.
+
+    Args:
+        cell: a cell of `seqtasks.cells` or any Keras RNN cell.
+        sequences: tensor (time, batch, features), or the result of the cell's `project` for it.
+        states: list of tensors (batch, size), the initial states.
+        weights: {name: [kernel] or [kernel, bias]}, the `recurrent_weights` of a cell of this package as tensors.
+            Several recurrences of one cell share them.
+        mask: None or boolean tensor (time, batch, 1), False where a step is skipped.
+        backwards: whether time runs from the end to the start; inputs and outputs keep their positions.
+        training: whether dropout and zoneout are active. If so, the gradients will be needed.
+        matrices: {name: tensor (batch, rows, columns)}, for a cell of this package that multiplies with them.
+        constants: {name: tensor (batch, ...)}, for a cell of this package whose `step` takes them.
+        projected: whether `sequences` are projected already.
+    """
+
+    def __init__(
+        self,
+        cell: keras.layers.Layer,
+        sequences: tf.Tensor,
+        states: Sequence[tf.Tensor],
+        weights: Mapping[str, list[tf.Tensor]],
+        mask: tf.Tensor | None = None,
+        backwards: bool = False,
+        training: bool = False,
+        matrices: Mapping[str, tf.Tensor] | None = None,
+        constants: Mapping[str, tf.Tensor] | None = None,
+        projected: bool = False,
+    ) -> None:
+        self.mask, self.backwards, self.training = mask, backwards, bool(training)
+        self.states = list(states)
+        self.weights = {name: [matrix] for name, matrix in (matrices or {}).items()} | dict(weights)
+        self.constants = dict(constants or {})
+        self.dropout_masks: dict[str, tf.Tensor] = {}  # of the vectors in a recurrent product, (batch, rows)
+        self.zoneout_masks: list[tf.Tensor] | None = None  # of each state, boolean (time, batch, size)
+        self.step: Callable[..., list[tf.Tensor]]  # (position, inputs, states, product, constants) -> new states
+        if isinstance(cell, RNNCell):
+            self._prepare(cell, sequences, weights, projected)
+        else:
+            self._prepare_foreign(cell, sequences)
+
+    def _prepare(
+        self, cell: RNNCell, sequences: tf.Tensor, weights: Mapping[str, list[tf.Tensor]], projected: bool
+    ) -> None:
+        """Projects the inputs of a cell of this package, and draws its masks."""
+        time, batch, features = tf.unstack(tf.shape(sequences))
+        if self.training and cell.dropout and not projected:
+            sequences *= cell.dropout_mask((batch, features), cell.dropout)
+        self.inputs = sequences if projected else cell.project(sequences)
+        if self.training and cell.recurrent_dropout:
+            for name, (kernel, *_) in weights.items():
+                self.dropout_masks[name] = cell.dropout_mask((batch, kernel.shape[0]), cell.recurrent_dropout)
+        if self.training and cell.zoneout:
+            shapes = [(time, batch, state.shape[-1]) for state in self.states]
+            self.zoneout_masks = [cell.dropout_mask(shape, 1 - cell.zoneout) > 0 for shape in shapes]
+
+        def step(
+            position: tf.Tensor,
+            inputs: tf.Tensor,
+            states: list[tf.Tensor],
+            product: Product,
+            constants: dict[str, tf.Tensor],
+        ) -> list[tf.Tensor]:
+            keep = None if self.zoneout_masks is None else [mask[position] for mask in self.zoneout_masks]
+            more = (constants,) if constants else ()
+            return cell.apply_zoneout(states, cell.step(inputs, states, product, *more), keep)
+
+        self.step = step
+
+    def _prepare_foreign(self, cell: keras.layers.Layer, sequences: tf.Tensor) -> None:
+        """Adds the output of a foreign cell to its states. Nothing is projected: the whole cell runs in each step."""
+        options = {"training": self.training} if getattr(cell, "_call_has_training_arg", False) else {}
+        output, _ = cell(sequences[0], self.states, **options)
+
+        def step(
+            position: tf.Tensor, inputs: tf.Tensor, states: list[tf.Tensor], product: Product, constants: Any
+        ) -> list[tf.Tensor]:
+            output, new = cell(inputs, states[1:], **options)
+            return [output, *(new if isinstance(new, list | tuple) else [new])]
+
+        self.inputs, self.states, self.step = sequences, [tf.zeros_like(output), *self.states], step
+
+    @property
+    def tensors(self) -> Tensors:
+        """All tensors whose gradients can be requested."""
+        return Tensors(self.inputs, self.states, self.weights, self.constants)
+
+    def positions(self, t: tf.Tensor, time: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Positions of step t of the loop: in the sequence, and in a history the states before and after the step."""
+        position = time - 1 - t if self.backwards else t
+        return (position, position + 1, position) if self.backwards else (position, position, position + 1)
+
+    def before(self, history: tf.Tensor) -> tf.Tensor:
+        """The states before each step (time, batch, size), from a history (1 + time, batch, size)."""
+        return history[1:] if self.backwards else history[:-1]
+
+    def after(self, history: tf.Tensor) -> tf.Tensor:
+        """The states after each step (time, batch, size), from a history (1 + time, batch, size)."""
+        return history[:-1] if self.backwards else history[1:]
+
+
+class ForwardProduct:
+    """The `product` of one forward step. It keeps its results.
+
+    Args:
+        dropout_masks: {name: (batch, rows)}, of the vectors.
+        weights: {name: [kernel] or [kernel, bias]}.
+        kernels: {name: kernel}, the kernels after `prepare_kernels`; None to use those of `weights`.
+
+    Raises:
+        ValueError: if one step requests a product twice.
+    """
+
+    def __init__(
+        self,
+        dropout_masks: Mapping[str, tf.Tensor],
+        weights: Mapping[str, list[tf.Tensor]],
+        kernels: Mapping[str, tf.Tensor] | None = None,
+    ) -> None:
+        self.dropout_masks, self.weights, self.kernels = dropout_masks, weights, kernels
+        self.results: dict[str, tf.Tensor] = {}  # each (batch, columns)
+
+    def __call__(self, name: str, vectors: tf.Tensor) -> tf.Tensor:
+        if name in self.results:
+            raise ValueError(f"product({name!r}) was requested twice in one step: give the second a name of its own.")
+        if name in self.dropout_masks:
+            vectors *= self.dropout_masks[name]
+        kernel, *bias = self.weights[name]
+        result = multiply(vectors, kernel if self.kernels is None else self.kernels[name], kernel.shape[-1])
+        self.results[name] = tf.nn.bias_add(result, bias[0]) if bias else result
+        return self.results[name]
+
+
+class BackwardProduct:
+    """The `product` of one backward step: the result is known, and its gradient becomes that of the vectors.
+
+    Args:
+        dropout_masks: {name: (batch, rows)}, of the vectors.
+        results: {name: (batch, columns)}, the products that the forward loop saved.
+        kernels: {name: kernel}, transposed, after `prepare_kernels`.
+    """
+
+    def __init__(
+        self,
+        dropout_masks: Mapping[str, tf.Tensor],
+        results: Mapping[str, tf.Tensor],
+        kernels: Mapping[str, tf.Tensor],
+    ) -> None:
+        self.dropout_masks, self.results, self.kernels = dropout_masks, results, kernels
+        self.vectors: dict[str, tf.Tensor] = {}  # each (batch, rows), before dropout
+
+    def __call__(self, name: str, vectors: tf.Tensor) -> tf.Tensor:
+        self.vectors[name] = vectors
+
+        @tf.custom_gradient
+        def saved_product(vectors: tf.Tensor, result: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+            def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+                grad = multiply(upstream, self.kernels[name], vectors.shape[-1])
+                return grad * self.dropout_masks[name] if name in self.dropout_masks else grad, upstream
+
+            return tf.identity(result), gradient
+
+        return saved_product(vectors, self.results[name])
+
+
+def prepare_kernels(tensors: Sequence[Tensors], transposed: bool = False) -> list[dict[str, tf.Tensor]]:
+    """{name: kernel} of each recurrence for `multiply`. A kernel that several recurrences share is prepared once."""
+    prepare, ready = tf.linalg.matrix_transpose if transposed else tf.identity, {}
+    for kernel, *_ in (weights for each in tensors for weights in each.weights.values()):
+        if id(kernel) not in ready:
+            ready[id(kernel)] = pad_columns(prepare(kernel))
+    return [{name: ready[id(kernel)] for name, (kernel, *_) in each.weights.items()} for each in tensors]
+
+
+def multiply(vectors: tf.Tensor, kernel: tf.Tensor, columns: int | None) -> tf.Tensor:
+    """The product (rows, columns) of vectors with a kernel, which may have padding columns or be one for each row."""
+    if len(kernel.shape) == 3:
+        return rowwise(vectors, kernel)
+    result = tf.matmul(vectors, kernel)
+    return result if kernel.shape[-1] == columns else tf.slice(result, (0, 0), (-1, columns))

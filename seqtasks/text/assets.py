@@ -1,0 +1,69 @@
+"""What a run learnt from its training data: vocabularies and tokenizers, read from the text files of a directory."""
+
+from pathlib import Path
+from typing import Any
+
+from seqtasks.errors import UserError
+
+
+class Assets(dict[str, Any]):
+    """Vocabularies and tokenizers by name.
+
+    Args:
+        directory: the directory that they were read from.
+        values: {name: vocabulary or tokenizer}.
+
+    Raises:
+        UserError: if a name is looked up whose file is missing.
+    """
+
+    def __init__(self, directory: Path, values: dict[str, Any]) -> None:
+        super().__init__(values)
+        self.directory = directory
+
+    def __missing__(self, name: str) -> Any:
+        what, remedy = "no such file", "copy the whole run again, or train a new one"
+        raise UserError(what, where=self.directory / f"{name}.txt", remedy=remedy)
+
+
+def load_assets(directory: Path | str) -> Assets:
+    """Reads all `.txt` files of a directory, each by the `load` of its class.
+
+    Args:
+        directory: the directory `encoder` of a run.
+
+    Returns:
+        {stem of the file: `Vocabulary` or `Tokenizer`}, in alphabetical order.
+
+    Raises:
+        UserError: if a file has an invalid line; by the returned `Assets`, if a file is missing.
+
+    Example:
+        >>> import tempfile
+        >>> from seqtasks.data.vocabulary import Vocabulary
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Vocabulary(["neg", "pos"]).save(Path(folder) / "labels.txt")
+        ...     load_assets(folder)["labels"].tokens
+        ['neg', 'pos']
+    """
+    directory = Path(directory)
+    return Assets(directory, {path.stem: asset_class(path).load(path) for path in sorted(directory.glob("*.txt"))})
+
+
+def asset_class(path: Path) -> Any:
+    """The class of an asset, by its file.
+
+    A tokenizer's file begins with a JSON object, `{"kind": ..., "lowercase": ...}`, and a vocabulary's file with a JSON
+    string, its first token; so the first byte decides.
+
+    Args:
+        path: the file.
+
+    Returns:
+        `seqtasks.text.tokenizer.Tokenizer` or `seqtasks.data.vocabulary.Vocabulary`.
+    """
+    from seqtasks.data.vocabulary import Vocabulary
+    from seqtasks.text.tokenizer import Tokenizer
+
+    with path.open("rb") as file:
+        return Tokenizer if file.read(1) == b"{" else Vocabulary
