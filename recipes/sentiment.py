@@ -76,7 +76,7 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
 
     labels: set[str] = set()
 
-    def words() -> Iterator[list[list[bytes]]]:
+    def words() -> Iterator[list[bytes]]:
         for chunk in train.chunks(1024):
             labels.update(example.target for example in chunk)
             texts = tf.constant([example.input for example in chunk])

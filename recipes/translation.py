@@ -7,7 +7,6 @@ search looks for the most probable one. The same recipe learns any rewriting of 
 rewrites dates in many languages as ISO 8601.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -145,7 +144,7 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     )
 
 
-def infer(config: Config, model: "keras.Model", features: Mapping[str, "tf.Tensor"]) -> Any:
+def infer(config: Config, model: "keras.Model", features: dict[str, "tf.Tensor"]) -> Any:
     """Beam search for the translations of source tokens (batch, time)."""
     import tensorflow as tf
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound="Capability")
 Answer = dict[str, Any]
-Features = Mapping[str, "tf.Tensor"]
+Features = dict[str, "tf.Tensor"]
 Section = tuple[str, str]  # a title and HTML
 
 

@@ -33,7 +33,7 @@ Cell = Literal[  # the names of `seqtasks.cells.CELLS`, which options know witho
     "simple_rnn", "simplified_gru", "gru", "lstm", "peephole_lstm", "coupled_lstm",
     "layer_norm_simple_rnn", "layer_norm_gru", "layer_norm_lstm", "nas", "echo_state",
 ]  # fmt: skip
-O = TypeVar("O")
+T = TypeVar("T")
 _KEEP: Any = object()
 _described: dict[Any, tuple["Option", ...]] = {}
 _BOUNDS = {
@@ -189,7 +189,7 @@ class Options(Declared):
     checkpoint_steps: Count = option(500, "steps between checkpoints; each epoch ends with one too", "training")
 
 
-def for_validation(config: O) -> O:
+def for_validation(config: T) -> T:
     """The options of the validation between epochs.
 
     Example:
@@ -212,7 +212,7 @@ def rnn_options(config: Any) -> dict[str, Any]:
     return {"dropout": config.output_dropout, **{name: getattr(config, name) for name in names}}
 
 
-def make_options(cls: type[O], fields: Mapping[str, Any]) -> O:
+def make_options(cls: type[T], fields: Mapping[str, Any]) -> T:
     """Options from a mapping of names to values or to their text; unknown names and wrong types raise one line.
 
     Raises:

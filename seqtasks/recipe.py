@@ -68,8 +68,8 @@ class Recipe(Generic[ConfigT]):
     Config: type[ConfigT]
     sample: Sample
     load: Callable[..., Any]
-    learn: Callable[[ConfigT, Any], Mapping[str, Any]]
-    encode: Callable[[ConfigT, Any, Any], Mapping[str, Any]]
+    learn: Callable[[ConfigT, Any], dict[str, Any]]
+    encode: Callable[[ConfigT, Any, Any], dict[str, Any]]
     build: Callable[[ConfigT, Any], "keras.Model"]
     task: Callable[[ConfigT], "Task"]
     loss: Callable[[ConfigT], Any]

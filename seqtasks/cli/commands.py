@@ -155,7 +155,7 @@ def _help_of_training(command: str, name: str, flags: tuple[str, ...], freeze: b
         shared = "\n".join(f"  --{n:<14} {t}" for n, t in options.items())
         return (
             f"usage: seqtasks {command} {name} [--data PATH] [--run DIR] [--OPTION VALUE ...]\n\nrecipes:\n{listed}\n\n"
-            f"options:\n{shared}\n\n`seqtasks {command} {name} --help` lists the options of {'the' if freeze else 'a'} recipe.\n"
+            f"options:\n{shared}\n\n`seqtasks {command} {name} --help` lists the options of the recipe.\n"
         )
 
     return text

@@ -101,8 +101,8 @@ def help_text(command: str = "", recipe: str | None = None) -> str:
 
 
 NOTES = (
-    "RECIPE is a name or the path of a .py file. `seqtasks train RECIPE --help` lists the options of a recipe, and",
-    "`seqtasks COMMAND RUN --help` those of a command for a run. Without --data a recipe uses its small built-in sample.",
+    "RECIPE is a name or the path of a .py file. Without --data a recipe uses its small built-in sample.",
+    "`seqtasks train RECIPE --help` lists the options of a recipe, `seqtasks COMMAND RUN --help` those of a run.",
     "  --version   --help",
 )
 

@@ -156,7 +156,7 @@ class Experiment:
         model, passes = prepared.model, getattr(prepared.model.loss, "passes", 1)
         weights = self.task.weights_of_classes(prepared.assets, prepared.data.summaries["train"].labels)
 
-        def inputs(features: Mapping[str, Any], targets: Any, weight: Any, index: Any) -> Any:
+        def inputs(features: dict[str, Any], targets: Any, weight: Any, index: Any) -> Any:
             features = self.task.add_decoder_inputs(features, targets)
             chosen = {i.name: features[i.name] for i in model.inputs}
             row = chosen, targets, weight if weights is None else weight * tf.gather(weights, targets)

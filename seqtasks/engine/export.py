@@ -53,8 +53,9 @@ def export(predictor: Predictor, directory: str | Path, overwrite: bool = False)
     """Write a SavedModel.
 
     `serving_default` takes `inputs`, a batch of raw strings (or, if the recipe's inputs are files, arrays under the
-    names of its `FileInputs.serving_spec`), and returns what the task decodes, for classification `label` (string), `score`,
-    `scores` (batch, classes) and `labels`, the names of the classes. Capabilities add signatures, such as `generate`.
+    names of its `FileInputs.serving_spec`), and returns what the task decodes: for classification `label` (string),
+    `score`, `scores` (batch, classes) and `labels`, the names of the classes. Capabilities add signatures, such as
+    `generate`.
 
     Args:
         predictor: the model with its encoder.

@@ -38,18 +38,18 @@ class Predictor:
         self.task = recipe.task(config)
         self._decode: Any = None
 
-    def decode(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def decode(self, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Decoded tensors of padded features, in the graph."""
         return self.task.decode(self.assets, self.outputs(features), features)
 
-    def outputs(self, features: Mapping[str, tf.Tensor]) -> Any:
+    def outputs(self, features: dict[str, tf.Tensor]) -> Any:
         """The outputs of the model, or of the recipe's inference, for padded features."""
         infers = self.recipe.capability(Infers)
         if infers:
             return infers.infer(self.config, self.model, features)
         return self.model({i.name: features[i.name] for i in self.model.inputs}, training=False)
 
-    def encode(self, inputs: Any) -> Mapping[str, Any]:
+    def encode(self, inputs: Any) -> dict[str, Any]:
         """Features of a vector of raw inputs, in the graph."""
         return self.recipe.encode(self.config, self.assets, inputs)
 

@@ -157,7 +157,8 @@ class DecoderStepper:
             The states and the memory for the first step, nests of tensors (batch, ...).
         """
         memory, states = self.encoder({name: inputs[name] for name in self.encoder.input})
-        first, prepared = self.decoders[0], ()
+        first = self.decoders[0]
+        prepared: Any = ()
         if isinstance(first, AttentionRNN):
             states[0], prepared = first.begin(memory, states[0], mask)
         return states, prepared
@@ -173,7 +174,8 @@ class DecoderStepper:
         Returns:
             logits (rows, tokens), the new states, and with attention its weights (rows, places).
         """
-        x, new, weights = self.embedding(tokens), [], ()
+        x, new = self.embedding(tokens), []
+        weights: Any = ()
         for decoder, old in zip(self.decoders, states, strict=True):
             if isinstance(decoder, AttentionRNN):
                 x, old, *weights = decoder.step(x, old, memory)

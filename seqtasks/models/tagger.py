@@ -1,10 +1,9 @@
 """Many-to-many, equal lengths: a label for every step."""
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import keras
-import numpy as np
 
 from seqtasks.layers import CRF
 
@@ -27,7 +26,7 @@ def tagger(
     sequence: keras.KerasTensor,
     labels: int,
     head: Literal["crf", "softmax"] = "crf",
-    allowed: np.ndarray | None = None,
+    allowed: Sequence[Any] | None = None,
 ) -> keras.Model:
     """A model that scores the labels of every step, independently or together with the adjacent steps.
 
@@ -56,7 +55,9 @@ def tagger(
     return keras.Model(inputs, outputs, name="tagger")
 
 
-def tune_label_bias(model: keras.Model, label: int, validate: Callable[[], float], step: float = 0.25, patience: int = 3) -> float:
+def tune_label_bias(
+    model: keras.Model, label: int, validate: Callable[[], float], step: float = 0.25, patience: int = 3
+) -> float:
     """Lowers the bias of one label in small steps while the validation metric improves.
 
     Taggers are trained by likelihood and judged by another metric: if a label is frequent and the safe guess, like "no

@@ -22,7 +22,13 @@ COMPARED = 500  # maximum number of pieces that they are compared with
 SHOWN = 2  # pieces in the report without a prompt, and with one
 
 
-def frames(stepper, prompts, seed, length, temperature=1.0):
+def frames(
+    stepper: LanguageModelStepper,
+    prompts: tf.Tensor,
+    seed: tf.Tensor,
+    length: int | tf.Tensor,
+    temperature: float | tf.Tensor = 1.0,
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws piano rolls frame by frame, in the graph.
 
     Args:
@@ -40,7 +46,7 @@ def frames(stepper, prompts, seed, length, temperature=1.0):
     if prompts.shape[1] != 0:
         _, states = stepper.run(decoder_inputs[:, :-1], states)
 
-    def draw(vectors, t):
+    def draw(vectors: tf.Tensor, t: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return stepper.head.draw(vectors, seed + tf.stack([0, t]), temperature)
 
     return sample(stepper.step, states, start, draw, length, jit_compile=False)

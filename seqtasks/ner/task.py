@@ -1,6 +1,6 @@
 """The task of entities: typed spans of the tokens of a text."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,12 +37,12 @@ class SpanTagging(Task):
     def labels(self, target: str) -> tuple[str, ...]:
         return tuple(tag[2:] for tag in target.split() if tag[0] in "BS")
 
-    def encode_target(self, assets: dict[str, Any], targets: "tf.Tensor") -> "tf.RaggedTensor":
+    def encode_target(self, assets: Mapping[str, Any], targets: "tf.Tensor") -> "tf.RaggedTensor":
         import tensorflow as tf
 
         return assets["tags"].lookup(tf.strings.split(targets))
 
-    def decode(self, assets: dict[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
+    def decode(self, assets: Mapping[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
         import tensorflow as tf
 
         from seqtasks.layers import CRF
@@ -78,7 +78,7 @@ class SpanTagging(Task):
         }
         return entities | {"tokens": tf.reduce_sum(tf.cast(live, tf.int32), 1)}
 
-    def answer(self, assets: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, assets: Mapping[str, Any], row: dict[str, Any]) -> dict[str, Any]:
         return {
             "entities": [
                 {
@@ -92,10 +92,10 @@ class SpanTagging(Task):
             ]
         }
 
-    def targets(self, assets: dict[str, Any], strings: Sequence[str]) -> np.ndarray:
+    def targets(self, assets: Mapping[str, Any], strings: Sequence[str]) -> np.ndarray:
         return as_rows([string.split() for string in strings])
 
-    def outputs(self, assets: dict[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
+    def outputs(self, assets: Mapping[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
         outputs = []
         for types, first, last, length in zip(*(decoded[n] for n in ("type", "first", "last", "tokens")), strict=True):
             spans = zip(types[first >= 0], first[first >= 0], last[first >= 0], strict=True)
@@ -103,7 +103,7 @@ class SpanTagging(Task):
         return as_rows(outputs)
 
     def statistics(
-        self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray
+        self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of true entities, (examples, types), and of predicted and correct ones, (examples, types, 2)."""
         types = {name: i for i, name in enumerate(assets["labels"].tokens)}
@@ -116,7 +116,7 @@ class SpanTagging(Task):
                 predicted[row, types[span[0]]] += (1, span in true_spans)
         return gold, predicted
 
-    def compute_metrics(self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
+    def compute_metrics(self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
         from seqeval.metrics import classification_report
         from seqeval.scheme import IOBES
 
@@ -133,20 +133,20 @@ class SpanTagging(Task):
         return {"f1": whole["f1"], "precision": whole["precision"], "recall": whole["recall"], "per_class": per_type}
 
     def worst_examples(
-        self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray
+        self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray
     ) -> list[tuple[float, int]]:
         wrong = [i for i, (target, output) in enumerate(zip(targets, outputs, strict=True)) if target != output]
         apart = [sum(a != b for a, b in zip(targets[i], outputs[i], strict=True)) for i in wrong]
         return list(zip(map(float, apart), wrong, strict=True))
 
-    def format_output(self, assets: dict[str, Any], output: list[str]) -> str:
+    def format_output(self, assets: Mapping[str, Any], output: list[str]) -> str:
         return ", ".join(f"{name} {start + 1}-{end}" for name, start, end in schemes.spans(output, "IOBES")) or "none"
 
     def format_input(self, raw: str) -> str:
         return raw.removeprefix(SEPARATOR).replace(SEPARATOR, " ")
 
     def annotated(
-        self, assets: dict[str, Any], features: dict[str, Any], target: str
+        self, assets: Mapping[str, Any], features: dict[str, Any], target: str
     ) -> tuple[str, list[tuple[int, int, str]]]:
         """(text, [(start, end, type)]) of one encoded input and its target, in code points of the text."""
         text = features["surface"].numpy()[0].decode()
@@ -155,7 +155,7 @@ class SpanTagging(Task):
         return text, [(int(starts[i]), int(ends[j - 1]), name) for name, i, j in spans]
 
     def baseline(
-        self, assets: dict[str, Any], model: Any, sample: Sequence[Example]
+        self, assets: Mapping[str, Any], model: Any, sample: Sequence[Example]
     ) -> Callable[[Sequence[Example]], np.ndarray]:
         model.fit([e.input for e in sample], [e.target.split() for e in sample])
 

@@ -38,10 +38,10 @@ class Classification(Task):
     def __init__(self, class_weights: Literal["none", "balanced"] = "none") -> None:
         self.balanced = class_weights == "balanced"
 
-    def encode_target(self, assets: dict[str, Any], targets: "tf.Tensor") -> "tf.Tensor":
+    def encode_target(self, assets: Mapping[str, Any], targets: "tf.Tensor") -> "tf.Tensor":
         return assets["labels"].lookup(targets)
 
-    def decode(self, assets: dict[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
+    def decode(self, assets: Mapping[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
         import tensorflow as tf
 
         scores = tf.nn.softmax(outputs)
@@ -50,33 +50,33 @@ class Classification(Task):
         decoded = {"label": assets["labels"].name(best), "score": tf.reduce_max(scores, -1), "scores": scores}
         return decoded | ({"truncated": features["truncated"]} if "truncated" in features else {})
 
-    def answer(self, assets: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, assets: Mapping[str, Any], row: dict[str, Any]) -> dict[str, Any]:
         scores = {label: float(score) for label, score in zip(assets["labels"].tokens, row["scores"], strict=True)}
         cut = {"truncated": True} if row.get("truncated") else {}
         return {"label": row["label"].decode(), "score": float(row["score"]), "scores": scores, **cut}
 
-    def targets(self, assets: dict[str, Any], strings: Sequence[str]) -> np.ndarray:
+    def targets(self, assets: Mapping[str, Any], strings: Sequence[str]) -> np.ndarray:
         numbers = {label: i for i, label in enumerate(assets["labels"].tokens)}
         return np.array([numbers[string] for string in strings])
 
-    def outputs(self, assets: dict[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
+    def outputs(self, assets: Mapping[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
         return decoded["scores"]
 
-    def compute_metrics(self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
+    def compute_metrics(self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
         labels = assets["labels"].tokens
         return metrics.classification(targets, outputs, labels) | {"labels": labels}
 
     def worst_examples(
-        self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray
+        self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray
     ) -> list[tuple[float, int]]:
         wrong = np.flatnonzero(outputs.argmax(-1) != targets)
         return [(float(outputs[i].max()), int(i)) for i in wrong]
 
-    def format_output(self, assets: dict[str, Any], output: Any) -> str:
+    def format_output(self, assets: Mapping[str, Any], output: Any) -> str:
         return assets["labels"].tokens[int(np.argmax(output) if np.ndim(output) else output)]
 
     def baseline(
-        self, assets: dict[str, Any], model: Any, sample: Sequence[Example]
+        self, assets: Mapping[str, Any], model: Any, sample: Sequence[Example]
     ) -> Callable[[Sequence[Example]], np.ndarray]:
         model.fit([e.input for e in sample], self.targets(assets, [e.target for e in sample]))
 
@@ -87,7 +87,7 @@ class Classification(Task):
 
         return outputs
 
-    def weights_of_classes(self, assets: dict[str, Any], counts: Mapping[str, int]) -> np.ndarray | None:
+    def weights_of_classes(self, assets: Mapping[str, Any], counts: Mapping[str, int]) -> np.ndarray | None:
         """Balanced weights: number of examples / (number of classes * number of examples of the class).
 
         Example:

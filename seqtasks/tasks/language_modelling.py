@@ -1,6 +1,6 @@
 """The task of language modelling: a sequence that is predicted step by step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +49,7 @@ class LanguageModelling(Task):
             features = features | {"decoder_inputs": shift_right(targets)}
         return features | {"targets": targets}
 
-    def decode(self, assets: dict[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
+    def decode(self, assets: Mapping[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
         import tensorflow as tf
 
         from seqtasks.data.segments import ignore_padding
@@ -65,7 +65,7 @@ class LanguageModelling(Task):
             "characters": features["characters"],
         }
 
-    def answer(self, assets: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, assets: Mapping[str, Any], row: dict[str, Any]) -> dict[str, Any]:
         length, total = int(row["length"]), float(row["log_probability"])
         sums = np.array([[total, length, int(row["characters"])]])
         pieces = [piece.decode("utf-8", "replace") for piece in row["pieces"][:length].tolist()]
@@ -75,15 +75,15 @@ class LanguageModelling(Task):
             "tokens": [list(pair) for pair in zip(pieces, row["log_likelihoods"].tolist(), strict=False)],
         }
 
-    def targets(self, assets: dict[str, Any], strings: Sequence[str]) -> np.ndarray:
+    def targets(self, assets: Mapping[str, Any], strings: Sequence[str]) -> np.ndarray:
         return np.zeros(len(strings))
 
-    def outputs(self, assets: dict[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
+    def outputs(self, assets: Mapping[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
         """Rows of log-probability, tokens, characters, unknown tokens."""
         names = ("log_probability", "length", "characters", "unknown")
         return np.stack([np.asarray(decoded[name], "float64") for name in names], 1)
 
-    def compute_metrics(self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
+    def compute_metrics(self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
         tokens = int(outputs[:, 1].sum())
         return {
             **{name: metric(targets, outputs) for name, metric in self.metrics.items()},
@@ -92,16 +92,16 @@ class LanguageModelling(Task):
         }
 
     def worst_examples(
-        self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray
+        self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray
     ) -> list[tuple[float, int]]:
         """The texts with the highest negative log-likelihood per token."""
         return [(-row[0] / row[1], i) for i, row in enumerate(outputs) if row[1] > 0]
 
-    def format_output(self, assets: dict[str, Any], output: Any) -> str:
+    def format_output(self, assets: Mapping[str, Any], output: Any) -> str:
         return ""
 
     def baseline(
-        self, assets: dict[str, Any], model: Any, sample: Sequence[Example]
+        self, assets: Mapping[str, Any], model: Any, sample: Sequence[Example]
     ) -> Callable[[Sequence[Example]], np.ndarray]:
         """Fits `model(size of the vocabulary)` by `fit(sequences)`; its `score(sequences)` gives log-likelihoods.
 
@@ -121,7 +121,7 @@ class LanguageModelling(Task):
 
         return outputs
 
-    def _documents(self, assets: dict[str, Any], examples: Sequence[Example]) -> tuple[list[np.ndarray], list[int]]:
+    def _documents(self, assets: Mapping[str, Any], examples: Sequence[Example]) -> tuple[list[np.ndarray], list[int]]:
         """The ids of documents, joined from their pieces, and the number of ids of each piece."""
         import tensorflow as tf
 

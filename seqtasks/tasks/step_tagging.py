@@ -1,7 +1,7 @@
 """The task of step tagging: one label for every step of a sequence."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,12 +38,12 @@ class StepTagging(Task):
     def labels(self, target: str) -> tuple[str, ...]:
         return tuple(target.split())
 
-    def encode_target(self, assets: dict[str, Any], targets: "tf.Tensor") -> "tf.Tensor":
+    def encode_target(self, assets: Mapping[str, Any], targets: "tf.Tensor") -> "tf.Tensor":
         import tensorflow as tf
 
         return assets["labels"].lookup(tf.strings.split(targets))
 
-    def decode(self, assets: dict[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
+    def decode(self, assets: Mapping[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
         import tensorflow as tf
 
         from seqtasks.ops import crf
@@ -59,7 +59,7 @@ class StepTagging(Task):
             "score": tf.where(live, tf.gather(probabilities, best, batch_dims=2), 0.0),
         }
 
-    def answer(self, assets: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, assets: Mapping[str, Any], row: dict[str, Any]) -> dict[str, Any]:
         segments: list[dict[str, Any]] = []
         start = 0
         for label, run in itertools.groupby(label for label in row["label"] if label):
@@ -69,15 +69,15 @@ class StepTagging(Task):
             start = end
         return {"segments": segments}
 
-    def targets(self, assets: dict[str, Any], strings: Sequence[str]) -> np.ndarray:
+    def targets(self, assets: Mapping[str, Any], strings: Sequence[str]) -> np.ndarray:
         numbers = {label: i for i, label in enumerate(assets["labels"].tokens)}
         return rows([np.array([numbers[label] for label in string.split()]) for string in strings])
 
-    def outputs(self, assets: dict[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
+    def outputs(self, assets: Mapping[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
         return self.targets(assets, [" ".join(label.decode() for label in row if label) for row in decoded["label"]])
 
     def statistics(
-        self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray
+        self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """The indices of the examples, and their confusion matrices (examples, true labels, predicted labels)."""
         size = len(assets["labels"])
@@ -87,7 +87,7 @@ class StepTagging(Task):
         ]
         return np.arange(len(counts)), np.stack(counts)
 
-    def compute_metrics(self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
+    def compute_metrics(self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
         labels = assets["labels"].tokens
         flat = np.concatenate(list(targets)), np.concatenate(list(outputs))
         _, counts = self.statistics(assets, targets, outputs)
@@ -95,17 +95,17 @@ class StepTagging(Task):
         return {**figures, **metrics.per_class(*flat, labels), "labels": labels}
 
     def worst_examples(
-        self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray
+        self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray
     ) -> list[tuple[float, int]]:
         wrong = [(float((t != o).mean()), i) for i, (t, o) in enumerate(zip(targets, outputs, strict=True))]
         return [(share, i) for share, i in wrong if share]
 
-    def format_output(self, assets: dict[str, Any], output: Any) -> str:
+    def format_output(self, assets: Mapping[str, Any], output: Any) -> str:
         runs = [(label, len(list(run))) for label, run in itertools.groupby(output)]
         return " ".join(f"{assets['labels'].tokens[label]}×{length}" for label, length in runs)
 
     def baseline(
-        self, assets: dict[str, Any], model: Any, sample: Sequence[Example]
+        self, assets: Mapping[str, Any], model: Any, sample: Sequence[Example]
     ) -> Callable[[Sequence[Example]], np.ndarray]:
         model.fit([e.input for e in sample], [e.target.split() for e in sample])
 

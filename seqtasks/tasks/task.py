@@ -36,10 +36,10 @@ class Task:
         """The labels in the target of one example."""
         return (target,)
 
-    def check(self, assets: dict[str, Any], source: Source) -> None:
+    def check(self, assets: Mapping[str, Any], source: Source) -> None:
         """Warns of targets in a held-out source that the model cannot output."""
 
-    def encode_target(self, assets: dict[str, Any], targets: "tf.Tensor") -> "tf.Tensor | tf.RaggedTensor":
+    def encode_target(self, assets: Mapping[str, Any], targets: "tf.Tensor") -> "tf.Tensor | tf.RaggedTensor":
         """Ids of a vector of targets, dense or ragged, in the graph; ragged ones are padded with -1."""
         raise NotImplementedError
 
@@ -47,37 +47,37 @@ class Task:
         """The features of a training batch with the decoder inputs for teacher forcing; `targets` padded with -1."""
         return features
 
-    def decode(self, assets: dict[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
+    def decode(self, assets: Mapping[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
         """Answer tensors {name: (batch, ...)} of a model's outputs, in the graph."""
         raise NotImplementedError
 
-    def answer(self, assets: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, assets: Mapping[str, Any], row: dict[str, Any]) -> dict[str, Any]:
         """The JSON answer of one row of the arrays of `decode`."""
         raise NotImplementedError
 
-    def targets(self, assets: dict[str, Any], strings: Sequence[str]) -> np.ndarray:
+    def targets(self, assets: Mapping[str, Any], strings: Sequence[str]) -> np.ndarray:
         """An array with a row for each target string, as the metrics take it."""
         raise NotImplementedError
 
-    def outputs(self, assets: dict[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
+    def outputs(self, assets: Mapping[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
         """An array with a row for each row of the arrays of `decode`, as the metrics take it."""
         raise NotImplementedError
 
-    def statistics(self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    def statistics(self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, ...]:
         """Arrays with a row for each example; the metrics of any sample of examples are functions of its rows."""
         return targets, outputs
 
-    def compute_metrics(self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
+    def compute_metrics(self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
         """All metrics, and what else `metrics.json` holds."""
         raise NotImplementedError
 
     def worst_examples(
-        self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray
+        self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray
     ) -> list[tuple[float, int]]:
         """Pairs (error, index of the row) of the rows that are wrong; a larger error is worse."""
         raise NotImplementedError
 
-    def format_output(self, assets: dict[str, Any], output: Any) -> str:
+    def format_output(self, assets: Mapping[str, Any], output: Any) -> str:
         """One row of `outputs` or `targets` as a string, for a list of mistakes."""
         raise NotImplementedError
 
@@ -86,7 +86,7 @@ class Task:
         return raw
 
     def baseline(
-        self, assets: dict[str, Any], model: Any, sample: Sequence[Example]
+        self, assets: Mapping[str, Any], model: Any, sample: Sequence[Example]
     ) -> Callable[[Sequence[Example]], np.ndarray]:
         """Fits a baseline.
 
@@ -100,7 +100,7 @@ class Task:
         """
         raise NotImplementedError
 
-    def weights_of_classes(self, assets: dict[str, Any], counts: Mapping[str, int]) -> np.ndarray | None:
+    def weights_of_classes(self, assets: Mapping[str, Any], counts: Mapping[str, int]) -> np.ndarray | None:
         """The weight of each class in the loss, float32 (classes,), or None if all count as they are.
 
         Args:

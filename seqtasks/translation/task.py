@@ -1,6 +1,6 @@
 """The task of translation: a sentence for a sentence."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +36,7 @@ class Translation(Task):
     def labels(self, target: str) -> tuple[str, ...]:
         return ()
 
-    def encode_target(self, assets: dict[str, Any], targets: "tf.Tensor") -> "tf.RaggedTensor":
+    def encode_target(self, assets: Mapping[str, Any], targets: "tf.Tensor") -> "tf.RaggedTensor":
         from seqtasks.data.segments import append_end
 
         return append_end(assets["target"].encode(targets))
@@ -45,7 +45,7 @@ class Translation(Task):
         """Adds `decoder_inputs`, by `seqtasks.tasks.task.shift_right`."""
         return features | {"decoder_inputs": shift_right(targets)}
 
-    def decode(self, assets: dict[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
+    def decode(self, assets: Mapping[str, Any], outputs: Any, features: dict[str, Any]) -> dict[str, "tf.Tensor"]:
         import tensorflow as tf
 
         batch, count, time = tf.unstack(tf.shape(outputs.tokens))
@@ -59,7 +59,7 @@ class Translation(Task):
         single = outputs.tokens.shape[1] == 1
         return {name: value[:, 0] for name, value in decoded.items()} if single else decoded
 
-    def answer(self, assets: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, assets: Mapping[str, Any], row: dict[str, Any]) -> dict[str, Any]:
         texts, scores = np.atleast_1d(row["translation"]), np.atleast_1d(row["score"])
         best, *others = (
             {"translation": text.decode("utf-8", "replace"), "score": float(score)}
@@ -68,20 +68,20 @@ class Translation(Task):
         others = [other for other in others if np.isfinite(other["score"])]  # there may be fewer than requested
         return best | ({"alternatives": others} if len(texts) > 1 else {})
 
-    def targets(self, assets: dict[str, Any], strings: Sequence[str]) -> np.ndarray:
+    def targets(self, assets: Mapping[str, Any], strings: Sequence[str]) -> np.ndarray:
         return rows(list(strings))
 
-    def outputs(self, assets: dict[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
+    def outputs(self, assets: Mapping[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
         texts = decoded["translation"]
         return rows([text.decode("utf-8", "replace") for text in (texts[:, 0] if texts.ndim > 1 else texts)])
 
     def statistics(
-        self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray
+        self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """The indices of the rows, and the counts of sacrebleu, (examples, 39), of which the metrics are functions."""
         return np.arange(len(targets)), metrics.translation_counts(targets, outputs)
 
-    def compute_metrics(self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
+    def compute_metrics(self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
         counts, scorers = metrics.translation_counts(targets, outputs), metrics.sacrebleu_metrics()
         return {
             **{name: metric(counts) for name, metric in self.metrics.items()},
@@ -91,17 +91,17 @@ class Translation(Task):
         }
 
     def worst_examples(
-        self, assets: dict[str, Any], targets: np.ndarray, outputs: np.ndarray
+        self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray
     ) -> list[tuple[float, int]]:
         counts = metrics.translation_counts(targets, outputs)
         lost = [100 - metrics.chrf(counts[i : i + 1]) for i in range(len(counts))]
         return [(error, i) for i, error in enumerate(lost) if error > 0 and not counts[i, -1]]
 
-    def format_output(self, assets: dict[str, Any], output: str) -> str:
+    def format_output(self, assets: Mapping[str, Any], output: str) -> str:
         return output
 
     def baseline(
-        self, assets: dict[str, Any], model: Any, sample: Sequence[Example]
+        self, assets: Mapping[str, Any], model: Any, sample: Sequence[Example]
     ) -> Callable[[Sequence[Example]], np.ndarray]:
         model.fit([e.input for e in sample], [e.target for e in sample])
         return lambda examples: rows(model.predict([e.input for e in examples]))

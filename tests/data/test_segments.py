@@ -70,7 +70,7 @@ def test_epochs_start_at_other_offsets_and_rows_have_other_variants():
     source, _ = texts([[numbers]])
     variants = np.stack([np.arange(54), [*range(4), *range(53, 3, -1)]]).astype("int32")
     segments = Segments(source, encode, 3, 17, variants)  # each epoch is one batch
-    variant_ids = [[*row[4:].tolist(), END] for row in variants]
+    variant_ids = [[*row[4:].tolist(), EOS] for row in variants]
 
     def epoch(*arguments):
         ((features, following, *_),) = segments.epoch(*arguments)

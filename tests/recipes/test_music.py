@@ -19,6 +19,7 @@ import seqtasks
 from seqtasks.capabilities import Augments
 from seqtasks.cli.main import main
 from seqtasks.data.batches import pad
+from seqtasks.data.token_ids import SPECIAL_TOKENS as SPECIAL
 from seqtasks.engine import evaluation, training
 from seqtasks.engine.predictor import Predictor
 from seqtasks.errors import UserError
@@ -27,7 +28,6 @@ from seqtasks.music.midi import read_midi, write_midi
 from seqtasks.music.notes import Note
 from seqtasks.recipe import load_recipe
 from seqtasks.tasks.ngrams import NGrams
-from seqtasks.data.token_ids import SPECIAL_TOKENS as SPECIAL
 
 RECIPE = load_recipe("music")
 report_sections = generation.report_sections

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from seqtasks.recipes import speech
 
 from seqtasks import models
+from seqtasks.data.token_ids import SPECIAL_TOKENS as SPECIAL
 from seqtasks.errors import UserError
 from seqtasks.layers import ReversibleEmbedding
 from seqtasks.ops import ctc
@@ -20,7 +21,6 @@ from seqtasks.speech.augmentation import augment, change_speed
 from seqtasks.speech.baselines import SpectrumClassifier
 from seqtasks.speech.streaming import StreamingTranscriber, WordAssembler
 from seqtasks.speech.task import Transcription, character_vocabulary
-from seqtasks.data.token_ids import SPECIAL_TOKENS as SPECIAL
 from seqtasks.text.tokenizer import Tokenizer
 
 ASSETS = {"characters": character_vocabulary(["ab c"])}
