@@ -87,7 +87,7 @@ def gradient_flow() -> None:
         norms = seqtasks.gradient_flow(model, (inputs, targets))["rnn"]
         axis.plot(np.arange(1, steps + 1), norms / norms[-1], label=title, color=colour)
     axis.set(yscale="log", ylim=(1e-10, 10), xlabel="time step t", ylabel="gradient at t, relative")
-    axis.legend(frameon=False, loc="lower right")
+    axis.legend(frameon=False, loc="lower left", fontsize=9)
     save(drawn, "gradient_flow.png")
 
 

@@ -94,8 +94,9 @@ def results(name: str, page: Path) -> str:
         seeds = ", ".join(map(str, found.get("seeds", [found["seed"]] if "seed" in found else [])))
         target = f"{row.target}: {'met' if row.met else '**missed**'}" if row.target else ""
         command = row.command or found["command"]
-        lines.append([row.title, row.metric, row.figure, target, row.compared, seeds, row.time, f"`{command}`"])
-    head = ["data", "metric", "result", "target", "compared with", "seeds", "time", "command"]
+        how = [f"`{command}`", *([f"seeds {seeds}"] if seeds else []), *([row.time] if row.time else [])]
+        lines.append([row.title, row.metric, row.figure, target, row.compared, "; ".join(how)])
+    head = ["data", "metric", "result", "target", "compared with", "command; seeds; time"]
     missed = [f"{row.title} ({row.metric})" for row in rows if row.met is False]
     text = _linked(table(head, lines), page)
     dates = sorted({found["date"] for found in files.values()})
