@@ -76,13 +76,15 @@ def sample(
             return i + 1, values, states, done | (first + i + 1 >= length), totals, drawn
 
         drawn = tf.TensorArray(values.dtype, size, element_shape=values.shape)
-        state = (0, values, states, done, totals, drawn)
-        _, values, states, done, totals, drawn = tf.while_loop(
-            lambda i, *_: i < size, one_step, state, maximum_iterations=size
-        )
+        state = (tf.constant(0), values, states, done, totals, drawn)
+        if size == 1:
+            state = one_step(*state)
+        else:
+            state = tf.while_loop(lambda i, *_: i < size, one_step, state, maximum_iterations=size)
+        _, values, states, done, totals, drawn = state
         return values, states, done, totals, drawn.stack()  # (size, rows, ...)
 
-    compiled = tf.function(block, jit_compile=jit_compile)
+    compiled = tf.function(block, jit_compile=True) if jit_compile else block
 
     def next_block(
         number: tf.Tensor, values: tf.Tensor, states: Any, done: tf.Tensor, totals: tf.Tensor, blocks: tf.TensorArray

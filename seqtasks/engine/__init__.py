@@ -5,8 +5,8 @@ It names no application, no recipe and no option of one.
 
 Start with `training.py` (`train`, `finetune`), which uses `experiment.py` (data, vocabularies, batches and the
 compiled model), `loop.py` (epochs, checkpoints, interrupts) and `evaluation.py` (metrics, baselines). `run.py` opens a
-finished run and `predictor.py` answers raw inputs, for `predict`, `evaluate` and `export.py` alike. `data_summary.py` checks the data
-before training, `gradient_flow.py` measures the gradient over time, `distribute.py` knows devices.
+finished run and `predictor.py` answers raw inputs, for `predict`, `evaluate` and `export.py` alike. `data_summary.py`
+checks the data before training, `gradient_flow.py` measures the gradient over time, `distribute.py` knows devices.
 
 It may import everything except applications, recipes and the command line.
 """
