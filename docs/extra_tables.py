@@ -1,0 +1,161 @@
+"""Further tables of results: ablations, recurrent layers, the memory problems, held-out speakers, generated names."""
+
+from typing import Any
+
+from result_rows import load, spread
+
+SHAPES = ("64,100,128,128", "32,200,256,256", "1,100,128,128", "128,40,64,512")
+LAYERS = (
+    "seqtasks LSTM", "keras LSTM", "keras RNN(LSTMCell)", "keras LSTM, jit_compile", "torch LSTM", "seqtasks GRU",
+    "keras GRU", "keras GRU, jit_compile", "torch GRU", "seqtasks bidirectional LSTM", "keras bidirectional LSTM",
+    "torch bidirectional LSTM", "seqtasks LSTM, masked", "keras LSTM, masked", "seqtasks LSTM, recurrent dropout",
+    "seqtasks peephole LSTM", "seqtasks layer-normalised LSTM",
+)  # fmt: skip
+TITLES = {
+    "as it is": "the recipe",
+    "without agreement of two passes": "without R-Drop (`--r_drop 0`)",
+    "without averaged weights": "without averaged weights (`--ema_momentum 0`)",
+    "without dropout of words": "without word dropout",
+    "without dropout of embeddings": "without dropout of embeddings",
+    "as it is: CRF, letters by convolution": "the recipe: CRF, letters by convolution",
+    "words": "words instead of subwords",
+}
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def sentiment_ablations() -> str:
+    return _two_splits(load("sentiment_ablations")["rows"], "accuracy")
+
+
+def ner_ablations() -> str:
+    return _two_splits(load("ner_wikigold")["rows"], "strict span F1")
+
+
+def _two_splits(rows: dict[str, Any], metric: str) -> str:
+    cells = [[TITLES.get(name, name), spread(row["validation"]), spread(row["test"])] for name, row in rows.items()]
+    return table([metric, "validation", "test"], cells)
+
+
+def translation_ablations() -> str:
+    rows = []
+    for name, row in load("translation_ablations")["rows"].items():
+        beams = [row["test"][f"beam {width}"] for width in (1, 5, 10)]
+        figures = [f"{beam['bleu_lower_tokenized']['mean']:.2f}" for beam in beams]
+        case = f"{beams[1]['bleu']['mean']:.2f}"
+        rows.append([TITLES.get(name, name), *figures, case, f"{row['best_epochs'][0]}"])
+    return table(["BLEU of test", "beam 1", "beam 5", "beam 10", "with case, beam 5", "best epoch"], rows)
+
+
+def language_cells() -> str:
+    rows = load("language_cells")["rows"]
+    cells = [[f"`{n}`", f"{r['units']}", f"{r['validation']:.3f}", f"{r['test']:.3f}"] for n, r in rows.items()]
+    return table(["bits per character", "units", "validation", "test"], cells)
+
+
+def speakers() -> str:
+    rows = [
+        [name, *(f"{row[key]:.3f}" for key in ("accuracy", "wer", "cer", "baseline_accuracy"))]
+        for name, row in load("speech_speakers")["speakers"].items()
+    ]
+    return table(["held out", "accuracy", "WER", "CER", "logistic regression"], rows)
+
+
+def layers() -> str:
+    shapes = load("layers")["shapes"]
+
+    def both(found: dict[str, float]) -> str:
+        return f"{found['forward']:.3g} / {found['step']:.3g}"
+
+    rows = [[name, *(both(shapes[shape]["milliseconds"][name]) for shape in SHAPES)] for name in LAYERS]
+    rows.append(["floor", *(both(shapes[shape]["floor"]) for shape in SHAPES)])
+    return table(["batch, time, input, units", *SHAPES], rows)
+
+
+def layer_ratios() -> str:
+    shapes = load("layers")["shapes"]
+    steps = [{name: found["step"] for name, found in shapes[shape]["milliseconds"].items()} for shape in SHAPES]
+    keras = ("keras LSTM", "keras RNN(LSTMCell)", "keras LSTM, jit_compile")
+    ours = "seqtasks LSTM"
+    variants = {
+        "masked": "masked, relative to plain",
+        "recurrent dropout": "recurrent dropout",
+    }
+    keras_targets = (1.0, 1.25, 3.0, 1.1)
+    torch = [step["torch LSTM"] / step[ours] for step in steps]
+    enough = sum(ratio >= 1 for ratio in torch) >= 3
+
+    def at_most(name: str) -> list[str]:
+        return [_marked(step[name] / step[ours], step[name] <= 1.3 * step[ours]) for step in steps]
+
+    rows = [
+        ["the best Keras variant, times as long", "1.0, 1.25, 3, 1.1"]
+        + [
+            _marked(ratio, ratio >= target)
+            for ratio, target in zip([min(s[k] for k in keras) / s[ours] for s in steps], keras_targets, strict=True)
+        ],
+        ["PyTorch, times as long", "1.0 on three shapes"] + [_marked(ratio, enough or ratio >= 1) for ratio in torch],
+        *([title, "at most 1.3", *at_most(f"{ours}, {name}")] for name, title in variants.items()),
+        *([kind, "at most 1.3", *at_most(f"seqtasks {kind} LSTM")] for kind in ("peephole", "layer-normalised")),
+    ]
+    return table(["training step of the LSTM", "target", *SHAPES], rows)
+
+
+def _marked(ratio: float, met: bool) -> str:
+    return f"{ratio:.2f}" if met else f"**{ratio:.3f}, missed**"
+
+
+def serving() -> str:
+    rows = []
+    for length, found in load("serving")["lengths"].items():
+        keras, ours = found["milliseconds"].values()
+        rows.append([length, f"{ours:.2f}", f"{keras:.2f}", f"{found['times_faster']:.2f}"])
+    return table(["time steps", "seqtasks, ms", "`keras.layers.LSTM`, ms", "times faster"], rows)
+
+
+def products() -> str:
+    found = load("products")["microseconds"]
+    return table(["rows, rows of the weights, columns", "µs"], [[k, f"{v:.0f}"] for k, v in found.items()])
+
+
+def memory() -> str:
+    found = load("memory")
+    rows: dict[tuple[str, int], dict[str, str]] = {}
+    for row in found["rows"]:
+        if row["solved_after"]:
+            text = f"**{row['solved_after']} steps**"
+        elif row["problem"] == "adding":
+            text = f"not solved, error {row['last']:.3f}"
+        else:
+            text = f"not solved, {row['last']:.0%} right".replace("%", " %")
+        rows.setdefault((row["problem"], row["lag"]), {})[row["cell"]] = text
+    cells = list(next(iter(rows.values())))
+    lines = [
+        [f"{problem}, {lag} ({found['steps'][str(lag)]} steps)", *(row[cell] for cell in cells)]
+        for (problem, lag), row in sorted(rows.items())
+    ]
+    return table(["problem, lag (budget)", *(f"`{cell}`" for cell in cells)], lines)
+
+
+def names() -> str:
+    found = load("language_names")
+    low, high = found["lengths"]
+    return (
+        f"{found['new']:.0%} of them are not in the list, {found['distinct']:.0%} are distinct, and "
+        f"{found['usual_length']:.0%} have a length in the range that covers 98% of the list, {low} to {high} letters. "
+        f"On the held-out tenth of the names the model takes {found['bits_per_character']:.3f} bits per character; "
+        f"n-grams of order six with modified Kneser-Ney smoothing take {found['n_grams']:.3f}: on so few names the "
+        f"n-grams are better.\n\n{', '.join(found['names'])}."
+    )
+
+
+TABLES = {
+    f.__name__: f
+    for f in (
+        sentiment_ablations, ner_ablations, translation_ablations, language_cells, speakers, layers, layer_ratios,
+        serving, products, memory, names,
+    )
+}  # fmt: skip
