@@ -287,6 +287,9 @@ def explain(error: Exception, known: list[str]) -> UserError:
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file, such as the `config.yaml` of a run.
 
+    Args:
+        path: of the file.
+
     Raises:
         UserError: if there is no such file, or it holds something else.
     """

@@ -117,9 +117,9 @@ def _add(parser: argparse.ArgumentParser, title: str, options: Sequence[Option],
         text = f"{option.full_help} (default: {'none' if default is None or default == '' else default})".replace(
             "%", "%%"
         )
-        flag: dict[str, Any] = (
-            {"nargs": "?", "const": "true", "metavar": ""} if option.hint is bool else {"metavar": option.name.upper()}
-        )
+        flag: dict[str, Any] = {"metavar": option.name.upper()}
+        if option.hint is bool:  # a flag must not take the next input as its value
+            flag = {"action": "store_const", "const": "false" if option.default else "true"}
         if f"--{option.name}" not in parser._option_string_actions:
             group.add_argument(f"--{option.name}", help=text, default=argparse.SUPPRESS, **flag)
 

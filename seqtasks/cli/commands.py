@@ -212,7 +212,7 @@ def _evaluate(run: Any, inputs: Iterable[Any], options: EvaluateOptions) -> Iter
 
 
 def _predict(run: Any, inputs: Iterable[bytes], options: Any) -> Iterable[Answer]:
-    return run.answers(inputs)
+    return run.answers(inputs, getattr(inputs, "where", "input "))
 
 
 def _export(run: Any, inputs: Iterable[Any], options: ExportOptions) -> Iterable[Answer]:

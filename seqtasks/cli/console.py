@@ -11,8 +11,23 @@ from typing import IO, Any
 from seqtasks.errors import UserError
 
 
-def read_inputs(arguments: Sequence[str], path: str | None) -> Iterator[bytes]:
-    """The raw inputs of a command as bytes, in order: arguments, `-` for standard input, and the lines of a file.
+class Inputs:
+    """The raw inputs of a command; `where` and its number name an input in an error.
+
+    Args:
+        inputs: the inputs, as bytes.
+        where: the file that they come from with a colon, or `input `.
+    """
+
+    def __init__(self, inputs: Iterator[bytes], where: str) -> None:
+        self.inputs, self.where = inputs, where
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.inputs
+
+
+def read_inputs(arguments: Sequence[str], path: str | None) -> Inputs:
+    """The raw inputs of a command in order: arguments, `-` for standard input, and the lines of a file.
 
     Raises:
         UserError: if there are none, or the file does not exist.
@@ -21,7 +36,7 @@ def read_inputs(arguments: Sequence[str], path: str | None) -> Iterator[bytes]:
         raise UserError("nothing to read", where="INPUT", remedy="give inputs, --input FILE, or - for standard input")
     if path is not None and not Path(path).is_file() and path != "-":
         raise UserError("no such file", where=path, remedy="give --input a file with one input per line")
-    return _inputs(arguments, path)
+    return Inputs(_inputs(arguments, path), f"{path}:" if path and not arguments else "input ")
 
 
 def _inputs(arguments: Sequence[str], path: str | None) -> Iterator[bytes]:

@@ -211,7 +211,8 @@ class Training:
         write_json(self.directory / "mistakes.json", mistakes)
         examples = list(itertools.islice(sources["test"], REPORT_EXAMPLES))
         sections = [s for capability in recipe.capabilities for s in capability.sections(predictor, examples)]
-        write_json(self.directory / "sections.json", sections)
+        if sections:
+            write_json(self.directory / "sections.json", sections)
         if config.gradient_flow:
             longest = min(len(loop.batches), POOL_BATCHES) - 1  # the last batch of the first pool
             batch = next(iter(loop.batches.epoch(start=longest).map(loop.inputs)))

@@ -165,7 +165,7 @@ def test_resume_refuses_other_options_and_other_data(run, reviews, tmp_path):
     data = write_reviews(tmp_path / "own.csv", 60)
     seqtasks.train("sentiment", data=data, run=directory, time_limit=0.0, **SMALL)
     (directory / "metrics.json").unlink()
-    with pytest.raises(UserError, match="--units: the run was begun with 4; leave the option out"):
+    with pytest.raises(UserError, match="--units: the run was started with 4; leave the option out"):
         seqtasks.train("sentiment", run=directory, resume=True, units=5)
     write_reviews(data, 61)
     with pytest.raises(UserError, match="the data has changed since the run began"):
@@ -207,7 +207,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_resume(tmp_path):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 2 and out == ""
-    assert f"go on with: seqtasks train sentiment --run {directory} --resume" in err
+    assert f"continue with: seqtasks train sentiment --run {directory} --resume" in err
     assert "Traceback" not in err
 
 

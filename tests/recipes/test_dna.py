@@ -68,7 +68,7 @@ def test_both_strands_have_one_answer(tmp_path):
     forth, back = made.predict(SEQUENCES), made.predict([reverse_complement(s) for s in SEQUENCES])
     for one, other in zip(forth, back, strict=True):
         np.testing.assert_allclose(list(one["scores"].values()), list(other["scores"].values()), atol=1e-5)
-    with pytest.raises(UserError, match="--reverse_complement: needs one label for a sequence; leave it out"):
+    with pytest.raises(UserError, match="--reverse_complement: needs one label per sequence; leave it out"):
         seqtasks.train("dna", run=tmp_path / "b", reverse_complement=True, task="tag", **SMALL)
     with pytest.raises(UserError, match="--linear: needs places; give their number with --positions"):
         seqtasks.train("dna", run=tmp_path / "b", linear=True, **SMALL)
@@ -112,7 +112,7 @@ def test_the_command_writes_sorted_bed(run, tmp_path, rng, capsys):
     )
     assert [(c, int(s)) for c, s, *_ in lines] == sorted((c, int(s)) for c, s, *_ in lines)
     assert main([*given, "--stride", "0"]) == 2
-    assert "--stride: 0 is too small; take at least 1" in capsys.readouterr().err
+    assert "--stride: 0 is out of range; give a number of at least 1" in capsys.readouterr().err
     assert main([*given, "--label", "promotor"]) == 2
     assert "unknown label 'promotor'; the labels are other, promoter" in capsys.readouterr().err
 
@@ -148,7 +148,7 @@ def test_only_classifiers_scan_and_explain(tagged, tmp_path, rng, capsys):
         ["explain", tagged.directory, "A"],
     ):
         assert main([str(part) for part in given]) == 2
-        assert "not for this run; take a run of dna that classifies sequences" in capsys.readouterr().err
+        assert "not for this run; use a run that classifies sequences" in capsys.readouterr().err
 
 
 def test_the_report_shows_which_bases_matter(run, tagged):

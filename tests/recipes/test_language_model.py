@@ -210,7 +210,7 @@ def test_the_command_line_tells_scores_and_steps(lines, capsys, caplog, monkeypa
             main(["generate", run, "--prompt", "Zoë ba", "--top_logprobs", "2", "--seed", "3", "--top-p=0.9", *output])
             == 0
         )
-    assert "the prompt has what the model has never seen, read as unknown: ' ', 'Z', 'ë'" in caplog.text
+    assert "parts of the prompt are not in the vocabulary and are read as unknown: ' ', 'Z', 'ë'" in caplog.text
     assert capsys.readouterr().out == ""
     (line,) = (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
     answer = json.loads(line)
@@ -307,7 +307,7 @@ def test_lines_train_on_two_devices_and_running_text_does_not(folder, tmp_path, 
     with pytest.raises(UserError) as refused:
         fields = RUNNING | {"strategy": "mirrored"}
         seqtasks.train("language_model", data=folder / "prose", run=tmp_path / "running", **fields)
-    message = "--strategy: a state cannot be carried on several devices; take one, --strategy cpu or gpu"
+    message = "--strategy: a state cannot be carried on several devices; use one, --strategy cpu or gpu"
     assert str(refused.value) == message
     assert not (tmp_path / "running").exists()
 
@@ -342,8 +342,8 @@ def test_bad_files_are_told_in_one_line_and_leave_nothing(content, told, capsys,
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--document", "sentence"], "--document: sentence is none of its values; known are: file, paragraph, line"),
-        (["--bptt_length", "0"], "--bptt_length: 0 is too small; take at least 1"),
+        (["--document", "sentence"], "--document: sentence is not a valid value; known are: file, paragraph, line"),
+        (["--bptt_length", "0"], "--bptt_length: 0 is out of range; give a number of at least 1"),
         (["--stateful", "perhaps"], "--stateful: perhaps is not bool or null; see --help"),
         (
             ["--min_count", "100000"],
@@ -361,13 +361,19 @@ def test_options_that_make_no_sense_are_told(arguments, told, capsys, folder, tm
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--num", "0"], "--num: 0 is too small; take 1 or more"),
-        (["--length", "many"], "--length: 'many' is no whole number; see --help"),
-        (["--top_p", "1.5"], "--top_p: 1.5 is out of range; take a number above 0, and 1 at most"),
-        (["--temperature", "nan"], "--temperature: nan is too small; take 0 or more"),
-        (["--temperature", "1e40"], "--temperature: 1e+40 is too large; take at most 2147483647"),
-        (["--top_k", "9999999999"], "--top_k: 9999999999 is too large; take at most 2147483647"),
-        (["--seed", "2147483600", "--num", "64"], "--seed: 2147483600 is too large; take at most 2147483583"),
+        (["--num", "0"], "--num: 0 is out of range; give a number of at least 1"),
+        (["--length", "many"], "--length: many is not int; see --help"),
+        (["--top_p", "1.5"], "--top_p: 1.5 is out of range; give a number above 0 and at most 1"),
+        (["--temperature", "nan"], "--temperature: nan is not float; see --help"),
+        (
+            ["--temperature", "1e40"],
+            "--temperature: 1e+40 is out of range; give a number of at least 0 and at most 2147483647",
+        ),
+        (
+            ["--top_k", "9999999999"],
+            "--top_k: 9999999999 is out of range; give a number of at least 0 and at most 2147483647",
+        ),
+        (["--seed", "2147483600", "--num", "64"], "--seed: 2147483600 is out of range; give at most 2147483583"),
         (["--promt", "x"], "generate: unknown option --promt; did you mean '--prompt'?"),
     ],
 )
@@ -382,9 +388,9 @@ def test_other_recipes_neither_score_nor_write(capsys, tmp_path):
         (tmp_path / recipe).mkdir()
         (tmp_path / recipe / "config.yaml").write_text(f"recipe: {recipe}\n")
     told = mistake(capsys, "generate", tmp_path / "sentiment", "--prompt", "x")
-    assert told == "generate: a run of sentiment writes nothing new; take a run of language_model or music"
+    assert told == "generate: not for a run of sentiment; use a run of language_model or music"
     told = mistake(capsys, "score", tmp_path / "translation", "x")
-    assert told == "score: not for a run of translation; take a language model"
+    assert told == "score: not for a run of translation; use a run of language_model or music"
 
 
 def test_what_is_not_utf_8_is_read_as_unknown(lines):

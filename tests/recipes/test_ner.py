@@ -42,7 +42,7 @@ def test_it_learns_the_sample_and_beats_nothing_by_accident(run):
     assert low <= metrics["test"]["f1"] <= high
     assert set(metrics["test"]["per_class"]) == {"LOC", "ORG", "PER"}
     assert set(metrics["baselines"]) == {"window_logistic_regression"}
-    assert metrics["train"]["taken_from_o"] >= 0
+    assert metrics["train"]["o_bias_shift"] >= 0
     assert run.evaluate()["f1"] == pytest.approx(metrics["test"]["f1"])
 
 

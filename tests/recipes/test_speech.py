@@ -189,7 +189,7 @@ def test_a_language_model_is_opened_once(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"stride": 6}, "--stride: it would leave out frames, the width is 5"),
+        ({"stride": 6}, "--stride: it would skip frames, the width is 5"),
         ({"mels": 400}, "--mels: 400 bands are too many at 8000 samples a second; take fewer"),
     ],
 )

@@ -114,7 +114,7 @@ def test_hypotheses_can_be_told_anew(run, capsys):
     assert json.loads(capsys.readouterr().out)["translation"] == "9"
     assert main(["predict", str(run.directory), "--beam_width", "1", "--n_best", "2", "nine"]) == 2
     assert "n_best" in capsys.readouterr().err
-    with pytest.raises(UserError, match=r"--window: not for a run of translation; it takes --beam_width"):
+    with pytest.raises(UserError, match=r"--window: cannot be changed on a run of translation; options that can be"):
         run.with_options(window=3)
 
 

@@ -26,7 +26,7 @@ from seqtasks.video.sample import MOTIONS
 
 RECIPE = load_recipe("video")
 PLAIN = {"cell": "simple_rnn", "bidirectional": False, "batch_size": 8}
-SMALL = PLAIN | {"frames": 3, "size": 32, "channels": [4], "grid": 2, "vector": 4, "units": 4, "epochs": 1}
+SMALL = PLAIN | {"frames": 3, "size": 32, "channels": [4], "grid": 2, "frame_units": 4, "units": 4, "epochs": 1}
 READY = SMALL | {"backbone": "mobilenet_v2", "weights": "none"}
 
 
@@ -43,7 +43,7 @@ def few():
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    fields = PLAIN | {"epochs": 4, "frames": 10, "size": 20, "channels": [12, 24], "vector": 32, "units": 32}
+    fields = PLAIN | {"epochs": 4, "frames": 10, "size": 20, "channels": [12, 24], "frame_units": 32, "units": 32}
     fields |= {"learning_rate": 4e-3, "ema_momentum": 0.9}
     return seqtasks.train("video", run=tmp_path_factory.mktemp("runs") / "digits", **fields)
 
@@ -290,7 +290,7 @@ def test_a_frozen_network_is_tuned_as_a_whole_later(folder, cache, quick, tmp_pa
 
 
 def test_what_cannot_be_trained_is_told(tmp_path, folder):
-    with pytest.raises(UserError, match="--frames: no motion to be seen; give 2 or more"):
+    with pytest.raises(UserError, match="--frames: 1 is out of range; give a number of at least 2"):
         seqtasks.train("video", data=folder, run=tmp_path / "run", **SMALL | {"frames": 1})
     for fields, message in (
         ({"backbone": "none"}, "--backbone none: nothing sees the frames; add --flow true"),
