@@ -28,6 +28,8 @@ FLAGS = {
     "dry_run": "print shapes and counts; train nothing, write nothing",
 }
 
+FREEZE_HELP = "patterns of layer names whose weights stay"
+
 
 @dataclasses.dataclass(frozen=True)
 class TopCommand:
@@ -93,7 +95,7 @@ def _parser(recipe: Recipe[Any], prog: str, flags: Iterable[str], freeze: bool =
     for name, text in RUN_HELP.items():
         run.add_argument(f"--{name}", type=str | None, default=None, help=text)
     if freeze:
-        run.add_argument("--freeze", nargs="+", default=[], help="patterns of layer names whose weights stay")
+        run.add_argument("--freeze", nargs="+", default=[], help=FREEZE_HELP)
     for flag in flags:
         run.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
     add_options(parser, recipe.Config, {"data": data})
@@ -152,6 +154,8 @@ def _help_of_training(command: str, name: str, flags: tuple[str, ...], freeze: b
             return _parser(load_recipe(recipe), f"seqtasks {command} {recipe}", flags, freeze).format_help()
         listed = "\n".join(f"  {n:<16} {load_recipe(n).summary}" for n in sorted(list_recipes()))
         options = {**DATA_HELP, **RUN_HELP, **{flag: FLAGS[flag] for flag in flags}}
+        if freeze:
+            options["freeze"] = FREEZE_HELP
         shared = "\n".join(f"  --{n:<14} {t}" for n, t in options.items())
         return (
             f"usage: seqtasks {command} {name} [--data PATH] [--run DIR] [--OPTION VALUE ...]\n\nrecipes:\n{listed}\n\n"

@@ -70,7 +70,7 @@ def test_both_strands_have_one_answer(tmp_path):
         np.testing.assert_allclose(list(one["scores"].values()), list(other["scores"].values()), atol=1e-5)
     with pytest.raises(UserError, match="--reverse_complement: needs one label per sequence; leave it out"):
         seqtasks.train("dna", run=tmp_path / "b", reverse_complement=True, task="tag", **SMALL)
-    with pytest.raises(UserError, match="--linear: needs places; give their number with --positions"):
+    with pytest.raises(UserError, match="--linear: needs positions; give their number with --positions"):
         seqtasks.train("dna", run=tmp_path / "b", linear=True, **SMALL)
     assert not (tmp_path / "b").exists()
 

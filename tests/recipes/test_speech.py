@@ -211,10 +211,10 @@ def test_a_text_fits_if_an_alignment_exists(text, samples, stride):
     possible = bool(ctc.feasible([frames], labels)[0])
     assert possible == (float(ctc.log_likelihood(tf.zeros((1, frames, 3)), labels)[0]) > ctc.FORBIDDEN)
     if possible:
-        speech.fits(config, text, np.zeros(samples))
+        speech.check(config, text, np.zeros(samples))
     else:
         with pytest.raises(UserError, match=f"too few for {len(text)} characters"):
-            speech.fits(config, text, np.zeros(samples))
+            speech.check(config, text, np.zeros(samples))
 
 
 def test_the_baseline_classifies_or_predicts_the_most_frequent_text(rng):

@@ -293,7 +293,7 @@ def test_what_cannot_be_trained_is_told(tmp_path, folder):
     with pytest.raises(UserError, match="--frames: 1 is out of range; give a number of at least 2"):
         seqtasks.train("video", data=folder, run=tmp_path / "run", **SMALL | {"frames": 1})
     for fields, message in (
-        ({"backbone": "none"}, "--backbone none: nothing sees the frames; add --flow true"),
+        ({"backbone": "none"}, "--backbone none: nothing encodes the frames; add --flow true"),
         (
             READY | {"flow": True},
             "--flow: a frozen backbone leaves no frames to follow; leave it out, or add --frozen false",

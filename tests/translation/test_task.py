@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtasks import metrics
+from seqtasks.capabilities import RunningText
 from seqtasks.data.sources import Example, Source
 from seqtasks.data.vocabulary import Vocabulary
 from seqtasks.decoding import Decoded
@@ -163,7 +164,8 @@ def test_evaluation_against_the_translation_memory():
     outputs = ["ein großer Hund da", "zwei Männer und mehr"]
     test = Source(lambda: iter(held), "test.tsv")
     decoded = {"translation": np.array([text.encode() for text in outputs], object)}
-    recipe = SimpleNamespace(stream=lambda predictor, source: [(list(source), decoded)])
+    running = RunningText(segments=None, stream=lambda predictor, source: [(list(source), decoded)])
+    recipe = SimpleNamespace(capability=lambda kind: running)
     predictor = SimpleNamespace(task=TASK, assets=ASSETS, recipe=recipe)
     figures, evidence, mistakes = evaluation.evaluate(predictor, test)
     references = [e.target for e in held]
@@ -171,7 +173,7 @@ def test_evaluation_against_the_translation_memory():
     assert [(m["input"], m["target"], m["label"]) for m in mistakes] == [("one dogs", references[0], outputs[0])]
     assert mistakes[0]["score"] == 100 - sacrebleu.sentence_chrf(outputs[0], references[:1]).score
     recipe = SimpleNamespace(
-        metric=lambda config: ("chrf", True),
+        chosen_metric=lambda config: ("chrf", True),
         task=lambda config: TASK,
         baselines=lambda config: {"translation_memory": lambda config: TranslationMemory()},
     )
