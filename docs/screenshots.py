@@ -11,7 +11,7 @@ from pathlib import Path
 
 IMAGES = Path(__file__).parent / "images"
 HEIGHTS = {"ner": 560, "dna": 300, "translation": 860, "language_model": 440, "sentiment": 390}
-STYLE = "<style>main, section { margin-top: 0; padding-top: 0; border: 0 }</style>"
+STYLE = "<style>body, main, section, h2 { margin-top: 0 !important; padding-top: 4px !important }</style>"
 SECTIONS = {"sentiment": "training"}  # of the others the recipe's own
 
 
@@ -24,10 +24,7 @@ def screenshot(run: Path, name: str) -> None:
     assert found, f"{run} has no section {section}"
     with tempfile.TemporaryDirectory() as folder:
         alone = Path(folder) / "section.html"
-        alone.write_text(
-            f"{head}<style>main, section {{ margin-top: 0; padding-top: 0; border: 0 }}</style><body><main>{found[0]}</main></body></html>",
-            "utf-8",
-        )
+        alone.write_text(f"{head}{STYLE}<body><main>{found[0]}</main></body></html>", "utf-8")
         size = f"--window-size=1000,{HEIGHTS[name]}"
         target = f"--screenshot={IMAGES / f'report_{name}.png'}"
         command = ["chromium", "--headless", "--no-sandbox", "--hide-scrollbars", size, target, alone.as_uri()]

@@ -40,7 +40,7 @@ class Config(Options):
     repair: bool = option(False, "correct invalid tags and spans inside words instead of refusing them", "data")
     max_vocabulary: Annotated[int, Ge(3)] = option(50_000, "lower-cased words kept, padding and UNK included", "data")
     min_count: Count = option(2, "how often a word must occur in train to be kept", "data")
-    max_length: Count = option(128, "tokens of a training sentence; longer ones are cut into windows", "data")
+    max_length: Count = option(128, "tokens of a training sentence; longer ones are cut into pieces", "data")
     vectors: str | None = option(
         None, "pretrained word vectors in the text format of GloVe or fastText", "data", inherited=False
     )
@@ -65,7 +65,9 @@ class Config(Options):
     unk_dropout: Rate = option(0.5, "share of words replaced by UNK", "training")
     word_dropout: Rate = option(0.2, "share of words left out", "training")
     embedding_dropout: Rate = option(0.6, "dropout of the elements of token vectors", "training")
-    output_dropout: Rate = option(0.5, "dropout of the outputs of each recurrent layer", "training")
+    output_dropout: Rate = option(
+        0.5, "dropout of the outputs of each recurrent layer and of the window convolution", "training"
+    )
     recurrent_dropout: Rate = option(0.0, "dropout inside the recurrence, one mask for all steps of a text", "training")
     zoneout: Rate = option(0.0, "share of the recurrent state that a step leaves unchanged, at random", "training")
 

@@ -83,7 +83,9 @@ class Config(Options):
 
     beam_width: Count = option(5, "hypotheses kept at each step; 1 is greedy", "answering", validation=1)
     n_best: Count = option(1, "hypotheses in an answer", "answering", validation=1)
-    length_penalty: Weight = option(1.0, "exponent of the length that divides log-probabilities", "answering")
+    length_penalty: Weight = option(
+        1.0, "exponent p of ((5 + length) / 6)^p, which divides log-probabilities", "answering"
+    )
     coverage_penalty: Weight = option(0.0, "weight of source positions without attention", "answering")
     no_repeat_ngram: Size = option(0, "size of n-grams that do not occur twice; 0 for no limit", "answering")
 

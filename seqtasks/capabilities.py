@@ -37,7 +37,7 @@ Section = tuple[str, str]  # a title and HTML
 
 
 class Query(NamedTuple):
-    """A raw input, and what its answer begins with, such as the name of a record."""
+    """A raw input, and fields that are copied to the start of its answer, such as the name of a record."""
 
     input: Any
     metadata: dict[str, Any]
@@ -172,7 +172,8 @@ class RunningText(Capability):
     Args:
         segments: `segments(config, assets, source) -> seqtasks.data.segments.Segments`; None where examples are
             independent.
-        stream: None, or `stream(predictor, source) -> pools of examples with their decoded arrays`, in order.
+        stream: None, or `stream(predictor, source) -> iterable of (examples, decoded arrays)`, in order: what
+            `Predictor.stream` returns, with the state carried on.
     """
 
     segments: Callable[[Any, Any, Any], Any]
@@ -214,7 +215,7 @@ class Infers(Capability):
     infer: Callable[[Any, "keras.Model", Features], Any]
 
 
-# --- what only adds something ---
+# --- optional additions ---
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Options: the fields of a dataclass, each declared once with its type, bounds, help, group and time of validity.
+"""Options: the fields of a dataclass, each declared once with type, bounds, help, group, and when it may be changed.
 
     @dataclasses.dataclass(frozen=True)
     class Config(Options):
@@ -6,7 +6,7 @@
         beam_width: Count = option(5, "hypotheses kept at each step", "answering", validation=1)
 
 From such a declaration follow the flags of the command line with their help, the check of YAML files and of Python
-arguments, and the tables of the documentation. Nothing about an option is written anywhere else.
+arguments, and the tables of the documentation. No table of names and bounds stands anywhere else.
 """
 
 import dataclasses
@@ -55,7 +55,7 @@ def option(
         help: what it is, in one line.
         group: the group that `--help` shows it under.
         changeable: whether it may be changed on a trained run; by default this holds for the group `answering`.
-        validation: its value during the validation after each epoch, where the full value would take long.
+        validation: its value in the validation after each epoch, if the full value is too slow.
         inherited: whether fine-tuning takes over the value of the run that it starts from.
 
     Example:
@@ -77,7 +77,7 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Option:
     """What is known about one option; see `describe`.
 
@@ -201,7 +201,7 @@ def for_validation(config: T) -> T:
 
 
 def rnn_options(config: Any) -> dict[str, Any]:
-    """The arguments of `seqtasks.layers.recurrent_stack` from the options that recipes with one share.
+    """The arguments of `seqtasks.layers.recurrent_stack`, from the options of recipes that have such a stack.
 
     Example:
         >>> from seqtasks.recipe import load_recipe

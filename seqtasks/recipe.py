@@ -48,14 +48,15 @@ class Recipe(Generic[ConfigT]):
         Config: frozen dataclass, a subclass of `Options`, whose fields are declared by `seqtasks.options.option`.
         sample: the built-in data.
         load: `load(config, data, train, valid, test) -> seqtasks.data.splits.Splits`.
-        learn: `learn(config, train) -> {name: Vocabulary or Tokenizer}`; `labels`, if targets have labels, holds all of
-            them.
-        encode: `encode(config, assets, inputs) -> {name: tensor}` of a vector of raw inputs, in the graph. The model
-            takes those with its inputs' names; the others go to `task.decode`.
+        learn: `learn(config, train) -> {name: Vocabulary or Tokenizer}`, from the training split; `labels`, if targets
+            have labels, holds all of them.
+        encode: `encode(config, assets, inputs) -> {name: tensor}` of a vector of raw inputs, in the graph. Tensors that
+            are named like an input of the model go to the model, all go to `task.decode`.
         build: `build(config, assets) -> keras.Model`, functional.
-        task: `task(config) -> seqtasks.tasks.Task`: how targets become numbers, outputs answers, and both metrics.
+        task: `task(config) -> seqtasks.tasks.Task`: how targets become numbers, how outputs become answers, and how
+            metrics are computed from both.
         loss: `loss(config) -> keras.losses.Loss`. If it has an attribute `passes`, each row of a training batch is
-            presented that many times.
+            repeated that many times.
         metric: the validation metric that chooses the best epoch.
         baselines: `baselines(config) -> {name: f(config) -> estimator}` over raw inputs, as the task expects them.
         capabilities: what it can do beyond that; see `seqtasks.capabilities`.

@@ -98,30 +98,43 @@ def _parser(command: Command, recipe: Recipe[Any] | None, config: Any = None) ->
         parser.add_argument("--input", metavar="FILE", help="a file with one input per line; - is standard input")
     parser.add_argument("--output", metavar="FILE", help=_output_help(command, recipe))
     _add(parser, "options", describe(command.Options), {})
-    recipes = {recipe.name: recipe} if recipe else {n: load_recipe(n) for n in sorted(list_recipes())}
-    taken = {o.name for o in describe(command.Options)}
-    for name, each in recipes.items():
-        found = [o for o in describe(each.Config) if o.changeable] if command.name in RUN_COMMANDS else []
-        if command.name == "predict":
-            found += [o for c in each.commands() if c.name == "predict" for o in describe(c.Options)]
-        title = "options of this run" if recipe else f"options of runs of {name}"
-        _add(parser, title, [o for o in found if o.name not in taken], vars(config) if config else {})
-        taken |= {o.name for o in found} if recipe else set()
+    if recipe:
+        _add(parser, "options of this run", recipe_options(command, recipe), vars(config) if config else {})
+        return parser
+    owners: dict[Option, list[str]] = {}
+    for name in sorted(list_recipes()):
+        for option in recipe_options(command, load_recipe(name)):
+            known = next((o for o in owners if o.name == option.name), option)
+            owners.setdefault(known, []).append(name)
+    for names in dict.fromkeys(tuple(names) for names in owners.values()):
+        _add(parser, f"options of runs of {', '.join(names)}", [o for o in owners if tuple(owners[o]) == names], None)
     return parser
 
 
-def _add(parser: argparse.ArgumentParser, title: str, options: Sequence[Option], values: Mapping[str, Any]) -> None:
+def recipe_options(command: Command, recipe: Recipe[Any]) -> list[Option]:
+    """The options that a recipe adds to a command: what can be changed on a run, and those of its own `predict`."""
+    found = [o for o in describe(recipe.Config) if o.changeable] if command.name in RUN_COMMANDS else []
+    if command.name == "predict":
+        found += [o for c in recipe.commands() if c.name == "predict" for o in describe(c.Options)]
+    taken = {o.name for o in describe(command.Options)}
+    return [o for o in found if o.name not in taken]
+
+
+def _add(
+    parser: argparse.ArgumentParser, title: str, options: Sequence[Option], values: Mapping[str, Any] | None
+) -> None:
+    """Add a group of options; the help shows their default, or their value in a run, or neither for several recipes."""
     group = parser.add_argument_group(title) if options else parser
     for option in options:
-        default = values.get(option.name, option.default)
-        text = f"{option.full_help} (default: {'none' if default is None or default == '' else default})".replace(
-            "%", "%%"
-        )
+        text = option.full_help
+        if values is not None:
+            default = values.get(option.name, option.default)
+            text += f" (default: {'none' if default in (None, '') else default})"
         flag: dict[str, Any] = {"metavar": option.name.upper()}
         if option.hint is bool:  # a flag must not take the next input as its value
             flag = {"action": "store_const", "const": "false" if option.default else "true"}
         if f"--{option.name}" not in parser._option_string_actions:
-            group.add_argument(f"--{option.name}", help=text, default=argparse.SUPPRESS, **flag)
+            group.add_argument(f"--{option.name}", help=text.replace("%", "%%"), default=argparse.SUPPRESS, **flag)
 
 
 def _output_help(command: Command, recipe: Recipe[Any] | None) -> str:
