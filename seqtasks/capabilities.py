@@ -88,6 +88,7 @@ class Command:
         Options: dataclass of `seqtasks.options.option` fields.
         inputs: the name of its inputs in the help; empty if it takes none.
         files: whether inputs can also be the lines of a file (`--input`) or of standard input (`-`).
+        reads_stdin: whether it reads standard input itself.
         applies: of a command called `predict`, `applies(options, inputs) -> bool` for the arguments as they were given.
         writers: formats of `--output` besides JSON Lines: a suffix and `write(run, options, answers, path)`, which
             returns or yields what is printed instead of the answers.
@@ -99,6 +100,7 @@ class Command:
     Options: type = NoOptions
     inputs: str = ""
     files: bool = True
+    reads_stdin: bool = False
     applies: Callable[[Any, list[str]], bool] = lambda options, inputs: True
     writers: Mapping[str, Callable[[Any, Any, Iterable[Answer], Path], Iterable[Answer]]] = dataclasses.field(
         default_factory=dict
@@ -336,7 +338,11 @@ class Streams(Capability):
 
         return (
             Command(
-                "predict", "- answers standard input as a stream", run, applies=lambda options, given: given == ["-"]
+                "predict",
+                "- answers standard input as a stream",
+                run,
+                reads_stdin=True,
+                applies=lambda options, given: given == ["-"],
             ),
         )
 

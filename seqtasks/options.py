@@ -249,9 +249,7 @@ def add_options(parser: Any, cls: type, groups: dict[str, Any] | None = None) ->
         if declared.group not in groups:
             groups[declared.group] = parser.add_argument_group(f"{declared.group} options")
         default = list(declared.default) if isinstance(declared.default, tuple) else declared.default
-        flag: dict[str, Any] = (
-            {"nargs": "?", "const": True} if declared.hint is bool else {}
-        )  # --repair is --repair true
+        flag: dict[str, Any] = {"nargs": "?", "const": True} if declared.hint is bool else {}
         groups[declared.group].add_argument(
             f"--{declared.name}", type=declared.hint, default=default, help=declared.full_help, **flag
         )

@@ -109,6 +109,20 @@ def test_its_options_of_predict_change_the_answer(run, capsys):
     assert json.loads(capsys.readouterr().out)["label"] == loud
 
 
+def test_its_options_of_predict_read_files_too(run, capsys, tmp_path):
+    (tmp_path / "texts.txt").write_text("a fine film\na dull film\n")
+    assert main(["predict", str(run), "--shout", "--input", str(tmp_path / "texts.txt")]) == 0
+    labels = [json.loads(line)["label"] for line in capsys.readouterr().out.splitlines()]
+    assert labels == [a["label"].upper() for a in seqtasks.load_run(run).predict(["a fine film", "a dull film"])]
+    assert main(["predict", str(run), "--shout"]) == 2
+    assert "nothing to read" in capsys.readouterr().err
+
+
+def test_the_run_comes_first(run, capsys):
+    assert main(["predict", "runs/typo", str(run)]) == 2
+    assert "runs/typo: no such run; the run comes first" in capsys.readouterr().err
+
+
 def test_the_help_of_a_run_lists_what_it_brings(run, capsys):
     with pytest.raises(SystemExit):
         main(["predict", str(run), "--help"])

@@ -49,6 +49,8 @@ def run_command(name: str, arguments: list[str]) -> None:
     if unknown:
         options = [o for action in parser._actions for o in action.option_strings if o.startswith("--")]
         raise UserError(f"unknown option {unknown[0]}", where=name, remedy=nearest(unknown[0], options))
+    if parsed.run != directory:
+        raise UserError("no such run", where=parsed.run, remedy=f"the run comes first: seqtasks {name} {directory} ...")
     if parsed.inputs and not command.inputs:
         raise UserError(f"unexpected {parsed.inputs[0]!r}", where=name, remedy="see --help")
     given = {n: v for n, v in vars(parsed).items() if v is not None and n not in ("run", "inputs", "input", "output")}
@@ -58,13 +60,14 @@ def run_command(name: str, arguments: list[str]) -> None:
 def _execute(command: Command, run: Any, parsed: argparse.Namespace, given: dict[str, Any]) -> None:
     own = {o.name for o in describe(command.Options)} & set(given)
     options: Any = make_options(command.Options, {name: given.pop(name) for name in own})
+    takes_inputs = bool(command.inputs) and command.files
     if command.name == "predict":
         special, special_options, given = run.predict_command(given, parsed.inputs)
         command, options = (special, special_options) if special else (command, options)
     run = run.with_options(**given)
     inputs: Iterable[Any] = parsed.inputs
-    if command.inputs and command.files and not (command.name == "predict" and parsed.inputs == ["-"] and special):
-        inputs = console.read_inputs(parsed.inputs, getattr(parsed, "input", None))
+    if takes_inputs and not command.reads_stdin:
+        inputs = console.read_inputs(parsed.inputs, parsed.input)
     console.load_tensorflow()
     path = Path(parsed.output) if parsed.output else None
     write = command.writers.get(path.suffix) if path else None

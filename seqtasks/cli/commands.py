@@ -116,7 +116,8 @@ def _options(
         named: set[str] = set()
         if parsed.config:
             values = read_yaml(parsed.config)
-            if values.pop("recipe", recipe.name) != recipe.name and not str(prog).endswith(".py"):
+            named_recipe = values.pop("recipe", recipe.name)
+            if named_recipe != recipe.name and not str(named_recipe).endswith(".py"):
                 raise UserError("is of another recipe", where=parsed.config, remedy=f"take one of {recipe.name}")
             parsed = parser.parse_args(arguments, namespace=parser.parse_object(values))
             named = set(values)
@@ -130,7 +131,8 @@ def _options(
 def _summary(run: Any) -> dict[str, Any]:
     metrics = run.metrics
     name = metrics["metric"]
-    kept = (*run.recipe.task(run.config).metrics, f"{name}_interval", "examples", "unknown_rate")
+    task = run.recipe.task(run.config)
+    kept = (*task.metrics, f"{name}_interval", "examples", *task.summary)
     return {
         "run": str(run.directory),
         "recipe": run.recipe.name,

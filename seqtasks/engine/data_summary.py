@@ -102,8 +102,9 @@ def _read(source: Source, task: Task, limit: int) -> tuple[Source, SplitSummary]
         labels.update(task.labels(example.target))
         text = f"{example.input}\t{example.target}\n".encode("utf-8", "surrogatepass")
         digest.update(text)
-        run = run + 1 if example.target == last else 1
-        last, longest = example.target, max(longest, run)
+        if task.min_labels:
+            run = run + 1 if example.target == last else 1
+            last, longest = example.target, max(longest, run)
         size += len(text)
         if held is not None:
             held.append(example)

@@ -79,6 +79,8 @@ class Loop:
             epochs = {"initial_epoch": epoch, "epochs": epoch + 1}
             fitted = fit(self.model, dataset, len(self.batches) - start, callbacks=[watch], **epochs)
             state["loss"] = fitted.history["loss"][-1]
+        else:  # the checkpoint was written after the last step of the epoch
+            self.restored = None
         if interrupts.caught:
             state["stopped"] = "interrupted"
             return
@@ -98,7 +100,7 @@ class Loop:
             figures = self.validate()
             value = figures[self.metric]
             value = -math.inf if value is None else self.sign * value
-            nothing_yet = value == state["best"] == 0  # BLEU is 0 until four words in a row are right
+            nothing_yet = self.sign > 0 and value == state["best"] == 0  # some metrics stay 0 for several epochs
             if state["best_epoch"] is None or value > state["best"] or nothing_yet or self.config.keep == "last":
                 state["best"], state["best_epoch"] = value, epoch + 1
                 checkpoint.save(self.best, checkpoint.values(self.model.weights))
@@ -151,6 +153,7 @@ class _Watch(keras.callbacks.Callback):
         self.began = now
         over = config.time_limit is not None and state["seconds"] >= config.time_limit
         if self.interrupts.caught or state["step"] % config.checkpoint_steps == 0:
+            state["loss"] = logs["loss"] if logs else None
             loop.save()
         if over or self.interrupts.caught:
             self.model.stop_training = True

@@ -45,7 +45,7 @@ class Run:
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
-        if not (self.directory / "config.yaml").is_file():
+        if not is_run(self.directory):
             what = "not a run (no config.yaml)" if self.directory.is_dir() else "no such run"
             raise UserError(what, where=self.directory, remedy="give a directory that `seqtasks train` made")
         fields = read_yaml(self.directory / "config.yaml")
@@ -236,6 +236,12 @@ class Run:
         from seqtasks.report.page import write_report
 
         return write_report(self.directory)
+
+
+def is_run(directory: Path) -> bool:
+    """Whether a directory is a run: its `config.yaml` names a recipe."""
+    path = directory / "config.yaml"
+    return path.is_file() and "recipe" in read_yaml(path)
 
 
 def load_run(directory: str | Path) -> Run:

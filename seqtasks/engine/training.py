@@ -25,7 +25,7 @@ from seqtasks.engine.data_summary import SplitSummary, describe_splits
 from seqtasks.engine.experiment import Experiment, Prepared, policy
 from seqtasks.engine.loop import Loop
 from seqtasks.engine.predictor import Predictor
-from seqtasks.engine.run import Run, load_assets, save_setup
+from seqtasks.engine.run import Run, is_run, load_assets, save_setup
 from seqtasks.errors import UserError
 from seqtasks.options import describe, make_options
 from seqtasks.recipe import load_recipe
@@ -61,6 +61,8 @@ def train(
     name, found = str(recipe), load_recipe(recipe)
     paths = _paths(data, train, valid, test)
     directory = Path(run or f"runs/{found.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
+    if resume and dry_run:
+        raise UserError("--resume and --dry_run exclude each other", where="train", remedy="leave one out")
     if resume:
         return _resume(directory, run, fields)
     check_free(directory, overwrite)
@@ -102,7 +104,8 @@ def finetune(
     inherited = {o.name: getattr(base.config, o.name) for o in describe(recipe.Config) if o.inherited}
     given = base.directory / "recipe.py"
     source = given.read_text("utf-8") if given.is_file() else None
-    arguments = {"run": str(directory), "freeze": list(freeze), **paths, **fields}
+    arguments = {"run": str(directory), "freeze": list(freeze) or None, **paths}
+    arguments = {name: value for name, value in arguments.items() if value is not None} | fields
     command = shlex.join(["seqtasks", "finetune", str(base.directory), *_flags(arguments)])
     experiment = Experiment(recipe, make_options(recipe.Config, inherited | fields), paths)
     return Training(experiment, directory, recipe.name, source, command).start(overwrite, base, freeze)
@@ -113,7 +116,7 @@ def check_free(directory: Path, overwrite: bool) -> None:
     if directory.exists() and not overwrite:
         remedy = "take another --run, or add --overwrite (or --resume to continue it)"
         raise UserError("exists already", where=directory, remedy=remedy)
-    if overwrite and directory.exists() and not (directory / "config.yaml").is_file():
+    if overwrite and directory.exists() and not is_run(directory):
         raise UserError("is not a run, so it is not overwritten", where=directory, remedy="take another --run")
 
 
@@ -138,17 +141,18 @@ class Training:
     def start(self, overwrite: bool = False, base: Run | None = None, freeze: Sequence[str] = ()) -> Run:
         """Train from the beginning, or from the weights of a finished run."""
         prepared = self.experiment.prepare(base=base, freeze=freeze)
-        self._write_setup(prepared, overwrite)
-        return self._run(prepared, resume=False)
+        self._write_setup(prepared, overwrite, freeze)
+        return self._run(prepared, base=base)
 
     def resume(self) -> Run:
         """Continue from the last checkpoint."""
         data = self.experiment.read()
         self._check_unchanged(data.summaries)
-        prepared = self.experiment.prepare(data, assets=load_assets(self.directory / "encoder") or None)
+        freeze = json.loads((self.directory / "environment.json").read_text("utf-8"))["freeze"]
+        prepared = self.experiment.prepare(data, load_assets(self.directory / "encoder") or None, freeze=freeze)
         return self._run(prepared, resume=True)
 
-    def _run(self, prepared: Prepared, resume: bool) -> Run:
+    def _run(self, prepared: Prepared, resume: bool = False, base: Run | None = None) -> Run:
         config = self.experiment.config
         predictor, quick = self.experiment.predictors(prepared)
 
@@ -160,11 +164,13 @@ class Training:
         loop = Loop(prepared.model, prepared.batches, inputs, validate, config, metric, larger, self.directory)
         if resume:
             loop.resume()
+        elif base:  # a run that is killed before its first checkpoint continues from these weights too
+            loop.save()
         with prepared.strategy.scope(), policy(config.precision):
             loop.run()
         return self._finish(loop, predictor, prepared)
 
-    def _write_setup(self, prepared: Prepared, overwrite: bool) -> None:
+    def _write_setup(self, prepared: Prepared, overwrite: bool, freeze: Sequence[str]) -> None:
         config, paths = self.experiment.config, self.experiment.paths
         if overwrite and self.directory.exists():
             shutil.rmtree(self.directory)
@@ -177,6 +183,7 @@ class Training:
         environment = {
             "command": self.command or f"seqtasks train {shlex.quote(self.name)} --config {setup}",
             "seed": config.seed,
+            "freeze": list(freeze),
             "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             "hardware": hardware(),
             "python": platform.python_version(),
@@ -286,6 +293,5 @@ def _paths(data: Any, train: Any, valid: Any, test: Any) -> Paths:
 def _flags(given: Mapping[str, Any]) -> Iterator[str]:
     """Options as they are written on the command line."""
     for name, value in given.items():
-        if value not in (None, [], ()):
-            yield f"--{name}"
-            yield from map(str, value) if isinstance(value, list | tuple) else [str(value)]
+        yield f"--{name}"
+        yield from map(str, value) if isinstance(value, list | tuple) else ["null" if value is None else str(value)]

@@ -21,8 +21,8 @@ class WordEmbedding(keras.layers.Layer):
         words: size of the vocabulary, including padding (0) and UNK (1).
         dimension: size of the vectors.
         affixes: number of affix rows, 0 for none.
-        unknown_rate: share of words that become UNK in training.
-        drop_rate: share of words that become zero vectors in training.
+        unk_dropout: share of words that become UNK in training.
+        word_dropout: share of words that become zero vectors in training.
 
     Call arguments:
         words: int (batch, time), 0 if there is no word.
@@ -47,13 +47,13 @@ class WordEmbedding(keras.layers.Layer):
         words: int,
         dimension: int,
         affixes: int = 0,
-        unknown_rate: float = 0.0,
-        drop_rate: float = 0.0,
+        unk_dropout: float = 0.0,
+        word_dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.words, self.dimension, self.affixes = words, dimension, affixes
-        self.unknown_rate, self.drop_rate = unknown_rate, drop_rate
+        self.unk_dropout, self.word_dropout = unk_dropout, word_dropout
         self.generator = keras.random.SeedGenerator()
 
     def build(self, words_shape: tuple[int | None, ...], affixes_shape: tuple[int | None, ...] | None = None) -> None:
@@ -65,8 +65,8 @@ class WordEmbedding(keras.layers.Layer):
     def call(self, words: tf.Tensor, affixes: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         live = words > 0
         numbers = words
-        if training and self.unknown_rate:
-            unknown = keras.random.uniform(ops.shape(words), seed=self.generator) < self.unknown_rate
+        if training and self.unk_dropout:
+            unknown = keras.random.uniform(ops.shape(words), seed=self.generator) < self.unk_dropout
             numbers = tf.where(unknown & live, 1, words)
         vectors = tf.gather(self.table, numbers)  # (batch, time, dimension)
         if affixes is not None:
@@ -74,8 +74,8 @@ class WordEmbedding(keras.layers.Layer):
             count = tf.reduce_sum(present, 2)
             total = tf.reduce_sum(tf.gather(self.affix_table, affixes) * present, 2)
             vectors += total * tf.math.rsqrt(tf.maximum(count, 1))
-        if training and self.drop_rate:
-            live &= keras.random.uniform(ops.shape(words), seed=self.generator) >= self.drop_rate
+        if training and self.word_dropout:
+            live &= keras.random.uniform(ops.shape(words), seed=self.generator) >= self.word_dropout
         return vectors * tf.cast(live, vectors.dtype)[..., None]
 
     def compute_mask(
@@ -89,7 +89,7 @@ class WordEmbedding(keras.layers.Layer):
         return (*words_shape, self.dimension)
 
     def get_config(self) -> dict[str, Any]:
-        names = ("words", "dimension", "affixes", "unknown_rate", "drop_rate")
+        names = ("words", "dimension", "affixes", "unk_dropout", "word_dropout")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

@@ -37,6 +37,7 @@ class LanguageModelling(Task):
     metrics = metrics.LANGUAGE
     lower_is_better = tuple(metrics)
     min_labels = 0
+    summary = ("unknown_rate",)
     target_feature = "targets"
     error_name = "nats a token"
 

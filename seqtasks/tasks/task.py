@@ -23,6 +23,7 @@ class Task:
         lower_is_better: the names of metrics of which lower values are better.
         min_labels: the number of different labels that train needs at least; 0 if targets have no labels.
         error_name: what the number in `worst_examples` is called.
+        summary: figures that a summary shows besides the metrics.
         target_feature: the feature that is also the target, if a sequence is predicted; else "".
     """
 
@@ -30,6 +31,7 @@ class Task:
     lower_is_better: tuple[str, ...] = ()
     min_labels = 1
     error_name = "score"
+    summary: tuple[str, ...] = ()
     target_feature = ""
 
     def labels(self, target: str) -> tuple[str, ...]:

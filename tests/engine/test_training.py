@@ -226,6 +226,43 @@ def test_finetune_starts_from_the_weights_and_freezes_what_it_is_told(run, tmp_p
     assert not (tmp_path / "other").exists()
 
 
+def test_a_finetuning_killed_before_its_first_checkpoint_goes_on_from_the_run(run, tmp_path, monkeypatch):
+    data, freeze = write_reviews(tmp_path / "more.csv", 80), ["embedding"]
+    whole = seqtasks.finetune(run, data=data, new=tmp_path / "whole", freeze=freeze, epochs=1)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("seqtasks.engine.loop.Loop._epoch", stop)
+        seqtasks.finetune(run, data=data, new=tmp_path / "cut", freeze=freeze, epochs=1)
+    resumed = seqtasks.train("sentiment", run=tmp_path / "cut", resume=True)
+    assert_equal_weights(whole.directory, resumed.directory)
+
+
+def test_a_checkpoint_at_the_last_step_of_an_epoch_is_resumed(reviews, tmp_path, monkeypatch):
+    from seqtasks.engine import loop
+
+    fields = SMALL | {"checkpoint_steps": 1}
+    whole = seqtasks.train("sentiment", data=reviews, run=tmp_path / "whole", **fields)
+
+    def stop(self, *_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(loop.Loop, "_close", stop)
+        seqtasks.train("sentiment", data=reviews, run=tmp_path / "cut", **fields)
+    resumed = seqtasks.train("sentiment", run=tmp_path / "cut", resume=True)
+    losses = [[row["loss"] for row in history(one.directory)] for one in (resumed, whole)]
+    assert losses[0] == losses[1]
+    assert_equal_weights(resumed.directory, whole.directory)
+
+
+def test_resume_and_dry_run_exclude_each_other(run):
+    with pytest.raises(UserError, match="--resume and --dry_run exclude each other"):
+        seqtasks.train("sentiment", run=run.directory, resume=True, dry_run=True)
+
+
 def test_finetune_refuses_labels_the_run_does_not_know(run, tmp_path):
     (tmp_path / "new.csv").write_text(
         "text,label\n" + "".join(f"film {i},{'good' if i % 2 else 'odd'}\n" for i in range(40))

@@ -131,7 +131,7 @@ ROWS = {
         masked=None,
     ),
     "TimeMajor": Row(layers.TimeMajor, (X,), ((5, 2, 3),)),
-    "WordEmbedding": Row(lambda: layers.WordEmbedding(9, 4, drop_rate=0.5), (WORDS,), ((2, 5, 4),), MASK, None),
+    "WordEmbedding": Row(lambda: layers.WordEmbedding(9, 4, word_dropout=0.5), (WORDS,), ((2, 5, 4),), MASK, None),
     "WordEmbedding-affixes": Row(
         lambda: layers.WordEmbedding(9, 4, affixes=7), (WORDS, integers(7, 2, 5, 3)), ((2, 5, 4),), MASK, None
     ),

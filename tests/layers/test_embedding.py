@@ -10,7 +10,7 @@ from seqtasks.layers import ReversibleEmbedding, ScheduledSampling, WordEmbeddin
 
 
 def test_word_embedding_sums_affixes_and_drops_words_only_in_training():
-    layer = WordEmbedding(words=9, dimension=3, affixes=7, unknown_rate=0.5, drop_rate=0.25)
+    layer = WordEmbedding(words=9, dimension=3, affixes=7, unk_dropout=0.5, word_dropout=0.25)
     words = np.random.default_rng(0).integers(2, 9, (40, 50))
     affixes = np.random.default_rng(1).integers(0, 7, (40, 50, 4))
     words[:, 45:], affixes[:, 45:] = 0, 0
