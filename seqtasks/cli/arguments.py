@@ -32,18 +32,19 @@ def run_command(name: str, arguments: list[str]) -> None:
         UserError: if there is no such command or run, or an argument is not understood.
     """
     directory = run_in(arguments)
-    known = capability_commands()
-    if name not in RUN_COMMANDS and name not in known and not Path(directory or "", "config.yaml").is_file():
+    is_run = Path(directory or "", "config.yaml").is_file()
+    if not is_run and name not in all_commands():
         raise UserError(f"unknown command {name!r}", remedy=nearest(name, all_commands()))
     if directory is None:
         raise UserError("a run directory comes first", where=name, remedy=f"seqtasks {name} RUN ...")
     run = console.open_run(directory)
     command = RUN_COMMANDS.get(name) or next((c for c in run.recipe.commands() if c.name == name), None)
     if command is None:
-        if name not in known:
+        _, recipes = capability_commands().get(name, (None, []))
+        if not recipes:
             raise UserError(f"unknown command {name!r}", remedy=nearest(name, all_commands()))
-        recipes = " or ".join(known[name][1])
-        raise UserError(f"not for a run of {run.recipe.name}", where=name, remedy=f"use a run of {recipes}")
+        what, remedy = f"not for a run of {run.recipe.name}", f"use a run of {' or '.join(recipes)}"
+        raise UserError(what, where=name, remedy=remedy)
     parser = _parser(command, run.recipe, run.config)
     parsed, unknown = parser.parse_known_intermixed_args(arguments)
     if unknown:

@@ -83,7 +83,7 @@ class Run:
             raise UserError("the run has not finished", where=self.directory, remedy="continue it with --resume")
         try:
             return keras.models.load_model(path, compile=False)
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             what = f"cannot be loaded ({str(error).strip().splitlines()[0]})"
             raise UserError(what, where=path, remedy="copy the whole run again, or train a new one") from None
 

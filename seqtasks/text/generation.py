@@ -202,5 +202,5 @@ def _steps(predictor: Any, prompt: str, tokens: np.ndarray, length: int, shown: 
     steps = []
     for token, row in zip(tokens, probabilities, strict=True):
         best = [[tokenizer.tokens[n], float(row[n])] for n in np.argsort(-row, kind="stable")[:shown]]
-        steps.append({"token": tokenizer.tokens[token], "probability": float(row[token]), "likeliest": best})
+        steps.append({"token": tokenizer.tokens[token], "probability": float(row[token]), "most_probable": best})
     return steps

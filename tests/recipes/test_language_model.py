@@ -218,7 +218,7 @@ def test_the_command_line_tells_scores_and_steps(lines, capsys, caplog, monkeypa
     chances = [step["probability"] for step in answer["steps"]]
     assert np.log(chances).sum() == pytest.approx(answer["log_probability"], abs=1e-3)
     for step in answer["steps"]:
-        (_, first), (_, second) = step["likeliest"]
+        (_, first), (_, second) = step["most_probable"]
         assert first >= second and step["probability"] <= first
 
 

@@ -296,7 +296,7 @@ def test_what_cannot_be_trained_is_told(tmp_path, folder):
         ({"backbone": "none"}, "--backbone none: nothing encodes the frames; add --flow true"),
         (
             READY | {"flow": True},
-            "--flow: a frozen backbone leaves no frames to follow; leave it out, or add --frozen false",
+            "--flow: a frozen backbone leaves no frames for optical flow; leave it out, or add --frozen false",
         ),
     ):
         with pytest.raises(UserError, match=message):
