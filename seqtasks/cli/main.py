@@ -30,8 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         complete()
     try:
-        _dispatch(given)
-        return 0
+        return _dispatch(given)
     except UserError as error:
         print(f"seqtasks: {error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -56,12 +55,11 @@ def _underscored(argument: str) -> str:
     return "--" + name[2:].replace("-", "_") + equals + value
 
 
-def _dispatch(given: list[str]) -> None:
+def _dispatch(given: list[str]) -> int:
     if not given or given[0] in ("--help", "-h", "help"):
         print(help_text(), end="")
-        if not given:
-            raise SystemExit(2)
-    elif given[0] == "--version":
+        return 0 if given else 2
+    if given[0] == "--version":
         print(f"seqtasks {seqtasks.__version__}")
     elif given[0] in TOP_COMMANDS:
         TOP_COMMANDS[given[0]].run(given[1:])
@@ -71,6 +69,7 @@ def _dispatch(given: list[str]) -> None:
             print(help_text(name), end="")
         else:
             parsing.run_command(name, rest)
+    return 0
 
 
 def help_text(command: str = "", recipe: str | None = None) -> str:
