@@ -49,13 +49,26 @@ def run_command(name: str, arguments: list[str]) -> None:
     parsed, unknown = parser.parse_known_intermixed_args(arguments)
     if unknown:
         options = [o for action in parser._actions for o in action.option_strings if o.startswith("--")]
-        raise UserError(f"unknown option {unknown[0]}", where=name, remedy=nearest(unknown[0], options))
+        raise _unknown_option(unknown[0].partition("=")[0], command, run.recipe, options)
     if parsed.run != directory:
         raise UserError("no such run", where=parsed.run, remedy=f"the run comes first: seqtasks {name} {directory} ...")
     if parsed.inputs and not command.inputs:
         raise UserError(f"unexpected {parsed.inputs[0]!r}", where=name, remedy="see --help")
     given = {n: v for n, v in vars(parsed).items() if v is not None and n not in ("run", "inputs", "input", "output")}
     _execute(command, run, parsed, given)
+
+
+def _unknown_option(flag: str, command: Command, recipe: Recipe[Any], options: Sequence[str]) -> UserError:
+    """Whether an option that a command does not take is one of training, or one for runs of other recipes."""
+    name = flag.lstrip("-")
+    if name in {o.name for o in describe(recipe.Config)}:
+        return UserError(
+            "cannot be changed on a trained run", where=flag, remedy="train a new run, or fine-tune this one"
+        )
+    others = [n for n in sorted(list_recipes()) if name in {o.name for o in recipe_options(command, load_recipe(n))}]
+    if others:
+        return UserError(f"not for a run of {recipe.name}", where=flag, remedy=f"runs of {', '.join(others)} take it")
+    return UserError(f"unknown option {flag}", where=command.name, remedy=nearest(flag, options))
 
 
 def _execute(command: Command, run: Any, parsed: argparse.Namespace, given: dict[str, Any]) -> None:

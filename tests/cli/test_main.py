@@ -185,6 +185,22 @@ def test_a_wrong_word_on_the_command_line(capsys, tmp_path, monkeypatch, argumen
     assert list(tmp_path.iterdir()) == []
 
 
+def test_options_of_training_and_of_other_recipes_are_refused_on_a_run(capsys, folder):
+    run = folder / "run"
+    trained = mistake(capsys, "predict", run, "a film", "--units", "8")
+    assert trained == "seqtasks: --units: cannot be changed on a trained run; train a new run, or fine-tune this one"
+    other = mistake(capsys, "predict", run, "a film", "--beam_width=3")
+    assert other == "seqtasks: --beam_width: not for a run of sentiment; runs of speech, translation take it"
+    assert "unknown option --beem; " in mistake(capsys, "predict", run, "a film", "--beem", "3")
+
+
+def test_a_text_keeps_its_hyphens(capsys, folder):
+    assert main(["predict", str(folder / "run"), "--well-made film", "a film"]) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert main(["predict", str(folder / "run"), "a film"]) == 0
+    assert json.loads(capsys.readouterr().out) == second and set(first) == set(second)
+
+
 def test_a_run_is_never_overwritten_unasked(capsys, folder, tmp_path):
     data = folder / "reviews.csv"
     before = (folder / "run" / "metrics.json").read_bytes()
