@@ -209,6 +209,7 @@ def test_a_run_is_never_overwritten_unasked(capsys, folder, tmp_path):
     assert (folder / "run" / "metrics.json").read_bytes() == before
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    (tmp_path / "mine" / "config.yaml").write_text("colour: blue\n")  # of another program
     line = mistake(capsys, "train", "sentiment", "--data", data, "--run", tmp_path / "mine", "--overwrite")
     assert "is not a run, so it is not overwritten" in line
     assert (tmp_path / "mine" / "thesis.txt").exists()
