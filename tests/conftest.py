@@ -1,4 +1,4 @@
-"""What all tests share: two logical CPUs for strategies, the profile of hypothesis, a small run, the folder of real data."""
+"""What all tests share: two logical CPUs, the profile of hypothesis, a small run, the folder with real data."""
 
 import contextlib
 import io

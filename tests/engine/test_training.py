@@ -20,7 +20,7 @@ from tests.reviews import SMALL, write_reviews
 
 @pytest.fixture(autouse=True, scope="module")
 def no_report():
-    """Of one run alone a report is written."""
+    """Only `run` has a report, which the others do not need."""
     real = Run.report
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "report", lambda run: None)
@@ -183,15 +183,15 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_resume(tmp_path):
     assert "Traceback" not in err
 
 
-FREEZE = ["embedding", "recurrent_*"]
+FINETUNING = {"freeze": ["embedding", "recurrent_*"], "epochs": 1, "gradient_flow": False}
 
 
 @pytest.fixture(scope="module")
 def finetuned(run, tmp_path_factory):
-    """The run of `run`, trained further on other reviews with frozen layers; `data` is their file."""
+    """`run` after fine-tuning with frozen layers, and `data`, the file of other reviews that it was trained on."""
     folder = tmp_path_factory.mktemp("finetuned")
     data = write_reviews(folder / "more.csv", 80)
-    new = seqtasks.finetune(run, data=data, new=folder / "new", freeze=FREEZE, epochs=1)
+    new = seqtasks.finetune(run, data=data, new=folder / "new", **FINETUNING)
     return SimpleNamespace(run=new, data=data)
 
 
@@ -202,7 +202,7 @@ def test_finetune_starts_from_the_weights_and_freezes_layers(run, finetuned, tmp
     assert moved == {"logits/kernel", "logits/bias"}
     assert new.assets["words"].tokens == run.assets["words"].tokens
     command = json.loads((new.directory / "environment.json").read_text())["command"]
-    options = f"--run {new.directory} --freeze embedding 'recurrent_*' --data {data} --epochs 1"
+    options = f"--run {new.directory} --freeze embedding 'recurrent_*' --data {data} --epochs 1 --gradient_flow False"
     assert command == f"seqtasks finetune {run.directory} {options}"
     with pytest.raises(UserError, match="no layer is called 'embeding'; the layers are embedding, recurrent_1, logits"):
         seqtasks.finetune(run, data=data, new=tmp_path / "other", freeze=["embeding"])
@@ -216,7 +216,7 @@ def stop(*_):
 def test_a_finetuning_killed_before_its_first_checkpoint_starts_from_the_run(run, finetuned, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("seqtasks.engine.loop.Loop._epoch", stop)
-        seqtasks.finetune(run, data=finetuned.data, new=tmp_path / "cut", freeze=FREEZE, epochs=1)
+        seqtasks.finetune(run, data=finetuned.data, new=tmp_path / "cut", **FINETUNING)
     resumed = seqtasks.train("sentiment", run=tmp_path / "cut", resume=True)
     assert_equal_weights(finetuned.run.directory, resumed.directory)
 
