@@ -85,7 +85,7 @@ def run(reviews, tmp_path_factory):
     )
     (folder / "mine.py").write_text(source + OWN)
     run = folder / "run"
-    seqtasks.train(str(folder / "mine.py"), data=reviews, run=run, **SMALL | {"epochs": 1})
+    seqtasks.train(folder / "mine.py", data=reviews, run=run, **SMALL | {"epochs": 1})
     (folder / "mine.py").unlink()
     return run
 
