@@ -1,7 +1,10 @@
-"""What all tests share: two logical CPUs for strategies, hypothesis' profile, the folder with real data."""
+"""What all tests share: two logical CPUs, the profile of hypothesis, a small run, the folder with real data."""
 
+import contextlib
+import io
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -9,6 +12,8 @@ import hypothesis
 import numpy as np
 import pytest
 import tensorflow as tf
+
+from tests.reviews import SMALL, write_reviews
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -23,15 +28,6 @@ hypothesis.settings.register_profile(
     derandomize="CI" in os.environ,  # people explore; what decides whether a change lands draws the same every time
 )
 hypothesis.settings.load_profile("seqtasks")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def trainings_are_not_looked_into(request):
-    """The flow of gradients is told of every run, at the price of a backpropagation; few modules test that."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.module.__name__.split(".")[-1] not in ("test_gradient_flow", "test_page"):
-            patch.setattr("seqtasks.engine.gradient_flow.gradient_flow", lambda *given, **options: {})
-        yield
 
 
 @pytest.fixture
@@ -53,3 +49,26 @@ def mirrored():
     from seqtasks.engine.distribute import strategy
 
     return strategy("mirrored")
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory):
+    """A file of 120 reviews; tests only read it."""
+    return write_reviews(tmp_path_factory.mktemp("sentiment") / "reviews.csv")
+
+
+@pytest.fixture(scope="session")
+def small_run(reviews):
+    """A run that the command line trained on `reviews` with the options `SMALL`, once per worker.
+
+    Tests only read it. Attributes: `directory`, and `printed`, what the command wrote to standard output.
+    """
+    from seqtasks.cli.main import main
+
+    directory = reviews.parent / "run"
+    options = [f"--{name}={value}" for name, value in SMALL.items() if name != "batch_size"]
+    options += ["--batch-size", str(SMALL["batch_size"])]  # a hyphen is read like an underscore
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        status = main(["train", "sentiment", "--data", str(reviews), "--run", str(directory), *options])
+    assert status == 0
+    return SimpleNamespace(directory=directory, printed=printed.getvalue())

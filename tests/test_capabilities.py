@@ -12,7 +12,7 @@ import tensorflow as tf
 import seqtasks
 from seqtasks.cli.main import main
 from seqtasks.errors import UserError
-from tests.engine.test_training import SMALL, write_reviews
+from tests.reviews import SMALL
 
 OWN = '''
 
@@ -72,7 +72,7 @@ RECIPE = replace(RECIPE, name="mine", capabilities=(*RECIPE.capabilities, Counts
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(reviews, tmp_path_factory):
     """A finished run of the recipe, whose file is gone."""
     import seqtasks.recipes.sentiment as module
 
@@ -85,10 +85,15 @@ def run(tmp_path_factory):
     )
     (folder / "mine.py").write_text(source + OWN)
     run = folder / "run"
-    fields = SMALL | {"epochs": 1, "gradient_flow": False}
-    seqtasks.train(folder / "mine.py", data=write_reviews(folder / "reviews.csv"), run=run, **fields)
+    seqtasks.train(folder / "mine.py", data=reviews, run=run, **SMALL | {"epochs": 1})
     (folder / "mine.py").unlink()
     return run
+
+
+def test_the_recipe_is_copied_into_the_run(run):
+    opened = seqtasks.load_run(run)
+    assert opened.recipe.name == "mine"
+    assert len(opened.predict(["a fine film"])) == 1
 
 
 def test_its_command_takes_options_inputs_and_formats(run, capsys, tmp_path):

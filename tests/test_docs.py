@@ -11,17 +11,15 @@ from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
 from seqtasks.cli.main import help_text, main
-from seqtasks.engine.gradient_flow import gradient_flow
 from seqtasks.options import describe
 from seqtasks.recipe import list_recipes, load_recipe
 from tests import docs_data
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-GRADIENT_FLOW = gradient_flow
 PAGES = {str(p.relative_to(ROOT)): p for p in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]}
 OWN = ("keywords",)  # commands of recipes in the documentation
-SHORT = ("--epochs", "1", "--time_limit", "5")
+SHORT = ("--epochs", "1", "--time_limit", "5", "--gradient_flow", "false")
 DATA = {  # what the examples of a page need besides reviews
     "docs/recipes/ner.md": docs_data.ner,
     "docs/recipes/dna.md": docs_data.dna,
@@ -150,8 +148,6 @@ RUNNABLE = [name for name, page in PAGES.items() if re.search(r"```(python|sh)\n
 @pytest.mark.parametrize("name", pages(RUNNABLE))
 def test_examples_run(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    if "gradient" in name:  # conftest.py switches it off
-        monkeypatch.setattr("seqtasks.engine.gradient_flow.gradient_flow", GRADIENT_FLOW)
     docs_data.texts(tmp_path)
     DATA.get(name, lambda folder: None)(tmp_path)
     for file, source in FILE.findall(PAGES[name].read_text("utf-8")):

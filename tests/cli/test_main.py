@@ -10,20 +10,15 @@ from pathlib import Path
 import pytest
 
 from seqtasks.cli.main import main
-from tests.engine.test_training import SMALL, write_reviews
+from tests.reviews import SMALL, write_reviews
 
 OPTIONS = [f"--{name}={value}" for name, value in SMALL.items()]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(small_run):
     """A folder with reviews.csv and a finished run in it."""
-    folder = tmp_path_factory.mktemp("cli")
-    write_reviews(folder / "reviews.csv")
-    assert (
-        main(["train", "sentiment", "--data", str(folder / "reviews.csv"), "--run", str(folder / "run"), *OPTIONS]) == 0
-    )
-    return folder
+    return small_run.directory.parent
 
 
 def mistake(capsys, *arguments):
@@ -61,15 +56,10 @@ def test_the_help_of_a_recipe_names_every_option(capsys):
         assert text in out
 
 
-def test_train_prints_one_json_object(capsys, folder, tmp_path):
-    data = str(folder / "reviews.csv")
-    assert (
-        main(["train", "sentiment", "--data", data, "--run", str(tmp_path / "run"), *OPTIONS, "--batch-size", "16"])
-        == 0
-    )
-    (line,) = capsys.readouterr().out.splitlines()
-    assert json.loads(line)["run"] == str(tmp_path / "run")
-    assert "batch_size: 16" in (tmp_path / "run" / "config.yaml").read_text()
+def test_train_prints_one_json_object(small_run):
+    (line,) = small_run.printed.splitlines()
+    assert json.loads(line)["run"] == str(small_run.directory)
+    assert "batch_size: 8" in (small_run.directory / "config.yaml").read_text()  # given as --batch-size
 
 
 def test_a_run_is_repeated_from_its_config(capsys, folder, tmp_path):

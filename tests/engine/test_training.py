@@ -7,41 +7,20 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import seqtasks
-from seqtasks.engine.gradient_flow import gradient_flow
 from seqtasks.engine.run import Run
 from seqtasks.errors import UserError
-
-SMALL = {"epochs": 2, "batch_size": 8, "units": 4, "dimension": 8, "affixes": 64, "checkpoint_steps": 3}
-SMALL |= {"bidirectional": False, "r_drop": 0.0}  # less to trace
-GOOD = ("a fine film", "great acting and a lovely plot", "I enjoyed it", "wonderful", "the best story", "very good 好")
-BAD = ("a dull film", "poor acting and a silly plot", "I hated it", "boring", "the worst story", "very bad 坏")
-
-
-def write_reviews(path, rows=120):
-    """A CSV of reviews, each with a number so that no two are equal."""
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text", "label"])
-        for i in range(rows):
-            words = (GOOD, BAD)[i % 2]
-            writer.writerow([f"{words[i % 6]} , {words[(i // 6) % 6]} {i}", ("good", "bad")[i % 2]])
-    return path
-
-
-@pytest.fixture(scope="module")
-def reviews(tmp_path_factory):
-    return write_reviews(tmp_path_factory.mktemp("data") / "reviews.csv")
+from tests.reviews import SMALL, write_reviews
 
 
 @pytest.fixture(autouse=True, scope="module")
 def no_report():
-    """Of one run alone a report is written."""
+    """Only `run` has a report, which the others do not need."""
     real = Run.report
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "report", lambda run: None)
@@ -50,9 +29,8 @@ def no_report():
 
 @pytest.fixture(scope="module")
 def run(reviews, tmp_path_factory, no_report):
-    fields = SMALL | {"epochs": 6, "learning_rate": 1e-2}
+    fields = SMALL | {"epochs": 6, "learning_rate": 1e-2, "gradient_flow": True}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seqtasks.engine.gradient_flow.gradient_flow", gradient_flow)  # in this training alone
         patch.setattr(Run, "report", no_report)
         return seqtasks.train("sentiment", data=reviews, run=tmp_path_factory.mktemp("runs") / "run", **fields)
 
@@ -116,11 +94,12 @@ def test_an_answer_says_when_its_input_was_cut(run):
     assert long["truncated"] is True
 
 
-def test_two_runs_of_a_seed_have_equal_weights_and_another_seed_has_not(reviews, tmp_path):
-    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+def test_runs_have_equal_weights_if_their_seeds_are_equal(reviews, small_run, tmp_path):
+    for name, seed in (("a", 3), ("b", 3)):
         seqtasks.train("sentiment", data=reviews, run=tmp_path / name, seed=seed, **SMALL)
     assert_equal_weights(tmp_path / "a", tmp_path / "b")
-    assert any((a != c).any() for a, c in zip(weights(tmp_path / "a"), weights(tmp_path / "c"), strict=True))
+    other = weights(small_run.directory)
+    assert any((a != c).any() for a, c in zip(weights(tmp_path / "a"), other, strict=True))
 
 
 KILLED = """
@@ -142,14 +121,11 @@ seqtasks.train("sentiment", data={data!r}, run={run!r}, **{fields!r})
 
 
 @pytest.mark.parametrize("step", [4, *(pytest.param(step, marks=pytest.mark.slow) for step in (1, 13, 17))])
-def test_a_killed_run_resumes_to_the_same_weights(step, reviews, tmp_path_factory):
-    folder = tmp_path_factory.getbasetemp()
-    whole = folder / "undisturbed"
-    if not whole.exists():
-        seqtasks.train("sentiment", data=reviews, run=whole, **SMALL)
+def test_a_killed_run_resumes_to_the_same_weights(step, reviews, small_run, tmp_path):
+    whole = small_run.directory
     steps = -(-seqtasks.load_run(whole).metrics["train"]["examples"] // SMALL["batch_size"])
     assert steps < 13 < 17 < 2 * steps  # two of the kills fall into the second epoch
-    killed = folder / f"killed-{step}"
+    killed = tmp_path / "killed"
     code = KILLED.format(step=step, data=str(reviews), run=str(killed), fields=SMALL)
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -signal.SIGKILL
     assert not (killed / "metrics.json").exists()
@@ -160,10 +136,12 @@ def test_a_killed_run_resumes_to_the_same_weights(step, reviews, tmp_path_factor
     assert losses[0] == losses[1]
 
 
-def test_resume_refuses_other_options_and_other_data(run, reviews, tmp_path):
-    directory = tmp_path / "stopped"
-    data = write_reviews(tmp_path / "own.csv", 60)
-    seqtasks.train("sentiment", data=data, run=directory, time_limit=0.0, **SMALL)
+def test_a_time_limit_stops_cleanly_and_resume_refuses_other_options_and_other_data(tmp_path):
+    data, directory = write_reviews(tmp_path / "own.csv", 60), tmp_path / "stopped"
+    stopped = seqtasks.train("sentiment", data=data, run=directory, time_limit=0.0, **SMALL)
+    assert stopped.metrics["train"]["stopped"] == "time_limit"
+    assert stopped.metrics["train"]["epochs"] == 1
+    assert not (directory / "gradient_flow.csv").exists()
     (directory / "metrics.json").unlink()
     with pytest.raises(UserError, match="--units: the run was started with 4; leave the option out"):
         seqtasks.train("sentiment", run=directory, resume=True, units=5)
@@ -178,12 +156,6 @@ def test_the_last_epoch_is_kept_where_it_is_asked_for(reviews, tmp_path):
     rows = history(tmp_path / "run")
     assert metrics["train"]["best_epoch"] == len(rows) == 4
     assert metrics["validation"]["log_loss"] == pytest.approx(float(rows[-1]["validation_log_loss"]), rel=1e-4)
-
-
-def test_a_time_limit_stops_cleanly(reviews, tmp_path):
-    made = seqtasks.train("sentiment", data=reviews, run=tmp_path / "run", time_limit=0.0, **SMALL)
-    assert made.metrics["train"]["stopped"] == "time_limit"
-    assert made.metrics["train"]["epochs"] == 1
 
 
 def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_resume(tmp_path):
@@ -211,51 +183,54 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_resume(tmp_path):
     assert "Traceback" not in err
 
 
-def test_finetune_starts_from_the_weights_and_freezes_what_it_is_told(run, tmp_path):
-    data = write_reviews(tmp_path / "more.csv", 80)
-    new = seqtasks.finetune(run, data=data, new=tmp_path / "new", freeze=["embedding", "recurrent_*"], epochs=1)
+FINETUNING = {"freeze": ["embedding", "recurrent_*"], "epochs": 1, "gradient_flow": False}
+
+
+@pytest.fixture(scope="module")
+def finetuned(run, tmp_path_factory):
+    """`run` after fine-tuning with frozen layers, and `data`, the file of other reviews that it was trained on."""
+    folder = tmp_path_factory.mktemp("finetuned")
+    data = write_reviews(folder / "more.csv", 80)
+    new = seqtasks.finetune(run, data=data, new=folder / "new", **FINETUNING)
+    return SimpleNamespace(run=new, data=data)
+
+
+def test_finetune_starts_from_the_weights_and_freezes_layers(run, finetuned, tmp_path):
+    new, data = finetuned.run, finetuned.data
     old = {v.path: v.numpy() for v in run.model.trainable_variables}
     moved = {v.path for v in new.model.trainable_variables if (v.numpy() != old[v.path]).any()}
     assert moved == {"logits/kernel", "logits/bias"}
     assert new.assets["words"].tokens == run.assets["words"].tokens
-    told = json.loads((tmp_path / "new" / "environment.json").read_text())["command"]
-    whole = f"seqtasks finetune {run.directory} --run {tmp_path / 'new'} --freeze embedding 'recurrent_*' --data {data}"
-    assert told == f"{whole} --epochs 1"
+    command = json.loads((new.directory / "environment.json").read_text())["command"]
+    options = f"--run {new.directory} --freeze embedding 'recurrent_*' --data {data} --epochs 1 --gradient_flow False"
+    assert command == f"seqtasks finetune {run.directory} {options}"
     with pytest.raises(UserError, match="no layer is called 'embeding'; the layers are embedding, recurrent_1, logits"):
         seqtasks.finetune(run, data=data, new=tmp_path / "other", freeze=["embeding"])
     assert not (tmp_path / "other").exists()
 
 
-def test_a_finetuning_killed_before_its_first_checkpoint_goes_on_from_the_run(run, tmp_path, monkeypatch):
-    data, freeze = write_reviews(tmp_path / "more.csv", 80), ["embedding"]
-    whole = seqtasks.finetune(run, data=data, new=tmp_path / "whole", freeze=freeze, epochs=1)
+def stop(*_):
+    raise KeyboardInterrupt
 
-    def stop(*_):
-        raise KeyboardInterrupt
 
+def test_a_finetuning_killed_before_its_first_checkpoint_starts_from_the_run(run, finetuned, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("seqtasks.engine.loop.Loop._epoch", stop)
-        seqtasks.finetune(run, data=data, new=tmp_path / "cut", freeze=freeze, epochs=1)
+        seqtasks.finetune(run, data=finetuned.data, new=tmp_path / "cut", **FINETUNING)
     resumed = seqtasks.train("sentiment", run=tmp_path / "cut", resume=True)
-    assert_equal_weights(whole.directory, resumed.directory)
+    assert_equal_weights(finetuned.run.directory, resumed.directory)
 
 
-def test_a_checkpoint_at_the_last_step_of_an_epoch_is_resumed(reviews, tmp_path, monkeypatch):
-    from seqtasks.engine import loop
-
+def test_a_checkpoint_at_the_last_step_of_an_epoch_is_resumed(reviews, small_run, tmp_path, monkeypatch):
+    """The run that was not stopped writes a checkpoint every third step, which changes no weight."""
     fields = SMALL | {"checkpoint_steps": 1}
-    whole = seqtasks.train("sentiment", data=reviews, run=tmp_path / "whole", **fields)
-
-    def stop(self, *_):
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(loop.Loop, "_close", stop)
+        patch.setattr("seqtasks.engine.loop.Loop._close", stop)
         seqtasks.train("sentiment", data=reviews, run=tmp_path / "cut", **fields)
     resumed = seqtasks.train("sentiment", run=tmp_path / "cut", resume=True)
-    losses = [[row["loss"] for row in history(one.directory)] for one in (resumed, whole)]
+    losses = [[row["loss"] for row in history(directory)] for directory in (resumed.directory, small_run.directory)]
     assert losses[0] == losses[1]
-    assert_equal_weights(resumed.directory, whole.directory)
+    assert_equal_weights(resumed.directory, small_run.directory)
 
 
 def test_resume_and_dry_run_exclude_each_other(run):
@@ -302,10 +277,9 @@ def test_dry_run_writes_nothing(reviews, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_large_data_streams_to_the_same_examples(reviews, tmp_path):
-    held = seqtasks.train("sentiment", data=reviews, run=tmp_path / "held", **SMALL)
+def test_large_data_streams_to_the_same_examples(reviews, small_run, tmp_path):
     read = seqtasks.train("sentiment", data=reviews, run=tmp_path / "read", cache_mb=0, **SMALL)
-    assert_equal_weights(held.directory, read.directory)
+    assert_equal_weights(small_run.directory, read.directory)
 
 
 SERVE = """
@@ -336,15 +310,3 @@ def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path):
     np.testing.assert_allclose(served["scores"], [list(a["scores"].values()) for a in answers], atol=1e-5)
     with pytest.raises(UserError, match="served: exists already; take another directory, or add --overwrite"):
         run.export(tmp_path / "served")
-
-
-def test_a_recipe_by_its_path_is_copied_into_the_run(reviews, tmp_path):
-    import seqtasks.recipes.sentiment as module
-
-    own = tmp_path / "mine.py"
-    own.write_text(Path(module.__file__).read_text("utf-8").replace('name="sentiment"', 'name="mine"'))
-    fields = {k: v for k, v in SMALL.items() if k != "epochs"}
-    seqtasks.train(str(own), data=reviews, run=tmp_path / "run", epochs=1, **fields)
-    own.unlink()
-    assert seqtasks.load_run(tmp_path / "run").recipe.name == "mine"
-    assert len(seqtasks.load_run(tmp_path / "run").predict(["a fine film"])) == 1

@@ -14,7 +14,7 @@ from seqtasks.cli.main import main
 from seqtasks.dna.encoding import reverse_complement
 from seqtasks.errors import UserError
 
-SMALL = {"epochs": 2, "filters": 8, "units": 4, "batch_size": 16}
+SMALL = {"epochs": 2, "filters": 8, "units": 4, "batch_size": 16, "gradient_flow": False}
 PLACES = {"linear": True, "positions": 64}
 SEQUENCES = ["TTGACAGCTAGCTCAGTCCTAGGTATAATGCTAGC", "acgurynACGT", "A", "GC" * 300]
 
@@ -23,12 +23,12 @@ CLOSE = 1e-3  # of posteriors: the path sums of a CRF reach thousands over 600 s
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return seqtasks.train("dna", run=tmp_path_factory.mktemp("runs") / "dna", epochs=16)
+    return seqtasks.train("dna", run=tmp_path_factory.mktemp("runs") / "dna", epochs=16, gradient_flow=False)
 
 
 @pytest.fixture(scope="module")
 def tagged(tmp_path_factory):
-    fields = {"task": "tag", "epochs": 12, "learning_rate": 5e-3, "head": "crf"}
+    fields = {"task": "tag", "epochs": 12, "learning_rate": 5e-3, "head": "crf", "gradient_flow": False}
     return seqtasks.train("dna", run=tmp_path_factory.mktemp("runs") / "tag", **fields)
 
 

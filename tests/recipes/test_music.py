@@ -34,6 +34,7 @@ report_sections = generation.report_sections
 CYCLE = ["60 64 67", "60 64 67", "", "53 57", "", "48"]  # the frame before does not tell the next
 STILL = {"embedding_dropout": 0.0, "output_dropout": 0.0, "recurrent_dropout": 0.0, "transpose": 0, "time_stretch": 0.0}
 SMALL = STILL | {"cell": "simple_rnn", "units": 32, "nade_units": 8, "batch_size": 4, "step": 0.5, "patience": 0}
+SMALL |= {"gradient_flow": False}
 TEXTS = ["60 64 67;;53 57;60 64 67", "", "48", "108;21 22;;", ";".join(CYCLE * 40)]
 ROLL = st.lists(st.sets(st.integers(21, 108), max_size=4), max_size=6).map(
     lambda roll: ";".join(" ".join(map(str, sorted(frame))) for frame in roll)
@@ -70,10 +71,9 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plain():
-    """No gradient flow, and reports without pieces."""
+    """Reports without pieces."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generation, "report_sections", lambda *_: [])
-        patch.setattr(training.gradient_flow, "gradient_flow", lambda *_: {})
         yield
 
 

@@ -14,7 +14,7 @@ from seqtasks.ner import tag_schemes as schemes
 from seqtasks.ner.task import SpanTagging
 from seqtasks.tasks.task import rows
 
-SMALL = {"units": 16, "dimension": 16, "affixes": 1024, "batch_size": 8}
+SMALL = {"units": 16, "dimension": 16, "affixes": 1024, "batch_size": 8, "gradient_flow": False}
 TEXTS = [
     "Anna Berg of Falcon Airlines flew to Oslo .",
     "",

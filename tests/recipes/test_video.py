@@ -25,16 +25,15 @@ from seqtasks.video import backbones, baselines, files, report
 from seqtasks.video.sample import MOTIONS
 
 RECIPE = load_recipe("video")
-PLAIN = {"cell": "simple_rnn", "bidirectional": False, "batch_size": 8}
+PLAIN = {"cell": "simple_rnn", "bidirectional": False, "batch_size": 8, "gradient_flow": False}
 SMALL = PLAIN | {"frames": 3, "size": 32, "channels": [4], "grid": 2, "frame_units": 4, "units": 4, "epochs": 1}
 READY = SMALL | {"backbone": "mobilenet_v2", "weights": "none"}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def few():
-    """A small set of moving digits, and trainings without a look into them and without a page."""
+    """A small set of moving digits, and trainings without a report."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training.gradient_flow, "gradient_flow", lambda *_: {})
         patch.setattr(training.Run, "report", lambda run: None)
         for split, count in {"train": 640, "validation": 64, "test": 128}.items():
             patch.setitem(files.DIGITS, split, count)
