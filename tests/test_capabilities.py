@@ -104,7 +104,7 @@ def test_its_command_takes_options_inputs_and_formats(run, capsys, tmp_path):
     assert main(["count", str(run), "a", "--least", "0"]) == 2
     assert "--least: 0 is out of range; give a number of at least 1" in capsys.readouterr().err
     assert main(["count", str(run), "a", "--output", str(tmp_path / "n.xyz")]) == 2
-    assert "unknown format '.xyz'; end it in .count or .jsonl" in capsys.readouterr().err
+    assert "unknown format '.xyz'; end it in .count, .jsonl" in capsys.readouterr().err
 
 
 def test_its_options_of_predict_change_the_answer(run, capsys):

@@ -58,6 +58,14 @@ def run_command(name: str, arguments: list[str]) -> None:
     _execute(command, run, parsed, given)
 
 
+def _check_format(path: Path, command: Command) -> None:
+    """Raise `UserError` for a format that a command does not write, if it or another command writes such formats."""
+    others = {suffix for name in list_recipes() for c in load_recipe(name).commands() for suffix in c.writers}
+    if command.writers or path.suffix in others:
+        remedy = f"end it in {', '.join([*command.writers, '.jsonl'])}"
+        raise UserError(f"unknown format {path.suffix!r}", where=path, remedy=remedy)
+
+
 def _unknown_option(flag: str, command: Command, recipe: Recipe[Any], options: Sequence[str]) -> UserError:
     """Whether an option that a command does not take is one of training, or one for runs of other recipes."""
     name = flag.lstrip("-")
@@ -85,9 +93,8 @@ def _execute(command: Command, run: Any, parsed: argparse.Namespace, given: dict
     console.load_tensorflow()
     path = Path(parsed.output) if parsed.output else None
     write = command.writers.get(path.suffix) if path else None
-    if path and not write and command.writers and path.suffix not in ("", ".json", ".jsonl", ".txt"):
-        remedy = f"end it in {', '.join(command.writers)} or .jsonl"
-        raise UserError(f"unknown format {path.suffix!r}", where=path, remedy=remedy)
+    if path and not write and path.suffix not in ("", ".json", ".jsonl", ".txt"):
+        _check_format(path, command)
     if path and write:
         console.check_folder(path)
         for answer in write(run, options, command.run(run, inputs, options), path) or ():

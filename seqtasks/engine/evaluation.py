@@ -1,6 +1,7 @@
 """Evaluation: a model on a split, and the baselines that it is compared with."""
 
 import heapq
+import math
 import random
 import time
 from collections.abc import Iterable, Mapping
@@ -56,11 +57,11 @@ def evaluate(predictor: Predictor, source: Any) -> tuple[dict[str, Any], Any, li
     return figures, task.statistics(assets, all_targets, all_outputs), listed
 
 
-def interval(recipe: Recipe[Any], config: Any, statistics: Any) -> dict[str, list[float]]:
-    """{metric_interval: [low, high]} of the recipe's metric."""
+def interval(recipe: Recipe[Any], config: Any, statistics: Any) -> dict[str, list[float | None]]:
+    """{metric_interval: [low, high]} of the recipe's metric; None where it is not defined."""
     name, _ = recipe.chosen_metric(config)
     bounds = bootstrap(recipe.task(config).metrics[name], *statistics, seed=config.seed)
-    return {f"{name}_interval": bounds}
+    return {f"{name}_interval": [finite(bound) for bound in bounds]}
 
 
 def baselines(
@@ -86,13 +87,34 @@ def baselines(
             outputs.append(predict(chunk))
         all_targets, all_outputs = np.concatenate(targets), np.concatenate(outputs)
         rival = task.statistics(assets, all_targets, all_outputs)
+        bounds = bootstrap(metric, *statistics, baseline=rival[-1], seed=config.seed)
         found[title] = task.compute_metrics(assets, all_targets, all_outputs) | {
-            "difference": metric(*statistics) - metric(*rival),
-            "difference_interval": bootstrap(metric, *statistics, baseline=rival[-1], seed=config.seed),
+            "difference": finite(metric(*statistics) - metric(*rival)),
+            "difference_interval": [finite(bound) for bound in bounds],
             "train_examples": len(sample),
             "seconds": time.perf_counter() - began,
         }
     return found
+
+
+def finite(value: float) -> float | None:
+    """The value, or None if it is not a finite number, such as a curve of a class that is missing.
+
+    Example:
+        >>> finite(0.5), finite(float("nan"))
+        (0.5, None)
+    """
+    return float(value) if math.isfinite(value) else None
+
+
+def text(value: float | None) -> str:
+    """A metric as a log line shows it.
+
+    Example:
+        >>> text(0.5), text(None)
+        ('0.5000', 'undefined')
+    """
+    return "undefined" if value is None else f"{value:.4f}"
 
 
 def reservoir(source: Iterable[Any], size: int, seed: int) -> list[Any]:

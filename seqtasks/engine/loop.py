@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from seqtasks.atomic_files import write_csv
 from seqtasks.engine import checkpoint
+from seqtasks.engine.evaluation import text
 
 log = logging.getLogger("seqtasks")
 
@@ -116,8 +117,8 @@ class Loop:
         writer.flush()
         mark = "  best" if state["best_epoch"] == epoch + 1 else ""
         log.info(
-            "epoch %d/%d  loss %.4f  validation %s %.4f  %.1f s%s",
-            epoch + 1, self.config.epochs, row["loss"], self.metric, figures[self.metric], state["seconds"], mark,
+            "epoch %d/%d  loss %.4f  validation %s %s  %.1f s%s",
+            epoch + 1, self.config.epochs, row["loss"], self.metric, text(figures[self.metric]), state["seconds"], mark,
         )  # fmt: skip
 
 

@@ -229,7 +229,8 @@ class Training:
         lower: list[str] = list(self.experiment.task.lower_is_better)
         figures = {"metric": name, "lower_is_better": lower, "train": trained, "validation": validation, "test": test}
         write_json(self.directory / "metrics.json", figures | {"baselines": compared})
-        log.info("test %s %.4f, baselines %s", name, test[name], {k: round(v[name], 4) for k, v in compared.items()})
+        others = ", ".join(f"{title} {evaluation.text(b[name])}" for title, b in compared.items())
+        log.info("test %s %s, baselines: %s", name, evaluation.text(test[name]), others)
         run = Run(self.directory)
         run.report()
         return run

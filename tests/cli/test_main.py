@@ -181,6 +181,8 @@ def test_options_of_training_and_of_other_recipes_are_refused_on_a_run(capsys, f
     assert trained == "seqtasks: --units: cannot be changed on a trained run; train a new run, or fine-tune this one"
     other = mistake(capsys, "predict", run, "a film", "--beam_width=3")
     assert other == "seqtasks: --beam_width: not for a run of sentiment; runs of speech, translation take it"
+    bed = mistake(capsys, "predict", run, "a film", "--output", folder / "x.bed")
+    assert bed.endswith("x.bed: unknown format '.bed'; end it in .jsonl") and not (folder / "x.bed").exists()
     assert "unknown option --beem; " in mistake(capsys, "predict", run, "a film", "--beem", "3")
 
 

@@ -233,6 +233,17 @@ def test_a_checkpoint_at_the_last_step_of_an_epoch_is_resumed(reviews, small_run
     assert_equal_weights(resumed.directory, small_run.directory)
 
 
+def test_a_metric_that_is_undefined_on_a_split_is_none(tmp_path):
+    """The area under the curve needs both classes; the held-out splits hold one."""
+    write_reviews(tmp_path / "train.csv", 40)
+    for name in ("valid", "test"):
+        (tmp_path / f"{name}.csv").write_text("text,label\n" + "".join(f"a good film {n},good\n" for n in range(9)))
+    run = seqtasks.train("sentiment", data=tmp_path, run=tmp_path / "run", **SMALL | {"metric": "roc_auc", "epochs": 1})
+    assert run.metrics["test"]["roc_auc"] is None and run.metrics["test"]["roc_auc_interval"] == [None, None]
+    majority = run.metrics["baselines"]["majority"]
+    assert majority["difference"] is None and majority["difference_interval"] == [None, None]
+
+
 def test_resume_and_dry_run_exclude_each_other(run):
     with pytest.raises(UserError, match="--resume and --dry_run exclude each other"):
         seqtasks.train("sentiment", run=run.directory, resume=True, dry_run=True)
