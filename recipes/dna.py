@@ -32,9 +32,15 @@ class Config(Options):
     """Options of the dna recipe."""
 
     task: Literal["classify", "tag"] = option("classify", "a label for each sequence, or for every base", "data")
-    sequence_column: str | None = option(None, "name or number (from 1) of the column with the sequence", "data")
-    label_column: str | None = option(None, "name or number (from 1) of the column with the label", "data")
-    header: bool | None = option(None, "whether the first line of a table holds names; null to detect it", "data")
+    sequence_column: str | None = option(
+        None, "name or number (from 1) of the column with the sequence", "data", changeable=True
+    )
+    label_column: str | None = option(
+        None, "name or number (from 1) of the column with the label", "data", changeable=True
+    )
+    header: bool | None = option(
+        None, "whether the first line of a table holds names; null to detect it", "data", changeable=True
+    )
     label_field: str | None = option(
         None, "field of the header of a FASTA record that holds the label: a name, or a number from 1", "data"
     )

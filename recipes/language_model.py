@@ -39,7 +39,7 @@ class Config(Options):
     document: Literal["file", "paragraph", "line"] = option(
         "file", "what a document is; each ends with an end token", "data"
     )
-    text_column: str | None = option(None, "name or number of the column with the text", "data")
+    text_column: str | None = option(None, "name or number of the column with the text", "data", changeable=True)
     vocabulary: Literal["character", "word", "unigram", "bpe", "space"] = option("character", "kind of tokens", "data")
     vocabulary_size: Annotated[int, Ge(5)] = option(20000, "tokens, at most", "data")
     min_count: Count = option(1, "how often a word or character must occur in train to be kept", "data")

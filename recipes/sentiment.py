@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from seqtasks.data.sources import Source
-    from seqtasks.data.splits import Splits
+    from seqtasks.data.splits import Formats
 
 AFFIXES = (2, 3, 4)  # letters at the start and at the end of a word that get embeddings of their own
 
@@ -32,9 +32,15 @@ AFFIXES = (2, 3, 4)  # letters at the start and at the end of a word that get em
 class Config(Options):
     """Options of the sentiment recipe."""
 
-    text_column: str | None = option(None, "name or number (from 1) of the column with the text", "data")
-    label_column: str | None = option(None, "name or number (from 1) of the column with the label", "data")
-    header: bool | None = option(None, "whether the first line of a table holds names; null to detect it", "data")
+    text_column: str | None = option(
+        None, "name or number (from 1) of the column with the text", "data", changeable=True
+    )
+    label_column: str | None = option(
+        None, "name or number (from 1) of the column with the label", "data", changeable=True
+    )
+    header: bool | None = option(
+        None, "whether the first line of a table holds names; null to detect it", "data", changeable=True
+    )
     max_vocabulary: Annotated[int, Ge(3)] = option(20_000, "words kept, padding and UNK included", "data")
     min_count: Count = option(2, "how often a word must occur in train to be kept", "data")
     max_length: Count = option(256, "words of a text that are read; an answer reports when there were more", "data")
@@ -66,9 +72,8 @@ class Config(Options):
     )
 
 
-def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
-    columns = st.data.sources.Columns(config.text_column, config.label_column, config.header)
-    return st.data.splits.find_splits(data, columns, train, valid, test)
+def reads(config: Config) -> "Formats":
+    return st.text.files.formats(st.data.columns.Columns(config.text_column, config.label_column, config.header))
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
@@ -141,10 +146,22 @@ RECIPE = Recipe(
     name="sentiment",
     summary="Which class a text belongs to: positive or negative, one to five stars, any labels.",
     rnn_type="many-to-one",
-    formats=("csv", "tsv", "jsonl", "folder per class", "tfds:NAME"),
+    formats=(
+        "csv",
+        "tsv",
+        "json",
+        "jsonl",
+        "parquet",
+        "arrow",
+        "xlsx",
+        "fastText",
+        "folder per class",
+        "hf:NAME",
+        "tfds:NAME",
+    ),
     Config=Config,
     sample=Sample(Path(__file__).parent / "samples" / "sentiment.tsv", {"epochs": 12, "batch_size": 16}),
-    load=load,
+    reads=reads,
     learn=learn,
     encode=encode,
     build=build,

@@ -36,9 +36,11 @@ WINDOW, HOP = 0.025, 0.010  # seconds of a frame of the spectrum, and from one t
 class Config(Options):
     """Options of the speech recipe."""
 
-    path_column: str | None = option(None, "name or number of the column with the path", "data")
-    text_column: str | None = option(None, "name or number of the column with the text", "data")
-    header: bool | None = option(None, "whether the first line of a table holds names; null to detect it", "data")
+    path_column: str | None = option(None, "name or number of the column with the path", "data", changeable=True)
+    text_column: str | None = option(None, "name or number of the column with the text", "data", changeable=True)
+    header: bool | None = option(
+        None, "whether the first line of a table holds names; null to detect it", "data", changeable=True
+    )
     sample_rate: Annotated[int, Ge(1000)] = option(16000, "samples per second; recordings are resampled to it", "data")
     max_seconds: Positive = option(60.0, "seconds of a recording, at most", "data", changeable=True)
 

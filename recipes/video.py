@@ -35,9 +35,15 @@ SCALES = 1, 2  # of the optical flow
 class Config(Options):
     """Options of the video recipe."""
 
-    path_column: str | None = option(None, "name or number (from 1) of the column with the path", "data")
-    label_column: str | None = option(None, "name or number (from 1) of the column with the label", "data")
-    header: bool | None = option(None, "whether the first line of a table holds names; null to detect it", "data")
+    path_column: str | None = option(
+        None, "name or number (from 1) of the column with the path", "data", changeable=True
+    )
+    label_column: str | None = option(
+        None, "name or number (from 1) of the column with the label", "data", changeable=True
+    )
+    header: bool | None = option(
+        None, "whether the first line of a table holds names; null to detect it", "data", changeable=True
+    )
     frames: Annotated[int, Ge(2)] = option(16, "frames that are read of each clip", "data")
     size: Count = option(64, "height and width of a frame in pixels, after scaling", "data")
     max_seconds: Positive = option(600.0, "seconds of a file that counts as one clip, at most", "data")

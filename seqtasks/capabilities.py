@@ -310,8 +310,8 @@ class Scores(Capability):
     """`seqtasks score RUN`, `run.score(texts)`: the log-probability of inputs. The recipe's answers give it."""
 
     def commands(self) -> tuple[Command, ...]:
-        def run(run: Run, inputs: Iterable[bytes], options: Any) -> Iterable[Answer]:
-            return run.predict(list(inputs))
+        def run(run: Run, inputs: Iterable[Any], options: Any) -> Iterable[Answer]:
+            return run.answers(inputs, getattr(inputs, "where", "input "))
 
         return (Command("score", "log-probability and perplexity of each input", run, inputs="INPUT"),)
 
@@ -362,18 +362,28 @@ class Explains(Capability):
 
     def commands(self) -> tuple[Command, ...]:
         def run(run: Run, inputs: Iterable[bytes], options: Any) -> Iterable[Answer]:
-            return (row for text in inputs for row in self._rows(run, os.fsdecode(text)))
+            return (row for item in inputs for row in self._rows(run, item))
 
         return (
             Command("explain", "what in an input led to the answer", run, inputs="INPUT", writers={".csv": _write_csv}),
         )
 
     def methods(self) -> Mapping[str, Callable[..., Any]]:
-        return {"explain": lambda run, text: list(self._rows(run, text))}
+        def explain(run: Run, text: str | bytes) -> list[Answer]:
+            """What in an input led to the answer: a list of rows."""
+            if not isinstance(text, str | bytes):
+                raise UserError(f"{type(text).__name__} is not a text", where="input", remedy="give one string")
+            return list(self._rows(run, text))
 
-    def _rows(self, run: Run, text: Any) -> Iterator[Answer]:
+        return {"explain": explain}
+
+    def _rows(self, run: Run, item: Any) -> Iterator[Answer]:
         parser = run.recipe.capability(TextInputs)
-        queries = parser.parse(run.config, text) if parser else [Query(text, {})]
+        if isinstance(item, Query):
+            queries: Iterable[Query] = [item]
+        else:
+            text = os.fsdecode(item)
+            queries = parser.parse(run.config, text) if parser else [Query(text, {})]
         for query in queries:
             yield from self.explain(run.predictor, query.input)
 

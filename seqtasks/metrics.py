@@ -20,11 +20,24 @@ from sklearn import metrics as sk
 Metric = Callable[..., float]  # of arrays (examples, ...), see above
 
 
+def _known(targets: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows whose target is one of the classes."""
+    known = targets < scores.shape[-1]
+    return targets[known], scores[known]
+
+
+def _widened(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The scores with a column of zeros for targets that are none of the classes: each of them is a miss."""
+    unknown = len(targets) > 0 and targets.max() >= scores.shape[-1]
+    return np.pad(scores, [(0, 0), (0, 1)]) if unknown else scores
+
+
 def accuracy(targets: np.ndarray, scores: np.ndarray) -> float:
     """Share of rows whose highest score is at the target.
 
     Args:
-        targets: int (examples,), the true classes.
+        targets: int (examples,), the true classes; the number of classes stands for a label that is none of them,
+            which counts as a miss.
         scores: float (examples, classes).
 
     Example:
@@ -41,6 +54,7 @@ def macro_f1(targets: np.ndarray, scores: np.ndarray) -> float:
         >>> round(macro_f1(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]])), 4)
         0.6667
     """
+    scores = _widened(targets, scores)
     predicted, size = scores.argmax(-1), scores.shape[-1]
     correct = np.bincount(targets[predicted == targets], minlength=size)
     total = np.bincount(targets, minlength=size) + np.bincount(predicted, minlength=size)
@@ -52,6 +66,7 @@ def roc_auc(targets: np.ndarray, scores: np.ndarray) -> float:
 
     Arguments as of `accuracy`. NaN if a class is missing, because no curve exists then.
     """
+    targets, scores = _known(targets, scores)
     if len(np.unique(targets)) < scores.shape[-1]:
         return float("nan")
     if scores.shape[-1] == 2:
@@ -66,6 +81,7 @@ def log_loss(targets: np.ndarray, scores: np.ndarray) -> float:
         >>> round(log_loss(np.array([0, 1]), np.array([[0.5, 0.5], [0.5, 0.5]])), 4)
         0.6931
     """
+    scores = _widened(targets, scores)
     own = scores[np.arange(len(targets)), targets].astype("float64")
     return float(-np.mean(np.log(np.maximum(own, 1e-15))))
 
@@ -75,6 +91,7 @@ def pr_auc(targets: np.ndarray, scores: np.ndarray) -> float:
 
     Arguments as of `accuracy`. NaN if a class is missing.
     """
+    targets, scores = _known(targets, scores)
     if len(np.unique(targets)) < scores.shape[-1]:
         return float("nan")
     columns = [1] if scores.shape[-1] == 2 else range(scores.shape[-1])
@@ -90,6 +107,7 @@ def mcc(targets: np.ndarray, scores: np.ndarray) -> float:
         >>> mcc(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]]))
         0.5
     """
+    scores = _widened(targets, scores)
     size = scores.shape[-1]
     counts = np.bincount(targets * size + scores.argmax(-1), minlength=size * size).reshape(size, size)
     return _correlation(counts)

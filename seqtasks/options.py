@@ -184,6 +184,22 @@ class Options(Declared):
         False, "compile the training step with XLA: faster steps, one compilation per padded length", "training"
     )
     gradient_flow: bool = option(True, "measure the gradient over time after training, for the report", "training")
+    encoding: str | None = option(
+        None, "encoding of text files without a byte order mark, such as latin-1; null for UTF-8", "data",
+        changeable=True,
+    )  # fmt: skip
+    delimiter: str | None = option(
+        None, "delimiter of tables, such as ; or tab; null to detect it", "data", changeable=True
+    )
+    max_bad: Probability = option(0.01, "largest share of faulty records that train leaves out or repairs", "data")
+    strict: bool = option(False, "stop at the first faulty record of train", "data")
+    split: str = option(
+        "0.8/0.1/0.1", "shares of train, validation and test, where the data has no such splits", "data"
+    )
+    stratify: bool = option(False, "take splits that are missing with the same share of each label", "data")
+    group: str | None = option(
+        None, "column whose values (documents, speakers, patients) stay on one side of splits that are taken", "data"
+    )
     shuffle_buffer: Count = option(20_000, "examples in the shuffle buffer", "data")
     cache_mb: Size = option(256, "data up to this size is held in memory; larger data is read in each epoch", "data")
     checkpoint_steps: Count = option(500, "steps between checkpoints; each epoch ends with one too", "training")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import keras
 
     from seqtasks.data.file_inputs import Reader
+    from seqtasks.data.sources import Source
+    from seqtasks.data.splits import Formats, Splits
     from seqtasks.tasks.task import Task
 
 ConfigT = TypeVar("ConfigT", bound=Options)
@@ -44,10 +46,10 @@ class Recipe(Generic[ConfigT]):
         name: as in `seqtasks train NAME`.
         summary: what it answers, in one line.
         rnn_type: the lecture's: many-to-one, many-to-many, ...
-        formats: the formats of `--data`.
+        formats: the formats of `--data`, in words.
         Config: frozen dataclass, a subclass of `Options`, whose fields are declared by `seqtasks.options.option`.
         sample: the built-in data.
-        load: `load(config, data, train, valid, test) -> seqtasks.data.splits.Splits`.
+        reads: `reads(config) -> seqtasks.data.splits.Formats`, how its data is read.
         learn: `learn(config, train) -> {name: Vocabulary or Tokenizer}`, from the training split; `labels`, if targets
             have labels, holds all of them.
         encode: `encode(config, assets, inputs) -> {name: tensor}` of a vector of raw inputs, in the graph. Tensors that
@@ -68,7 +70,7 @@ class Recipe(Generic[ConfigT]):
     formats: tuple[str, ...]
     Config: type[ConfigT]
     sample: Sample
-    load: Callable[..., Any]
+    reads: Callable[[ConfigT], "Formats"]
     learn: Callable[[ConfigT, Any], dict[str, Any]]
     encode: Callable[[ConfigT, Any, Any], dict[str, Any]]
     build: Callable[[ConfigT, Any], "keras.Model"]
@@ -101,6 +103,52 @@ class Recipe(Generic[ConfigT]):
         from seqtasks.data.file_inputs import Reader
 
         return Reader(functools.partial(files.read, config), files.spec(config), config.cache_mb * 2**20)
+
+    def splits(
+        self, config: ConfigT, data: Any = None, train: Any = None, valid: Any = None, test: Any = None,
+        reader: "Reader | None" = None,
+    ) -> "Splits":  # fmt: skip
+        """The splits of data; see `seqtasks.data.splits.find_splits`.
+
+        Args:
+            config: the options.
+            data, train, valid, test: as for `seqtasks.train`.
+            reader: None, or what reads inputs that are files; those that cannot be read are faulty records then.
+        """
+        from seqtasks.data.reading import Reading
+        from seqtasks.data.splits import find_splits
+
+        return find_splits(
+            data, self.reads(config), Reading.of(config), train, valid, test, self._check(config, reader)
+        )
+
+    def _check(self, config: ConfigT, reader: "Reader | None") -> "Callable[[Source], Source] | None":
+        files = self.capability(FileInputs)
+        if reader is None or files is None:
+            return None
+        fits = files.check and functools.partial(files.check, config)
+        return functools.partial(reader.checked, fits=fits)
+
+    def open(
+        self, config: ConfigT, data: Any, labelled: bool = True, carry: tuple[str, ...] = (),
+        reader: "Reader | None" = None,
+    ) -> "Source":  # fmt: skip
+        """All examples of data, as they are; see `seqtasks.data.splits.open_data`.
+
+        Args:
+            config: the options.
+            data: a path, a pattern, a data set, or data in memory.
+            labelled: whether they need a target.
+            carry: columns to carry through.
+            reader: as for `splits`.
+        """
+        from seqtasks.data.reading import Reading
+        from seqtasks.data.sources import literal
+        from seqtasks.data.splits import open_data
+
+        reading = Reading.of(config, labelled=labelled, carry=carry, group=None)
+        source, check = open_data(data, self.reads(config), reading), self._check(config, reader)
+        return literal(check(source) if check else source)
 
     def chosen_metric(self, config: ConfigT) -> tuple[str, bool]:
         """The name of the metric that chooses the best epoch, and whether larger is better.

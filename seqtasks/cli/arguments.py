@@ -13,6 +13,9 @@ from seqtasks.errors import UserError, nearest
 from seqtasks.options import Option, describe, make_options
 from seqtasks.recipe import Recipe, list_recipes, load_recipe
 
+INPUT_HELP = "a table or other data file as for training, or a file with one input per line; - is standard input"
+CARRY_HELP = "columns of the table, separated by commas, that the answers repeat; all for each"
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -86,10 +89,11 @@ def _execute(command: Command, run: Any, parsed: argparse.Namespace, given: dict
     if command.name == "predict":
         special, special_options, given = run.predict_command(given, parsed.inputs)
         command, options = (special, special_options) if special else (command, options)
+    carry = given.pop("carry", "")
     run = run.with_options(**given)
     inputs: Iterable[Any] = parsed.inputs
     if takes_inputs and not command.reads_stdin:
-        inputs = console.read_inputs(parsed.inputs, parsed.input)
+        inputs = console.read_inputs(run, parsed.inputs, parsed.input, carry)
     console.load_tensorflow()
     path = Path(parsed.output) if parsed.output else None
     write = command.writers.get(path.suffix) if path else None
@@ -119,7 +123,8 @@ def _parser(command: Command, recipe: Recipe[Any] | None, config: Any = None) ->
         "inputs", nargs="*", metavar=command.inputs or "", help=argparse.SUPPRESS if not command.inputs else ""
     )
     if command.inputs and command.files:
-        parser.add_argument("--input", metavar="FILE", help="a file with one input per line; - is standard input")
+        parser.add_argument("--input", metavar="FILE", help=INPUT_HELP)
+        parser.add_argument("--carry", metavar="COLUMNS", default=argparse.SUPPRESS, help=CARRY_HELP)
     parser.add_argument("--output", metavar="FILE", help=_output_help(command, recipe))
     _add(parser, "options", describe(command.Options), {})
     if recipe:
@@ -137,7 +142,8 @@ def _parser(command: Command, recipe: Recipe[Any] | None, config: Any = None) ->
 
 def recipe_options(command: Command, recipe: Recipe[Any]) -> list[Option]:
     """The options that a recipe adds to a command: what can be changed on a run, and those of its own `predict`."""
-    found = [o for o in describe(recipe.Config) if o.changeable] if command.name in RUN_COMMANDS else []
+    found = [o for o in describe(recipe.Config) if o.changeable and (command.name in RUN_COMMANDS or o.group == "data")]
+    found = found if command.name in RUN_COMMANDS or (command.inputs and command.files) else []
     if command.name == "predict":
         found += [o for c in recipe.commands() if c.name == "predict" for o in describe(c.Options)]
     taken = {o.name for o in describe(command.Options)}

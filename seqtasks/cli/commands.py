@@ -13,7 +13,7 @@ from seqtasks.options import Declared, add_options, describe, explain, option, r
 from seqtasks.recipe import Recipe, list_recipes, load_recipe
 
 DATA_HELP = {
-    "data": "file, folder or tfds:NAME; without it the built-in sample",
+    "data": "file, pattern of files, folder, hf:NAME or tfds:NAME; without it the built-in sample",
     "train": "file or folder with the training split",
     "valid": "file or folder with the validation split",
     "test": "file or folder with the test split",
@@ -201,8 +201,8 @@ TOP_COMMANDS = {
 class EvaluateOptions(Declared):
     """Options of `seqtasks evaluate`."""
 
-    data: str | None = option(None, "other data: a file, a folder or tfds:NAME", "data")
-    split: str = option("test", "train, validation or test", "data")
+    data: str | None = option(None, "other data: a file, a folder, hf:NAME or tfds:NAME", "data")
+    split: str | None = option(None, "train, validation or test; null for test, or for all of other data", "data")
 
 
 @dataclasses.dataclass(frozen=True)

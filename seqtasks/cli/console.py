@@ -15,31 +15,39 @@ class Inputs:
     """The raw inputs of a command; `where` and its number name an input in an error.
 
     Args:
-        inputs: the inputs, as bytes.
+        inputs: the inputs, as text or bytes, or queries made of records.
         where: the file that they come from with a colon, or `input `.
     """
 
-    def __init__(self, inputs: Iterator[bytes], where: str) -> None:
+    def __init__(self, inputs: Iterator[Any], where: str) -> None:
         self.inputs, self.where = inputs, where
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Any]:
         return self.inputs
 
 
-def read_inputs(arguments: Sequence[str], path: str | None) -> Inputs:
-    """The raw inputs of a command in order: arguments, `-` for standard input, and the lines of a file.
+def read_inputs(run: Any, arguments: Sequence[str], path: str | None, carry: str = "") -> Inputs:
+    """The raw inputs of a command in order: arguments, `-` for standard input, and those of a file.
+
+    Args:
+        run: the run that answers them.
+        arguments: as given; they are texts, or paths where inputs are files.
+        path: None, or the file with inputs.
+        carry: columns of the file that answers repeat.
 
     Raises:
         UserError: if there are none, or the file does not exist.
     """
     if path is None and not arguments:
         raise UserError("nothing to read", where="INPUT", remedy="give inputs, --input FILE, or - for standard input")
-    if path is not None and not Path(path).is_file() and path != "-":
-        raise UserError("no such file", where=path, remedy="give --input a file with one input per line")
-    return Inputs(_inputs(arguments, path), f"{path}:" if path and not arguments else "input ")
+    if path is not None and not Path(path).exists() and path != "-":
+        raise UserError("no such file", where=path, remedy="give --input a table, or a file with one input per line")
+    if carry and (path is None or path == "-"):
+        raise UserError("arguments have no columns", where="--carry", remedy="give a table to --input")
+    return Inputs(_inputs(run, arguments, path, carry), f"{path}:" if path and not arguments else "input ")
 
 
-def _inputs(arguments: Sequence[str], path: str | None) -> Iterator[bytes]:
+def _inputs(run: Any, arguments: Sequence[str], path: str | None, carry: str) -> Iterator[Any]:
     for text in arguments:
         if text == "-":
             yield from _lines(sys.stdin.buffer)
@@ -48,8 +56,7 @@ def _inputs(arguments: Sequence[str], path: str | None) -> Iterator[bytes]:
     if path == "-":
         yield from _lines(sys.stdin.buffer)
     elif path is not None:
-        with open(path, "rb") as file:
-            yield from _lines(file)
+        yield from run.read_inputs(path, carry)
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:

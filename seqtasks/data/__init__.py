@@ -1,7 +1,8 @@
 """Machinery for data of any kind; it knows no application.
 
-Files become a `Source` (`sources`, `path_sources`, `tfds`), a stream of `Example`s, by the readers of `text_files` and
-`tables`. `splits` finds train, validation and test. `vocabulary` numbers words and labels; `token_ids` are the reserved
+Tables of every format (`tables`), data sets (`tfds`, `hf`) and objects in memory (`memory`) become `Records`; `columns`
+or an application makes a `Source` of them, a stream of `Example`s (`sources`). `splits` opens data of any kind and finds
+train, validation and test; `reading` holds the options of all that. `vocabulary` numbers words and labels; `token_ids` are the reserved
 ids. `batches` makes padded batches of examples, `segments` those of running text, `file_inputs` reads inputs that are
 sound or pictures; `generators` holds what both batchers share.
 
@@ -15,9 +16,14 @@ import lazy_loader
 if TYPE_CHECKING:
     from seqtasks.data import (
         batches,
+        columns,
         file_inputs,
         generators,
+        hf,
+        memory,
         path_sources,
+        reading,
+        remote,
         segments,
         sources,
         splits,
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    *("batches", "file_inputs", "generators", "path_sources", "segments", "sources", "splits", "tables"),
-    *("text_files", "tfds", "token_ids", "vocabulary"),
+    *("batches", "columns", "file_inputs", "generators", "hf", "memory", "path_sources", "reading", "remote"),
+    *("segments", "sources", "splits", "tables", "text_files", "tfds", "token_ids", "vocabulary"),
 ]
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, __all__)

@@ -1,25 +1,27 @@
 """Inputs that are files of sound or pictures: an input is the path of a file that is read as an array."""
 
 import os
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.data.sources import Example, Source
+from seqtasks.data.memory import array_of
+from seqtasks.data.sources import Example, Faulty, Source
 from seqtasks.errors import UserError
 
-NAMED = 5  # unreadable files that a warning names
 POOL = 256  # inputs of different lengths that are sorted by length together
 
 
+class _Unfit(UserError):
+    """The target of an example does not fit its input."""
+
+
 class Reader:
-    """Reads inputs, and keeps arrays that `readable` has read in memory, up to a limit.
+    """Reads inputs, and keeps arrays that `checked` has read in memory, up to a limit.
 
     Args:
         read: `read(path) -> array`; raises `UserError` if a file cannot be used.
@@ -42,6 +44,7 @@ class Reader:
         if not isinstance(item, str):
             return item
         cached = self._cache.get(item)
+        cached = array_of(item) if cached is None else cached
         return self.read(item) if cached is None else cached
 
     def each(
@@ -60,6 +63,8 @@ class Reader:
         """
 
         def attempt(item: Any) -> np.ndarray | UserError:
+            if isinstance(item, Faulty):
+                return item.error
             try:
                 array = self(getattr(item, "input", item))
                 then(item, array)
@@ -78,44 +83,50 @@ class Reader:
             for item, future in started:
                 yield item, future.result()
 
-    def readable(self, source: Source, fits: Callable[[str, np.ndarray], None] | None = None) -> Source:
-        """The source without the examples that cannot be read; a warning counts them and names the first five.
+    def checked(self, source: Source, fits: Callable[[str, np.ndarray], None] | None = None) -> Source:
+        """The source with a `Faulty` record in the place of each file that cannot be read.
+
+        The first whole pass reads all files; it keeps arrays in memory up to the limit, and remembers the faults.
 
         Args:
             source: examples whose inputs are paths.
-            fits: None, or `fits(target, array)`, which raises `UserError` if the two do not match.
-
-        Raises:
-            UserError: if none can be read.
+            fits: None, or `fits(target, array)`, which raises `UserError` if the two do not match; training leaves such
+                an example out, evaluation counts it.
         """
+        known: dict[tuple[str, str], Faulty] | None = None
 
-        def check(example: Example, array: np.ndarray) -> None:
-            try:
-                if fits:
+        def check(example: Example | Faulty, array: np.ndarray) -> None:
+            if fits and isinstance(example, Example):
+                try:
                     fits(example.target, array)
-            except UserError as error:
-                raise UserError(str(error), where=example.input) from None
+                except UserError as error:
+                    raise _Unfit(str(error), where=example.input) from None
 
-        faulty: set[Example] = set()
-        listed: list[str] = []
-        count = 0
-        folder = Path(source.name) if Path(source.name).is_dir() else Path(source.name).parent
-        for count, (example, array) in enumerate(self.each(source, check), 1):  # noqa: B007
-            if isinstance(array, UserError):
-                faulty.add(example)
-                if len(listed) < NAMED:
-                    listed.append(str(array).removeprefix(f"{folder}/").split("; ")[0])
-            elif array.nbytes <= self._free and example.input not in self._cache:
-                self._cache[example.input] = array
-                self._free -= array.nbytes
-        if not faulty:
-            return source
-        reasons = ", ".join(listed) + ", ..." * (len(faulty) > NAMED)
-        if len(faulty) == count:
-            remedy = "give complete files"
-            raise UserError(f"none of {count} files can be used: {reasons}", where=source.name, remedy=remedy)
-        warnings.warn(f"{source.name}: {len(faulty)} of {count} files left out: {reasons}", stacklevel=2)
-        return source.select(lambda example: example not in faulty)
+        def first() -> Iterator[Example | Faulty]:
+            nonlocal known
+            found: dict[tuple[str, str], Faulty] = {}
+            for item, array in self.each(source.read(), check):
+                if isinstance(item, Faulty):
+                    yield item
+                elif isinstance(array, UserError):
+                    literal = item if isinstance(array, _Unfit) else None
+                    found[item.input, item.target] = faulty = Faulty(array, None, literal)
+                    yield faulty
+                else:
+                    if array.nbytes <= self._free and item.input not in self._cache:
+                        self._cache[item.input] = array
+                        self._free -= array.nbytes
+                    yield item
+            known = found
+
+        def read() -> Iterator[Example | Faulty]:
+            if known is None:
+                yield from first()
+                return
+            for item in source.read():
+                yield item if isinstance(item, Faulty) else known.get((item.input, item.target), item)
+
+        return Source(read, source.name, source.size)
 
     def batch(self, items: Sequence[str | np.ndarray]) -> tf.Tensor | tf.RaggedTensor:
         """Inputs as one tensor (batch, ...), ragged if `ragged`."""

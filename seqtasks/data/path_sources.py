@@ -4,52 +4,60 @@ import csv
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from seqtasks.data.sources import Columns, Example, Source, open_source
+from seqtasks.data.columns import Columns, read_columns
+from seqtasks.data.reading import Reading
+from seqtasks.data.sources import Example, Faulty, Source
+from seqtasks.data.tables import Records
 from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError
 
 
-def open_paths(path: str | Path, columns: Columns, suffixes: Sequence[str], kind: str, beside: str = "") -> Source:
-    """The source of a table of targets and paths, which are relative to its folder.
+def open_paths(
+    records: Records, columns: Columns, reading: Reading, suffixes: Sequence[str], kind: str, beside: Sequence[str] = (),
+) -> Source:  # fmt: skip
+    """The source of records of targets and paths, which are relative to the folder of their table.
 
     Args:
-        path: the table.
-        columns: the columns of the table; the text is the path.
+        records: the records.
+        columns: their columns; the text is the path.
+        reading: `labelled`, `keep` and `group`.
         suffixes: the suffixes that files may have.
         kind: what messages call such a file.
-        beside: the name of a folder next to the table in which files are searched too, if there is one.
+        beside: names of folders next to the table in which files are searched too.
 
     Raises:
-        UserError: if the table cannot be read; while reading, at a line whose file does not exist or has another
-            suffix.
+        UserError: if a column is not there. A record whose file does not exist or has another suffix is `Faulty`.
 
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
         >>> (folder / "a.wav").touch()
         >>> write_table(folder / "train.csv", [("text", "label"), ("a.wav", "yes")])
-        >>> [(Path(e.input).name, e.target) for e in open_paths(folder / "train.csv", Columns(), [".wav"], "recording")]
+        >>> source = open_paths(open_records(folder / "train.csv"), Columns(), Reading(), [".wav"], "recording")
+        >>> [(Path(e.input).name, e.target) for e in source]
         [('a.wav', 'yes')]
     """
-    table, folder = open_source(path, columns), Path(path).parent
-    second = folder / beside if (folder / beside).is_dir() else folder
+    source = read_columns(records, columns, reading)
+    folder = Path(records.name).parent if Path(records.name).is_file() else Path()
+    folders = [folder, *(folder / name for name in beside if (folder / name).is_dir())]
 
-    def examples() -> Iterator[Example]:
-        for example in table:
-            name = example.input.strip()
-            found = folder / name if (folder / name).is_file() else second / name
-            if not found.is_file():
-                remedy = "give paths relative to the folder of the table"
-                raise UserError(f"no such file {found}", where=table.where(example), remedy=remedy)
-            if suffix_of(found) not in suffixes:
-                remedy = f"{kind}s end in {', '.join(suffixes)}"
-                raise UserError(f"{found.name} is not a {kind}", where=table.where(example), remedy=remedy)
-            yield Example(str(found), example.target, example.place)
+    def found(example: Example) -> Example | Faulty:
+        name = example.input.strip()
+        path = next((path for f in folders if (path := f / name).exists()), None)
+        if path is None:
+            remedy = "give paths relative to the folder of the table"
+            return Faulty(UserError(f"no such file {folders[-1] / name}", where=source.where(example), remedy=remedy))
+        if path.is_file() and suffix_of(path) not in suffixes:
+            remedy = f"{kind}s end in {', '.join(suffixes)}"
+            return Faulty(UserError(f"{path.name} is not a {kind}", where=source.where(example), remedy=remedy))
+        return example._replace(input=str(path))
 
-    return Source(examples, table.name, table.size)
+    return source.map(found)
 
 
 def open_labelled(folder: Path, suffixes: Sequence[str], kind: str, remedy: str, hidden: str = ".") -> Source:
@@ -81,8 +89,28 @@ def open_labelled(folder: Path, suffixes: Sequence[str], kind: str, remedy: str,
     if not files:
         listed = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
         raise UserError(f"no {kind}s in sub-folders here (found {listed})", where=folder, remedy=remedy)
+    warn_of_others(folder, folder.glob("*/*"), suffixes, kind)
     examples = [Example(str(p), p.parent.name, str(p)) for p in mixed(files)]
     return Source(lambda: iter(examples), str(folder), sum(p.stat().st_size for p in files))
+
+
+def warn_of_others(folder: Path, paths: Iterable[Path], suffixes: Sequence[str], kind: str) -> None:
+    """Warn of files of a data set that are not read because of their suffix.
+
+    Args:
+        folder: of the data set.
+        paths: its files; hidden ones are ignored.
+        suffixes: the suffixes that are read.
+        kind: what such a file is called.
+    """
+    others = Counter(
+        suffix_of(p) or "(no suffix)"
+        for p in paths
+        if p.is_file() and p.name[0] != "." and p.parent.name[:1] != "." and suffix_of(p) not in suffixes
+    )
+    if others:
+        listed = ", ".join(f"{count} of {suffix}" for suffix, count in others.most_common())
+        warnings.warn(f"{folder}: files that are no {kind} were not read: {listed}", stacklevel=3)
 
 
 def mixed(paths: Iterable[Path]) -> list[Path]:

@@ -1,62 +1,243 @@
-"""Reads tables (CSV, TSV) and JSON Lines row by row; every error names the file and the line."""
+"""Tables of every format as streams of records: CSV, TSV, JSON, Parquet, Arrow, Excel.
+
+A record is a mapping from the names of columns to values. Every error names the file and the line.
+"""
 
 import csv
+import functools
+import itertools
 import json
+import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any
 
-from seqtasks.data.text_files import reading, suffix_of, without_nul
-from seqtasks.errors import UserError
+from seqtasks.data.reading import Reading
+from seqtasks.data.text_files import reading as opened
+from seqtasks.data.text_files import suffix_of, without_nul
+from seqtasks.errors import UserError, needs
 
-TABLES = {".csv": ",", ".tsv": "\t"}
+DELIMITED = (".csv", ".tsv", ".tab")
 LINES = (".jsonl", ".json", ".ndjson")
-SUFFIXES = (*TABLES, *LINES)
+ARROW = (".parquet", ".arrow", ".feather")
+EXCEL = (".xlsx",)
+SUFFIXES = (*DELIMITED, *LINES, *ARROW, *EXCEL)
+DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+SNIFFED = ",;\t|"
+SAMPLE_ROWS = 30  # rows from which the delimiter is detected
+BATCH_ROWS = 1024  # rows of a Parquet file that are in memory
+
+Record = Mapping[str, Any]
 
 
-def read_rows(
-    path: str | Path,
-    too_few: str = "give every line the same number of fields",
-    tsv_newline: Literal["", "\n"] = "",
-    reject_nul: bool = False,
-) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a table that are not empty; all have as many fields as the first.
-
-    Tab-separated files keep quotes as they are. A comma-separated field may be quoted; it can then contain anything.
+@dataclass(frozen=True)
+class Records:
+    """Records that can be read repeatedly: a table, JSON, a data set of a library, or objects in memory.
 
     Args:
-        path: a file that ends in `.csv` or `.tsv`, also with `.gz`.
-        too_few: the remedy for a row with fewer fields than the first.
-        tsv_newline: what ends a line of a TSV file: `"\\n"` for `\\n` and `\\r\\n`, `""` for these and a lone `\\r`.
-        reject_nul: whether a NUL byte is an error, since the file is binary or UTF-16.
+        read: a function that returns a new iterator of pairs of place and record, or the error of a faulty record. The
+            place is a number from 1, or names the file too.
+        name: where they come from, for messages.
+        names: the names of the columns in order; empty if each record has its own, as in JSON.
+        header: whether these are names; False if they are numbers from 1.
+        size: bytes on disk, or None if unknown.
 
-    Yields:
-        (line, fields): the number of the line in which the row ends, from 1, and its fields.
+    Example:
+        >>> records = Records(lambda: iter([(1, {"text": "fine"})]), "memory", ("text",))
+        >>> [record["text"] for _, record in records.read()]
+        ['fine']
+    """
+
+    read: Callable[[], Iterator[tuple[int | str, Record | UserError]]]
+    name: str
+    names: tuple[str, ...] = ()
+    header: bool = True
+    size: int | None = None
+
+    def where(self, place: int | str) -> str:
+        """A place for messages."""
+        return f"{self.name}:{place}" if isinstance(place, int) else place
+
+
+def value_of(record: Record, name: str) -> Any:
+    """The value of a column, or of a field inside a field by a dotted name; None if there is none.
+
+    Example:
+        >>> value_of({"data": {"text": "fine"}}, "data.text"), value_of({"a.b": 1}, "a.b"), value_of({}, "x")
+        ('fine', 1, None)
+    """
+    if name in record or "." not in name:
+        return record.get(name)
+    found: Any = record
+    for part in name.split("."):
+        if isinstance(found, list) and len(found) == 1:
+            found = found[0]
+        if not isinstance(found, Mapping):
+            return None
+        found = found.get(part)
+    return found
+
+
+def open_records(
+    path: str | Path, reading: Reading = Reading(), is_header: Callable[[list[str]], bool] = lambda first: True
+) -> Records:
+    """The records of a file.
+
+    Args:
+        path: a file that ends in one of `SUFFIXES`, also compressed.
+        reading: `encoding` and `delimiter`.
+        is_header: whether the first row of a table holds the names of the columns.
 
     Raises:
-        UserError: at a row with another number of fields, at a quote that is not closed, at a byte that is not UTF-8.
+        UserError: if there is no such file, it is empty, or it is no table; while reading, if a record cannot be read
+            and no later one either. The error of a record that is faulty alone takes its place.
 
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "a.csv"
         >>> _ = path.write_text('text,label\\n"fine, really",good\\n\\ndull,bad\\n')
-        >>> list(read_rows(path))
-        [(1, ['text', 'label']), (2, ['fine, really', 'good']), (4, ['dull', 'bad'])]
+        >>> list(open_records(path).read())
+        [(2, {'text': 'fine, really', 'label': 'good'}), (4, {'text': 'dull', 'label': 'bad'})]
     """
-    tabs, width = TABLES[suffix_of(path)] == "\t", None
-    with reading(path, reject_nul) as file:
+    path = Path(path)
+    if not path.is_file():
+        raise UserError("no such file", where=path, remedy="check the path")
+    size = path.stat().st_size
+    if size == 0:
+        raise UserError("the file is empty", where=path, remedy="give a file with one record on each line")
+    suffix = suffix_of(path)
+    if suffix in LINES:
+        return Records(lambda: _json_records(path, reading.encoding), str(path), size=size)
+    if suffix in ARROW:
+        return _arrow(path, size)
+    if suffix not in (*DELIMITED, *EXCEL):
+        remedy = f"tables end in {', '.join(SUFFIXES)}, also with .gz, .bz2, .xz or .zst"
+        raise UserError(f"unknown format {suffix or '(no suffix)'!r}", where=path, remedy=remedy)
+    rows = functools.partial(_excel_rows, path)
+    if suffix in DELIMITED:
+        rows = functools.partial(read_rows, path, delimiter_of(path, reading), reading.encoding)
+    return of_rows(rows, str(path), is_header, size)
+
+
+def of_rows(
+    rows: Callable[[], Iterator[tuple[int, list[str] | UserError]]], name: str,
+    is_header: Callable[[list[str]], bool] = lambda first: True, size: int | None = None,
+) -> Records:  # fmt: skip
+    """The records of rows of strings, of which the first may hold the names.
+
+    Args:
+        rows: returns a new iterator of (line, fields).
+        name: for messages.
+        is_header: whether the first row holds the names.
+        size: bytes on disk.
+
+    Raises:
+        UserError: if there is no row.
+    """
+    first = next(rows(), None)
+    if first is None:
+        raise UserError("the file is empty", where=name, remedy="give a file with one record on each line")
+    if isinstance(first[1], UserError):
+        raise first[1]
+    header = is_header(first[1])
+    names = [field.strip() for field in first[1]] if header else [str(n) for n in range(1, len(first[1]) + 1)]
+    for number, column in enumerate(names):
+        if column in names[:number]:  # a second column of the same name is found by its number only
+            names[number] = f"{column} ({number + 1})"
+
+    def read() -> Iterator[tuple[int, Record | UserError]]:
+        for line, row in itertools.islice(rows(), int(header), None):
+            yield line, row if isinstance(row, UserError) else dict(zip(names, row, strict=True))
+
+    return Records(read, name, tuple(names), header, size)
+
+
+def delimiter_of(path: str | Path, reading: Reading = Reading()) -> str:
+    """The delimiter of a table: as `reading` names it, as its line `sep=;` does, or as its first rows show.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.csv"
+        >>> _ = path.write_text("text;label\\nfine, really;good\\n")
+        >>> delimiter_of(path)
+        ';'
+    """
+    if reading.delimiter is not None:
+        delimiter = DELIMITERS.get(reading.delimiter.lower(), reading.delimiter)
+        if len(delimiter) != 1:
+            remedy = "give one character, or tab"
+            raise UserError(f"{reading.delimiter!r} is not a delimiter", where="--delimiter", remedy=remedy)
+        return delimiter
+    if suffix_of(path) != ".csv":
+        return "\t"
+    with opened(path, encoding=reading.encoding) as file:
+        lines = [line[:10_000] for line in itertools.islice(file, SAMPLE_ROWS)]
+    if named := re.fullmatch(r"sep=(.)\s*", lines[0] if lines else ""):
+        return named[1]
+    widths = {delimiter: _widths(lines, delimiter) for delimiter in SNIFFED}
+    regular = [delimiter for delimiter, found in widths.items() if len(found) == 1 and found != {1}]
+    if len(regular) == 1 or regular[:1] == [","]:
+        return regular[0]
+    import clevercsv
+
+    try:
+        sniffed = clevercsv.Sniffer().sniff("".join(lines), delimiters=SNIFFED).delimiter
+    except clevercsv.exceptions.Error:
+        sniffed = ","
+    return sniffed or ","
+
+
+def _widths(lines: Sequence[str], delimiter: str) -> set[int]:
+    """The numbers of fields of rows, without the last, which may be cut off inside a quoted field."""
+    try:
+        rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+    except csv.Error:
+        return set()
+    return {len(row) for row in (rows[:-1] if len(lines) == SAMPLE_ROWS else rows)}
+
+
+def read_rows(
+    path: str | Path, delimiter: str, encoding: str | None = None
+) -> Iterator[tuple[int, list[str] | UserError]]:
+    """The rows of a delimited file that are not empty. A row with more or fewer fields than the first is an error.
+
+    Tab-separated files keep quotes as they are. In other files a field may be quoted; it can then contain anything.
+
+    Args:
+        path: the file, also compressed.
+        delimiter: one character.
+        encoding: of the file; None for UTF-8.
+
+    Yields:
+        (line, fields): the number of the line in which the row ends, from 1, and its fields, or the error.
+
+    Raises:
+        UserError: at a quote that is not closed, at a byte that is not text.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.csv"
+        >>> _ = path.write_text("text,label\\nfine,good,really\\n")
+        >>> [(line, str(row)[-30:]) for line, row in read_rows(path, ",")]
+        [(1, "['text', 'label']"), (2, 'fields that contain a delimiter')]
+    """
+    width: int | None = None
+    tabs = suffix_of(path) != ".csv" and delimiter == "\t"
+    with opened(path, reject_nul=True, encoding=encoding) as file:
         if tabs:
-            file.reconfigure(newline=tsv_newline)
-        lines = without_nul(file, path) if reject_nul else file
-        for number, fields in _tab_separated(lines) if tabs else _comma_separated(lines, path):
+            file.reconfigure(newline="\n")
+        lines = without_nul(file, path)
+        for number, fields in _tab_separated(lines) if tabs else _delimited(lines, delimiter, path):
             width = width or len(fields)
-            if len(fields) != width:
-                what = f"{len(fields)} field{'s' * (len(fields) != 1)}, expected {width}"
-                too_many = "a field cannot contain a tab" if tabs else "quote fields that contain a comma"
-                remedy = too_many if len(fields) > width else too_few
-                raise UserError(what, where=f"{path}:{number}", remedy=remedy)
-            yield number, fields
+            if len(fields) == width:
+                yield number, fields
+                continue
+            what = f"{len(fields)} field{'s' * (len(fields) != 1)}, expected {width}"
+            too_many = "a field cannot contain a tab" if tabs else "quote fields that contain a delimiter"
+            remedy = too_many if len(fields) > width else "give every line the same number of fields"
+            yield number, UserError(what, where=f"{path}:{number}", remedy=remedy)
 
 
 def _tab_separated(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
@@ -65,44 +246,128 @@ def _tab_separated(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
             yield number, line.split("\t")
 
 
-def _comma_separated(lines: Iterable[str], path: str | Path) -> Iterator[tuple[int, list[str]]]:
+def _delimited(lines: Iterator[str], delimiter: str, path: str | Path) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    rows = csv.reader(lines, strict=True)
+    first = next(lines, "")
+    skipped = int(re.fullmatch(r"sep=.\s*", first) is not None)  # Excel's line that names the delimiter
+    rows = csv.reader(lines if skipped else itertools.chain([first], lines), strict=True, delimiter=delimiter)
     try:
         for row in rows:
             if row:
-                yield rows.line_num, row
+                yield rows.line_num + skipped, row
     except csv.Error as error:
         remedy = "close every quote, and double quotes inside a quoted field"
-        raise UserError(f"not a table ({error})", where=f"{path}:{rows.line_num}", remedy=remedy) from None
+        raise UserError(f"not a table ({error})", where=f"{path}:{rows.line_num + skipped}", remedy=remedy) from None
 
 
-def read_records(path: str | Path, remedy: str, reject_nul: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a file of JSON Lines; empty lines are skipped.
+def _excel_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    needs("openpyxl", extra="formats")
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except Exception as error:  # openpyxl has no error of its own for a file that is no workbook
+        what = f"cannot be read as a workbook ({error})"
+        raise UserError(what, where=path, remedy="save it as .xlsx, or export it as CSV") from None
+    with book:
+        sheet = book.worksheets[0]
+        width = 0
+        for line, row in enumerate(sheet.iter_rows(values_only=True), 1):
+            fields = ["" if value is None else str(value) for value in row]
+            while not width and fields and not fields[-1]:
+                fields.pop()
+            width = width or len(fields)
+            fields = [*fields, *[""] * width][:width]
+            if any(fields):
+                yield line, fields
+
+
+def _arrow(path: Path, size: int) -> Records:
+    needs("pyarrow", extra="formats")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    remedy = "check that the file is complete"
+
+    def batches() -> Iterator[Any]:
+        if suffix_of(path) == ".parquet":
+            with pq.ParquetFile(path) as file:
+                yield from file.iter_batches(BATCH_ROWS)
+            return
+        with pa.memory_map(str(path)) as mapped:
+            try:
+                file = pa.ipc.open_file(mapped)
+            except pa.ArrowInvalid:
+                mapped.seek(0)
+                yield from pa.ipc.open_stream(mapped)
+            else:
+                yield from (file.get_batch(number) for number in range(file.num_record_batches))
+
+    def read() -> Iterator[tuple[int, Record]]:
+        try:
+            rows = (row for batch in batches() for row in batch.to_pylist())
+            yield from enumerate(rows, 1)
+        except pa.ArrowInvalid as error:
+            what = f"cannot be read as {suffix_of(path)[1:]} ({str(error).splitlines()[0]})"
+            raise UserError(what, where=path, remedy=remedy) from None
+
+    first = next(read(), None)
+    if first is None:
+        raise UserError("no rows in it", where=path, remedy="give a file that holds records")
+    return Records(read, str(path), tuple(first[1]), size=size)
+
+
+def _json_records(path: Path, encoding: str | None) -> Iterator[tuple[int, Record | UserError]]:
+    for number, record in read_json(path, encoding):
+        if isinstance(record, dict | UserError):
+            yield number, record
+        else:
+            what = f"not a JSON object: {record!r:.40}"
+            yield number, UserError(what, where=f"{path}:{number}", remedy="write one object with named fields a line")
+
+
+def read_json(path: str | Path, encoding: str | None = None) -> Iterator[tuple[int, Any]]:
+    """The values of a file of JSON: one on each line, or the elements of one array.
 
     Args:
-        path: the file, also with `.gz`.
-        remedy: what to write, for a line that holds another JSON value.
-        reject_nul: whether a NUL byte is an error, since the file is binary or UTF-16.
+        path: the file, also compressed.
+        encoding: of the file; None for UTF-8.
 
     Yields:
-        (line, record): the number of the line, from 1, and its object.
+        (line, value): the number of the line where it begins, from 1. A line that is not JSON gives its `UserError`.
 
     Raises:
-        UserError: at a line that is not a JSON object, at a byte that is not UTF-8.
+        UserError: inside an array, at what is not JSON; at a byte that is not text.
 
     Example:
         >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "a.jsonl"
-        >>> _ = path.write_text('{"text": "fine"}\\n\\n{"text": "dull"}\\n')
-        >>> list(read_records(path, 'write {"text": ...}'))
-        [(1, {'text': 'fine'}), (3, {'text': 'dull'})]
+        >>> path = Path(tempfile.mkdtemp()) / "a.json"
+        >>> _ = path.write_text('[{"text": "fine"},\\n {"text": "dull"}]')
+        >>> list(read_json(path))
+        [(1, {'text': 'fine'}), (2, {'text': 'dull'})]
     """
-    with reading(path, reject_nul) as file:
-        for number, record in json_lines(without_nul(file, path) if reject_nul else file, path):
-            if not isinstance(record, dict):
-                raise UserError("not a JSON object", where=f"{path}:{number}", remedy=remedy)
-            yield number, record
+    with opened(path, reject_nul=True, encoding=encoding) as file:
+        start = file.read(999).lstrip()
+    with opened(path, reject_nul=True, encoding=encoding) as file:
+        if (start.startswith("[") and not _is_json(start.splitlines()[0])) or (
+            start.startswith("[") and _is_list_of_objects(start.splitlines()[0])
+        ):
+            yield from _json_array(file, path)
+        else:
+            yield from json_lines(without_nul(file, path), path)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError:
+        return False
+    return True
+
+
+def _is_list_of_objects(text: str) -> bool:
+    """Whether a line is a whole array of records; else it is a record that is itself a list."""
+    return all(isinstance(element, dict) for element in json.loads(text))
 
 
 def json_lines(lines: Iterable[str], path: str | Path) -> Iterator[tuple[int, Any]]:
@@ -112,34 +377,51 @@ def json_lines(lines: Iterable[str], path: str | Path) -> Iterator[tuple[int, An
         lines: the lines of a file.
         path: the file, for messages.
 
-    Raises:
-        UserError: at a line that is not JSON.
+    Yields:
+        (line, value), the value of a line that is not JSON being its `UserError`.
 
     Example:
         >>> list(json_lines(['{"a": 1}', "", "[2]"], "a.jsonl"))
         [(1, {'a': 1}), (3, [2])]
     """
     for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                yield number, json.loads(line)
-            except json.JSONDecodeError as error:
-                what = f"not JSON ({error.msg} at column {error.colno})"
-                raise UserError(what, where=f"{path}:{number}", remedy="put one JSON object on each line") from None
+        if not line.strip():
+            continue
+        try:
+            yield number, json.loads(line)
+        except json.JSONDecodeError as error:
+            if number == 1 and line.strip() == "{":
+                what, remedy = (
+                    "one JSON object over many lines",
+                    "write an array of records, or one record on each line",
+                )
+                raise UserError(what, where=path, remedy=remedy) from None
+            what = f"not JSON ({error.msg} at column {error.colno})"
+            yield number, UserError(what, where=f"{path}:{number}", remedy="put one JSON object on each line")
 
 
-def missing_field(record: dict[str, Any], names: Sequence[str], where: str, option: str) -> UserError:
-    """The error for a record without a field.
-
-    Args:
-        record: the record.
-        names: the names that the field may have; the message gives the first two.
-        where: file and line of the record.
-        option: the option that names the field.
-
-    Example:
-        >>> str(missing_field({"a": 1}, ["text", "sentence"], "a.jsonl:1", "--text_column"))
-        'a.jsonl:1: no text or sentence among the fields a; name the field with --text_column'
-    """
-    what = f"no {' or '.join(names[:2])} among the fields {', '.join(record) or '(none)'}"
-    return UserError(what, where=where, remedy=f"name the field with {option}")
+def _json_array(file: IO[str], path: str | Path) -> Iterator[tuple[int, Any]]:
+    """The elements of an array and the lines where they begin; memory holds one element and a block of the file."""
+    decoder, gap = json.JSONDecoder(), re.compile(r"[\s,]*")
+    text, place, line = file.read(2**16), 0, 1
+    place = text.index("[") + 1
+    line += text.count("\n", 0, place)
+    while True:
+        begin, place = place, gap.match(text, place).end()  # type: ignore[union-attr]  # it matches the empty string
+        line += text.count("\n", begin, place)
+        if text.startswith("]", place):
+            return
+        try:
+            record, end = decoder.raw_decode(text, place)
+        except json.JSONDecodeError as error:
+            cut_off = error.pos > len(text) - 8 or error.msg.startswith("Unterminated")
+            more = file.read(max(2**16, len(text) - place)) if cut_off else ""
+            if not more:
+                where = f"{path}:{line + text.count(chr(10), place, error.pos)}"
+                remedy = "correct it, or write one object per line"
+                raise UserError(f"not JSON ({error.msg})", where=where, remedy=remedy) from None
+            text, place = text[place:] + more, 0
+        else:
+            yield line, record
+            line += text.count("\n", place, end)
+            place = end

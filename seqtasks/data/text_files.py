@@ -1,44 +1,87 @@
-"""Opens text files: UTF-8, plain or gzip, with errors that name the file, the line and the byte."""
+"""Opens files: text in any encoding, plain or compressed, with errors that name the file, the line and the byte."""
 
+import bz2
 import codecs
 import contextlib
 import gzip
 import io
+import lzma
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from seqtasks.errors import UserError
+from seqtasks.errors import UserError, nearest, needs
 
-UNREADABLE = (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError, PermissionError)  # see `read_error`
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+UNREADABLE = (  # see `read_error`
+    UnicodeDecodeError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, PermissionError,
+)  # fmt: skip
+BYTE_ORDER_MARKS = (  # the longest first: UTF-32 begins as UTF-16 does
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 def suffix_of(path: str | Path) -> str:
-    """The format of a file by its name, without a final `.gz`.
+    """The format of a file by its name, without a final `.gz`, `.bz2`, `.xz` or `.zst`.
 
     Example:
         >>> suffix_of(Path("reviews.CSV.gz"))
         '.csv'
     """
     names = [s.lower() for s in Path(path).suffixes]
-    if names and names[-1] == ".gz":
+    if names and names[-1] in COMPRESSED:
         names.pop()
     return names[-1] if names else ""
 
 
-def open_text(path: str | Path) -> io.TextIOWrapper:
-    """The file as text: UTF-8 with or without a byte order mark, gzip by its name, line ends unchanged."""
-    if _is_gzip(path):
-        return io.TextIOWrapper(gzip.GzipFile(path), encoding="utf-8-sig", newline="")
-    return open(path, encoding="utf-8-sig", newline="")
+def encoding_of(path: str | Path, encoding: str | None = None) -> str:
+    """The encoding of a text file: that of its byte order mark, else `encoding`, else UTF-8.
+
+    Args:
+        path: the file.
+        encoding: a name that Python knows, such as `latin-1`; None for UTF-8.
+
+    Raises:
+        UserError: if there is no such encoding.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.txt"
+        >>> _ = path.write_text("text", "utf-16")
+        >>> encoding_of(path)
+        'utf-16'
+    """
+    if encoding is not None:
+        try:
+            codecs.lookup(encoding)
+        except LookupError:
+            remedy = nearest(encoding, ["utf-8", "utf-16", "latin-1", "cp1252", "gb18030", "shift_jis"])
+            raise UserError(f"unknown encoding {encoding!r}", where="--encoding", remedy=remedy) from None
+    with raw_bytes(path) as file:
+        start = file.read(4)
+    return next((name for mark, name in BYTE_ORDER_MARKS if start.startswith(mark)), encoding or "utf-8")
+
+
+def open_text(path: str | Path, encoding: str | None = None) -> io.TextIOWrapper:
+    """The file as text, without a byte order mark, decompressed by its name, line ends unchanged.
+
+    Args:
+        path: the file.
+        encoding: see `encoding_of`.
+    """
+    return io.TextIOWrapper(raw_bytes(path), encoding=encoding_of(path, encoding), newline="")  # type: ignore[type-var]
 
 
 def open_bytes(path: str | Path) -> "io.BufferedReader[Any]":
-    """A file as bytes, without a byte order mark, gzip by its name.
+    """A file as bytes, without a byte order mark of UTF-8, decompressed by its name.
 
     Raises:
-        UserError: if there is no such file, if it is empty, or if it should be gzip and is not.
+        UserError: if there is no such file, if it is empty, or if it is not compressed as its name says.
     """
     path = Path(path)
     if not path.is_file():
@@ -46,20 +89,64 @@ def open_bytes(path: str | Path) -> "io.BufferedReader[Any]":
     if path.stat().st_size == 0:
         raise UserError("the file is empty", where=path, remedy="give a file that holds records")
     try:
-        file: io.BufferedReader[Any] = io.BufferedReader(gzip.GzipFile(path)) if _is_gzip(path) else path.open("rb")
+        file: io.BufferedReader[Any] = io.BufferedReader(raw_bytes(path))  # type: ignore[type-var]
         if file.peek(3)[:3] == codecs.BOM_UTF8:
             file.read(3)
-    except UNREADABLE as error:
+    except (*UNREADABLE, OSError) as error:
         raise read_error(path, error) from None
     return file
 
 
-def read_error(path: str | Path, error: BaseException) -> UserError:
+def raw_bytes(path: str | Path) -> IO[bytes]:
+    """The bytes of a file, decompressed by its name.
+
+    Raises:
+        UserError: if the package for its compression is missing.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix == ".gz":
+        return gzip.open(path)  # type: ignore[return-value]
+    if suffix == ".bz2":
+        return bz2.open(path)
+    if suffix == ".xz":
+        return lzma.open(path)
+    if suffix == ".zst":
+        needs("zstandard", extra="formats")
+        import zstandard
+
+        return _Zstandard(zstandard.open(path, "rb"), zstandard.ZstdError)  # type: ignore[return-value]
+    return open(path, "rb")
+
+
+class _Zstandard(io.RawIOBase):
+    """A stream of Zstandard whose faults are `EOFError`, as those of gzip are."""
+
+    def __init__(self, stream: Any, fault: type[Exception]) -> None:
+        self.stream, self.fault = stream, fault
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            found = self.stream.read(len(buffer))
+        except self.fault as error:
+            raise EOFError(str(error)) from None
+        buffer[: len(found)] = found
+        return len(found)
+
+    def close(self) -> None:
+        self.stream.close()
+        super().close()
+
+
+def read_error(path: str | Path, error: BaseException, encoding: str | None = None) -> UserError:
     """The error for a file that cannot be read.
 
     Args:
         path: the file.
         error: what was raised, one of `UNREADABLE`.
+        encoding: the encoding that the file was read with; None for UTF-8.
 
     Returns:
         The error to raise. For text that is not UTF-8 it names the line, the byte and its offset in the file.
@@ -69,20 +156,25 @@ def read_error(path: str | Path, error: BaseException) -> UserError:
         'a.csv: cannot be read (Permission denied); check that the file is complete and readable'
     """
     if isinstance(error, UnicodeDecodeError):
+        name = encoding_of(path, encoding)
+        if not name.startswith("utf-8"):
+            remedy = "name the encoding it was saved in with --encoding"
+            return UserError(f"not {name} ({error.reason})", where=path, remedy=remedy)
         offset = 0
-        with _raw(path) as lines:
-            for number, line in enumerate(lines, 1):
+        with raw_bytes(path) as lines:
+            for number, line in enumerate(io.BufferedReader(lines), 1):  # type: ignore[type-var]
                 try:
                     line.decode("utf-8")
                 except UnicodeDecodeError as wrong:
                     byte = f"byte 0x{line[wrong.start]:02x} at offset {offset + wrong.start}"
-                    return UserError(f"not UTF-8 ({byte})", where=f"{path}:{number}", remedy="save the file as UTF-8")
+                    remedy = "save the file as UTF-8, or name its encoding with --encoding, such as latin-1"
+                    return UserError(f"not UTF-8 ({byte})", where=f"{path}:{number}", remedy=remedy)
                 offset += len(line)
     return UserError(f"cannot be read ({error})", where=path, remedy="check that the file is complete and readable")
 
 
 def not_text_error(path: str | Path, error: BaseException | None = None) -> UserError:
-    """As `read_error`, but a file with NUL bytes is reported as binary or UTF-16.
+    """As `read_error`, but a file with NUL bytes is reported as binary.
 
     Args:
         path: the file.
@@ -91,9 +183,6 @@ def not_text_error(path: str | Path, error: BaseException | None = None) -> User
     if error is None or isinstance(error, UnicodeDecodeError):
         with contextlib.suppress(*UNREADABLE), open_bytes(path) as file:
             offset, number = file.tell(), 1  # after a byte order mark
-            if file.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-                what = f"UTF-16, not UTF-8 (byte 0x{file.peek(1)[0]:02x} at offset 0)"
-                return UserError(what, where=f"{path}:1", remedy="save the file as UTF-8")
             while line := file.readline(2**20):
                 if b"\0" in line:
                     what = f"a binary file (byte 0x00 at offset {offset + line.index(0)})"
@@ -104,12 +193,13 @@ def not_text_error(path: str | Path, error: BaseException | None = None) -> User
 
 
 @contextlib.contextmanager
-def reading(path: str | Path, reject_nul: bool = False) -> Iterator[io.TextIOWrapper]:
+def reading(path: str | Path, reject_nul: bool = False, encoding: str | None = None) -> Iterator[io.TextIOWrapper]:
     """`open_text` as a context; what goes wrong while the file is read is raised as a `UserError`.
 
     Args:
         path: the file.
         reject_nul: whether errors come from `not_text_error` instead of `read_error`.
+        encoding: see `encoding_of`.
 
     Example:
         >>> import tempfile
@@ -118,13 +208,17 @@ def reading(path: str | Path, reject_nul: bool = False) -> Iterator[io.TextIOWra
         >>> with reading(path) as file:
         ...     file.read()
         Traceback (most recent call last):
-        seqtasks.errors.UserError: ...a.txt:2: not UTF-8 (byte 0xff at offset 6); save the file as UTF-8
+        seqtasks.errors.UserError: ...a.txt:2: not UTF-8 (byte 0xff at offset 6); save the file as UTF-8, or ...
     """
     try:
-        with open_text(path) as file:
+        with open_text(path, encoding) as file:
             yield file
-    except UNREADABLE as error:
-        raise (not_text_error if reject_nul else read_error)(path, error) from None
+    except (*UNREADABLE, OSError) as error:
+        if isinstance(error, OSError) and not isinstance(error, UNREADABLE) and error.errno is not None:
+            raise  # a fault of the machine, not of the file: bz2 reports its faults without a number
+        if reject_nul and encoding is None:
+            raise not_text_error(path, error) from None
+        raise read_error(path, error, encoding) from None
 
 
 def without_nul(lines: Iterable[str], path: str | Path) -> Iterator[str]:
@@ -151,11 +245,3 @@ def replace_surrogates(text: str) -> str:
         'a ? b'
     """
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _is_gzip(path: str | Path) -> bool:
-    return str(path).lower().endswith(".gz")
-
-
-def _raw(path: str | Path) -> IO[bytes]:
-    return gzip.GzipFile(path) if _is_gzip(path) else open(path, "rb")  # type: ignore[return-value]

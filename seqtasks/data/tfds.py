@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seqtasks.data.tables import Record, Records
 from seqtasks.errors import UserError, needs
 
 if TYPE_CHECKING:
@@ -99,3 +100,30 @@ def split_names(name: str) -> list[str]:
     except tfds.core.DatasetNotFoundError:
         raise UserError("no such data set", where=f"tfds:{name}", remedy="see tfds.list_builders()") from None
     return list(builder.info.splits) or UNLISTED_SPLITS
+
+
+def open_records(name: str, split: str, **loading: Any) -> Records:
+    """The records of one split; numbers of classes become their names, and -1, which stands for none, None.
+
+    Args:
+        name: as `tfds.load` takes it, e.g. `imdb_reviews/plain_text`.
+        split: e.g. `train`.
+        loading: passed to `tfds.load` (`data_dir`).
+
+    Raises:
+        UserError: if TensorFlow Datasets is not installed.
+    """
+    data = open_dataset(name, split, **loading)
+    named = {column: getattr(f, "feature", f) for column, f in data.features.items()}
+    named = {column: feature for column, feature in named.items() if hasattr(feature, "int2str")}
+
+    def name_of(feature: Any, value: Any) -> Any:
+        if getattr(value, "ndim", 0):
+            return [name_of(feature, inner) for inner in value]
+        return feature.int2str(int(value)) if int(value) >= 0 else None
+
+    def read() -> Iterator[tuple[int, Record]]:
+        for number, record in data.records():
+            yield number, {c: name_of(named[c], v) if c in named else v for c, v in record.items()}
+
+    return Records(read, data.place, tuple(data.features), size=data.size)

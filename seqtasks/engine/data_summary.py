@@ -2,13 +2,18 @@
 
 import dataclasses
 import hashlib
+import warnings
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from seqtasks.data.sources import InMemorySource, Source
 from seqtasks.errors import UserError
 from seqtasks.tasks.task import Task
+
+NAMED = 5  # labels that a warning names
+RARE = 3  # examples of a label in train below which a warning names it
+SEEN = 1_000_000  # inputs of a held-out split that are looked up in train
 
 
 @dataclasses.dataclass
@@ -39,15 +44,21 @@ def summarize_splits(
         splits: pairs of name and source.
         task: knows the labels of a target.
         cache_mb: size up to which a split is held in memory.
-        training: whether there is a train split that must fit the others.
+        training: whether there is a train split that the others belong to.
 
     Returns:
         (splits, summaries): {name: source}, those of up to `cache_mb` megabytes in memory, and {name: SplitSummary}.
 
     Raises:
-        UserError: if a split is empty, train has one label only, or another split has a label that train lacks.
+        UserError: if a split is empty, or train has one label only.
     """
-    read = {name: _read(source, task, cache_mb * 2**20) for name, source in splits}
+    given = dict(splits)
+    held_out = {name: _Seen() for name in given if name != "train"}
+    read = {}
+    for name in sorted(given, key=lambda name: name == "train"):  # train last: its inputs are looked up in the others
+        seen = [held_out[name].add] if name in held_out else [s.find for s in held_out.values()]
+        read[name] = _read(given[name], task, cache_mb * 2**20, seen)
+    read = {name: read[name] for name in given}
     summaries = {name: summary for name, (_, summary) in read.items()}
     for name, summary in summaries.items():
         if not summary.examples:
@@ -62,37 +73,76 @@ def summarize_splits(
     if len(labels) < task.min_labels:
         remedy = f"a model needs at least {task.min_labels}; check the label column"
         raise UserError(f"every example has the label {next(iter(labels))!r}", where=where, remedy=remedy)
-    _check(sources, summaries, task, labels)
+    for name, seen in held_out.items():
+        seen.warn(name, summaries[name])
+    if task.min_labels and (rare := {label: n for label, n in labels.items() if n < RARE}):
+        listed = ", ".join(f"{label} ({n})" for label, n in list(rare.items())[:NAMED])
+        what = f"{len(rare)} label{'s' * (len(rare) > 1)} with fewer than {RARE} examples in train"
+        warnings.warn(f"{where}: {what}: {listed}{', ...' * (len(rare) > NAMED)}", stacklevel=3)
     return sources, summaries
 
 
+class _Seen:
+    """Hashes of the inputs of a held-out split, and how many of its inputs stand in train."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[int] = Counter()
+        self.twice = 0
+        self.first = ""
+
+    def add(self, number: int, where: Callable[[], str]) -> None:
+        if len(self.counts) < SEEN:
+            self.counts[number] += 1
+
+    def find(self, number: int, where: Callable[[], str]) -> None:
+        if count := self.counts.pop(number, 0):
+            self.first = self.first or where()
+            self.twice += count
+
+    def warn(self, split: str, summary: SplitSummary) -> None:
+        if self.twice:
+            what = f"{self.twice} of {summary.examples} inputs of the {split} split stand in train too (first {self.first})"
+            warnings.warn(f"{summary.name}: {what}: its figures say less about new data", stacklevel=3)
+
+
 def check_labels(
-    splits: Mapping[str, Source], summaries: Mapping[str, SplitSummary], task: Task, assets: Mapping[str, Any]
-) -> None:
-    """Every label of every split must be in `assets["labels"]`, if the task has labels.
+    splits: Mapping[str, Source], summaries: Mapping[str, SplitSummary], task: Task, assets: Mapping[str, Any],
+    known_to: str = "train",
+) -> None:  # fmt: skip
+    """Compare the labels of every split with `assets["labels"]`, if the task has labels.
+
+    A label of a held-out split that is not among them counts as a miss, with a warning.
+
+    Args:
+        splits: the sources by name.
+        summaries: their summaries.
+        task: knows the labels of a target.
+        assets: the vocabularies.
+        known_to: what knows the labels: `train`, or the run.
 
     Raises:
-        UserError: which names the first example whose label is not.
+        UserError: if train has a label that is not among them.
     """
-    if task.min_labels:
-        _check(splits, summaries, task, assets["labels"].tokens)
-
-
-def _check(
-    splits: Mapping[str, Source], summaries: Mapping[str, SplitSummary], task: Task, known: Collection[str]
-) -> None:
+    if not task.min_labels:
+        return
+    known = assets["labels"].tokens
     for name, source in splits.items():
-        if set(summaries[name].labels) - set(known):
-            unknown = ((e, label) for e in source for label in task.labels(e.target) if label not in known)
-            example, label = next(unknown)
-            raise UserError(
-                f"the label {label!r} of the {name} split is not among those of train ({', '.join(known)})",
-                where=source.where(example),
-                remedy="correct it, or give train examples of it",
-            )
+        unknown = {label: n for label, n in summaries[name].labels.items() if label not in known}
+        if not unknown:
+            continue
+        listed = ", ".join(repr(label) for label in list(unknown)[:NAMED]) + ", ..." * (len(unknown) > NAMED)
+        if name == "train":
+            found = ((e, label) for e in source for label in task.labels(e.target) if label in unknown)
+            example, label = next(found)
+            what = f"the label {label!r} is not among those of {known_to} ({', '.join(known)})"
+            raise UserError(what, where=source.where(example), remedy="correct it, or train a new run")
+        what = f"labels of the {name} split that {known_to} lacks: {listed}; each of {sum(unknown.values())} is a miss"
+        warnings.warn(f"{source.name}: {what}", stacklevel=3)
 
 
-def _read(source: Source, task: Task, limit: int) -> tuple[Source, SplitSummary]:
+def _read(
+    source: Source, task: Task, limit: int, seen: Sequence[Callable[[int, Callable[[], str]], None]]
+) -> tuple[Source, SplitSummary]:
     labels: Counter[str] = Counter()
     digest, size = hashlib.sha256(), 0
     held: list[Any] | None = []
@@ -102,6 +152,9 @@ def _read(source: Source, task: Task, limit: int) -> tuple[Source, SplitSummary]
         labels.update(task.labels(example.target))
         text = f"{example.input}\t{example.target}\n".encode("utf-8", "surrogatepass")
         digest.update(text)
+        number = hash(example.input)
+        for look in seen:
+            look(number, lambda example=example: source.where(example))  # type: ignore[misc]
         if task.min_labels:
             run = run + 1 if example.target == last else 1
             last, longest = example.target, max(longest, run)

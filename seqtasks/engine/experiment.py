@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from seqtasks.capabilities import Augments, FileInputs, RunningText
+from seqtasks.capabilities import Augments, RunningText
 from seqtasks.data.batches import Batches
 from seqtasks.data.sources import Source
+from seqtasks.data.splits import Splits
 from seqtasks.engine import checkpoint, distribute
 from seqtasks.engine.data_summary import SplitSummary, check_labels, describe_splits, summarize_splits
 from seqtasks.engine.predictor import Predictor
@@ -31,6 +32,11 @@ class Data(NamedTuple):
 
     sources: dict[str, Source]
     summaries: dict[str, SplitSummary]
+
+
+def has_data(paths: Mapping[str, Any]) -> bool:
+    """Whether any data is given; data in memory has no truth of its own."""
+    return any(value is not None for value in paths.values())
 
 
 @dataclasses.dataclass
@@ -60,6 +66,7 @@ class Experiment:
         recipe: the recipe.
         config: an instance of its `Config`.
         paths: `data`, `train`, `valid`, `test` as for `seqtasks.train`; empty for the built-in sample.
+        splits: None, or the splits themselves, in place of those of `paths`.
 
     Example:
         >>> from seqtasks.recipe import load_recipe
@@ -71,7 +78,8 @@ class Experiment:
 
     recipe: Recipe[Any]
     config: Any
-    paths: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+    paths: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    splits: Splits | None = None
 
     def __post_init__(self) -> None:
         self.task = self.recipe.task(self.config)
@@ -83,13 +91,9 @@ class Experiment:
         Raises:
             UserError: if the data is missing or not understood.
         """
-        paths = self.paths if any(self.paths.values()) else {"data": str(self.recipe.sample.data)}
-        splits = dict(self.recipe.load(self.config, **paths))
-        files = self.recipe.capability(FileInputs)
-        if self.reader and files:
-            check = files.check and functools.partial(files.check, self.config)
-            splits = {n: self.reader.readable(s, check if n == "train" else None) for n, s in splits.items()}
-        data = Data(*summarize_splits(splits.items(), self.task, self.config.cache_mb))
+        paths = self.paths if has_data(self.paths) else {"data": str(self.recipe.sample.data)}
+        splits = self.splits or self.recipe.splits(self.config, **paths, reader=self.reader)
+        data = Data(*summarize_splits(splits, self.task, self.config.cache_mb))
         train = data.summaries["train"]
         if train.longest_run > self.config.shuffle_buffer:
             what = f"{train.name}: {train.longest_run} examples of one label in a row, more than --shuffle_buffer"
@@ -117,7 +121,7 @@ class Experiment:
         distribute.check_batch_size(strategy, config.batch_size)
         data = data or self.read()
         assets = assets or (base.assets if base else recipe.learn(config, data.sources["train"]))
-        check_labels(data.sources, data.summaries, self.task, assets)
+        check_labels(data.sources, data.summaries, self.task, assets, f"the run {base.directory}" if base else "train")
         for name in ("validation", "test"):
             self.task.check(assets, data.sources[name])
         batches = self.batches(data, assets, strategy.num_replicas_in_sync)

@@ -5,15 +5,18 @@ import functools
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import yaml
 
 from seqtasks.atomic_files import write_text
 from seqtasks.capabilities import Answer, Command, FileInputs, Query, TextInputs
-from seqtasks.errors import UserError
+from seqtasks.data.memory import KINDS
+from seqtasks.data.text_files import reading, suffix_of
+from seqtasks.errors import UserError, needs
 from seqtasks.options import describe, make_options, read_yaml
 from seqtasks.recipe import list_recipes, load_recipe
 from seqtasks.text.assets import Assets, load_assets
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from seqtasks.engine.predictor import Predictor
 
 PATHS = ("data", "train", "valid", "test")
+IN_MEMORY = "in memory: "  # how `config.yaml` names data that was no file
 
 
 class _MissingCapability(UserError, AttributeError):
@@ -122,27 +126,108 @@ class Run:
             raise UserError("the run has not finished", where=self.directory, remedy="continue it with --resume")
         return json.loads(path.read_text("utf-8"))
 
-    def splits(self, data: str | Path | None = None) -> Any:
-        """The splits it was trained on, or those of `data`."""
-        paths: dict[str, Any] = {"data": data} if data is not None else self.paths
-        if not any(paths.values()):
-            paths = {"data": str(self.recipe.sample.data)}
-        return self.recipe.load(self.config, **paths)
+    def readable_paths(self) -> dict[str, Any]:
+        """The paths of the data it was trained on.
 
-    def predict(self, inputs: Any, **options: Any) -> list[Answer]:
+        Raises:
+            UserError: if it was trained on data in memory.
+        """
+        for path in self.paths.values():
+            if str(path).startswith(IN_MEMORY):
+                what = f"was trained on data in memory ({str(path).removeprefix(IN_MEMORY)})"
+                raise UserError(what, where=self.directory, remedy="give the data")
+        return self.paths if any(self.paths.values()) else {"data": str(self.recipe.sample.data)}
+
+    def splits(self, data: Any = None) -> Any:
+        """The splits it was trained on, or those of `data`."""
+        paths: dict[str, Any] = {"data": data} if data is not None else self.readable_paths()
+        return self.recipe.splits(self.config, **paths, reader=self.predictor.reader)
+
+    def predict(self, inputs: Any, *, as_frame: bool = False, carry: str = "", **options: Any) -> Any:
         """Answers for raw inputs, in their order.
 
         Args:
-            inputs: a string, or an iterable of strings, as `seqtasks predict` takes them.
+            inputs: a string, or an iterable of strings, as `seqtasks predict` takes them; arrays where inputs are
+                files; or data in memory as for `seqtasks.train` (a DataFrame, a data set, a list of dicts), of which
+                only the input is read.
+            as_frame: whether to return a pandas DataFrame with a row for each answer.
+            carry: names of columns of the data, separated by commas, that the answers repeat; `all` for each.
             options: those of `seqtasks predict RUN --help`, such as `beam_width`.
+
+        Returns:
+            A list of dicts, or a DataFrame.
 
         Raises:
             UserError: for an unknown option, or an input that is not understood.
         """
-        inputs = [inputs] if isinstance(inputs, str) else inputs
         command, own, fields = self.predict_command(options, [])
         run = self.with_options(**fields)
-        return list(command.run(run, inputs, own) if command else run.answers(inputs))
+        given = run.inputs_of(inputs, carry)
+        answers = list(command.run(run, given, own) if command else run.answers(given))
+        if not as_frame:
+            return answers
+        needs("pandas", extra="formats")
+        import pandas as pd
+
+        return pd.DataFrame(answers)
+
+    def inputs_of(self, inputs: Any, carry: str = "") -> Iterable[Any]:
+        """The raw inputs of `predict`, or queries made of the records of data in memory.
+
+        Args:
+            inputs: as of `predict`.
+            carry: as of `predict`.
+
+        Raises:
+            UserError: if they are neither.
+        """
+        if isinstance(inputs, str | bytes | np.ndarray):
+            return [inputs]
+        if inputs is None or isinstance(inputs, Mapping | int | float):
+            what = f"{type(inputs).__name__} {inputs!r:.40} is not a list of inputs"
+            raise UserError(what, where="inputs", remedy=f"give a string, a list of strings, or {KINDS}")
+        first = None
+        if isinstance(inputs, Sequence):
+            first = next(iter(inputs), None)
+        if isinstance(first, Mapping | tuple) or not isinstance(inputs, Sequence | Iterator):
+            return self.queries(inputs, carry)
+        return inputs
+
+    def queries(self, data: Any, carry: str = "") -> Iterator[Query]:
+        """The inputs of a file or of data in memory, with the columns that their answers repeat.
+
+        Args:
+            data: what `seqtasks.train` takes as data; a target is not needed.
+            carry: names of columns, separated by commas, or `all`.
+
+        Raises:
+            UserError: if it cannot be read.
+        """
+        columns = tuple(name.strip() for name in carry.split(",") if name.strip())
+        source = self.recipe.open(self.config, data, labelled=False, carry=columns)
+        files = self.recipe.capability(FileInputs)
+        for example in source:
+            yield Query(example.input, {**({"file": example.input} if files else {}), **dict(example.fields)})
+
+    def read_inputs(self, path: str | Path, carry: str = "") -> Iterator[Any]:
+        """The inputs in a file: its records if training reads such files, else its lines.
+
+        Args:
+            path: the file; a `.txt` file holds one input on each line.
+            carry: as of `predict`.
+
+        Raises:
+            UserError: if it cannot be read.
+        """
+        formats = self.recipe.reads(self.config)
+        if suffix_of(path) in {*formats.tables, *formats.suffixes} - {".txt"} or Path(path).is_dir():
+            yield from self.queries(path, carry)
+            return
+        if carry:
+            raise UserError("lines have no columns", where=path, remedy="leave out --carry, or give a table")
+        with reading(path, encoding=self.config.encoding) as file:
+            file.reconfigure(newline="\n")
+            yield from (line.removesuffix("\n").removesuffix("\r") for line in file)
 
     def predict_command(
         self, options: Mapping[str, Any], given: list[str]
@@ -171,31 +256,42 @@ class Run:
         return None, None, dict(options)
 
     def answers(self, inputs: Iterable[Any], where: str = "input ") -> Iterator[Answer]:
-        """Answers one at a time; errors name an input by `where` and its number."""
+        """Answers one at a time; errors name an input by `where` and its number.
+
+        Args:
+            inputs: raw inputs, or `Query` made of them.
+            where: what the number of an input follows in messages.
+
+        Raises:
+            UserError: at an input that is not a text, or not an array or a path where inputs are files.
+        """
         files, texts = self.recipe.capability(FileInputs), self.recipe.capability(TextInputs)
-        if files:
-            inputs = map(os.fsdecode, inputs)
         parse = files.parse if files else texts.parse if texts else None
-        if parse is None:
-            return self.predictor.answers(inputs)
 
         def queries() -> Iterator[Query]:
-            for number, text in enumerate(inputs, 1):
+            for number, item in enumerate(inputs, 1):
+                if isinstance(item, Query):
+                    yield item
+                    continue
+                raw = checked_input(item, f"{where}{number}", bool(files))
+                if isinstance(raw, np.ndarray) or parse is None:
+                    yield Query(raw, {"file": raw} if files and isinstance(raw, str) else {})
+                    continue
                 try:
-                    yield from parse(self.config, text)
+                    yield from parse(self.config, raw)
                 except UserError as error:
                     if not files:
                         raise UserError(str(error), where=f"{where}{number}") from None
-                    yield Query(error, {"file": text})
+                    yield Query(error, {"file": raw})
 
         return self.predictor.answers(queries())
 
-    def evaluate(self, data: str | Path | None = None, split: str = "test") -> dict[str, Any]:
-        """Metrics on a split of the run's data, or on other data; a single file of other data counts as a whole.
+    def evaluate(self, data: Any = None, split: str | None = None) -> dict[str, Any]:
+        """Metrics on a split of the run's data, or on other data.
 
         Args:
-            data: None, or as for training.
-            split: `train`, `validation` or `test`.
+            data: None, or as for training. Other data counts as a whole, unless it has a test split of its own.
+            split: `train`, `validation` or `test`, which is the default, of the run's data or of data with splits.
 
         Returns:
             The metrics, and on the run's own data the figures that capabilities add.
@@ -203,22 +299,23 @@ class Run:
         Raises:
             UserError: if there is no such split, or the data is not understood.
         """
+        from seqtasks.data.splits import has_splits
         from seqtasks.engine.data_summary import check_labels, summarize_splits
         from seqtasks.engine.evaluation import evaluate, interval
 
-        if data is not None and not Path(data).is_dir() and not str(data).startswith("tfds:"):
-            source, reference = self.recipe.load(self.config, data, valid=data, test=data).test, None
+        task, reader, reference = self.predictor.task, self.predictor.reader, None
+        if data is not None and split is None and not has_splits(data):
+            source = self.recipe.open(self.config, data, reader=reader)
         else:
             splits = dict(self.splits(data))
             reference = splits["train"] if data is None else None
-            if split not in splits:
+            if (split or "test") not in splits:
                 raise UserError(f"unknown split {split!r}", where="--split", remedy="take train, validation or test")
-            source = splits[split]
-        task, reader = self.predictor.task, self.predictor.reader
-        source = reader.readable(source) if reader else source
-        sources, summaries = summarize_splits([(split, source)], task, self.config.cache_mb, training=False)
-        check_labels(sources, summaries, task, self.assets)
-        figures, statistics, _ = evaluate(self.predictor, sources[split])
+            source = splits[split or "test"]
+        name = split or "test"
+        sources, summaries = summarize_splits([(name, source)], task, self.config.cache_mb, training=False)
+        check_labels(sources, summaries, task, self.assets, "the run")
+        figures, statistics, _ = evaluate(self.predictor, sources[name])
         figures |= interval(self.recipe, self.config, statistics)
         if reference is not None:
             for capability in self.recipe.capabilities:
@@ -236,6 +333,59 @@ class Run:
         from seqtasks.report.page import write_report
 
         return write_report(self.directory)
+
+
+def checked_input(item: Any, where: str, files: bool = False) -> Any:
+    """A raw input: a text, or where inputs are files the path of one or an array.
+
+    Args:
+        item: what was given.
+        where: its name, for the message.
+        files: whether inputs are files.
+
+    Raises:
+        UserError: if it is something else.
+
+    Example:
+        >>> checked_input(None, "input 3")
+        Traceback (most recent call last):
+        seqtasks.errors.UserError: input 3: NoneType is not a text; give a string
+    """
+    if files:
+        if isinstance(item, str | bytes | os.PathLike):
+            return os.fsdecode(item)
+        if isinstance(item, np.ndarray) and item.dtype.kind in "fiu":
+            return item
+        kind, remedy = "a file", "give its path, or an array of numbers"
+    else:
+        kind, remedy = "a text", "give a string"
+        if isinstance(item, bytes):
+            try:
+                item = item.decode("utf-8")
+            except UnicodeDecodeError as error:
+                what = f"not UTF-8 (byte 0x{item[error.start]:02x} at offset {error.start})"
+                raise UserError(what, where=where, remedy="save the text as UTF-8, or name its --encoding") from None
+        if isinstance(item, str):
+            try:
+                item.encode("utf-8")
+            except UnicodeEncodeError as error:
+                what = f"a lone surrogate U+{ord(item[error.start]):04X} at position {error.start} is no character"
+                raise UserError(what, where=where, remedy="decode the text with its right encoding") from None
+            return str(item)
+    raise UserError(f"{type(item).__name__} is not {kind}", where=where, remedy=remedy)
+
+
+def written(paths: Mapping[str, Any]) -> dict[str, str]:
+    """The paths as `config.yaml` holds them; data in memory is described.
+
+    Example:
+        >>> written({"data": "a.csv", "test": [("a text", "good")], "valid": None})
+        {'data': 'a.csv', 'test': 'in memory: list'}
+    """
+    given = {name: path for name, path in paths.items() if path is not None}
+    return {
+        n: str(p) if isinstance(p, str | os.PathLike) else f"{IN_MEMORY}{type(p).__name__}" for n, p in given.items()
+    }
 
 
 def is_run(directory: Path) -> bool:
@@ -273,8 +423,7 @@ def save_setup(
     if recipe_source is not None:
         write_text(directory / "recipe.py", recipe_source)
         recipe_name = "recipe.py"
-    given = {name: path for name, path in paths.items() if path is not None}
-    text = yaml.safe_dump({"recipe": recipe_name, **given, **fields}, sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump({"recipe": recipe_name, **written(paths), **fields}, sort_keys=False, allow_unicode=True)
     write_text(directory / "config.yaml", text)
 
 

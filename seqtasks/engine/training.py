@@ -22,10 +22,10 @@ from seqtasks.capabilities import Calibrates
 from seqtasks.data.batches import POOL_BATCHES
 from seqtasks.engine import checkpoint, evaluation, gradient_flow
 from seqtasks.engine.data_summary import SplitSummary, describe_splits
-from seqtasks.engine.experiment import Experiment, Prepared, policy
+from seqtasks.engine.experiment import Experiment, Prepared, has_data, policy
 from seqtasks.engine.loop import Loop
 from seqtasks.engine.predictor import Predictor
-from seqtasks.engine.run import Run, is_run, load_assets, save_setup
+from seqtasks.engine.run import Run, is_run, load_assets, save_setup, written
 from seqtasks.errors import UserError
 from seqtasks.options import describe, make_options
 from seqtasks.recipe import load_recipe
@@ -33,7 +33,7 @@ from seqtasks.recipe import load_recipe
 log = logging.getLogger("seqtasks")
 REPORT_EXAMPLES = 200  # examples of the test split among which the sections of the report choose
 PACKAGES = ("seqtasks", "tensorflow", "keras", "numpy", "scikit-learn")
-Paths = dict[str, str | None]
+Paths = dict[str, Any]
 
 
 def train(
@@ -44,9 +44,11 @@ def train(
 
     Args:
         recipe: a name or the path of a .py file.
-        data: a file, a folder or `tfds:NAME`; None for the built-in sample.
+        data: a path, a pattern of paths, a folder, `hf:NAME` or `tfds:NAME`; or data in memory: a pandas or polars
+            DataFrame, a Hugging Face `Dataset`, a `tf.data.Dataset`, a list of pairs or dicts, inputs and labels as two
+            lists, or a dict of splits of these. None for the built-in sample.
         run: the run directory to make; None makes `runs/RECIPE-TIME`.
-        train, valid, test: paths of splits in different places.
+        train, valid, test: the splits, where they are in different places.
         resume: continue a run that was stopped, with its options.
         overwrite: replace a run that exists.
         dry_run: return shapes and counts; train nothing, write nothing.
@@ -64,10 +66,10 @@ def train(
     if resume and dry_run:
         raise UserError("--resume and --dry_run exclude each other", where="train", remedy="leave one out")
     if resume:
-        return _resume(directory, run, fields)
+        return _resume(directory, run, fields, paths)
     check_free(directory, overwrite)
     source = Path(name).read_text("utf-8") if name.endswith(".py") else None
-    if not any(paths.values()):
+    if not has_data(paths):
         fields = {**found.sample.options, **fields}
     experiment = Experiment(found, make_options(found.Config, fields), paths)
     if dry_run:
@@ -97,14 +99,14 @@ def finetune(
     """
     base = run if isinstance(run, Run) else Run(run)
     recipe, paths = base.recipe, _paths(data, train, valid, test)
-    if not any(paths.values()):
-        raise UserError("no data to fine-tune on", where="--data", remedy="give a file, a folder or tfds:NAME")
+    if not has_data(paths):
+        raise UserError("no data to fine-tune on", where="--data", remedy="give a file, a folder, hf:NAME or tfds:NAME")
     directory = Path(new or f"runs/{recipe.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
     check_free(directory, overwrite)
     inherited = {o.name: getattr(base.config, o.name) for o in describe(recipe.Config) if o.inherited}
     given = base.directory / "recipe.py"
     source = given.read_text("utf-8") if given.is_file() else None
-    arguments = {"run": str(directory), "freeze": list(freeze) or None, **paths}
+    arguments = {"run": str(directory), "freeze": list(freeze) or None, **written(paths)}
     arguments = {name: value for name, value in arguments.items() if value is not None} | fields
     command = shlex.join(["seqtasks", "finetune", str(base.directory), *_flags(arguments)])
     experiment = Experiment(recipe, make_options(recipe.Config, inherited | fields), paths)
@@ -254,8 +256,8 @@ def hardware() -> str:
     return ", ".join([f"{os.cpu_count()} x {model}", *names])
 
 
-def _resume(directory: Path, given: str | Path | None, fields: Mapping[str, Any]) -> Run:
-    if given is None:
+def _resume(directory: Path, named: str | Path | None, fields: Mapping[str, Any], paths: Paths) -> Run:
+    if named is None:
         raise UserError("which run?", where="--resume", remedy="name it with --run")
     run = Run(directory)
     if (directory / "metrics.json").is_file():
@@ -267,7 +269,8 @@ def _resume(directory: Path, given: str | Path | None, fields: Mapping[str, Any]
             what = f"the run was started with {config.get(name)}"
             raise UserError(what, where=f"--{name}", remedy="leave the option out, or train a new run")
     limit = {name: value for name, value in fields.items() if name == "time_limit"}
-    experiment = Experiment(run.recipe, make_options(run.recipe.Config, config | limit), run.paths)
+    paths = paths if has_data(paths) else run.readable_paths()  # a check that the data is unchanged follows
+    experiment = Experiment(run.recipe, make_options(run.recipe.Config, config | limit), paths)
     return Training(experiment, directory, run.recipe.name).resume()
 
 
@@ -288,7 +291,7 @@ def _training_figures(loop: Loop, prepared: Prepared) -> dict[str, Any]:
 
 def _paths(data: Any, train: Any, valid: Any, test: Any) -> Paths:
     paths = {"data": data, "train": train, "valid": valid, "test": test}
-    return {name: None if path is None else str(path) for name, path in paths.items()}
+    return {name: os.fspath(path) if isinstance(path, str | os.PathLike) else path for name, path in paths.items()}
 
 
 def _flags(given: Mapping[str, Any]) -> Iterator[str]:

@@ -107,11 +107,12 @@ class SpanTagging(Task):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of true entities, (examples, types), and of predicted and correct ones, (examples, types, 2)."""
         types = {name: i for i, name in enumerate(assets["labels"].tokens)}
-        gold, predicted = np.zeros((len(targets), len(types))), np.zeros((len(targets), len(types), 2))
+        size = len(types) + 1  # the last is for types that train lacks
+        gold, predicted = np.zeros((len(targets), size)), np.zeros((len(targets), size, 2))
         for row, (target, output) in enumerate(zip(targets, outputs, strict=True)):
             true_spans, output_spans = (set(schemes.spans(tags, "IOBES")) for tags in (target, output))
             for span in true_spans:
-                gold[row, types[span[0]]] += 1
+                gold[row, types.get(span[0], len(types))] += 1
             for span in output_spans:
                 predicted[row, types[span[0]]] += (1, span in true_spans)
         return gold, predicted
@@ -129,7 +130,9 @@ class SpanTagging(Task):
             report = classification_report(*listed, **options)
         figures = {name: _named(values) for name, values in report.items()}
         whole = figures.pop("micro avg")
-        per_type = {label: figures[label] for label in assets["labels"].tokens if label in figures}
+        averages = {"macro avg", "weighted avg"}
+        labels = [*assets["labels"].tokens, *(name for name in figures if name not in averages)]
+        per_type = {label: figures[label] for label in dict.fromkeys(labels) if label in figures}
         return {"f1": whole["f1"], "precision": whole["precision"], "recall": whole["recall"], "per_class": per_type}
 
     def worst_examples(

@@ -7,7 +7,7 @@ import numpy as np
 
 from seqtasks import metrics
 from seqtasks.data.sources import Example
-from seqtasks.tasks.task import Task
+from seqtasks.tasks.task import UNKNOWN_LABEL, Task
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -57,7 +57,7 @@ class Classification(Task):
 
     def targets(self, assets: Mapping[str, Any], strings: Sequence[str]) -> np.ndarray:
         numbers = {label: i for i, label in enumerate(assets["labels"].tokens)}
-        return np.array([numbers[string] for string in strings])
+        return np.array([numbers.get(string, len(numbers)) for string in strings])
 
     def outputs(self, assets: Mapping[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
         return decoded["scores"]
@@ -73,7 +73,8 @@ class Classification(Task):
         return [(float(outputs[i].max()), int(i)) for i in wrong]
 
     def format_output(self, assets: Mapping[str, Any], output: Any) -> str:
-        return assets["labels"].tokens[int(np.argmax(output) if np.ndim(output) else output)]
+        names = [*assets["labels"].tokens, UNKNOWN_LABEL]
+        return names[int(np.argmax(output) if np.ndim(output) else output)]
 
     def baseline(
         self, assets: Mapping[str, Any], model: Any, sample: Sequence[Example]

@@ -8,7 +8,7 @@ import numpy as np
 
 from seqtasks import metrics
 from seqtasks.data.sources import Example
-from seqtasks.tasks.task import Task, rows
+from seqtasks.tasks.task import UNKNOWN_LABEL, Task, rows
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -71,7 +71,7 @@ class StepTagging(Task):
 
     def targets(self, assets: Mapping[str, Any], strings: Sequence[str]) -> np.ndarray:
         numbers = {label: i for i, label in enumerate(assets["labels"].tokens)}
-        return rows([np.array([numbers[label] for label in string.split()]) for string in strings])
+        return rows([np.array([numbers.get(label, len(numbers)) for label in string.split()]) for string in strings])
 
     def outputs(self, assets: Mapping[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
         return self.targets(assets, [" ".join(label.decode() for label in row if label) for row in decoded["label"]])
@@ -81,6 +81,7 @@ class StepTagging(Task):
     ) -> tuple[np.ndarray, np.ndarray]:
         """The indices of the examples, and their confusion matrices (examples, true labels, predicted labels)."""
         size = len(assets["labels"])
+        size += any((target >= size).any() for target in targets)
         counts = [
             np.bincount(target * size + output, minlength=size * size).reshape(size, size)
             for target, output in zip(targets, outputs, strict=True)
@@ -102,7 +103,8 @@ class StepTagging(Task):
 
     def format_output(self, assets: Mapping[str, Any], output: Any) -> str:
         runs = [(label, len(list(run))) for label, run in itertools.groupby(output)]
-        return " ".join(f"{assets['labels'].tokens[label]}×{length}" for label, length in runs)
+        names = [*assets["labels"].tokens, UNKNOWN_LABEL]
+        return " ".join(f"{names[label]}×{length}" for label, length in runs)
 
     def baseline(
         self, assets: Mapping[str, Any], model: Any, sample: Sequence[Example]

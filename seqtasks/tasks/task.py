@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+UNKNOWN_LABEL = "(a label that train lacks)"
+
+
 class Task:
     """A kind of target: how it becomes ids, how a model's outputs become answers, and how both become metrics.
 
@@ -58,7 +61,10 @@ class Task:
         raise NotImplementedError
 
     def targets(self, assets: Mapping[str, Any], strings: Sequence[str]) -> np.ndarray:
-        """An array with a row for each target string, as the metrics take it."""
+        """An array with a row for each target string, as the metrics take it.
+
+        A label that is none of `assets["labels"]` has the number after the last, which no model outputs.
+        """
         raise NotImplementedError
 
     def outputs(self, assets: Mapping[str, Any], decoded: dict[str, np.ndarray]) -> np.ndarray:
