@@ -125,7 +125,7 @@ def read_columns(records: Records, columns: Columns = Columns(), reading: Readin
                 target = ""
                 if reading.labelled:
                     found = _value(record, label, columns.label, columns.label_names, where, columns.label_option)
-                    target = label_text(found)
+                    target = label_text(found, where)
                     if not target:
                         raise UserError("the label is missing", where=where, remedy=remedy)
                 yield rest(Example(text_of(value, where), target, place), record)
@@ -240,8 +240,12 @@ def text_of(value: Any, where: str) -> str:
     return replace_surrogates(str(value))
 
 
-def label_text(value: Any) -> str:
+def label_text(value: Any, where: str = "") -> str:
     """A label as text, without white space around it; empty if it is missing.
+
+    Args:
+        value: as it was read.
+        where: the place of the record, for the message.
 
     Raises:
         UserError: if it is a list or a mapping.
@@ -260,7 +264,8 @@ def label_text(value: Any) -> str:
         return replace_surrogates(str(value)).strip()
     if isinstance(value, bool | int | float):
         return json.dumps(value)
-    raise UserError(f"a label that is no name or number: {value!r:.60}", remedy="give each record one label")
+    what = f"{value!r:.60} is not one label" if isinstance(value, list | tuple) else f"{value!r:.60} is not a label"
+    raise UserError(what, where=where, remedy="give each record one name or number")
 
 
 def plain(value: Any) -> Any:

@@ -18,7 +18,8 @@ from seqtasks.errors import UserError
 
 
 def open_paths(
-    records: Records, columns: Columns, reading: Reading, suffixes: Sequence[str], kind: str, beside: Sequence[str] = (),
+    records: Records, columns: Columns, reading: Reading, suffixes: Sequence[str], kind: str,
+    beside: Sequence[str] = (),
 ) -> Source:  # fmt: skip
     """The source of records of targets and paths, which are relative to the folder of their table.
 
@@ -35,6 +36,7 @@ def open_paths(
 
     Example:
         >>> import tempfile
+        >>> from seqtasks.data.tables import open_records
         >>> folder = Path(tempfile.mkdtemp())
         >>> (folder / "a.wav").touch()
         >>> write_table(folder / "train.csv", [("text", "label"), ("a.wav", "yes")])

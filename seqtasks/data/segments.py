@@ -139,10 +139,10 @@ def as_documents(source: Source) -> Source:
 
     Example:
         >>> from seqtasks.data.sources import Example
-        >>> list(as_documents(Source(lambda: iter([Example("a b", "", 1)]), "memory")))
-        [Example(input='a b', target='end', place=1)]
+        >>> [e.target for e in as_documents(Source(lambda: iter([Example("a b", "", 1)]), "memory"))]
+        ['end']
     """
-    return Source(lambda: (e._replace(target="end") for e in source), source.name, source.size)
+    return source.map(lambda example: example._replace(target="end"))
 
 
 def append_end(ids: tf.RaggedTensor) -> tf.RaggedTensor:

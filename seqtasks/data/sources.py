@@ -135,8 +135,10 @@ class _Faults:
     left_out: int = 0
     repaired: int = 0
     named: list[str] = field(default_factory=list)
+    first: UserError | None = None
 
     def add(self, item: Faulty) -> None:
+        self.first = self.first or item.error
         self.repaired += item.repaired is not None
         self.left_out += item.repaired is None
         if len(self.named) < NAMED:
@@ -190,6 +192,8 @@ def tolerant(source: Source, max_bad: float, strict: bool = False) -> Source:
         if known or not faults.total:
             return
         allowed = max(max_bad * faults.count, min(FEW, faults.count / 10))
+        if faults.first and faults.total == faults.count:
+            raise faults.first
         if faults.total > allowed:
             share = f"{faults.total} of {faults.count} records are faulty, more than --max_bad {max_bad:g}"
             shown = f"{', '.join(faults.named)}{', ...' * (faults.total > NAMED)}"

@@ -201,7 +201,7 @@ def find_splits(
         formats: how the data is read.
         reading: the options of reading.
         train, valid, test: what replaces the splits of `data`.
-        check: None, or `check(source) -> source` with more `Faulty` records, such as those whose files are not readable.
+        check: None, or `check(source) -> source` with more `Faulty` records, such as those of unreadable files.
 
     Returns:
         The three splits. What is missing is taken from train, with a warning.

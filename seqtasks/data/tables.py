@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from seqtasks.data.reading import Reading
 from seqtasks.data.text_files import reading as opened
@@ -26,6 +26,7 @@ EXCEL = (".xlsx",)
 SUFFIXES = (*DELIMITED, *LINES, *ARROW, *EXCEL)
 DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 SNIFFED = ",;\t|"
+QUOTES = ('"', "'")
 SAMPLE_ROWS = 30  # rows from which the delimiter is detected
 BATCH_ROWS = 1024  # rows of a Parquet file that are in memory
 
@@ -117,7 +118,7 @@ def open_records(
         raise UserError(f"unknown format {suffix or '(no suffix)'!r}", where=path, remedy=remedy)
     rows = functools.partial(_excel_rows, path)
     if suffix in DELIMITED:
-        rows = functools.partial(read_rows, path, delimiter_of(path, reading), reading.encoding)
+        rows = functools.partial(read_rows, path, dialect_of(path, reading), reading.encoding)
     return of_rows(rows, str(path), is_header, size)
 
 
@@ -154,14 +155,28 @@ def of_rows(
     return Records(read, name, tuple(names), header, size)
 
 
-def delimiter_of(path: str | Path, reading: Reading = Reading()) -> str:
-    """The delimiter of a table: as `reading` names it, as its line `sep=;` does, or as its first rows show.
+class Dialect(NamedTuple):
+    """How the fields of a table are separated and quoted."""
+
+    delimiter: str
+    quote: str = '"'
+
+
+def dialect_of(path: str | Path, reading: Reading = Reading()) -> Dialect:
+    """The dialect of a table: as `reading` names it, as its line `sep=;` does, or as its first rows show.
+
+    Args:
+        path: the file.
+        reading: `delimiter` and `encoding`.
+
+    Raises:
+        UserError: if the delimiter is not one character.
 
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "a.csv"
         >>> _ = path.write_text("text;label\\nfine, really;good\\n")
-        >>> delimiter_of(path)
+        >>> dialect_of(path).delimiter
         ';'
     """
     if reading.delimiter is not None:
@@ -169,37 +184,38 @@ def delimiter_of(path: str | Path, reading: Reading = Reading()) -> str:
         if len(delimiter) != 1:
             remedy = "give one character, or tab"
             raise UserError(f"{reading.delimiter!r} is not a delimiter", where="--delimiter", remedy=remedy)
-        return delimiter
+        return Dialect(delimiter)
     if suffix_of(path) != ".csv":
-        return "\t"
-    with opened(path, encoding=reading.encoding) as file:
+        return Dialect("\t")
+    with opened(path, reject_nul=True, encoding=reading.encoding) as file:
         lines = [line[:10_000] for line in itertools.islice(file, SAMPLE_ROWS)]
     if named := re.fullmatch(r"sep=(.)\s*", lines[0] if lines else ""):
-        return named[1]
-    widths = {delimiter: _widths(lines, delimiter) for delimiter in SNIFFED}
-    regular = [delimiter for delimiter, found in widths.items() if len(found) == 1 and found != {1}]
-    if len(regular) == 1 or regular[:1] == [","]:
-        return regular[0]
+        return Dialect(named[1])
+    for quote in QUOTES:
+        widths = {delimiter: _widths(lines, Dialect(delimiter, quote)) for delimiter in SNIFFED}
+        regular = [delimiter for delimiter, found in widths.items() if len(found) == 1 and found != {1}]
+        if len(regular) == 1 or regular[:1] == [","]:
+            return Dialect(regular[0], quote)
     import clevercsv
 
     try:
         sniffed = clevercsv.Sniffer().sniff("".join(lines), delimiters=SNIFFED).delimiter
     except clevercsv.exceptions.Error:
         sniffed = ","
-    return sniffed or ","
+    return Dialect(sniffed or ",")
 
 
-def _widths(lines: Sequence[str], delimiter: str) -> set[int]:
+def _widths(lines: Sequence[str], dialect: Dialect) -> set[int]:
     """The numbers of fields of rows, without the last, which may be cut off inside a quoted field."""
     try:
-        rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+        rows = [row for row in csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote) if row]
     except csv.Error:
         return set()
     return {len(row) for row in (rows[:-1] if len(lines) == SAMPLE_ROWS else rows)}
 
 
 def read_rows(
-    path: str | Path, delimiter: str, encoding: str | None = None
+    path: str | Path, dialect: Dialect, encoding: str | None = None
 ) -> Iterator[tuple[int, list[str] | UserError]]:
     """The rows of a delimited file that are not empty. A row with more or fewer fields than the first is an error.
 
@@ -207,7 +223,7 @@ def read_rows(
 
     Args:
         path: the file, also compressed.
-        delimiter: one character.
+        dialect: how fields are separated and quoted.
         encoding: of the file; None for UTF-8.
 
     Yields:
@@ -220,16 +236,16 @@ def read_rows(
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "a.csv"
         >>> _ = path.write_text("text,label\\nfine,good,really\\n")
-        >>> [(line, str(row)[-30:]) for line, row in read_rows(path, ",")]
-        [(1, "['text', 'label']"), (2, 'fields that contain a delimiter')]
+        >>> [(line, str(row)[-24:]) for line, row in read_rows(path, Dialect(","))]
+        [(1, "['text', 'label']"), (2, 'that contain a delimiter')]
     """
     width: int | None = None
-    tabs = suffix_of(path) != ".csv" and delimiter == "\t"
+    tabs = suffix_of(path) != ".csv" and dialect.delimiter == "\t"
     with opened(path, reject_nul=True, encoding=encoding) as file:
         if tabs:
             file.reconfigure(newline="\n")
         lines = without_nul(file, path)
-        for number, fields in _tab_separated(lines) if tabs else _delimited(lines, delimiter, path):
+        for number, fields in _tab_separated(lines) if tabs else _delimited(lines, dialect, path):
             width = width or len(fields)
             if len(fields) == width:
                 yield number, fields
@@ -246,11 +262,12 @@ def _tab_separated(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
             yield number, line.split("\t")
 
 
-def _delimited(lines: Iterator[str], delimiter: str, path: str | Path) -> Iterator[tuple[int, list[str]]]:
+def _delimited(lines: Iterator[str], dialect: Dialect, path: str | Path) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     first = next(lines, "")
     skipped = int(re.fullmatch(r"sep=.\s*", first) is not None)  # Excel's line that names the delimiter
-    rows = csv.reader(lines if skipped else itertools.chain([first], lines), strict=True, delimiter=delimiter)
+    lines = lines if skipped else itertools.chain([first], lines)
+    rows = csv.reader(lines, strict=True, delimiter=dialect.delimiter, quotechar=dialect.quote)
     try:
         for row in rows:
             if row:

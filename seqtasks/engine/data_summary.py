@@ -101,7 +101,8 @@ class _Seen:
 
     def warn(self, split: str, summary: SplitSummary) -> None:
         if self.twice:
-            what = f"{self.twice} of {summary.examples} inputs of the {split} split stand in train too (first {self.first})"
+            what = f"{self.twice} of {summary.examples} inputs of the {split} split stand in train too"
+            what += f" (first {self.first})"
             warnings.warn(f"{summary.name}: {what}: its figures say less about new data", stacklevel=3)
 
 
