@@ -46,12 +46,11 @@ class Columns:
         if self.header is not None:
             return self.header
         wanted = [(self.text, self.text_names)] + [(self.label, self.label_names)] * labelled
-        if all((name or "").isdigit() for name, _ in wanted):
-            return False
+        given = [name for name, _ in wanted if name]
+        if not all(name.isdigit() for name in given):
+            return True  # a column that is called by its name has one
         names = {name.strip().lower() for name in first}
-        return all(
-            {name.lower()} & names if name and not name.isdigit() else {*usual} & names for name, usual in wanted
-        )
+        return len(given) < len(wanted) and all({*usual} & names for name, usual in wanted if not name)
 
 
 def find_column(
@@ -87,9 +86,8 @@ def find_column(
     if wanted.split(".")[0].lower() in lower:  # a field inside a field
         return wanted
     listed = ", ".join(repr(name[:40]) for name in names)
-    raise UserError(
-        f"no column {wanted!r} for the {what}; the columns are {listed}", where=where, remedy=f"see {option}"
-    )
+    remedy = f"name the {what} with {option} (a name of the header, or a number from 1)"
+    raise UserError(f"no column {wanted!r}; the columns are {listed}", where=where, remedy=remedy)
 
 
 def read_columns(records: Records, columns: Columns = Columns(), reading: Reading = Reading()) -> Source:

@@ -84,6 +84,7 @@ class Formats:
         open: `open(path, reading) -> Source` of a file that is no table, or of a folder; None if there are none.
         suffixes: the suffixes of files that `open` reads.
         tables: the suffixes of files that `records` reads.
+        lines: the suffixes of files that hold an input on each line when inputs are answered.
         is_header: `is_header(first row, reading)`, whether the first row of a table holds names.
         find: None, or `find(data, reading) -> {split: Source}` of a layout that only this application knows; empty for
             other data. `data` is a string.
@@ -101,6 +102,7 @@ class Formats:
     open: Callable[[Path, Reading], Source] | None = None
     suffixes: tuple[str, ...] = ()
     tables: tuple[str, ...] = SUFFIXES
+    lines: tuple[str, ...] = (".txt",)
     is_header: Callable[[list[str], Reading], bool] = lambda first, reading: True
     find: Callable[[str, Reading], Mapping[str, Source]] | None = None
     open_tfds: Callable[[str, str, Reading], Source] | None = None
@@ -415,8 +417,11 @@ class _Choice:
         for name in self.order:
             if used[name] or used["train"] < 2:
                 continue
-            spare = [k for k, (split, labels) in keys.items() if exceptions.get(k, split) == "train" and k not in exceptions
-                     and all(trained[label] > 1 for label in labels)]  # fmt: skip
+            spare = [
+                key
+                for key, (split, labels) in keys.items()
+                if split == "train" and key not in exceptions and all(trained[label] > 1 for label in labels)
+            ]
             if spare:
                 chosen = min(spare, key=place_of)
                 exceptions[chosen] = name

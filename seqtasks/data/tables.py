@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple
 
 from seqtasks.data.reading import Reading
 from seqtasks.data.text_files import reading as opened
-from seqtasks.data.text_files import suffix_of, without_nul
+from seqtasks.data.text_files import check_text, suffix_of
 from seqtasks.errors import UserError, needs
 
 DELIMITED = (".csv", ".tsv", ".tab")
@@ -109,6 +109,8 @@ def open_records(
     if size == 0:
         raise UserError("the file is empty", where=path, remedy="give a file with one record on each line")
     suffix = suffix_of(path)
+    if suffix in (*DELIMITED, *LINES):
+        check_text(path, reading.encoding)
     if suffix in LINES:
         return Records(lambda: _json_records(path, reading.encoding), str(path), size=size)
     if suffix in ARROW:
@@ -187,13 +189,13 @@ def dialect_of(path: str | Path, reading: Reading = Reading()) -> Dialect:
         return Dialect(delimiter)
     if suffix_of(path) != ".csv":
         return Dialect("\t")
-    with opened(path, reject_nul=True, encoding=reading.encoding) as file:
+    with opened(path, encoding=reading.encoding) as file:
         lines = [line[:10_000] for line in itertools.islice(file, SAMPLE_ROWS)]
     if named := re.fullmatch(r"sep=(.)\s*", lines[0] if lines else ""):
         return Dialect(named[1])
     for quote in QUOTES:
         widths = {delimiter: _widths(lines, Dialect(delimiter, quote)) for delimiter in SNIFFED}
-        regular = [delimiter for delimiter, found in widths.items() if len(found) == 1 and found != {1}]
+        regular = [d for d, found in widths.items() if len(found) == 1 and found != {1} and _quoted(lines, d, quote)]
         if len(regular) == 1 or regular[:1] == [","]:
             return Dialect(regular[0], quote)
     import clevercsv
@@ -203,6 +205,11 @@ def dialect_of(path: str | Path, reading: Reading = Reading()) -> Dialect:
     except clevercsv.exceptions.Error:
         sniffed = ","
     return Dialect(sniffed or ",")
+
+
+def _quoted(lines: Sequence[str], delimiter: str, quote: str) -> bool:
+    """Whether a quote that is not the usual one encloses a field in each line after the first."""
+    return quote == QUOTES[0] or all(line.startswith(quote) or f"{delimiter}{quote}" in line for line in lines[1:])
 
 
 def _widths(lines: Sequence[str], dialect: Dialect) -> set[int]:
@@ -241,11 +248,10 @@ def read_rows(
     """
     width: int | None = None
     tabs = suffix_of(path) != ".csv" and dialect.delimiter == "\t"
-    with opened(path, reject_nul=True, encoding=encoding) as file:
+    with opened(path, encoding=encoding) as file:
         if tabs:
             file.reconfigure(newline="\n")
-        lines = without_nul(file, path)
-        for number, fields in _tab_separated(lines) if tabs else _delimited(lines, dialect, path):
+        for number, fields in _tab_separated(file) if tabs else _delimited(file, dialect, path):
             width = width or len(fields)
             if len(fields) == width:
                 yield number, fields
@@ -363,15 +369,15 @@ def read_json(path: str | Path, encoding: str | None = None) -> Iterator[tuple[i
         >>> list(read_json(path))
         [(1, {'text': 'fine'}), (2, {'text': 'dull'})]
     """
-    with opened(path, reject_nul=True, encoding=encoding) as file:
+    with opened(path, encoding=encoding) as file:
         start = file.read(999).lstrip()
-    with opened(path, reject_nul=True, encoding=encoding) as file:
+    with opened(path, encoding=encoding) as file:
         if (start.startswith("[") and not _is_json(start.splitlines()[0])) or (
             start.startswith("[") and _is_list_of_objects(start.splitlines()[0])
         ):
             yield from _json_array(file, path)
         else:
-            yield from json_lines(without_nul(file, path), path)
+            yield from json_lines(file, path)
 
 
 def _is_json(text: str) -> bool:

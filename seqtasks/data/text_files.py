@@ -221,6 +221,38 @@ def reading(path: str | Path, reject_nul: bool = False, encoding: str | None = N
         raise read_error(path, error, encoding) from None
 
 
+def check_text(path: str | Path, encoding: str | None = None) -> None:
+    """Check that a file is text: not binary, and not UTF-16 without a byte order mark.
+
+    Args:
+        path: the file.
+        encoding: its encoding, if it is known; then it is not checked.
+
+    Raises:
+        UserError: if more than a tenth of its first bytes are zero.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.csv"
+        >>> _ = path.write_bytes("text".encode("utf-16-le"))
+        >>> check_text(path)
+        Traceback (most recent call last):
+        seqtasks.errors.UserError: ...a.csv: not text (half of its bytes are zero); name its encoding with --encoding...
+    """
+    try:
+        if encoding_of(path, encoding) != "utf-8":
+            return
+        with raw_bytes(path) as file:
+            start = file.read(4096)
+    except (*UNREADABLE, OSError) as error:
+        raise read_error(path, error) from None
+    share = start.count(0) / max(len(start), 1)
+    if share > 0.1:
+        much = "half" if share > 0.35 else "many"
+        remedy = "name its encoding with --encoding, such as utf-16-le, or give a text file"
+        raise UserError(f"not text ({much} of its bytes are zero)", where=path, remedy=remedy)
+
+
 def without_nul(lines: Iterable[str], path: str | Path) -> Iterator[str]:
     """The lines of a text file, unchanged.
 

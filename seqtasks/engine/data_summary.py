@@ -122,7 +122,7 @@ def check_labels(
         known_to: what knows the labels: `train`, or the run.
 
     Raises:
-        UserError: if train has a label that is not among them.
+        UserError: if train has a label that is not among them, or a held-out split has no other.
     """
     if not task.min_labels:
         return
@@ -137,6 +137,9 @@ def check_labels(
             example, label = next(found)
             what = f"the label {label!r} is not among those of {known_to} ({', '.join(known)})"
             raise UserError(what, where=source.where(example), remedy="correct it, or train a new run")
+        if len(unknown) == len(summaries[name].labels):
+            what = f"no label of the {name} split is among those of {known_to} ({', '.join(known)}), but {listed}"
+            raise UserError(what, where=source.name, remedy="check the column of the labels")
         what = f"labels of the {name} split that {known_to} lacks: {listed}; each of {sum(unknown.values())} is a miss"
         warnings.warn(f"{source.name}: {what}", stacklevel=3)
 

@@ -92,7 +92,7 @@ class Predictor:
             return
         for pool, decoded in self.stream(inputs):
             for i, item in enumerate(pool):
-                yield {**getattr(item, "metadata", {}), **self._answer(decoded, i)}
+                yield merged(getattr(item, "metadata", {}), self._answer(decoded, i))
 
     def _answer(self, decoded: Mapping[str, np.ndarray], i: int) -> Answer:
         return self.task.answer(self.assets, {name: value[i] for name, value in decoded.items()})
@@ -106,9 +106,8 @@ class Predictor:
             decoded, rows = self.predict_batch(good) if good else {}, itertools.count()
             for item, array in pool:
                 fault = isinstance(array, UserError)
-                waiting.append(
-                    {**item.metadata, **({"error": str(array)} if fault else self._answer(decoded, next(rows)))}
-                )
+                answer = {"error": str(array)} if fault else self._answer(decoded, next(rows))
+                waiting.append(merged(item.metadata, answer))
             if good or not first:
                 yield from waiting
                 waiting, first = [], False
@@ -116,6 +115,16 @@ class Predictor:
             raise UserError(waiting[0]["error"])
         if waiting:
             raise UserError(f"none of {len(waiting)} files can be read: {waiting[0]['error']}")
+
+
+def merged(metadata: Mapping[str, Any], answer: Answer) -> Answer:
+    """The answer after the fields of its query; a field of the query with the name of one of the answer's is renamed.
+
+    Example:
+        >>> merged({"id": 7, "label": "good"}, {"label": "bad"})
+        {'id': 7, 'given_label': 'good', 'label': 'bad'}
+    """
+    return {f"given_{name}" if name in answer else name: value for name, value in metadata.items()} | answer
 
 
 def stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:

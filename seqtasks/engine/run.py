@@ -181,6 +181,8 @@ class Run:
         Raises:
             UserError: if they are neither.
         """
+        if isinstance(inputs, np.ndarray) and not self.recipe.capability(FileInputs):
+            inputs = inputs.tolist()
         if isinstance(inputs, str | bytes | np.ndarray):
             return [inputs]
         if inputs is None or isinstance(inputs, Mapping | int | float):
@@ -213,14 +215,14 @@ class Run:
         """The inputs in a file: its records if training reads such files, else its lines.
 
         Args:
-            path: the file; a `.txt` file holds one input on each line.
+            path: the file.
             carry: as of `predict`.
 
         Raises:
             UserError: if it cannot be read.
         """
         formats = self.recipe.reads(self.config)
-        if suffix_of(path) in {*formats.tables, *formats.suffixes} - {".txt"} or Path(path).is_dir():
+        if suffix_of(path) in {*formats.tables, *formats.suffixes} - {*formats.lines} or Path(path).is_dir():
             yield from self.queries(path, carry)
             return
         if carry:

@@ -35,6 +35,7 @@ def formats(columns: Columns = Columns()) -> Formats:
         records=lambda records, reading: read_columns(records, columns, reading),
         open=open_texts,
         suffixes=FASTTEXT,
+        lines=(),
         is_header=lambda first, reading: columns.is_header(first, reading.labelled),
         labels=lambda target: (target,),
     )
@@ -69,9 +70,10 @@ def _open_lines(path: Path, reading: Reading) -> Source:
                 words = line.split()
                 labels = [word.removeprefix(MARK) for word in words if word.startswith(MARK)] if marked else []
                 text = " ".join(w for w in words if not w.startswith(MARK)) if marked else line.rstrip("\r\n")
-                if not words or not reading.labelled:
-                    if words:
-                        yield Example(text, "", number)
+                if not reading.labelled:
+                    yield Example(text, "", number)
+                elif not words:
+                    continue
                 elif len(labels) != 1:
                     what = f"{len(labels)} labels" if labels else f"no {MARK}"
                     remedy = "give each line one label"
