@@ -3,7 +3,6 @@
 import functools
 import glob
 import hashlib
-import itertools
 import os
 import re
 import warnings
@@ -31,6 +30,7 @@ PARTS = 10  # by hash
 TEST, VALIDATION = 0, 1  # the parts that are taken for these splits
 SMALL = 1000  # groups up to which an empty split gets the group that is next by its hash
 SHARD = re.compile(r"(.+?)-\d+-of-\d+.*")  # train-00000-of-00004.parquet
+Ranges = Mapping[str, tuple[float, float]]  # of places, by split
 FOLD_VALIDATION = 20  # of the training part of a fold, one group in so many is for validation
 
 
@@ -358,8 +358,8 @@ class _Choice:
         if reading.stratify and not formats.labels:
             raise UserError("the data has no classes", where="--stratify", remedy="leave it out")
         self.train, self.formats, self.reading = train, formats, reading
-        self.order = [name for name in ("test", "validation") if name in missing]
-        self.shares = [shares[name] for name in self.order]
+        self.missing, ends = missing, (shares["test"], round(shares["test"] + shares["validation"], 12))
+        self.ranges = {"test": (0.0, ends[0]), "validation": ends}
 
     def __call__(self, example: Example) -> str:
         key = self.formats.key(example)
@@ -369,22 +369,21 @@ class _Choice:
         label = self._label(example) if self.reading.stratify else ""
         return self._at(place_of(key), bounds[label])
 
-    def _at(self, place: float, bounds: Sequence[float]) -> str:
-        return next((name for name, bound in zip(self.order, bounds, strict=True) if place < bound), "train")
+    def _at(self, place: float, ranges: Ranges) -> str:
+        return next((name for name in self.missing if ranges[name][0] <= place < ranges[name][1]), "train")
 
     def _label(self, example: Example) -> str:
         return next(iter(self.formats.labels(example.target)), "") if self.formats.labels else ""
 
     @functools.cached_property
-    def _learnt(self) -> tuple[dict[str, Sequence[float]], dict[str, str]]:
-        """The bounds of the places of each split, by label if stratified, and keys that are exceptions."""
-        plain = self._bounds(self.shares)
-        bounds: dict[str, Sequence[float]] = {"": plain}
+    def _learnt(self) -> tuple[dict[str, Ranges], dict[str, str]]:
+        """The ranges of the places of each split, by label if stratified, and keys that are exceptions."""
+        bounds = {"": self.ranges}
         if self.reading.stratify:
             places: dict[str, array[float]] = {}
             for example in self.train:
                 places.setdefault(self._label(example), array("d")).append(place_of(self.formats.key(example)))
-            bounds = {label: self._bounds(self.shares, sorted(found)) for label, found in places.items()}
+            bounds = {label: self._quantiles(sorted(found)) for label, found in places.items()}
         first: dict[str, str] = {}  # the first key of each label
         trained: Counter[str] = Counter()  # labels in train
         keys: dict[str, tuple[str, tuple[str, ...]]] | None = {}  # of small data: the split and the labels of each
@@ -403,18 +402,21 @@ class _Choice:
             self._fill(keys, exceptions, trained)
         return bounds, exceptions
 
-    def _bounds(self, shares: Sequence[float], places: Sequence[float] | None = None) -> list[float]:
-        ends = [round(end, 12) for end in itertools.accumulate(shares)]
-        if places is None:
-            return ends
-        return [places[n] if (n := round(end * len(places))) < len(places) else 1.0 for end in ends]
+    def _quantiles(self, places: Sequence[float]) -> Ranges:
+        """The ranges that hold the shares of these places."""
+
+        def at(share: float) -> float:
+            number = round(share * len(places))
+            return places[number] if number < len(places) else 1.0
+
+        return {name: (at(low) if low else 0.0, at(high)) for name, (low, high) in self.ranges.items()}
 
     def _fill(
         self, keys: dict[str, tuple[str, tuple[str, ...]]], exceptions: dict[str, str], trained: Counter[str]
     ) -> None:
         """Give each empty split the key of train whose place is the lowest and whose labels train can spare."""
         used = Counter(exceptions.get(key, split) for key, (split, _) in keys.items())
-        for name in self.order:
+        for name in sorted(self.missing):
             if used[name] or used["train"] < 2:
                 continue
             spare = [

@@ -3,6 +3,7 @@
 A record is a mapping from the names of columns to values. Every error names the file and the line.
 """
 
+import contextlib
 import csv
 import functools
 import itertools
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from seqtasks.data.reading import Reading
-from seqtasks.data.text_files import reading as opened
 from seqtasks.data.text_files import check_text, suffix_of
+from seqtasks.data.text_files import reading as opened
 from seqtasks.errors import UserError, needs
 
 DELIMITED = (".csv", ".tsv", ".tab")
@@ -292,7 +293,7 @@ def _excel_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     except Exception as error:  # openpyxl has no error of its own for a file that is no workbook
         what = f"cannot be read as a workbook ({error})"
         raise UserError(what, where=path, remedy="save it as .xlsx, or export it as CSV") from None
-    with book:
+    with contextlib.closing(book):
         sheet = book.worksheets[0]
         width = 0
         for line, row in enumerate(sheet.iter_rows(values_only=True), 1):
@@ -411,7 +412,7 @@ def json_lines(lines: Iterable[str], path: str | Path) -> Iterator[tuple[int, An
         if not line.strip():
             continue
         try:
-            yield number, json.loads(line)
+            yield number, json.loads(line.rstrip())
         except json.JSONDecodeError as error:
             if number == 1 and line.strip() == "{":
                 what, remedy = (

@@ -112,31 +112,46 @@ def raw_bytes(path: str | Path) -> IO[bytes]:
         return lzma.open(path)
     if suffix == ".zst":
         needs("zstandard", extra="formats")
-        import zstandard
-
-        return _Zstandard(zstandard.open(path, "rb"), zstandard.ZstdError)  # type: ignore[return-value]
+        return _Zstandard(path)  # type: ignore[return-value]
     return open(path, "rb")
 
 
 class _Zstandard(io.RawIOBase):
-    """A stream of Zstandard whose faults are `EOFError`, as those of gzip are."""
+    """The bytes of a Zstandard file, which may have several frames. A file that is cut off is an `EOFError`."""
 
-    def __init__(self, stream: Any, fault: type[Exception]) -> None:
-        self.stream, self.fault = stream, fault
+    def __init__(self, path: str | Path) -> None:
+        import zstandard
+
+        self.file, self.fault = open(path, "rb"), zstandard.ZstdError
+        self.make = zstandard.ZstdDecompressor().decompressobj
+        self.frame, self.waiting, self.started = self.make(), b"", False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        try:
-            found = self.stream.read(len(buffer))
-        except self.fault as error:
-            raise EOFError(str(error)) from None
-        buffer[: len(found)] = found
-        return len(found)
+        while not self.waiting:
+            if self.frame.eof:
+                rest = self.frame.unused_data
+                self.frame = self.make()
+            else:
+                rest = b""
+            compressed = rest or self.file.read(2**17)
+            if not compressed:
+                if self.started and not self.frame.eof:
+                    raise EOFError("the file is cut off")
+                return 0
+            try:
+                self.waiting = self.frame.decompress(compressed)
+            except self.fault as error:
+                raise EOFError(str(error)) from None
+            self.started = not self.frame.eof
+        size = min(len(buffer), len(self.waiting))
+        buffer[:size], self.waiting = self.waiting[:size], self.waiting[size:]
+        return size
 
     def close(self) -> None:
-        self.stream.close()
+        self.file.close()
         super().close()
 
 

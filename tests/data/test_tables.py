@@ -1,62 +1,219 @@
-"""Rows of tables and records of JSON Lines: every format, with the line of each row and of each error."""
+"""Records of every format of tables: equal content, the line of each record and of each error."""
 
+import bz2
 import gzip
+import json
+import lzma
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from seqtasks.data.tables import read_records, read_rows
+from seqtasks.data.reading import Reading
+from seqtasks.data.tables import Dialect, dialect_of, open_records, read_json, read_rows, value_of
 from seqtasks.errors import UserError
 
+ROWS = [
+    {"text": "a fine film", "label": "good"},
+    {"text": 'she said "no", twice', "label": "bad"},
+    {"text": "好电影; ja", "label": "good"},
+]
+PACK = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 
-def write(path, content):
-    data = content if isinstance(content, bytes) else content.encode("utf-8")
-    path.write_bytes(gzip.compress(data) if path.name.endswith(".gz") else data)
+
+def write(path, content, encoding="utf-8"):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
     return path
 
 
-@pytest.mark.parametrize("ending", ["", ".gz"])
-def test_rows_of_csv_and_tsv_with_the_line_in_which_they_end(tmp_path, ending):
-    path = write(tmp_path / f"a.csv{ending}", b'\xef\xbb\xbfa,b\r\n\r\n"two\nlines","a ""quote"""\n')
-    assert list(read_rows(path)) == [(1, ["a", "b"]), (4, ["two\nlines", 'a "quote"'])]
-    path = write(tmp_path / f"a.tsv{ending}", b'\xef\xbb\xbfa\tb\r\n\r\n"c\t""\n')
-    assert list(read_rows(path)) == [(1, ["a", "b"]), (3, ['"c', '""'])]
+def table(delimiter):
+    quoted = [[f'"{value.replace(chr(34), chr(34) * 2)}"' for value in row.values()] for row in ROWS]
+    return "".join(delimiter.join(row) + "\r\n" for row in [["text", "label"], *quoted])
 
 
-def test_lone_carriage_returns_end_lines_of_tsv_unless_excluded(tmp_path):
-    path = write(tmp_path / "a.tsv", "a\tb\rc\td\u2028e\n")
-    assert list(read_rows(path)) == [(1, ["a", "b"]), (2, ["c", "d\u2028e"])]
-    path = write(tmp_path / "b.tsv", "a\tb\rc\n")
-    assert list(read_rows(path, tsv_newline="\n")) == [(1, ["a", "b\rc"])]
+def records(path, **reading):
+    return [record for _, record in open_records(path, Reading(**reading)).read()]
 
 
-def test_nul_bytes_are_kept_or_rejected(tmp_path):
-    path = write(tmp_path / "a.csv", "a\0,b\n")
-    assert list(read_rows(path)) == [(1, ["a\0", "b"])]
-    with pytest.raises(UserError, match=r"a.csv:1: a binary file \(byte 0x00 at offset 1\); give only text files"):
-        list(read_rows(path, reject_nul=True))
+def frame():
+    pd = pytest.importorskip("pandas")
+    return pd.DataFrame(ROWS)
+
+
+@pytest.mark.parametrize("suffix", PACK)
+@pytest.mark.parametrize("delimiter", list(",;\t|"))
+def test_delimited_files_of_any_delimiter_and_compression(tmp_path, delimiter, suffix):
+    path = write(tmp_path / f"a.csv{suffix}", PACK[suffix](table(delimiter).encode()))
+    assert dialect_of(path) == Dialect(delimiter)
+    for _ in range(2):
+        assert records(path) == ROWS
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.tsv"])
+def test_a_byte_order_mark_tells_the_encoding(tmp_path, name, encoding):
+    content = {"a.csv": table(","), "a.jsonl": "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)}
+    text = content.get(name, "text\tlabel\r\n" + "".join("\t".join(row.values()) + "\r\n" for row in ROWS))
+    assert records(write(tmp_path / name, text.encode(encoding))) == ROWS
+
+
+def test_other_encodings_are_named(tmp_path):
+    path = write(tmp_path / "a.csv", "text,label\ncafé,good\n", "latin-1")
+    with pytest.raises(UserError, match=r"a.csv:2: not UTF-8 \(byte 0xe9 at offset 14\).*--encoding, such as latin-1"):
+        records(path)
+    assert records(path, encoding="latin-1") == [{"text": "café", "label": "good"}]
+    with pytest.raises(UserError, match=r"--encoding: unknown encoding 'latin-l'; did you mean 'latin-1'\?"):
+        records(path, encoding="latin-l")
+    bare = write(tmp_path / "b.csv", "text,label\nfine,good\n", "utf-16-le")
+    with pytest.raises(
+        UserError, match=r"b.csv: not text \(half of its bytes are zero\); name its encoding with --enc"
+    ):
+        records(bare)
+    assert records(bare, encoding="utf-16-le") == [{"text": "fine", "label": "good"}]
+
+
+def test_zstandard(tmp_path):
+    zstandard = pytest.importorskip("zstandard")
+    path = write(tmp_path / "a.csv.zst", zstandard.compress(table(",").encode()))
+    assert records(path) == ROWS
+    write(path, path.read_bytes()[:20])
+    with pytest.raises(UserError, match="check that the file is complete"):
+        records(path)
+
+
+def test_parquet_arrow_and_feather(tmp_path):
+    pa, pq, feather = (pytest.importorskip(f"pyarrow{name}") for name in ("", ".parquet", ".feather"))
+    content = pa.Table.from_pylist(ROWS * 700)  # more than one batch
+    pq.write_table(content, tmp_path / "a.parquet", row_group_size=500)
+    feather.write_feather(content, tmp_path / "a.feather")
+    with pa.OSFile(str(tmp_path / "a.arrow"), "wb") as file, pa.ipc.new_stream(file, content.schema) as stream:
+        stream.write_table(content)
+    for name in ("a.parquet", "a.feather", "a.arrow"):
+        assert records(tmp_path / name) == ROWS * 700
+        write(tmp_path / name, (tmp_path / name).read_bytes()[:100])
+        with pytest.raises(
+            UserError, match=rf"{name}: cannot be read as {name[2:]} \(.*\); check that the file is comp"
+        ):
+            records(tmp_path / name)
+
+
+def test_excel_with_gaps(tmp_path):
+    pytest.importorskip("openpyxl")
+    made = frame()
+    made.loc[3] = ["last", 5]
+    made.to_excel(tmp_path / "a.xlsx", index=False)
+    assert records(tmp_path / "a.xlsx") == [*ROWS, {"text": "last", "label": "5"}]
+    write(tmp_path / "b.xlsx", b"no workbook")
+    with pytest.raises(UserError, match="b.xlsx: cannot be read as a workbook"):
+        records(tmp_path / "b.xlsx")
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_json_lines_and_arrays_as_pandas_writes_them(tmp_path, indent):
+    made = frame()
+    made.to_json(tmp_path / "a.json", orient="records", indent=indent)
+    made.to_json(tmp_path / "b.json", orient="records", lines=True)
+    assert records(tmp_path / "a.json") == records(tmp_path / "b.json") == ROWS
+    assert [line for line, _ in open_records(tmp_path / "b.json").read()] == [1, 2, 3]
+
+
+def test_rows_that_are_lists_stay_lines_of_json(tmp_path):
+    path = write(tmp_path / "a.jsonl", '["a", {"b": [[0, 1, "X"]]}]\n["c", {"b": []}]\n')
+    assert list(read_json(path)) == [(1, ["a", {"b": [[0, 1, "X"]]}]), (2, ["c", {"b": []}])]
+    assert all(isinstance(record, UserError) for record in records(path))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.fixed_dictionaries({"text": st.text(st.characters(codec="utf-8"), max_size=30), "n": st.integers()}),
+        max_size=20,
+    ),
+    st.sampled_from([None, 1, 3]),
+)
+def test_any_array_of_json_is_read_as_the_json_module_reads_it(tmp_path_factory, rows, indent):
+    path = tmp_path_factory.mktemp("json") / "a.json"
+    path.write_text(json.dumps(rows, indent=indent) if rows else " [ ] ", "utf-8")
+    assert [record for _, record in read_json(path)] == rows
+
+
+def test_the_line_that_names_the_delimiter_and_a_given_delimiter(tmp_path):
+    path = write(tmp_path / "a.csv", "sep=|\ntext|label\nfine; or, not|good\n")
+    assert list(open_records(path).read()) == [(3, {"text": "fine; or, not", "label": "good"})]
+    path = write(tmp_path / "b.csv", "text:label\nfine:good\n")
+    assert records(path, delimiter=":") == [{"text": "fine", "label": "good"}]
+    path = write(tmp_path / "c.tsv", "text;label\nfine;good\n")
+    assert records(path, delimiter="semicolon") == [{"text": "fine", "label": "good"}]
+    with pytest.raises(UserError, match="--delimiter: '::' is not a delimiter; give one character, or tab"):
+        records(path, delimiter="::")
+
+
+def test_single_quotes_around_each_field(tmp_path):
+    path = write(tmp_path / "a.csv", "text,label\n'fine, really',good\n'dull, truly',bad\n")
+    assert records(path) == [{"text": "fine, really", "label": "good"}, {"text": "dull, truly", "label": "bad"}]
+    path = write(tmp_path / "b.csv", "text,label\ndon't,good\n'tis dull,bad\n")
+    assert [r["text"] for r in records(path)] == ["don't", "'tis dull"]
+
+
+def test_texts_with_commas_in_semicolon_files_without_a_header(tmp_path):
+    path = write(tmp_path / "a.csv", "".join(f"{'so, ' * (n % 4)}fine {n};good\n" for n in range(40)))
+    assert dialect_of(path).delimiter == ";"
+
+
+def test_lines_of_csv_and_tsv(tmp_path):
+    path = write(tmp_path / "a.csv", b'\xef\xbb\xbfa,b\r\n\r\n"two\nlines","a ""quote"""\n')
+    assert list(read_rows(path, Dialect(","))) == [(1, ["a", "b"]), (4, ["two\nlines", 'a "quote"'])]
+    path = write(tmp_path / "a.tsv", b'\xef\xbb\xbfa\tb\r\n\r\n"c\t""\nd\u2028\te\rf\n')
+    assert list(read_rows(path, Dialect("\t"))) == [
+        (1, ["a", "b"]),
+        (3, ['"c', '""']),
+        (4, [b"d\u2028".decode(), "e\rf"]),
+    ]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("a.csv", "a,b\nc\n", ":2: 1 field, expected 2; both"),
-        ("a.csv", "a,b\n\nc,d,e\n", ":3: 3 fields, expected 2; quote fields that contain a comma"),
-        ("a.tsv", "a\nb\tc\n", ":2: 2 fields, expected 1; a field cannot contain a tab"),
-        ("a.csv", 'a\n"b\n', ":2: not a table (unexpected end of data); close every quote"),
-        ("a.csv", b"a\n\xff\n", ":2: not UTF-8 (byte 0xff at offset 2); save the file as UTF-8"),
-        ("a.tsv", b"a\n\xff\n", ":2: not UTF-8 (byte 0xff at offset 2); save the file as UTF-8"),
+        ("a.csv", "a,b\nc\nd,e\n", ":2: 1 field, expected 2; give every line the same number of fields"),
+        ("a.csv", "a,b\n\nc,d,e\nf,g\n", ":3: 3 fields, expected 2; quote fields that contain a delimiter"),
+        ("a.tsv", "a\tb\nb\tc\td\nx\ty\n", ":2: 3 fields, expected 2; a field cannot contain a tab"),
+        ("a.jsonl", '{"a": 1}\n[1]\n{"a": 2}\n', ":2: not a JSON object: [1]; write one object"),
+        ("a.jsonl", '{"a": 1}\n{"a"\n{"a": 2}\n', ":2: not JSON (Expecting ':' delimiter at column 5); put one JSON"),
     ],
 )
-def test_errors_name_file_line_and_remedy(tmp_path, name, content, expected):
+def test_a_faulty_record_takes_the_place_of_the_record_and_reading_goes_on(tmp_path, name, content, expected):
+    path = write(tmp_path / name, content)
+    found = records(path)
+    errors = [record for record in found if isinstance(record, UserError)]
+    assert len(errors) == 1 and str(errors[0]).startswith(f"{path}{expected}")
+    assert not isinstance(found[-1], UserError)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.csv", 'a\n"b\n', ":2: not a table (unexpected end of data); close every quote"),
+        ("a.csv", b"a\n\xff\n", ":2: not UTF-8 (byte 0xff at offset 2); save the file as UTF-8"),
+        ("a.json", '[{"a": 1},\n {"a" 2}]', ":2: not JSON (Expecting ':' delimiter); correct it"),
+        ("a.json", '{\n "a": 1\n}\n', ": one JSON object over many lines; write an array of records"),
+        ("a.csv", "", ": the file is empty; give a file"),
+        ("a.csv.gz", b"a,b\n", ": cannot be read (Not a gzipped file"),
+        ("a.csv.bz2", b"a,b\n", ": cannot be read (Invalid data stream); check that the file is complete"),
+        ("a.csv.xz", b"a,b\n", ": cannot be read (Input format not supported by decoder); check"),
+        ("a.pdf", "x", ": unknown format '.pdf'; tables end in .csv, .tsv"),
+    ],
+)
+def test_what_makes_a_file_unreadable_is_raised(tmp_path, name, content, expected):
     path = write(tmp_path / name, content)
     with pytest.raises(UserError) as error:
-        list(read_rows(path, too_few="both"))
+        records(path)
     assert str(error.value).startswith(f"{path}{expected}")
 
 
-def test_records_are_objects(tmp_path):
-    path = write(tmp_path / "a.jsonl.gz", '{"a": 1}\n \n{"a": 2}\n[3]\n')
-    records = read_records(path, "write an object")
-    assert [next(records), next(records)] == [(1, {"a": 1}), (3, {"a": 2})]
-    with pytest.raises(UserError, match=r"a.jsonl.gz:4: not a JSON object; write an object$"):
-        next(records)
+def test_columns_of_one_name_and_fields_inside_fields(tmp_path):
+    made = open_records(write(tmp_path / "a.csv", "text,x,x\na,b,c\n"))
+    assert made.names == ("text", "x", "x (3)") and next(made.read())[1]["x (3)"] == "c"
+    record = {"data": {"text": "fine"}, "annotations": [{"label": "good"}], "a.b": 1, "two": [1, 2]}
+    assert [value_of(record, n) for n in ("data.text", "annotations.label", "a.b", "two.x", "data.no")] == [
+        "fine", "good", 1, None, None,
+    ]  # fmt: skip
