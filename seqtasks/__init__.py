@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         translation,
         video,
     )  # fmt: skip
+    from seqtasks.engine.cross_validation import cross_validate
     from seqtasks.engine.gradient_flow import gradient_flow
     from seqtasks.engine.run import load_run
     from seqtasks.engine.training import finetune, train
@@ -47,6 +48,7 @@ _MODULES = (
 _FUNCTIONS = {
     "engine.training": ["train", "finetune"],
     "engine.run": ["load_run"],
+    "engine.cross_validation": ["cross_validate"],
     "engine.gradient_flow": ["gradient_flow"],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, _MODULES, _FUNCTIONS)

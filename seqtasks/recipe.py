@@ -129,6 +129,22 @@ class Recipe(Generic[ConfigT]):
         fits = files.check and functools.partial(files.check, config)
         return functools.partial(reader.checked, fits=fits)
 
+    def folds(self, config: ConfigT, data: Any, count: int, reader: "Reader | None" = None) -> "Iterator[Splits]":
+        """The splits of each fold of a cross-validation; see `seqtasks.data.splits.fold`.
+
+        Args:
+            config: the options.
+            data: as for `seqtasks.train`.
+            count: the number of folds.
+            reader: as for `splits`.
+        """
+        from seqtasks.data.reading import Reading
+        from seqtasks.data.splits import fold, whole
+
+        formats = self.reads(config)
+        source = whole(data, formats, Reading.of(config), self._check(config, reader))
+        return (fold(source, formats, number, count) for number in range(count))
+
     def open(
         self, config: ConfigT, data: Any, labelled: bool = True, carry: tuple[str, ...] = (),
         reader: "Reader | None" = None,

@@ -26,6 +26,7 @@ FLAGS = {
     "resume": "continue a run that was stopped",
     "overwrite": "replace a run that exists",
     "dry_run": "print shapes and counts; train nothing, write nothing",
+    "folds": "cross-validation: one training for each of N folds of all data, with mean and spread",
 }
 
 FREEZE_HELP = "patterns of layer names whose weights stay"
@@ -61,10 +62,22 @@ def _recipes(arguments: list[str]) -> None:
 def _train(arguments: list[str]) -> None:
     name, rest = _first("train", "RECIPE", "a name that `seqtasks recipes` lists, or a .py file", arguments)
     recipe = load_recipe(name)
-    fields, given = _options(recipe, f"seqtasks train {name}", rest, ("resume", "overwrite", "dry_run"))
+    fields, given = _options(recipe, f"seqtasks train {name}", rest, TRAIN_FLAGS)
+    folds = given.pop("folds")
     console.load_tensorflow()
+    if folds is not None:
+        console.show(_cross_validate(name, folds, given, fields))
+        return
     found = seqtasks.train(name, **given, **fields)
     console.show(found if given["dry_run"] else _summary(found))
+
+
+def _cross_validate(name: str, folds: int, given: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    for other in ("train", "valid", "test", "resume", "dry_run"):
+        if given.pop(other):
+            what, remedy = "excludes --folds", "give all data with --data: each example is tested once"
+            raise UserError(what, where=f"--{other}", remedy=remedy)
+    return seqtasks.cross_validate(name, **given, folds=folds, **fields)
 
 
 def _finetune(arguments: list[str]) -> None:
@@ -97,7 +110,10 @@ def _parser(recipe: Recipe[Any], prog: str, flags: Iterable[str], freeze: bool =
     if freeze:
         run.add_argument("--freeze", nargs="+", default=[], help=FREEZE_HELP)
     for flag in flags:
-        run.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
+        if flag == "folds":
+            run.add_argument("--folds", type=int | None, default=None, help=FLAGS[flag])
+        else:
+            run.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
     add_options(parser, recipe.Config, {"data": data})
     return parser
 
@@ -182,7 +198,7 @@ def _completion(arguments: list[str]) -> None:
         print(shell_code(arguments[0]))
 
 
-TRAIN_FLAGS, FINETUNE_FLAGS = ("resume", "overwrite", "dry_run"), ("overwrite",)
+TRAIN_FLAGS, FINETUNE_FLAGS = ("resume", "overwrite", "dry_run", "folds"), ("overwrite",)
 TOP_COMMANDS = {
     "recipes": TopCommand("recipes", "list the recipes", _recipes, _help_of_recipes),
     "train": TopCommand(

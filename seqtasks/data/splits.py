@@ -431,6 +431,29 @@ class _Choice:
                 trained.subtract(keys[chosen][1])
 
 
+def whole(
+    data: Any, formats: Formats, reading: Reading = Reading(), check: Callable[[Source], Source] | None = None
+) -> Source:
+    """All examples of data with or without splits: those of train, of validation and of test, in this order.
+
+    Args:
+        data: as of `find_splits`.
+        formats: how the data is read.
+        reading: the options of reading; faulty records are left out as of train.
+        check: as of `find_splits`.
+
+    Raises:
+        UserError: if the examples depend on one another, as those of running text do.
+    """
+    if formats.complete:
+        what, remedy = "running text is not taken apart into folds", "train once, without --folds"
+        raise UserError(what, where="--folds", remedy=remedy)
+    found = _find(data, formats, reading)
+    sources = [check(found[name]) if check else found[name] for name in NAMES if name in found]
+    one = sources[0] if len(sources) == 1 else join(sources, _name(data))
+    return tolerant(one, reading.max_bad, reading.strict)
+
+
 def fold(source: Source, formats: Formats, number: int, count: int) -> Splits:
     """One fold of a cross-validation: each example is in test once; a twentieth of the rest is for validation.
 
