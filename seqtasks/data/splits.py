@@ -469,11 +469,22 @@ def fold(source: Source, formats: Formats, number: int, count: int) -> Splits:
         100
     """
 
+    @functools.cache
+    def validation() -> int:
+        """The remainder of validation: 0, or in small data the lowest that an example of the rest has."""
+        lowest = FOLD_VALIDATION
+        for hashed in (number_of(formats.key(example)) for example in source):
+            if hashed % count != number:
+                lowest = min(lowest, hashed // count % FOLD_VALIDATION)
+            if not lowest:
+                break
+        return lowest
+
     def split(example: Example) -> str:
         hashed = number_of(formats.key(example))
         if hashed % count == number:
             return "test"
-        return "validation" if hashed // count % FOLD_VALIDATION == 0 else "train"
+        return "validation" if hashed // count % FOLD_VALIDATION == validation() else "train"
 
     chosen = {n: source.select(lambda e, n=n: split(e) == n) for n in ("train", "validation", "test")}  # type: ignore[misc]
     name = f"{source.name} (fold {number + 1} of {count})"
