@@ -7,14 +7,14 @@ import contextlib
 import csv
 import functools
 import itertools
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from seqtasks.data.json_files import read_json
 from seqtasks.data.reading import Reading
 from seqtasks.data.text_files import check_text, suffix_of
 from seqtasks.data.text_files import reading as opened
@@ -27,7 +27,7 @@ EXCEL = (".xlsx",)
 SUFFIXES = (*DELIMITED, *LINES, *ARROW, *EXCEL)
 DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 SNIFFED = ",;\t|"
-QUOTES = ('"', "'")
+QUOTES: tuple[str | None, ...] = ('"', "'", None)
 SAMPLE_ROWS = 30  # rows from which the delimiter is detected
 BATCH_ROWS = 1024  # rows of a Parquet file that are in memory
 
@@ -159,10 +159,16 @@ def of_rows(
 
 
 class Dialect(NamedTuple):
-    """How the fields of a table are separated and quoted."""
+    """How the fields of a table are separated and quoted; without a quote, quotes are letters as others."""
 
     delimiter: str
-    quote: str = '"'
+    quote: str | None = '"'
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of `csv.reader`."""
+        quoting = {"quotechar": self.quote} if self.quote else {"quoting": csv.QUOTE_NONE}
+        return {"delimiter": self.delimiter, **quoting}
 
 
 def dialect_of(path: str | Path, reading: Reading = Reading()) -> Dialect:
@@ -208,15 +214,15 @@ def dialect_of(path: str | Path, reading: Reading = Reading()) -> Dialect:
     return Dialect(sniffed or ",")
 
 
-def _quoted(lines: Sequence[str], delimiter: str, quote: str) -> bool:
-    """Whether a quote that is not the usual one encloses a field in each line after the first."""
-    return quote == QUOTES[0] or all(line.startswith(quote) or f"{delimiter}{quote}" in line for line in lines[1:])
+def _quoted(lines: Sequence[str], delimiter: str, quote: str | None) -> bool:
+    """Whether a quote is as it should be: a single one encloses a field in each line after the first."""
+    return quote != "'" or all(line.startswith(quote) or f"{delimiter}{quote}" in line for line in lines[1:])
 
 
 def _widths(lines: Sequence[str], dialect: Dialect) -> set[int]:
     """The numbers of fields of rows, without the last, which may be cut off inside a quoted field."""
     try:
-        rows = [row for row in csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote) if row]
+        rows = [row for row in csv.reader(lines, strict=True, **dialect.options) if row]
     except csv.Error:
         return set()
     return {len(row) for row in (rows[:-1] if len(lines) == SAMPLE_ROWS else rows)}
@@ -253,6 +259,8 @@ def read_rows(
         if tabs:
             file.reconfigure(newline="\n")
         for number, fields in _tab_separated(file) if tabs else _delimited(file, dialect, path):
+            if not any(fields):  # spreadsheets write rows of delimiters alone
+                continue
             width = width or len(fields)
             if len(fields) == width:
                 yield number, fields
@@ -274,14 +282,17 @@ def _delimited(lines: Iterator[str], dialect: Dialect, path: str | Path) -> Iter
     first = next(lines, "")
     skipped = int(re.fullmatch(r"sep=.\s*", first) is not None)  # Excel's line that names the delimiter
     lines = lines if skipped else itertools.chain([first], lines)
-    rows = csv.reader(lines, strict=True, delimiter=dialect.delimiter, quotechar=dialect.quote)
+    rows = csv.reader(lines, strict=True, **dialect.options)
+    complete = skipped  # the last line of the row before
     try:
         for row in rows:
+            complete = rows.line_num + skipped
             if row:
-                yield rows.line_num + skipped, row
+                yield complete, row
     except csv.Error as error:
         remedy = "close every quote, and double quotes inside a quoted field"
-        raise UserError(f"not a table ({error})", where=f"{path}:{rows.line_num + skipped}", remedy=remedy) from None
+        what = f"not a table (the row that begins here: {error})"
+        raise UserError(what, where=f"{path}:{complete + 1}", remedy=remedy) from None
 
 
 def _excel_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -348,104 +359,3 @@ def _json_records(path: Path, encoding: str | None) -> Iterator[tuple[int, Recor
         else:
             what = f"not a JSON object: {record!r:.40}"
             yield number, UserError(what, where=f"{path}:{number}", remedy="write one object with named fields a line")
-
-
-def read_json(path: str | Path, encoding: str | None = None) -> Iterator[tuple[int, Any]]:
-    """The values of a file of JSON: one on each line, or the elements of one array.
-
-    Args:
-        path: the file, also compressed.
-        encoding: of the file; None for UTF-8.
-
-    Yields:
-        (line, value): the number of the line where it begins, from 1. A line that is not JSON gives its `UserError`.
-
-    Raises:
-        UserError: inside an array, at what is not JSON; at a byte that is not text.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "a.json"
-        >>> _ = path.write_text('[{"text": "fine"},\\n {"text": "dull"}]')
-        >>> list(read_json(path))
-        [(1, {'text': 'fine'}), (2, {'text': 'dull'})]
-    """
-    with opened(path, encoding=encoding) as file:
-        start = file.read(999).lstrip()
-    with opened(path, encoding=encoding) as file:
-        if (start.startswith("[") and not _is_json(start.splitlines()[0])) or (
-            start.startswith("[") and _is_list_of_objects(start.splitlines()[0])
-        ):
-            yield from _json_array(file, path)
-        else:
-            yield from json_lines(file, path)
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except json.JSONDecodeError:
-        return False
-    return True
-
-
-def _is_list_of_objects(text: str) -> bool:
-    """Whether a line is a whole array of records; else it is a record that is itself a list."""
-    return all(isinstance(element, dict) for element in json.loads(text))
-
-
-def json_lines(lines: Iterable[str], path: str | Path) -> Iterator[tuple[int, Any]]:
-    """The values of lines of JSON: pairs (number of the line, value); empty lines are skipped.
-
-    Args:
-        lines: the lines of a file.
-        path: the file, for messages.
-
-    Yields:
-        (line, value), the value of a line that is not JSON being its `UserError`.
-
-    Example:
-        >>> list(json_lines(['{"a": 1}', "", "[2]"], "a.jsonl"))
-        [(1, {'a': 1}), (3, [2])]
-    """
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            yield number, json.loads(line.rstrip())
-        except json.JSONDecodeError as error:
-            if number == 1 and line.strip() == "{":
-                what, remedy = (
-                    "one JSON object over many lines",
-                    "write an array of records, or one record on each line",
-                )
-                raise UserError(what, where=path, remedy=remedy) from None
-            what = f"not JSON ({error.msg} at column {error.colno})"
-            yield number, UserError(what, where=f"{path}:{number}", remedy="put one JSON object on each line")
-
-
-def _json_array(file: IO[str], path: str | Path) -> Iterator[tuple[int, Any]]:
-    """The elements of an array and the lines where they begin; memory holds one element and a block of the file."""
-    decoder, gap = json.JSONDecoder(), re.compile(r"[\s,]*")
-    text, place, line = file.read(2**16), 0, 1
-    place = text.index("[") + 1
-    line += text.count("\n", 0, place)
-    while True:
-        begin, place = place, gap.match(text, place).end()  # type: ignore[union-attr]  # it matches the empty string
-        line += text.count("\n", begin, place)
-        if text.startswith("]", place):
-            return
-        try:
-            record, end = decoder.raw_decode(text, place)
-        except json.JSONDecodeError as error:
-            cut_off = error.pos > len(text) - 8 or error.msg.startswith("Unterminated")
-            more = file.read(max(2**16, len(text) - place)) if cut_off else ""
-            if not more:
-                where = f"{path}:{line + text.count(chr(10), place, error.pos)}"
-                remedy = "correct it, or write one object per line"
-                raise UserError(f"not JSON ({error.msg})", where=where, remedy=remedy) from None
-            text, place = text[place:] + more, 0
-        else:
-            yield line, record
-            line += text.count("\n", place, end)
-            place = end

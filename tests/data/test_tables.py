@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqtasks.data.json_files import read_json
 from seqtasks.data.reading import Reading
-from seqtasks.data.tables import Dialect, dialect_of, open_records, read_json, read_rows, value_of
+from seqtasks.data.tables import Dialect, dialect_of, open_records, read_rows, value_of
 from seqtasks.errors import UserError
 
 ROWS = [
@@ -117,6 +118,38 @@ def test_json_lines_and_arrays_as_pandas_writes_them(tmp_path, indent):
     assert [line for line, _ in open_records(tmp_path / "b.json").read()] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("orient", ["columns", "index", "split", "records", "table"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_every_orient_of_pandas(tmp_path, orient, indent):
+    frame().to_json(tmp_path / "a.json", orient=orient, indent=indent)
+    found = records(tmp_path / "a.json")
+    assert [{name: row[name] for name in ("text", "label")} for row in found] == ROWS
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_objects_with_one_list_and_objects_over_several_lines(tmp_path, indent):
+    for whole in ({"version": 1, "data": ROWS}, {"nlu": {"examples": ROWS}}):
+        assert records(write(tmp_path / "a.json", json.dumps(whole, indent=indent))) == ROWS
+    assert records(write(tmp_path / "b.json", "\n".join(json.dumps(row, indent=indent) for row in ROWS))) == ROWS
+    alone = write(tmp_path / "c.json", json.dumps(ROWS[0], indent=indent))
+    assert records(alone) == ROWS[:1]
+    kept = {"text": "Ada", "spans": [{"start": 0, "end": 3}]}  # a record that has a list is no table
+    assert records(write(tmp_path / "d.jsonl", json.dumps(kept) + "\n")) == [kept]
+
+
+def test_rows_of_delimiters_alone_are_empty(tmp_path):
+    path = write(tmp_path / "a.csv", "text,label\nfine,good\n,\n,\n\ndull,bad\n,\n")
+    assert list(open_records(path).read()) == [
+        (2, {"text": "fine", "label": "good"}),
+        (6, {"text": "dull", "label": "bad"}),
+    ]
+
+
+def test_a_lone_quote_in_a_file_without_quoting(tmp_path):
+    path = write(tmp_path / "a.csv", 'a|b\nx|1\ny|"\nz|3\n')
+    assert records(path) == [{"a": "x", "b": "1"}, {"a": "y", "b": '"'}, {"a": "z", "b": "3"}]
+
+
 def test_rows_that_are_lists_stay_lines_of_json(tmp_path):
     path = write(tmp_path / "a.jsonl", '["a", {"b": [[0, 1, "X"]]}]\n["c", {"b": []}]\n')
     assert list(read_json(path)) == [(1, ["a", {"b": [[0, 1, "X"]]}]), (2, ["c", {"b": []}])]
@@ -192,10 +225,9 @@ def test_a_faulty_record_takes_the_place_of_the_record_and_reading_goes_on(tmp_p
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("a.csv", 'a\n"b\n', ":2: not a table (unexpected end of data); close every quote"),
+        ("a.csv", 'a\n"b\n', ":2: not a table (the row that begins here: unexpected end of data); close every quote"),
         ("a.csv", b"a\n\xff\n", ":2: not UTF-8 (byte 0xff at offset 2); save the file as UTF-8"),
         ("a.json", '[{"a": 1},\n {"a" 2}]', ":2: not JSON (Expecting ':' delimiter); correct it"),
-        ("a.json", '{\n "a": 1\n}\n', ": one JSON object over many lines; write an array of records"),
         ("a.csv", "", ": the file is empty; give a file"),
         ("a.csv.gz", b"a,b\n", ": cannot be read (Not a gzipped file"),
         ("a.csv.bz2", b"a,b\n", ": cannot be read (Invalid data stream); check that the file is complete"),

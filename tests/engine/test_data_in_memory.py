@@ -60,7 +60,11 @@ def test_a_table_a_frame_and_lines_get_the_same_answers(files, from_csv):
     pd = pytest.importorskip("pandas")
     lines = from_csv.predict([row["text"] for row in ROWS])
     assert len(lines) == 60
-    assert from_csv.predict(pd.DataFrame(ROWS)) == list(from_csv.answers(from_csv.read_inputs(files / "rows.csv"))) == lines
+    assert (
+        from_csv.predict(pd.DataFrame(ROWS))
+        == list(from_csv.answers(from_csv.read_inputs(files / "rows.csv")))
+        == lines
+    )
 
 
 def test_columns_are_carried_into_a_frame_of_answers(from_csv):
