@@ -192,7 +192,7 @@ def tolerant(source: Source, max_bad: float, strict: bool = False) -> Source:
         if known or not faults.total:
             return
         allowed = max(max_bad * faults.count, min(FEW, faults.count / 10))
-        if faults.first and faults.total == faults.count:
+        if faults.first and (faults.total == faults.count or (faults.total == 1 and allowed < 1)):
             raise faults.first
         if faults.total > allowed:
             share = f"{faults.total} of {faults.count} records are faulty, more than --max_bad {max_bad:g}"

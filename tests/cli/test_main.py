@@ -108,7 +108,7 @@ def test_evaluate_report_export_and_finetune(capsys, folder, tmp_path):
 
 
 BAD_DATA = {
-    "empty.csv": ("", "empty.csv: the file is empty; give a file with a text and a label on each line"),
+    "empty.csv": ("", "empty.csv: the file is empty; give a file with one record on each line"),
     "header.csv": ("text,label\n", "header.csv: no examples for the train split; name another with --train"),
     "columns.csv": (
         "words,mood,when\na,b,c\n",
@@ -116,7 +116,7 @@ BAD_DATA = {
     ),
     "field.csv": (
         "text,label\nfine,good\nno label\n",
-        "field.csv:3: 1 field, expected 2; give every line a text and a label",
+        "field.csv:3: 1 field, expected 2; give every line the same number of fields",
     ),
     "one.csv": (
         "text,label\n" + "".join(f"film {i},good\n" for i in range(50)),
@@ -145,11 +145,51 @@ def test_missing_file_and_wrong_column(capsys, folder, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_label_that_train_never_saw(capsys, tmp_path):
-    (tmp_path / "train.csv").write_text("text,label\n" + "".join(f"film {i},{'ab'[i % 2]}\n" for i in range(40)))
-    (tmp_path / "test.csv").write_text("text,label\nfilm,a\nodd,c\n")
-    line = mistake(capsys, "train", "sentiment", "--data", tmp_path, "--run", tmp_path / "run")
-    assert f"{tmp_path}/test.csv:3: the label 'c' of the test split is not among those of train (a, b)" in line
+def test_predict_reads_a_table_as_training_does(capsys, folder, tmp_path):
+    run, rows = str(folder / "run"), [("7", "a fine film", "good"), ("8", "a dull film", "bad")]
+    assert main(["predict", run, *(text for _, text, _ in rows)]) == 0
+    expected = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    table = "id;text;label\n" + "".join(";".join(row) + "\n" for row in rows)
+    (tmp_path / "rows.csv").write_bytes(table.encode("utf-16"))
+    assert main(["predict", run, "--input", str(tmp_path / "rows.csv")]) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == expected
+    assert main(["predict", run, "--input", str(tmp_path / "rows.csv"), "--carry", "id,label"]) == 0
+    carried = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert carried == [{"id": i, "given_label": y} | e for (i, _, y), e in zip(rows, expected, strict=True)]
+    (tmp_path / "other.csv").write_text("words,n\na fine film,1\na dull film,2\n", "latin-1")
+    line = mistake(capsys, "predict", run, "--input", tmp_path / "other.csv")
+    assert line.endswith(
+        "other.csv: no text among 'words', 'n'; name it with --text_column (a name, or a number from 1)"
+    )
+    assert main(["predict", run, "--input", str(tmp_path / "other.csv"), "--text-column", "words"]) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == expected
+    (tmp_path / "fast.txt").write_text("__label__good a fine film\n__label__bad a dull film\n")
+    assert main(["predict", run, "--input", str(tmp_path / "fast.txt")]) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == expected
+
+
+def test_lines_that_are_not_text(capsys, folder, tmp_path):
+    (tmp_path / "in.txt").write_bytes(b"fine\ncaf\xe9\n")
+    line = mistake(capsys, "predict", folder / "run", "--input", tmp_path / "in.txt")
+    assert line.startswith(
+        f"seqtasks: {tmp_path}/in.txt:2: not UTF-8 (byte 0xe9 at offset 8); save the file as UTF-8, or"
+    )
+    assert main(["predict", str(folder / "run"), "--input", str(tmp_path / "in.txt"), "--encoding", "latin-1"]) == 0
+    latin = capsys.readouterr().out
+    assert main(["predict", str(folder / "run"), "fine", "café"]) == 0
+    assert capsys.readouterr().out == latin
+    line = mistake(capsys, "predict", folder / "run", "--input", tmp_path / "in.txt", "--carry", "id")
+    assert line == f"seqtasks: {tmp_path}/in.txt: lines have no columns; leave out --carry, or give a table"
+    line = mistake(capsys, "predict", folder / "run", "fine", "--carry", "id")
+    assert line == "seqtasks: --carry: arguments have no columns; give a table to --input"
+
+
+def test_a_label_that_train_never_saw_counts_as_a_miss(capsys, folder, tmp_path):
+    (tmp_path / "test.csv").write_text("text,label\na fine film,good\nodd,c\n")
+    assert main(["evaluate", str(folder / "run"), "--data", str(tmp_path / "test.csv")]) == 0
+    printed = capsys.readouterr()
+    assert "labels of the test split that the run lacks: 'c'; each of 1 is a miss" in printed.err
+    assert json.loads(printed.out)["examples"] == 2
 
 
 @pytest.mark.parametrize(
