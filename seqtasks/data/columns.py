@@ -1,8 +1,10 @@
 """Columns: which field of a record is the input, and which the target."""
 
 import dataclasses
+import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,6 +14,7 @@ from seqtasks.data.tables import Record, Records, value_of
 from seqtasks.data.text_files import replace_surrogates
 from seqtasks.errors import UserError, nearest
 
+SAMPLE, FEW = 200, 8  # rows from which names are told from data, and the number that this needs at least
 TEXT_NAMES = ("text", "sentence", "review", "content", "document", "comment", "tweet", "message", "body")
 LABEL_NAMES = ("label", "sentiment", "class", "category", "target", "stars", "rating", "score", "polarity")
 
@@ -108,11 +111,12 @@ def read_columns(records: Records, columns: Columns = Columns(), reading: Readin
         ["('fine', '5')", 'memory:2: the text is missing; give every record a text and a label']
     """
     text, label = _found(records, columns, reading) if records.names else (None, None)
+    skipped = records.unsure and columns.header is None and _has_header(records, columns, reading)
     rest = with_fields(records, reading)
     remedy = f"give every record a text{' and a label' * reading.labelled}"
 
     def examples() -> Iterator[Example | Faulty]:
-        for place, record in records.read():
+        for place, record in itertools.islice(records.read(), int(skipped), None):
             try:
                 if isinstance(record, UserError):
                     raise record
@@ -153,6 +157,33 @@ def _found(records: Records, columns: Columns, reading: Reading) -> tuple[str, s
             wanted, them = "text", f"it with {columns.text_option}"
         raise UserError(f"no {wanted} among {listed}", where=where, remedy=f"name {them} (a name, or a number from 1)")
     return text, label or ""
+
+
+def _has_header(records: Records, columns: Columns, reading: Reading) -> bool:
+    """Whether the first row of a table of text and label, none of whose columns has a usual name, holds the names.
+
+    It does if its label is the only one that does not occur again.
+
+    Raises:
+        UserError: of inputs to answer, if that cannot be told.
+    """
+    if columns.text or columns.label or len(records.names) > 2:
+        return False
+    rows = (record for _, record in records.read() if not isinstance(record, UserError))
+    sample = list(itertools.islice(rows, SAMPLE))
+    labels = [str(row[records.names[-1]]).strip() for row in sample] if len(records.names) == 2 else []
+    counts = Counter(labels)
+    if (
+        len(labels) >= FEW
+        and counts[labels[0]] == 1
+        and min(n for label, n in counts.items() if label != labels[0]) > 1
+    ):
+        return True
+    if reading.labelled or (labels and counts[labels[0]] > 1):
+        return False
+    first = ", ".join(repr(str(value)[:40]) for value in sample[0].values())
+    remedy = f"name the column with {columns.text_option}, or say --header true or --header false"
+    raise UserError(f"cannot tell whether {first} are the names of columns", where=records.name, remedy=remedy)
 
 
 def _value(record: Record, found: str | None, wanted: str | None, usual: Sequence[str], where: str, option: str) -> Any:

@@ -44,6 +44,7 @@ class Records:
         name: where they come from, for messages.
         names: the names of the columns in order; empty if each record has its own, as in JSON.
         header: whether these are names; False if they are numbers from 1.
+        unsure: whether the first record may hold the names nevertheless, since none of them is usual.
         size: bytes on disk, or None if unknown.
 
     Example:
@@ -57,6 +58,7 @@ class Records:
     names: tuple[str, ...] = ()
     header: bool = True
     size: int | None = None
+    unsure: bool = False
 
     def where(self, place: int | str) -> str:
         """A place for messages."""
@@ -155,7 +157,7 @@ def of_rows(
         for line, row in itertools.islice(rows(), int(header), None):
             yield line, row if isinstance(row, UserError) else dict(zip(names, row, strict=True))
 
-    return Records(read, name, tuple(names), header, size)
+    return Records(read, name, tuple(names), header, size, unsure=not header)
 
 
 class Dialect(NamedTuple):

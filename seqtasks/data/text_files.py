@@ -122,7 +122,7 @@ class _Zstandard(io.RawIOBase):
     def __init__(self, path: str | Path) -> None:
         import zstandard
 
-        self.file, self.fault = open(path, "rb"), zstandard.ZstdError
+        self.file, self.fault = open(path, "rb"), zstandard.ZstdError  # noqa: SIM115 it is closed with the stream
         self.make = zstandard.ZstdDecompressor().decompressobj
         self.frame, self.waiting, self.started = self.make(), b"", False
 

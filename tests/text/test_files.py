@@ -65,6 +65,34 @@ def test_columns_by_usual_name_name_number_and_order(tmp_path):
     assert pairs(headed, text="1", label="2", header=True) == [("fine", "good")]
 
 
+def test_unusual_names_over_labels_that_repeat_are_names(tmp_path):
+    rows = [(f"film {n}", "xy"[n % 2]) for n in range(10)]
+    body = "".join(f"{text},{label}\n" for text, label in rows)
+    assert pairs(write(tmp_path / "a.csv", "words,mood\n" + body)) == rows
+    assert pairs(write(tmp_path / "b.csv", body)) == rows
+    rare = [*rows, ("odd", "z")]  # a label that occurs once need not be a name
+    assert pairs(write(tmp_path / "c.csv", "odd,z\n" + body)) == rows
+    assert pairs(write(tmp_path / "d.csv", body + "odd,z\n")) == rare
+    assert pairs(write(tmp_path / "e.csv", "odd,z\n" + body), header=False) == [("odd", "z"), *rows]
+
+
+def test_inputs_whose_names_cannot_be_told_from_data_are_refused(tmp_path):
+    def inputs(content, **columns):
+        source = open_source(write(tmp_path / "a.csv", content), Columns(**columns), labelled=False)
+        return [e.input for e in source]
+
+    body = "".join(f"film {n},{'xy'[n % 2]}\n" for n in range(10))
+    assert inputs("words,mood\n" + body) == inputs(body) == [f"film {n}" for n in range(10)]
+    for content in ("words,n\nfine,1\ndull,2\n", "words\nfine\ndull\n"):
+        with pytest.raises(
+            UserError, match=r"cannot tell whether 'words'.* are the names of columns; name the column with"
+        ):
+            inputs(content)
+        assert inputs(content, header=True, text="1") == inputs(content, text="words") == ["fine", "dull"]
+        assert inputs(content, header=False) == ["words", "fine", "dull"]
+    assert inputs("text\nfine\n") == ["fine"]
+
+
 def test_byte_order_mark_line_ends_nul_bytes_and_lines_inside_quotes(tmp_path):
     path = write(tmp_path / "a.csv", b'\xef\xbb\xbftext,label\r\n"two\nlines",a\r\nn\x00ul,b\r\n\r\n')
     assert pairs(path) == [("two\nlines", "a"), ("n\x00ul", "b")]
@@ -135,7 +163,7 @@ FAULTS = {
         ("text,label\nx\n", ":2: 1 field, expected 2; give every line the same number of fields"),
         ("text,label\nx,a\n1,2,b\n", ":3: 3 fields, expected 2; quote fields that contain a delimiter"),
         ("text,label\nx,\n", ":2: the label is missing; give every record a text and a label"),
-        ('text,label\n"x,a\n', ":2: not a table"),
+        ('text,label\n"x, y,a\n', ":2: not a table"),
         (b"text,label\nx,a\n\xff,b\n", ":3: not UTF-8 (byte 0xff at offset 15); save the file as UTF-8"),
         ("a,b,c\n1,2,3\n", ": no text and label among 'a', 'b', 'c'; name them with --text_column"),
     ],
