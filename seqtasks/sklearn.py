@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import weakref
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ class InvalidInput(UserError, ValueError):
     """A `UserError` that scikit-learn takes for what it is, a wrong value."""
 
 
-class SequenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class SequenceClassifier(ClassifierMixin, BaseEstimator):
     """A recipe that classifies, as an estimator of scikit-learn.
 
     The options of the recipe are parameters: `SequenceClassifier("dna", filters=64)`, `set_params(units=32)`, and the
@@ -103,7 +103,12 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         own = self._get_param_names()
         super().set_params(**{name: value for name, value in params.items() if name in own})
         options = {name: value for name, value in params.items() if name not in own}
-        self._check_names(options)
+        try:
+            recipe = load_recipe(self.recipe)
+        except UserError:  # `fit` raises it
+            recipe = None
+        if recipe:
+            _check_names(recipe, options)
         self._options = self._options | options
         return self
 
@@ -169,20 +174,11 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
             )
         return float(fraction)
 
-    def _check_names(self, options: dict[str, Any]) -> None:
-        with _as_value_errors():
-            known = [option.name for option in describe(load_recipe(self.recipe).Config)]
-            for name in options:
-                if name not in known:
-                    raise UserError(f"{self.recipe} has no option {name!r}", remedy=nearest(name, known))
-                if name == "seed":
-                    raise UserError("seed is called random_state here", remedy="give random_state")
-
     def _checked_options(self, recipe: Recipe[Any]) -> dict[str, Any]:
         """The options of the recipe with the seed; a faulty input is an error, not left out."""
         from seqtasks.tasks import Classification
 
-        self._check_names(self._options)
+        _check_names(recipe, self._options)
         given = self.random_state
         seed = int(given) if isinstance(given, int | np.integer) else check_random_state(given).randint(2**31 - 1)
         options = {"strict": True, **self._options, "seed": int(seed)}
@@ -218,6 +214,15 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         tags.input_tags.string = tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False
         return tags
+
+
+def _check_names(recipe: Recipe[Any], options: Mapping[str, Any]) -> None:
+    known = [option.name for option in describe(recipe.Config)]
+    for name in options:
+        if name not in known:
+            raise InvalidInput(f"{recipe.name} has no option {name!r}", remedy=nearest(name, known))
+        if name == "seed":
+            raise InvalidInput("seed is called random_state here", remedy="give random_state")
 
 
 def _inputs(X: Any) -> list[Any]:
