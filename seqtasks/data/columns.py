@@ -241,6 +241,8 @@ def missing(value: Any) -> bool:
         >>> missing(None), missing(float("nan")), missing("")
         (True, True, False)
     """
+    if isinstance(value, str):
+        return False
     return (
         value is None
         or (isinstance(value, float) and math.isnan(value))
@@ -283,7 +285,7 @@ def label_text(value: Any, where: str = "") -> str:
         >>> label_text(" good "), label_text(5), label_text(float("nan")), label_text(True)
         ('good', '5', '', 'true')
     """
-    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:  # of NumPy
+    if type(value) is not str and hasattr(value, "item") and getattr(value, "ndim", 0) == 0:  # of NumPy
         value = value.item()
     if missing(value):
         return ""

@@ -291,4 +291,4 @@ def replace_surrogates(text: str) -> str:
         >>> replace_surrogates("a \\ud83d b")
         'a ? b'
     """
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

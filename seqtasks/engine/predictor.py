@@ -63,7 +63,7 @@ class Predictor:
         features = self._encode(self.reader.batch(inputs) if self.reader else tf.constant(inputs, tf.string))
         if self._decode is None:  # one graph for batches of any size and length
             specs = {name: tf.TensorSpec(f.shape, f.dtype) for name, f in self._encode.structured_outputs.items()}
-            self._decode = tf.function(self.decode, input_signature=[specs])
+            self._decode = tf.function(self.decode, input_signature=[specs]).get_concrete_function()
         order = np.argsort(lengths(features, len(inputs)).numpy(), kind="stable")
         batch_size, parts = batch_size or self.batch_size, []
         for start in range(0, len(order), batch_size):
