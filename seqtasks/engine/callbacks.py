@@ -63,7 +63,7 @@ def _check(callback: Any, model: keras.Model, known: Sequence[str]) -> None:
     if isinstance(callback, RATES) and isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         what = "cannot change the learning rate, which follows --schedule and --warmup"
         raise UserError(what, where=name, remedy="take schedule='constant' and warmup=0")
-    monitor = getattr(callback, "monitor", None)
+    monitor = getattr(callback, "monitor", None) if getattr(callback, "save_best_only", True) else None
     if monitor is not None and monitor not in known and (monitor == "val_loss" or callback.mode == "auto"):
         raise UserError(f"there is no {monitor!r} to monitor", where=name, remedy=f"known are: {', '.join(known)}")
 

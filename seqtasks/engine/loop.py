@@ -133,6 +133,7 @@ class Loop:
         """Validate the averaged weights, keep them if they are the best, and write the history."""
         state, began = self.state, time.perf_counter()
         self.advance.refresh()
+        learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         with self.model.optimizer.averaged(self.model):
             figures = self.validate()
             value = figures[self.metric]
@@ -144,7 +145,6 @@ class Loop:
             if self.callbacks:
                 self.callbacks.on_epoch_end(epoch, self.logs)
         state["seconds"] += time.perf_counter() - began
-        learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row = {"epoch": epoch + 1, "seconds": round(state["seconds"], 2), "loss": state["loss"]}
         row["learning_rate"] = learning_rate
         row |= {f"validation_{name}": v for name, v in figures.items() if isinstance(v, float)}
