@@ -189,16 +189,14 @@ class Notebook(Display):
         self.lines: list[str] = []
         self.stages: list[Stage] = []
         self.output: Any = None
-        self.opened = time.perf_counter()
 
     def begin(self, stage: Stage) -> None:
         self.stages.append(stage)
 
     def update(self, stage: Stage) -> float:
-        wait = DELAY - (time.perf_counter() - self.opened)
-        if wait <= 0:
+        if stage.measured and time.perf_counter() - stage.measured[0] >= 1:
             self._show()
-        return max(wait, 1.0)
+        return 1.0
 
     def end(self, stage: Stage) -> None:
         if stage in self.stages:
