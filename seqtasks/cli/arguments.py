@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from seqtasks.capabilities import Answer, Command
 from seqtasks.cli import console
-from seqtasks.cli.commands import RUN_COMMANDS, TOP_COMMANDS
+from seqtasks.cli.commands import FLAGS, RUN_COMMANDS, TOP_COMMANDS
 from seqtasks.engine import progress
 from seqtasks.errors import UserError, nearest
 from seqtasks.options import Option, describe, make_options
@@ -131,6 +131,7 @@ def _parser(command: Command, recipe: Recipe[Any] | None, config: Any = None) ->
         parser.add_argument("--input", metavar="FILE", help=INPUT_HELP)
         parser.add_argument("--carry", metavar="COLUMNS", default=argparse.SUPPRESS, help=CARRY_HELP)
     parser.add_argument("--output", metavar="FILE", help=_output_help(command, recipe))
+    parser.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help=FLAGS["quiet"])
     _add(parser, "options", describe(command.Options), {})
     if recipe:
         _add(parser, "options of this run", recipe_options(command, recipe), vars(config) if config else {})

@@ -26,6 +26,7 @@ FLAGS = {
     "resume": "continue a run that was stopped",
     "overwrite": "replace a run that exists",
     "dry_run": "print shapes and counts; train nothing, write nothing",
+    "quiet": "show no progress and no warnings, only errors and the result",
 }
 
 FREEZE_HELP = "patterns of layer names whose weights stay"
@@ -96,7 +97,7 @@ def _parser(recipe: Recipe[Any], prog: str, flags: Iterable[str], freeze: bool =
         run.add_argument(f"--{name}", type=str | None, default=None, help=text)
     if freeze:
         run.add_argument("--freeze", nargs="+", default=[], help=FREEZE_HELP)
-    for flag in flags:
+    for flag in (*flags, "quiet"):
         run.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
     add_options(parser, recipe.Config, {"data": data})
     return parser
@@ -155,7 +156,7 @@ def _help_of_training(command: str, name: str, flags: tuple[str, ...], freeze: b
         if recipe:
             return _parser(load_recipe(recipe), f"seqtasks {command} {recipe}", flags, freeze).format_help()
         listed = "\n".join(f"  {n:<16} {load_recipe(n).summary}" for n in sorted(list_recipes()))
-        options = {**DATA_HELP, **RUN_HELP, **{flag: FLAGS[flag] for flag in flags}}
+        options = {**DATA_HELP, **RUN_HELP, **{flag: FLAGS[flag] for flag in (*flags, "quiet")}}
         if freeze:
             options["freeze"] = FREEZE_HELP
         shared = "\n".join(f"  --{n:<14} {t}" for n, t in options.items())

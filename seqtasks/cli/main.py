@@ -112,7 +112,7 @@ def help_text(command: str = "", recipe: str | None = None) -> str:
 NOTES = (
     "RECIPE is a name or the path of a .py file. Without --data a recipe uses its small built-in sample.",
     "`seqtasks train RECIPE --help` lists the options of a recipe, `seqtasks COMMAND RUN --help` those of a run.",
-    "`--quiet` before or after any command leaves only errors and the result.",
+    "`--quiet`, before or after a command, leaves only errors and the result.",
     "  --version   --help   --quiet",
 )
 
