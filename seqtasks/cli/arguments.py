@@ -2,13 +2,15 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from seqtasks.capabilities import Command
+from seqtasks.capabilities import Answer, Command
 from seqtasks.cli import console
-from seqtasks.cli.commands import RUN_COMMANDS, TOP_COMMANDS
+from seqtasks.cli.commands import FLAGS, RUN_COMMANDS, TOP_COMMANDS
+from seqtasks.engine import progress
 from seqtasks.errors import UserError, nearest
 from seqtasks.options import Option, describe, make_options
 from seqtasks.recipe import Recipe, list_recipes, load_recipe
@@ -104,8 +106,11 @@ def _execute(command: Command, run: Any, parsed: argparse.Namespace, given: dict
         for answer in write(run, options, command.run(run, inputs, options), path) or ():
             console.show(answer)
         return
+    answers: Iterable[Answer] = command.run(run, inputs, options)
+    if takes_inputs and (path or not sys.stdout.isatty()):  # on a terminal the answers show how far it is
+        answers = progress.counted(command.name, answers, unit="answers")
     with console.results(path) as output:
-        for answer in command.run(run, inputs, options):
+        for answer in answers:
             output.write(json.dumps(answer, ensure_ascii=False) + "\n")
             output.flush()
 
@@ -126,6 +131,7 @@ def _parser(command: Command, recipe: Recipe[Any] | None, config: Any = None) ->
         parser.add_argument("--input", metavar="FILE", help=INPUT_HELP)
         parser.add_argument("--carry", metavar="COLUMNS", default=argparse.SUPPRESS, help=CARRY_HELP)
     parser.add_argument("--output", metavar="FILE", help=_output_help(command, recipe))
+    parser.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help=FLAGS["quiet"])
     _add(parser, "options", describe(command.Options), {})
     if recipe:
         _add(parser, "options of this run", recipe_options(command, recipe), vars(config) if config else {})

@@ -27,6 +27,7 @@ FLAGS = {
     "overwrite": "replace a run that exists",
     "dry_run": "print shapes and counts; train nothing, write nothing",
     "folds": "cross-validation: one training for each of N folds of all data, with mean and spread",
+    "quiet": "show no progress and no warnings, only errors and the result",
 }
 
 FREEZE_HELP = "patterns of layer names whose weights stay"
@@ -109,7 +110,7 @@ def _parser(recipe: Recipe[Any], prog: str, flags: Iterable[str], freeze: bool =
         run.add_argument(f"--{name}", type=str | None, default=None, help=text)
     if freeze:
         run.add_argument("--freeze", nargs="+", default=[], help=FREEZE_HELP)
-    for flag in flags:
+    for flag in (*flags, "quiet"):
         if flag == "folds":
             run.add_argument("--folds", type=int | None, default=None, help=FLAGS[flag])
         else:
@@ -171,7 +172,7 @@ def _help_of_training(command: str, name: str, flags: tuple[str, ...], freeze: b
         if recipe:
             return _parser(load_recipe(recipe), f"seqtasks {command} {recipe}", flags, freeze).format_help()
         listed = "\n".join(f"  {n:<16} {load_recipe(n).summary}" for n in sorted(list_recipes()))
-        options = {**DATA_HELP, **RUN_HELP, **{flag: FLAGS[flag] for flag in flags}}
+        options = {**DATA_HELP, **RUN_HELP, **{flag: FLAGS[flag] for flag in (*flags, "quiet")}}
         if freeze:
             options["freeze"] = FREEZE_HELP
         shared = "\n".join(f"  --{n:<14} {t}" for n, t in options.items())

@@ -8,7 +8,52 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from seqtasks.engine import progress
 from seqtasks.errors import UserError
+
+
+class Warnings:
+    """Warnings for a person: each is shown once, and those before a training together.
+
+    Args:
+        quiet: whether none is shown.
+        held: whether they wait until `release`; at the latest they are shown when the context ends.
+
+    Example:
+        >>> with contextlib.redirect_stderr(sys.stdout), Warnings(held=True) as warnings:
+        ...     for text in ("one", "two", "one"):
+        ...         warnings.add(text)
+        ...     print("read")
+        read
+        one
+        two
+    """
+
+    def __init__(self, quiet: bool = False, held: bool = False) -> None:
+        self.quiet, self.held = quiet, held
+        self.known: set[str] = set()
+        self.waiting: list[str] = []
+
+    def __enter__(self) -> "Warnings":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def add(self, text: str) -> None:
+        """Show a warning, at once or with the others that wait."""
+        if text in self.known or self.quiet:
+            return
+        self.known.add(text)
+        self.waiting.append(text)
+        if not self.held:
+            self.release()
+
+    def release(self) -> None:
+        """Show the warnings that wait, and from now on each at once."""
+        self.held, waiting, self.waiting = False, self.waiting, []
+        for text in waiting:
+            progress.say(text)
 
 
 class Inputs:

@@ -11,6 +11,8 @@ from pathlib import Path
 import seqtasks
 from seqtasks.cli import arguments as parsing
 from seqtasks.cli.commands import RUN_COMMANDS, TOP_COMMANDS
+from seqtasks.cli.console import Warnings
+from seqtasks.engine import progress
 from seqtasks.errors import UserError
 
 
@@ -20,17 +22,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 done, 2 an error of the user, 1 a fault of the program.
     """
-    given = [_underscored(a) for a in (sys.argv[1:] if arguments is None else arguments)]
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    given, quiet = _without_quiet([_underscored(a) for a in (sys.argv[1:] if arguments is None else arguments)])
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[progress.Handler()])
     logging.getLogger("seqtasks").setLevel(logging.INFO)
-    warnings.showwarning = lambda message, *_, **__: print(f"seqtasks: warning: {message}", file=sys.stderr)
+    notes = Warnings(quiet, held=given[:1] in (["train"], ["finetune"]))
+    warnings.showwarning = lambda message, *_, **__: notes.add(f"seqtasks: warning: {message}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "_ARGCOMPLETE" in os.environ:
         from seqtasks.cli.completion import complete
 
         complete()
     try:
-        return _dispatch(given)
+        with progress.shown(quiet, always=True), notes, progress.before_training(notes.release):
+            return _dispatch(given)
     except UserError as error:
         print(f"seqtasks: {error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -53,6 +57,12 @@ def _underscored(argument: str) -> str:
         return argument
     name, equals, value = argument.partition("=")
     return "--" + name[2:].replace("-", "_") + equals + value
+
+
+def _without_quiet(given: list[str]) -> tuple[list[str], bool]:
+    """(the other arguments, whether `--quiet` is among them); after `--` it is a text."""
+    end = given.index("--") if "--" in given else len(given)
+    return [a for i, a in enumerate(given) if a != "--quiet" or i > end], "--quiet" in given[:end]
 
 
 def _dispatch(given: list[str]) -> int:
@@ -102,7 +112,8 @@ def help_text(command: str = "", recipe: str | None = None) -> str:
 NOTES = (
     "RECIPE is a name or the path of a .py file. Without --data a recipe uses its small built-in sample.",
     "`seqtasks train RECIPE --help` lists the options of a recipe, `seqtasks COMMAND RUN --help` those of a run.",
-    "  --version   --help",
+    "`--quiet`, before or after a command, leaves only errors and the result.",
+    "  --version   --help   --quiet",
 )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from seqtasks.data.sources import InMemorySource, Source
+from seqtasks.engine import progress
 from seqtasks.errors import UserError
 from seqtasks.tasks.task import Task
 
@@ -152,7 +153,7 @@ def _read(
     held: list[Any] | None = []
     run = longest = count = 0
     last = None
-    for count, example in enumerate(source, 1):  # noqa: B007
+    for count, example in enumerate(progress.counted("reading", source), 1):  # noqa: B007
         labels.update(task.labels(example.target))
         text = f"{example.input}\t{example.target}\n".encode("utf-8", "surrogatepass")
         digest.update(text)

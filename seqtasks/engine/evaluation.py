@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from seqtasks.capabilities import RunningText
+from seqtasks.engine import progress
 from seqtasks.engine.predictor import Predictor
 from seqtasks.metrics import bootstrap
 from seqtasks.recipe import Recipe
@@ -78,7 +79,8 @@ def baselines(
     metric = task.metrics[name]
     sample = reservoir(train, BASELINE_EXAMPLES, config.seed)
     found = {}
-    for title, make in recipe.baselines(config).items():
+    rivals = recipe.baselines(config)
+    for title, make in progress.counted("baselines", rivals.items(), len(rivals), "baselines"):
         began = time.perf_counter()
         predict = task.baseline(assets, make(config), sample)
         targets, outputs = [], []

@@ -15,7 +15,7 @@ from seqtasks.capabilities import Augments, RunningText
 from seqtasks.data.batches import Batches
 from seqtasks.data.sources import Source
 from seqtasks.data.splits import Splits
-from seqtasks.engine import checkpoint, distribute
+from seqtasks.engine import checkpoint, distribute, progress
 from seqtasks.engine.data_summary import SplitSummary, check_labels, describe_splits, summarize_splits
 from seqtasks.engine.predictor import Predictor
 from seqtasks.engine.run import Run
@@ -120,7 +120,8 @@ class Experiment:
         strategy = distribute.strategy(config.strategy)
         distribute.check_batch_size(strategy, config.batch_size)
         data = data or self.read()
-        assets = assets or (base.assets if base else recipe.learn(config, data.sources["train"]))
+        train = progress.followed(data.sources["train"], "learning vocabularies", data.summaries["train"].examples)
+        assets = assets or (base.assets if base else recipe.learn(config, train))
         check_labels(data.sources, data.summaries, self.task, assets, f"the run {base.directory}" if base else "train")
         for name in ("validation", "test"):
             self.task.check(assets, data.sources[name])

@@ -1,7 +1,6 @@
 """The loop over epochs: `fit` one epoch at a time, so that training can stop at any step and continue from there."""
 
 import logging
-import math
 import signal
 import threading
 import time
@@ -15,7 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.atomic_files import write_csv
-from seqtasks.engine import checkpoint
+from seqtasks.engine import checkpoint, progress
+from seqtasks.engine.callbacks import epoch_logs
+from seqtasks.engine.displays import rate
 from seqtasks.engine.evaluation import text
 
 log = logging.getLogger("seqtasks")
@@ -33,19 +34,26 @@ class Loop:
         metric: name of the metric that chooses the best epoch.
         larger_is_better: whether a larger value is better.
         directory: the run's.
+        callbacks: a `keras.callbacks.CallbackList`, or None.
     """
 
     def __init__(
         self, model: keras.Model, batches: Any, inputs: Callable[..., Any], validate: Callable[[], dict[str, Any]],
         config: Any, metric: str, larger_is_better: bool, directory: Path,
+        callbacks: keras.callbacks.CallbackList | None = None,
     ) -> None:  # fmt: skip
         self.model, self.batches, self.inputs, self.validate = model, batches, inputs, validate
         self.config, self.metric, self.directory = config, metric, directory
-        self.sign = 1 if larger_is_better else -1
+        self.larger, self.callbacks = larger_is_better, callbacks
         self.last, self.best = directory / "checkpoints" / "last.npz", directory / "checkpoints" / "best.npz"
         self.state: dict[str, Any] = {"epoch": 0, "step": 0, "seconds": 0.0, "rows": [], "loss": None}
         self.state |= {"best": None, "best_epoch": None, "stopped": ""}
         self.restored: list[np.ndarray] | None = None
+        self.loss: float | None = None  # of the epoch so far
+        self.began: tuple[float, int] | None = None  # time and step from which the speed counts
+        self.logs: dict[str, float] = {}  # of the last epoch, for callbacks
+        self.advance = progress.Stage("training")
+        self.stop_at_once = False  # a callback asked for it before the first epoch
 
     def resume(self) -> None:
         """Continue from the last checkpoint, if there is one."""
@@ -56,17 +64,41 @@ class Loop:
             log.info("resuming in epoch %d at step %d", self.state["epoch"] + 1, self.state["step"])
 
     def run(self) -> None:
-        """Train until the epochs, the patience or the time limit end; leave the best weights in the model."""
+        """Train until epochs, patience, time limit or a callback end it; leave the best weights in the model."""
         writer = tf.summary.create_file_writer(str(self.directory / "logs"))
-        with _Interrupts() as interrupts:
-            while not self.state["stopped"]:
+        steps, state = len(self.batches), self.state
+        total, done = self.config.epochs * steps, state["epoch"] * steps + state["step"]
+        stage = progress.stage("training", total, "steps", self.place, done)
+        self.model.stop_training = False
+        trains = not state["stopped"]
+        if self.callbacks and trains:
+            self.callbacks.on_train_begin()
+        self.stop_at_once = self.model.stop_training
+        with _Interrupts() as interrupts, stage as self.advance:
+            while not state["stopped"]:
                 self._epoch(interrupts, writer)
         if interrupts.caught:
             raise KeyboardInterrupt
+        if self.callbacks and trains:
+            self.callbacks.on_train_end(self.logs)
         checkpoint.assign(self.model.weights, checkpoint.load(self.best)[0])
 
     def save(self) -> None:
         checkpoint.save(self.last, checkpoint.values(checkpoint.variables_of(self.model)), self.state)
+
+    def place(self) -> tuple[str, str]:
+        """Epoch, step, loss and the last validation figure; and the speed, in words."""
+        state, config, began = self.state, self.config, self.began
+        parts = [f"epoch {min(state['epoch'] + 1, config.epochs)}/{config.epochs}"]
+        parts.append(f"step {state['step']}/{len(self.batches)}")
+        if self.loss is not None:
+            parts.append(f"loss {self.loss:.4f}")
+        if state["rows"]:
+            parts.append(f"{self.metric} {text(state['rows'][-1].get(f'validation_{self.metric}'))}")
+        if self.advance.measured is None:
+            parts.append("tracing the model")
+        steps = (state["step"] - began[1]) / (time.perf_counter() - began[0]) if began else 0.0
+        return "  ".join(parts), f"{rate(steps * config.batch_size)} examples/s" if steps > 0 else ""
 
     def _epoch(self, interrupts: "_Interrupts", writer: Any) -> None:
         state, epoch, start = self.state, self.state["epoch"], self.state["step"]
@@ -82,32 +114,39 @@ class Loop:
             state["loss"] = fitted.history["loss"][-1]
         else:  # the checkpoint was written after the last step of the epoch
             self.restored = None
+            if self.callbacks:
+                self.callbacks.on_epoch_begin(epoch)
         if interrupts.caught:
             state["stopped"] = "interrupted"
             return
         self._close(epoch, writer)
         late = self.config.time_limit is not None and state["seconds"] >= self.config.time_limit
         waited = epoch + 1 - state["best_epoch"]
-        if late or epoch + 1 == self.config.epochs or waited >= self.config.patience > 0:
-            done = epoch + 1 == self.config.epochs
-            state["stopped"] = "epochs" if done else "time_limit" if late else "patience"
+        asked = self.callbacks is not None and self.model.stop_training
+        done, impatient = epoch + 1 == self.config.epochs, waited >= self.config.patience > 0
+        if late or done or asked or impatient:
+            state["stopped"] = "epochs" if done else "time_limit" if late else "callback" if asked else "patience"
         state["epoch"], state["step"] = epoch + 1, 0
         self.save()
 
     def _close(self, epoch: int, writer: Any) -> None:
         """Validate the averaged weights, keep them if they are the best, and write the history."""
         state, began = self.state, time.perf_counter()
+        self.advance.refresh()
+        learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         with self.model.optimizer.averaged(self.model):
             figures = self.validate()
             value = figures[self.metric]
-            value = -math.inf if value is None else self.sign * value
-            nothing_yet = self.sign > 0 and value == state["best"] == 0  # some metrics stay 0 for several epochs
-            if state["best_epoch"] is None or value > state["best"] or nothing_yet or self.config.keep == "last":
+            first, last = state["best_epoch"] is None, self.config.keep == "last"
+            if first or last or replaces(value, state["best"], self.larger):
                 state["best"], state["best_epoch"] = value, epoch + 1
                 checkpoint.save(self.best, checkpoint.values(self.model.weights))
+            self.logs = epoch_logs(state["loss"], figures)
+            if self.callbacks:
+                self.callbacks.on_epoch_end(epoch, self.logs)
         state["seconds"] += time.perf_counter() - began
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        row = {"epoch": epoch + 1, "seconds": round(state["seconds"], 2), "loss": state["loss"], "learning_rate": rate}
+        row = {"epoch": epoch + 1, "seconds": round(state["seconds"], 2), "loss": state["loss"]}
+        row["learning_rate"] = learning_rate
         row |= {f"validation_{name}": v for name, v in figures.items() if isinstance(v, float)}
         state["rows"].append(row)
         write_csv(self.directory / "history.csv", state["rows"])
@@ -115,11 +154,35 @@ class Loop:
             for name, v in row.items():
                 tf.summary.scalar(name, v)
         writer.flush()
+        self.advance.refresh()
         mark = "  best" if state["best_epoch"] == epoch + 1 else ""
         log.info(
             "epoch %d/%d  loss %.4f  validation %s %s  %.1f s%s",
             epoch + 1, self.config.epochs, row["loss"], self.metric, text(figures[self.metric]), state["seconds"], mark,
         )  # fmt: skip
+
+
+def replaces(value: float | None, best: float | None, larger: bool) -> bool:
+    """Whether a validation figure replaces the best so far.
+
+    A better one does. So does an equal one that is the worst there is, because a metric may stay there for several
+    epochs while the loss falls: 0 of a score, 1 or more of an error rate, or undefined. Patience begins after that.
+
+    Args:
+        value: the figure of this epoch; None if it is undefined.
+        best: the best so far.
+        larger: whether a larger value is better.
+
+    Example:
+        >>> replaces(0.7, 0.6, larger=True), replaces(0.6, 0.6, larger=True), replaces(0.0, 0.0, larger=True)
+        (True, False, True)
+        >>> replaces(0.7, 0.6, larger=False), replaces(0.0, 0.0, larger=False), replaces(1.0, 1.0, larger=False)
+        (False, False, True)
+    """
+    if value is None or best is None:
+        return best is None
+    worst = best <= 0 if larger else best >= 1
+    return (value > best if larger else value < best) or (worst and value == best)
 
 
 def fit(model: keras.Model, dataset: Any, steps: int, **options: Any) -> Any:
@@ -138,13 +201,21 @@ class _Watch(keras.callbacks.Callback):
     def __init__(self, loop: Loop, interrupts: "_Interrupts") -> None:
         super().__init__()
         self.loop, self.interrupts = loop, interrupts
-        self.first, self.logged = loop.state["step"], time.perf_counter()
+        self.first = loop.state["step"]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if self.loop.restored is not None:  # `fit` has just reset the running loss
             checkpoint.assign(checkpoint.variables_of(self.model), self.loop.restored)
             self.loop.restored = None
+        if self.loop.callbacks:
+            self.model.stop_training = self.loop.stop_at_once
+            self.loop.callbacks.on_epoch_begin(epoch)
+        self.loop.loss, self.loop.began = None, None
         self.began = time.perf_counter()
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        if self.loop.callbacks:
+            self.loop.callbacks.on_train_batch_begin(self.first + batch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         loop, now = self.loop, time.perf_counter()
@@ -158,10 +229,11 @@ class _Watch(keras.callbacks.Callback):
             loop.save()
         if over or self.interrupts.caught:
             self.model.stop_training = True
-        if logs and now - self.logged > 10:
-            self.logged = now
-            place = (state["epoch"] + 1, config.epochs, state["step"], len(loop.batches))
-            log.info("epoch %d/%d  step %d/%d  loss %.4f", *place, logs["loss"])
+        loop.loss = logs["loss"] if logs else None
+        loop.began = loop.began or (now, state["step"])  # the first step includes tracing
+        loop.advance()
+        if loop.callbacks:
+            loop.callbacks.on_train_batch_end(self.first + batch, logs)
 
 
 class _Interrupts:

@@ -16,6 +16,7 @@ from seqtasks.atomic_files import write_text
 from seqtasks.capabilities import Answer, Command, FileInputs, Query, TextInputs
 from seqtasks.data.memory import KINDS
 from seqtasks.data.text_files import reading, suffix_of
+from seqtasks.engine import progress
 from seqtasks.errors import UserError, needs
 from seqtasks.options import describe, make_options, read_yaml
 from seqtasks.recipe import list_recipes, load_recipe
@@ -163,7 +164,8 @@ class Run:
         command, own, fields = self.predict_command(options, [])
         run = self.with_options(**fields)
         given = run.inputs_of(inputs, carry)
-        answers = list(command.run(run, given, own) if command else run.answers(given))
+        with progress.shown():
+            answers = list(progress.counted("predict", command.run(run, given, own) if command else run.answers(given)))
         if not as_frame:
             return answers
         needs("pandas", extra="formats")
@@ -317,7 +319,9 @@ class Run:
         name = split or "test"
         sources, summaries = summarize_splits([(name, source)], task, self.config.cache_mb, training=False)
         check_labels(sources, summaries, task, self.assets, "the run")
-        figures, statistics, _ = evaluate(self.predictor, sources[name])
+        with progress.shown():
+            followed = progress.followed(sources[name], "measuring", summaries[name].examples)
+            figures, statistics, _ = evaluate(self.predictor, followed)
         figures |= interval(self.recipe, self.config, statistics)
         if reference is not None:
             for capability in self.recipe.capabilities:
@@ -329,6 +333,12 @@ class Run:
         from seqtasks.engine.export import export
 
         return export(self.predictor, directory, overwrite)
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from seqtasks.report.notebook import card
+
+        return card(self.directory)
 
     def report(self) -> Path:
         """Write `report.html` into the run and return its path."""

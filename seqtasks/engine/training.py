@@ -20,7 +20,8 @@ import tensorflow as tf
 from seqtasks.atomic_files import write_csv, write_json
 from seqtasks.capabilities import Calibrates
 from seqtasks.data.batches import POOL_BATCHES
-from seqtasks.engine import checkpoint, evaluation, gradient_flow
+from seqtasks.engine import checkpoint, evaluation, gradient_flow, progress
+from seqtasks.engine.callbacks import callback_list
 from seqtasks.engine.data_summary import SplitSummary, describe_splits
 from seqtasks.engine.experiment import Experiment, Prepared, has_data, policy
 from seqtasks.engine.loop import Loop
@@ -38,7 +39,8 @@ Paths = dict[str, Any]
 
 def train(
     recipe: str | Path, data: Any = None, run: str | Path | None = None, *, train: Any = None, valid: Any = None,
-    test: Any = None, resume: bool = False, overwrite: bool = False, dry_run: bool = False, **fields: Any,
+    test: Any = None, resume: bool = False, overwrite: bool = False, dry_run: bool = False,
+    callbacks: Sequence[Any] = (), quiet: bool = False, **fields: Any,
 ) -> Any:  # fmt: skip
     """Train a recipe; the Python twin of `seqtasks train`.
 
@@ -52,6 +54,9 @@ def train(
         resume: continue a run that was stopped, with its options.
         overwrite: replace a run that exists.
         dry_run: return shapes and counts; train nothing, write nothing.
+        callbacks: instances of `keras.callbacks.Callback`, which see the whole training as one `fit`. A resumed
+            training does not remember them: give them again.
+        quiet: show no progress on a terminal or in a notebook.
         fields: options of the recipe's `Config`.
 
     Returns:
@@ -66,20 +71,23 @@ def train(
     if resume and dry_run:
         raise UserError("--resume and --dry_run exclude each other", where="train", remedy="leave one out")
     if resume:
-        return _resume(directory, run, fields, paths)
+        with progress.shown(quiet):
+            return _resume(directory, run, fields, paths, callbacks)
     check_free(directory, overwrite)
     source = Path(name).read_text("utf-8") if name.endswith(".py") else None
     if not has_data(paths):
         fields = {**found.sample.options, **fields}
     experiment = Experiment(found, make_options(found.Config, fields), paths)
-    if dry_run:
-        return experiment.dry_run()
-    return Training(experiment, directory, name, source).start(overwrite)
+    with progress.shown(quiet):
+        if dry_run:
+            return experiment.dry_run()
+        return Training(experiment, directory, name, source, callbacks=callbacks).start(overwrite)
 
 
 def finetune(
     run: str | Path | Run, data: Any = None, new: str | Path | None = None, *, train: Any = None, valid: Any = None,
-    test: Any = None, freeze: Sequence[str] = (), overwrite: bool = False, **fields: Any,
+    test: Any = None, freeze: Sequence[str] = (), overwrite: bool = False, callbacks: Sequence[Any] = (),
+    quiet: bool = False, **fields: Any,
 ) -> Run:  # fmt: skip
     """Continue training a finished run on other data, with its vocabularies and weights: `seqtasks finetune`.
 
@@ -89,6 +97,7 @@ def finetune(
         new: the run directory to make.
         freeze: patterns of layer names (`embedding`, `recurrent_*`) whose weights stay as they are.
         overwrite: replace a run that exists.
+        callbacks, quiet: as of `train`.
         fields: options that differ from the run's.
 
     Returns:
@@ -110,7 +119,8 @@ def finetune(
     arguments = {name: value for name, value in arguments.items() if value is not None} | fields
     command = shlex.join(["seqtasks", "finetune", str(base.directory), *_flags(arguments)])
     experiment = Experiment(recipe, make_options(recipe.Config, inherited | fields), paths)
-    return Training(experiment, directory, recipe.name, source, command).start(overwrite, base, freeze)
+    with progress.shown(quiet):
+        return Training(experiment, directory, recipe.name, source, command, callbacks).start(overwrite, base, freeze)
 
 
 def check_free(directory: Path, overwrite: bool) -> None:
@@ -132,6 +142,7 @@ class Training:
         name: of the recipe, as given.
         source: of the recipe, if it was given by its path.
         command: that repeats the training; empty for `seqtasks train NAME --config ...`.
+        callbacks: of Keras.
     """
 
     experiment: Experiment
@@ -139,12 +150,14 @@ class Training:
     name: str
     source: str | None = None
     command: str = ""
+    callbacks: Sequence[Any] = ()
 
     def start(self, overwrite: bool = False, base: Run | None = None, freeze: Sequence[str] = ()) -> Run:
         """Train from the beginning, or from the weights of a finished run."""
         prepared = self.experiment.prepare(base=base, freeze=freeze)
+        callbacks = self._callbacks(prepared)
         self._write_setup(prepared, overwrite, freeze)
-        return self._run(prepared, base=base)
+        return self._run(prepared, callbacks, base=base)
 
     def resume(self) -> Run:
         """Continue from the last checkpoint."""
@@ -152,22 +165,32 @@ class Training:
         self._check_unchanged(data.summaries)
         freeze = json.loads((self.directory / "environment.json").read_text("utf-8"))["freeze"]
         prepared = self.experiment.prepare(data, load_assets(self.directory / "encoder") or None, freeze=freeze)
-        return self._run(prepared, resume=True)
+        return self._run(prepared, self._callbacks(prepared), resume=True)
 
-    def _run(self, prepared: Prepared, resume: bool = False, base: Run | None = None) -> Run:
-        config = self.experiment.config
+    def _callbacks(self, prepared: Prepared) -> Any:
+        task, steps = self.experiment.task, len(prepared.batches)
+        names = task.metrics, task.lower_is_better
+        return callback_list(self.callbacks, prepared.model, self.experiment.config.epochs, steps, *names)
+
+    def _run(self, prepared: Prepared, callbacks: Any, resume: bool = False, base: Run | None = None) -> Run:
+        config, counts = self.experiment.config, {n: s.examples for n, s in prepared.data.summaries.items()}
         predictor, quick = self.experiment.predictors(prepared)
+        validation = progress.followed(prepared.data.sources["validation"], "validation", counts["validation"])
 
         def validate() -> dict[str, Any]:
-            return evaluation.evaluate(quick, prepared.data.sources["validation"])[0]
+            return evaluation.evaluate(quick, validation)[0]
 
         metric, larger = self.experiment.recipe.chosen_metric(config)
         inputs = self.experiment.fit_inputs(prepared)
-        loop = Loop(prepared.model, prepared.batches, inputs, validate, config, metric, larger, self.directory)
+        given = prepared.model, prepared.batches, inputs, validate, config, metric, larger, self.directory
+        loop = Loop(*given, callbacks)
         if resume:
             loop.resume()
         elif base:  # a run that is killed before its first checkpoint continues from these weights too
             loop.save()
+        sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+        log.info("examples: %s; %s parameters", sizes, f"{prepared.model.count_params():,}")
+        progress.training_begins()
         with prepared.strategy.scope(), policy(config.precision):
             loop.run()
         return self._finish(loop, predictor, prepared)
@@ -203,7 +226,11 @@ class Training:
 
     def _finish(self, loop: Loop, predictor: Predictor, prepared: Prepared) -> Run:
         """Measure the chosen weights, compare with the baselines, and write what makes the run complete."""
-        recipe, config, sources = self.experiment.recipe, self.experiment.config, prepared.data.sources
+        recipe, config, summaries = self.experiment.recipe, self.experiment.config, prepared.data.summaries
+        sources = {
+            n: progress.followed(s, f"measuring {n}", summaries[n].examples) if n != "train" else s
+            for n, s in prepared.data.sources.items()
+        }
         name, larger = recipe.chosen_metric(config)
 
         def validate() -> float:
@@ -256,7 +283,9 @@ def hardware() -> str:
     return ", ".join([f"{os.cpu_count()} x {model}", *names])
 
 
-def _resume(directory: Path, named: str | Path | None, fields: Mapping[str, Any], paths: Paths) -> Run:
+def _resume(
+    directory: Path, named: str | Path | None, fields: Mapping[str, Any], paths: Paths, callbacks: Sequence[Any]
+) -> Run:
     if named is None:
         raise UserError("which run?", where="--resume", remedy="name it with --run")
     run = Run(directory)
@@ -271,7 +300,7 @@ def _resume(directory: Path, named: str | Path | None, fields: Mapping[str, Any]
     limit = {name: value for name, value in fields.items() if name == "time_limit"}
     paths = paths if has_data(paths) else run.readable_paths()  # a check that the data is unchanged follows
     experiment = Experiment(run.recipe, make_options(run.recipe.Config, config | limit), paths)
-    return Training(experiment, directory, run.recipe.name).resume()
+    return Training(experiment, directory, run.recipe.name, callbacks=callbacks).resume()
 
 
 def _training_figures(loop: Loop, prepared: Prepared) -> dict[str, Any]:

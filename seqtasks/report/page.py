@@ -62,11 +62,13 @@ def write_report(directory: Path) -> Path:
         >>> write_report(run).name
         'report.html'
     """
-    run = _read(Path(directory))
+    run = read_run(Path(directory))
     with matplotlib.rc_context(charts.STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser has other fonts
         view = _view(run)
-    page = _template().render(run=run, **view, sections=[(title, Markup(html)) for title, html in run.sections])
+    page = template("page.html.jinja").render(
+        run=run, **view, sections=[(title, Markup(html)) for title, html in run.sections]
+    )
     path = Path(directory) / "report.html"
     with replacing(path) as temporary:
         temporary.write_bytes(page.translate(CONTROLS).encode("utf-8", "replace"))
@@ -127,10 +129,19 @@ def _significance(difference: float, bounds: Sequence[float]) -> str:
     return f"{text}; its paired 95% bootstrap interval, {number(low, True)} to {number(high, True)}, {zero}."
 
 
-def _read(directory: Path) -> RunFiles:
+def read_run(directory: Path, finished: bool = True) -> RunFiles:
+    """The contents of the files of a run.
+
+    Args:
+        directory: the run.
+        finished: whether it must have finished.
+
+    Raises:
+        UserError: if there is no such run, it has not finished, or one of its files cannot be read.
+    """
     if not directory.is_dir():
         raise UserError("there is no such folder", where=directory, remedy="name the folder of a run")
-    if not (directory / "metrics.json").is_file():
+    if finished and not (directory / "metrics.json").is_file():
         raise UserError("the run has not finished", where=directory, remedy="continue it with --resume")
     return RunFiles(
         name=directory.resolve().name,
@@ -220,7 +231,8 @@ def _confusions(
     return [(count, labels[i], labels[j]) for count, i, j in sorted(cells, reverse=True)[:most]]
 
 
-def _template() -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """A template of this package, with the functions of `formatting` as filters."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -230,7 +242,7 @@ def _template() -> jinja2.Template:
     )
     filters = (number, duration, words, shorten, interval, _moment)
     environment.filters |= {function.__name__.strip("_"): function for function in filters}
-    return environment.get_template("page.html.jinja")
+    return environment.get_template(name)
 
 
 def _moment(text: str) -> str:
