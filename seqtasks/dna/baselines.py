@@ -90,13 +90,9 @@ class BaseSVM:
         return softmax(decisions, -1)
 
     def _one_hot(self, inputs: Sequence[str]) -> np.ndarray:
-        """One-hot letters (sequences, letters of the alphabet * length), cut or padded to the longest sequence of the training data."""
+        """One-hot letters (sequences, all letters), cut or padded to the longest sequence of the training data."""
         from seqtasks.dna.encoding import one_hot
 
         cut = [sequence[: self.length] for sequence in inputs]
-        return (
-            one_hot(cut, self.alphabet)
-            .to_tensor(shape=(len(cut), self.length, len(self.alphabet.letters)))
-            .numpy()
-            .reshape(len(cut), -1)
-        )
+        shape = (len(cut), self.length, len(self.alphabet.letters))
+        return one_hot(cut, self.alphabet).to_tensor(shape=shape).numpy().reshape(len(cut), -1)

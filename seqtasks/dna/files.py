@@ -184,10 +184,7 @@ def _source(path: Path, classes: Mapping[str | None, list[Path]], options: DnaOp
         annotation = Annotation(options.annotation, options.outside) if options.annotation and labelled else None
         with contextlib.ExitStack() as stack:
             genome = stack.enter_context(open_reference(options.genome)) if intervals and options.genome else None
-            streams = [
-                (item for file in several for item in _records(file, label, options, reading, annotation, genome))
-                for label, several in classes.items()
-            ]
+            streams = [_records(f, label, options, reading, annotation, genome) for label, f in classes.items()]
             queue = [(0.0, number) for number in range(len(streams))]  # a heap of (share read, number of the stream)
             while queue:
                 share, number = queue[0]
@@ -204,18 +201,20 @@ def _source(path: Path, classes: Mapping[str | None, list[Path]], options: DnaOp
 
 
 def _records(
-    path: Path, label: str | None, options: DnaOptions, reading: Reading, annotation: Annotation | None,
+    files: Sequence[Path], label: str | None, options: DnaOptions, reading: Reading, annotation: Annotation | None,
     genome: Reference | None,
 ) -> Iterator[tuple[str, Record | UserError]]:  # fmt: skip
-    """The records of a file; without a label of its class, each has one."""
-    items = _intervals(path, options, reading, genome) if genome and suffix_of(path) in bed.SUFFIXES else None
-    for place, record in items or _sequences(path, reading):
-        try:
-            if isinstance(record, UserError):
-                raise record
-            yield place, {**record, "label": _target(place, record, label, options, reading, annotation)}
-        except UserError as error:
-            yield place, error
+    """The records of the files of a class; without a label of it, each record has one."""
+    for path in files:
+        cut = genome if suffix_of(path) in bed.SUFFIXES else None
+        for place, record in _intervals(path, options, reading, cut) if cut else _sequences(path, reading):
+            try:
+                if isinstance(record, UserError):
+                    raise record
+                target = _target(place, record, label, options, annotation) if reading.labelled else ""
+                yield place, {**record, "label": target}
+            except UserError as error:
+                yield place, error
 
 
 def _sequences(path: Path, reading: Reading) -> Iterator[tuple[str, Record]]:
@@ -226,9 +225,8 @@ def _sequences(path: Path, reading: Reading) -> Iterator[tuple[str, Record]]:
 
 
 def _intervals(
-    path: Path, options: DnaOptions, reading: Reading, genome: Reference | None
+    path: Path, options: DnaOptions, reading: Reading, genome: Reference
 ) -> Iterator[tuple[str, Record | UserError]]:
-    assert genome
     for interval in bed.read_bed(path, reading.encoding):
         if isinstance(interval, UserError):
             yield str(path), interval
@@ -252,12 +250,8 @@ def _intervals(
             yield place, {**fields, "row": row, "length": length, "sequence": letters}
 
 
-def _target(
-    place: str, record: Record, label: str | None, options: DnaOptions, reading: Reading, annotation: Annotation | None
-) -> str:
+def _target(place: str, record: Record, label: str | None, options: DnaOptions, annotation: Annotation | None) -> str:
     """The label of a record, or the labels of its letters."""
-    if not reading.labelled:
-        return ""
     letters = record["sequence"]
     if annotation:
         start, end = record.get("start", 0), record.get("end", len(letters))
