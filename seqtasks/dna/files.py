@@ -277,6 +277,8 @@ def _target(place: str, record: Record, label: str | None, options: DnaOptions, 
         what = f"no {f'field {field!r}' if field else 'label'} in the header of {record['id']!r}"
         remedy = "write '>name label=promoter' or '>name|promoter', or name its field with --label_field"
         raise NoLabel(what, where=place, remedy=remedy)
+    if "\ufffd" in found:
+        raise UserError("the label is not UTF-8", where=place, remedy="name the encoding of the file with --encoding")
     return found
 
 

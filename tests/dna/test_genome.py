@@ -138,7 +138,9 @@ def test_total_bases_is_exact_for_small_files_and_close_for_large_ones(tmp_path,
     small = write(tmp_path / f"small.fa{ending}", as_fasta({"a": "ACGTA" * 30, "b": "AC"}, 60))
     assert total_bases(small) == 152
     large = "".join(rng.choice(list("ACGT"), 3_000_000))
-    assert total_bases(write(tmp_path / f"large.fa{ending}", as_fasta({"a": large}, 60))) == pytest.approx(3e6, rel=0.05)
+    assert total_bases(write(tmp_path / f"large.fa{ending}", as_fasta({"a": large}, 60))) == pytest.approx(
+        3e6, rel=0.05
+    )
 
 
 def peak(path):
