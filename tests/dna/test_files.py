@@ -294,7 +294,7 @@ def test_peaks_and_the_column_of_the_label(tmp_path):
         f"{path}:1: no label in column 4; give the label there, or a folder with a file for each class"
     )
     answered = open_file(path, Reading(labelled=False), genome=genome)
-    assert [dict(e.fields) for e in answered][0] == {"chromosome": "chr1", "start": 0, "end": 4, "strand": "."}
+    assert dict(next(iter(answered)).fields) == {"chromosome": "chr1", "start": 0, "end": 4, "strand": "."}
 
 
 def test_a_folder_of_bed_files_by_class(tmp_path):
