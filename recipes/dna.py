@@ -1,5 +1,7 @@
 """DNA analysis: the class of a sequence (many-to-one), or a label for every base (many-to-many, equal lengths).
 
+Sequences can also be of RNA, of proteins, or of any letters, see `--alphabet`.
+
     seqtasks train dna --data promoters/ --run runs/promoters
     seqtasks predict runs/promoters genome.fa --window 81 --stride 10 --output hits.bed
 
@@ -7,14 +9,15 @@ A convolution detects motifs, with a bias for their position; a bidirectional LS
 Random substitutions during training keep the network from memorising sequences.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import seqtasks as st
-from seqtasks.capabilities import Explains, Query, Reports, TextInputs
-from seqtasks.dna.capabilities import Scans
+from seqtasks.capabilities import Query, Reports, TextInputs
+from seqtasks.dna.capabilities import ExplainsVariants, Scans
 from seqtasks.options import Cell, Count, Options, Positive, Rate, Size, Weight, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from seqtasks.data.sources import Source
-    from seqtasks.data.splits import Splits
+    from seqtasks.data.splits import Formats
+    from seqtasks.dna.alphabets import Alphabet
+    from seqtasks.dna.files import DnaOptions
     from seqtasks.tasks import Task
 
 
@@ -32,6 +37,7 @@ class Config(Options):
     """Options of the dna recipe."""
 
     task: Literal["classify", "tag"] = option("classify", "a label for each sequence, or for every base", "data")
+    alphabet: str = option("dna", "letters of the sequences: dna, rna, protein, or the letters themselves", "data")
     sequence_column: str | None = option(
         None, "name or number (from 1) of the column with the sequence", "data", changeable=True
     )
@@ -42,9 +48,14 @@ class Config(Options):
         None, "whether the first line of a table holds names; null to detect it", "data", changeable=True
     )
     label_field: str | None = option(
-        None, "field of the header of a FASTA record that holds the label: a name, or a number from 1", "data"
+        None,
+        "where a record holds the label: field of a FASTA header or column of a BED file by name or number from 1, "
+        "annotation of a GenBank record",
+        "data",
     )
-    genome: str | None = option(None, "FASTA file that the intervals of BED files refer to", "data")
+    genome: str | None = option(
+        None, "FASTA or 2bit file that the intervals of BED files refer to", "data", changeable=True
+    )
     annotation: str | None = option(None, "tag: BED file with the labels of parts of the records or the genome", "data")
     outside: str = option("other", "tag: label of the bases that the annotation leaves out", "data")
 
@@ -92,12 +103,18 @@ class Config(Options):
     )
 
 
-def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
-    dna, columns = st.dna.files, st.data.sources.Columns(config.sequence_column, config.label_column, config.header)
+def letters(config: Config) -> "Alphabet":
+    return st.dna.alphabets.alphabet_of(config.alphabet)
+
+
+def files(config: Config) -> "DnaOptions":
+    columns = st.data.columns.Columns(config.sequence_column, config.label_column, config.header)
     places = (config.label_field, config.genome, config.annotation, config.outside)
-    formats = st.data.splits.Formats(dna.open_dna, dna.SUFFIXES)
-    options = dna.DnaOptions(config.task, *places, columns)
-    return st.data.splits.find_splits(data, options, train, valid, test, formats)
+    return st.dna.files.DnaOptions(config.task, *places, letters(config), columns)
+
+
+def reads(config: Config) -> "Formats":
+    return st.dna.files.formats(files(config))
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
@@ -107,10 +124,10 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
 
 def encode(config: Config, assets: Assets, sequences: "tf.Tensor") -> dict[str, "tf.Tensor"]:
     """Sequences (batch,) to one-hot bases (batch, None, 4) or k-mers (batch, None), and `places`, above 0 at bases."""
-    features = {"places": st.dna.encoding.kmers(sequences, 1)}
+    features = {"places": st.dna.encoding.kmers(sequences, 1, letters(config))}
     if config.input == "kmer":
-        return features | {"kmers": st.dna.encoding.kmers(sequences, config.k)}
-    return features | {"bases": st.dna.encoding.one_hot(sequences)}
+        return features | {"kmers": st.dna.encoding.kmers(sequences, config.k, letters(config))}
+    return features | {"bases": st.dna.encoding.one_hot(sequences, letters(config))}
 
 
 def build(config: Config, assets: Assets) -> "keras.Model":
@@ -126,13 +143,16 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     if config.reverse_complement and config.input == "kmer":
         what = "k-mers have no reverse complement"
         raise st.errors.UserError(what, where="--reverse_complement", remedy="take --input one_hot")
+    if config.reverse_complement and not letters(config).complement:
+        what = f"the alphabet {config.alphabet} has no complement"
+        raise st.errors.UserError(what, where="--reverse_complement", remedy="leave it out")
     if config.input == "kmer":
         inputs = {"kmers": keras.Input((None,), dtype="int32", name="kmers")}
-        rows = st.dna.encoding.kmer_count(config.k)
+        rows = st.dna.encoding.kmer_count(config.k, letters(config))
         embedding = keras.layers.Embedding(rows, config.dimension, mask_zero=True, name="embedding")
         x = embedding(inputs["kmers"])
     else:
-        inputs = {"bases": keras.Input((None, 4), name="bases")}
+        inputs = {"bases": keras.Input((None, len(letters(config).letters)), name="bases")}
         x = layers.RandomSubstitution(config.substitution, name="substitution")(inputs["bases"])
         if config.reverse_complement:
             x = layers.ReverseComplementBatch(name="both_strands")(x)
@@ -179,21 +199,20 @@ def loss(config: Config) -> Any:
 
 def parse(config: Config, text: Any) -> Iterator[Query]:
     """The sequences of an input: a file of sequences, or one sequence."""
-    for sequence, metadata in st.dna.files.sequences(text):
-        yield Query(sequence, metadata)
+    reading = st.data.reading.Reading.of(config)
+    for example in st.dna.files.sequences(text, files(config), reading):
+        yield Query(example.input, dict(example.fields))
 
 
 def baselines(config: Config) -> dict[str, Callable[[Config], Any]]:
+    alphabet = letters(config)
     if config.task == "tag":
-        return {
-            "window_logistic_regression": lambda c: st.tasks.baselines.WindowTagger(
-                st.dna.baselines.base_features, c.seed
-            )
-        }
+        features = functools.partial(st.dna.baselines.base_features, alphabet=alphabet)
+        return {"window_logistic_regression": lambda c: st.tasks.baselines.WindowTagger(features, c.seed)}
     return {
         "majority": lambda c: st.tasks.baselines.majority(),
-        "kmer_logistic_regression": lambda c: st.dna.baselines.kmer_logistic_regression(),
-        "one_hot_svm": lambda c: st.dna.baselines.BaseSVM(),
+        "kmer_logistic_regression": lambda c: st.dna.baselines.kmer_logistic_regression(alphabet),
+        "one_hot_svm": lambda c: st.dna.baselines.BaseSVM(alphabet),
     }
 
 
@@ -202,10 +221,25 @@ RECIPE = Recipe(
     name="dna",
     summary="The class of a DNA sequence (promoter or not, splice site...), or a label for every base.",
     rnn_type="many-to-one; many-to-many, equal lengths (--task tag)",
-    formats=("fasta", "fastq", "fasta file per class", "csv", "tsv", "jsonl", "bed with --genome"),
+    formats=(
+        "fasta",
+        "fastq",
+        "genbank",
+        "file or folder per class",
+        "bed or narrowPeak with --genome",
+        "csv",
+        "tsv",
+        "json",
+        "jsonl",
+        "parquet",
+        "arrow",
+        "xlsx",
+        "hf:NAME",
+        "tfds:NAME",
+    ),
     Config=Config,
     sample=Sample(Path(__file__).parent / "samples" / "dna.csv", SAMPLE_OPTIONS),
-    load=load,
+    reads=reads,
     learn=learn,
     encode=encode,
     build=build,
@@ -216,7 +250,7 @@ RECIPE = Recipe(
     capabilities=(
         TextInputs(parse),
         Scans(),
-        Explains(lambda predictor, sequence: st.dna.capabilities.explain(predictor, sequence)),
+        ExplainsVariants(lambda predictor, sequence: st.dna.capabilities.explain(predictor, sequence)),
         Reports(lambda predictor, examples: st.dna.report.report_sections(predictor, examples)),
     ),
 )

@@ -5,12 +5,15 @@ from typing import Any, Self
 
 import numpy as np
 
+from seqtasks.dna.alphabets import DNA, Alphabet
 
-def base_features(inputs: Sequence[str]) -> list[list[list[str]]]:
+
+def base_features(inputs: Sequence[str], alphabet: Alphabet = DNA) -> list[list[list[str]]]:
     """Features of each base: the letter, and the three letters that begin with it.
 
     Args:
         inputs: the sequences.
+        alphabet: their letters.
 
     Returns:
         For each sequence, for each base, a list of two strings.
@@ -19,12 +22,15 @@ def base_features(inputs: Sequence[str]) -> list[list[list[str]]]:
         >>> base_features(["acgu"])[0][:2]
         [['A', 'ACG'], ['C', 'CGT']]
     """
-    rows = [sequence.upper().replace("U", "T") for sequence in inputs]
+    rows = [alphabet.as_read(sequence) for sequence in inputs]
     return [[[row[i], row[i : i + 3]] for i in range(len(row))] for row in rows]
 
 
-def kmer_logistic_regression() -> Any:
+def kmer_logistic_regression(alphabet: Alphabet = DNA) -> Any:
     """Logistic regression over the TF-IDF weights of k-mers of one to six bases, wherever they are.
+
+    Args:
+        alphabet: the letters of the sequences.
 
     Returns:
         A scikit-learn estimator over sequences.
@@ -34,7 +40,7 @@ def kmer_logistic_regression() -> Any:
     from sklearn.pipeline import make_pipeline
 
     return make_pipeline(
-        TfidfVectorizer(analyzer="char", ngram_range=(1, 6), sublinear_tf=True),
+        TfidfVectorizer(analyzer="char", ngram_range=(1, 6), sublinear_tf=True, lowercase=alphabet.folds),
         LogisticRegression(max_iter=1000, C=10.0),
     )
 
@@ -45,6 +51,9 @@ class BaseSVM:
     It is trained on at most 5,000 sequences, since the time grows with their square. Its scores are a softmax of the
     decision function, not calibrated probabilities.
 
+    Args:
+        alphabet: the letters of the sequences.
+
     Example:
         >>> model = BaseSVM().fit(["AAAA", "CCCC"] * 5, [0, 1] * 5)
         >>> model.predict_proba(["AAAA", "CCC"]).argmax(-1).tolist()
@@ -52,6 +61,9 @@ class BaseSVM:
     """
 
     MAX_EXAMPLES = 5000
+
+    def __init__(self, alphabet: Alphabet = DNA) -> None:
+        self.alphabet = alphabet
 
     def fit(self, inputs: Sequence[str], targets: Sequence[int]) -> Self:
         """Fits the model.
@@ -78,8 +90,9 @@ class BaseSVM:
         return softmax(decisions, -1)
 
     def _one_hot(self, inputs: Sequence[str]) -> np.ndarray:
-        """One-hot bases (sequences, 4 * length), cut or padded to the longest sequence of the training data."""
+        """One-hot letters (sequences, all letters), cut or padded to the longest sequence of the training data."""
         from seqtasks.dna.encoding import one_hot
 
         cut = [sequence[: self.length] for sequence in inputs]
-        return one_hot(cut).to_tensor(shape=(len(cut), self.length, 4)).numpy().reshape(len(cut), -1)
+        shape = (len(cut), self.length, len(self.alphabet.letters))
+        return one_hot(cut, self.alphabet).to_tensor(shape=shape).numpy().reshape(len(cut), -1)

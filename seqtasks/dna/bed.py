@@ -6,8 +6,10 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from seqtasks.data.sources import UNREADABLE, faults, open_bytes, open_text
+from seqtasks.data.text_files import open_bytes, reading
 from seqtasks.errors import UserError, nearest
+
+SUFFIXES = (".bed", ".narrowpeak", ".broadpeak")
 
 
 class Interval(NamedTuple):
@@ -19,6 +21,7 @@ class Interval(NamedTuple):
         name: the label; empty where the file gives none.
         strand: `+`, `-` or `.` for unknown.
         line: number of the line in the file, from 1.
+        row: all fields of the line.
     """
 
     chromosome: str
@@ -27,20 +30,23 @@ class Interval(NamedTuple):
     name: str
     strand: str
     line: int
+    row: tuple[str, ...]
 
 
-def read_bed(path: str | Path, fields: int = 4) -> Iterator[Interval]:
-    """Reads the intervals of a BED file, also `.gz`. Comments and the lines `track` and `browser` are skipped.
+def read_bed(path: str | Path, encoding: str | None = None) -> Iterator[Interval | UserError]:
+    """Reads the intervals of a BED file with three columns or more, also of narrowPeak and broadPeak files.
+
+    Comments, a line with the names of the columns, and the lines `track` and `browser` are skipped.
 
     Args:
-        path: the file; fields are separated by tabs, or by spaces in a line without tabs.
-        fields: how many fields a line must have: 4 with a name, 3 without.
+        path: the file, also compressed; fields are separated by tabs, or by spaces in a line without tabs.
+        encoding: of the file; None for UTF-8.
 
     Yields:
-        `Interval`s in the order of the file.
+        `Interval`s in the order of the file, or the error of a line that is none.
 
     Raises:
-        UserError: if a line is not a valid interval, with file and line; if the file cannot be read.
+        UserError: if the file cannot be read.
 
     Example:
         >>> import tempfile
@@ -50,21 +56,26 @@ def read_bed(path: str | Path, fields: int = 4) -> Iterator[Interval]:
         [(5, 9, 'promoter')]
     """
     open_bytes(path).close()  # raises if the file is missing or empty
-    try:
-        with open_text(path) as file:
-            for number, line in enumerate(file, 1):
-                if line.strip() and line[0] != "#" and line.split(None, 1)[0] not in ("track", "browser"):
-                    row = line.strip("\r\n").split("\t") if "\t" in line else line.split()
-                    yield _interval([field.strip() for field in row], fields, number, f"{path}:{number}")
-    except UNREADABLE as error:
-        raise faults(path, error) from None
+    first = True
+    with reading(path, encoding=encoding) as file:
+        for number, line in enumerate(file, 1):
+            if line.strip() and line[0] != "#" and line.split(None, 1)[0] not in ("track", "browser"):
+                row = [f.strip() for f in (line.strip("\r\n").split("\t") if "\t" in line else line.split())]
+                if first and len(row) > 2 and row[1].isidentifier() and row[2].isidentifier():
+                    first = False  # the names of the columns
+                    continue
+                first = False
+                try:
+                    yield _interval(row, number, f"{path}:{number}")
+                except UserError as error:
+                    yield error
 
 
-def _interval(row: list[str], fields: int, number: int, where: str) -> Interval:
+def _interval(row: list[str], number: int, where: str) -> Interval:
     """The interval of a line; `where` is its place for messages."""
-    if len(row) < fields:
-        names = "chromosome, start, end" + ", name" * (fields > 3)
-        raise UserError(f"{len(row)} columns, expected {fields}", where=where, remedy=f"give {names}, tabs between")
+    if len(row) < 3:
+        remedy = "give chromosome, start and end, tabs between"
+        raise UserError(f"{len(row)} column{'s' * (len(row) > 1)}, expected 3 or more", where=where, remedy=remedy)
     if not (row[1].isdecimal() and row[2].isdecimal()):
         wrong = row[2] if row[1].isdecimal() else row[1]
         raise UserError(f"{wrong!r} is not a position", where=where, remedy="columns 2 and 3 are whole numbers from 0")
@@ -72,11 +83,9 @@ def _interval(row: list[str], fields: int, number: int, where: str) -> Interval:
     start, end = int(row[1]), int(row[2])
     if start >= end:
         raise UserError(f"start {start} is not before end {end}", where=where, remedy="BED is half-open, from 0")
-    if fields > 3 and name in ("", "."):
-        raise UserError("the name is missing", where=where, remedy="column 4 is the label")
     if strand not in ("+", "-", "."):
         raise UserError(f"unknown strand {strand!r}", where=where, remedy="column 6 is +, - or .")
-    return Interval(chromosome, start, end, name, strand, number)
+    return Interval(chromosome, start, end, "" if name == "." else name, strand, number, tuple(row))
 
 
 class Annotation:
@@ -103,9 +112,12 @@ class Annotation:
         self.first_chromosome: str | None = None  # the first that was asked for
         self.intervals: dict[str, list[Interval]] = {}
         for interval in read_bed(path):
-            if len(interval.name.split()) > 1:
-                what = f"the label {interval.name!r} contains a space"
-                raise UserError(what, where=f"{path}:{interval.line}", remedy="write it as one word")
+            if isinstance(interval, UserError):
+                raise interval
+            if len(interval.name.split()) != 1:
+                what = f"the label {interval.name!r} contains a space" if interval.name else "the name is missing"
+                remedy = "write it as one word" if interval.name else "column 4 is the label"
+                raise UserError(what, where=f"{path}:{interval.line}", remedy=remedy)
             self.intervals.setdefault(interval.chromosome, []).append(interval)
         for intervals in self.intervals.values():
             intervals.sort(key=lambda interval: interval.start)
@@ -167,8 +179,18 @@ def nearest_chromosome(name: str, known: Collection[str]) -> str:
         >>> nearest_chromosome("chr1", ["1", "2"])
         "did you mean '1'?"
     """
-    twin = name[3:] if name.lower().startswith("chr") else f"chr{name}"
+    twin = twin_of(name)
     return nearest(twin, [twin]) if twin in known else nearest(name, list(known)[:1000])[:200]
+
+
+def twin_of(name: str) -> str:
+    """The other usual name of a chromosome.
+
+    Example:
+        >>> twin_of("chr1"), twin_of("1")
+        ('1', 'chr1')
+    """
+    return name[3:] if name.lower().startswith("chr") else f"chr{name}"
 
 
 class Hit(NamedTuple):

@@ -1,4 +1,4 @@
-"""Capabilities of DNA classifiers: scanning a genome, and the effect of substitutions."""
+"""Capabilities of DNA classifiers: scanning a genome, and the effect of substitutions and of variants."""
 
 import dataclasses
 import os
@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqtasks.capabilities import Answer, Capability, Command, Predictor, Run
+from seqtasks.capabilities import Answer, Capability, Command, Explains, Predictor, Run
+from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError
 from seqtasks.options import Count, Declared, Probability, option
 
 if TYPE_CHECKING:
     from seqtasks.dna.bed import Hit
+
+
+VCF = ".vcf"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +60,7 @@ def scan(
 
     Args:
         run: a run that classifies sequences.
-        path: FASTA file.
+        path: FASTA or 2bit file.
         window, stride, threshold, label: as in `ScanOptions`.
 
     Raises:
@@ -78,6 +82,54 @@ def explain(predictor: Predictor, sequence: str) -> list[Answer]:
 
     check_classifies(predictor, "explain")
     return effect_rows(predictor, sequence)
+
+
+@dataclasses.dataclass(frozen=True)
+class VariantOptions(Declared):
+    """How the variants of a VCF file are explained."""
+
+    window: Count | None = option(None, "bases around each variant of a VCF file given as INPUT", "answering")
+
+
+@dataclasses.dataclass(frozen=True)
+class ExplainsVariants(Explains):
+    """`Explains`, and `seqtasks explain RUN FILE.vcf --genome GENOME --window N`, `run.explain_variants(path, ...)`."""
+
+    def commands(self) -> tuple[Command, ...]:
+        (command,) = super().commands()
+
+        def run(run: Run, inputs: Iterable[Any], options: VariantOptions) -> Iterator[Answer]:
+            for item in inputs:
+                path = os.fsdecode(item) if isinstance(item, str | bytes) else ""
+                if suffix_of(path) == VCF:
+                    yield from explain_variants(run, path, None, options.window)
+                else:
+                    yield from self._rows(run, item)
+
+        return (dataclasses.replace(command, run=run, Options=VariantOptions),)
+
+    def methods(self) -> Mapping[str, Callable[..., Any]]:
+        return {**super().methods(), "explain_variants": explain_variants}
+
+
+def explain_variants(
+    run: Run, path: str | Path, genome: str | Path | None = None, window: int | None = None
+) -> Iterator[Answer]:
+    """How the answer changes with each variant of a VCF file; see `seqtasks.dna.variants.variant_rows`.
+
+    Args:
+        run: a run that classifies sequences.
+        path: the VCF file.
+        genome: the genome that it refers to; None for that of the run.
+        window: bases around a variant that are classified.
+
+    Raises:
+        UserError: if the run labels every base, or the file is not understood.
+    """
+    from seqtasks.dna.variants import variant_rows
+
+    check_classifies(run.predictor, "explain")
+    return variant_rows(run.predictor, path, genome or run.config.genome, window)
 
 
 def check_classifies(predictor: Predictor, where: str) -> None:

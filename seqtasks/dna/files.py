@@ -1,368 +1,356 @@
-"""Sources of labelled DNA: FASTA and FASTQ, tables, and intervals of a genome, each also `.gz` (except the genome).
+"""Sources of labelled sequences: FASTA, FASTQ, GenBank, intervals of a genome, tables, and folders of these.
 
-The input of an example is the sequence as given; its target is the label, or the labels of its bases separated by
+The input of an example is the sequence as given; its target is the label, or the labels of its letters separated by
 spaces.
 """
 
 import contextlib
 import dataclasses
-import functools
 import heapq
-import importlib
 import json
 import os
-import re
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from seqtasks.data.sources import (
-    LINES,
-    TABLES,
-    UNREADABLE,
-    Columns,
-    Example,
-    Source,
-    faults,
-    open_bytes,
-    open_source,
-    suffix_of,
-)
-from seqtasks.dna.bed import Annotation, Interval, nearest_chromosome, read_bed
-from seqtasks.dna.encoding import REMEDY, reverse_complement, wrong_letter
+from seqtasks.data.columns import Columns, plain, read_columns, with_fields
+from seqtasks.data.path_sources import warn_of_others
+from seqtasks.data.reading import Reading
+from seqtasks.data.sources import Example, Faulty, Source
+from seqtasks.data.splits import Formats, open_data
+from seqtasks.data.tables import Record, Records
+from seqtasks.data.text_files import suffix_of
+from seqtasks.dna import bed, fasta
+from seqtasks.dna.alphabets import DNA, Alphabet
+from seqtasks.dna.bed import Annotation
+from seqtasks.dna.labels import NoLabel, label_of_features, label_of_header, labels_of_letters
+from seqtasks.dna.references import Reference, open_reference
 from seqtasks.errors import UserError
 
-SEQUENCE_NAMES = ("sequence", "seq", "dna")
-BASE_NAMES = ("bases", "labels", "tags", "label")  # usual names of the column with a label for each base
-FASTA = {".fa": "fasta", ".fasta": "fasta", ".fna": "fasta", ".fq": "fastq", ".fastq": "fastq"}
-SUFFIXES = (*FASTA, ".bed", *TABLES, *LINES)
+SEQUENCE_NAMES = ("sequence", "seq", "dna", "rna", "protein", "peptide")
+LETTER_NAMES = ("bases", "labels", "tags", "label")  # usual names of the column with a label for each letter
+SUFFIXES = (*fasta.SUFFIXES, *bed.SUFFIXES)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class DnaOptions:
     """How sequences and labels are read.
 
     Args:
-        task: `classify`: a label for each sequence. `tag`: one for each base, given as a string of one character per
-            base, as labels separated by spaces, as a list (JSON Lines), or by `annotation`.
-        label_field: where the header of a record has the label: a name for `NAME=label`, or the number (from 1) of a
-            field separated by `|`, or of a word if there is no `|`. None: `label=...`, else the last field after a
-            `|`, else the second of two words.
-        genome: the FASTA file that BED intervals refer to; its index, `.fai`, is written next to it if possible.
+        task: `classify`: a label for each sequence. `tag`: one for each letter, given as a string of one character per
+            letter, as labels separated by spaces, as a list, or by `annotation`.
+        label_field: where a record has the label. Of a FASTA header: a name for `NAME=label`, or the number (from 1) of
+            a field separated by `|`, or of a word if there is no `|`; None: `label=...`, else the last field after a
+            `|`, else the second of two words. Of a BED file: the number of a column; None: 4. Of GenBank: the name of
+            an annotation or of a qualifier of the source, for `tag` types of features such as `CDS,tRNA`.
+        genome: the genome that BED intervals refer to; an index, `.fai`, is written next to it if possible.
         annotation: a BED file with the labels (column 4) of intervals of the records, or of the genome; for `tag`.
-        outside: the label of bases in no interval of `annotation`.
+        outside: the label of letters in no interval of `annotation`.
+        alphabet: the letters of sequences.
         columns: how tables are read.
     """
 
     task: Literal["classify", "tag"] = "classify"
     label_field: str | None = None
-    genome: str | None = None
-    annotation: str | None = None
+    genome: str | Path | None = None
+    annotation: str | Path | None = None
     outside: str = "other"
-    columns: Columns = field(default_factory=Columns)
+    alphabet: Alphabet = DNA
+    columns: Columns = Columns()
 
 
-def open_dna(path: str | Path, options: DnaOptions = DnaOptions()) -> Source:
-    """Opens a file, or a folder of FASTA files, as a source of examples.
+def formats(options: DnaOptions = DnaOptions()) -> Formats:
+    """How labelled sequences are read.
 
-    The FASTA files of a folder have the names of their classes (`promoter.fa`, `other.fa`), or are in sub-folders that
-    have; the classes are interleaved in proportion to their sizes.
+    Splits are taken by the sequence as the network sees it, for DNA by one of its two strands.
+
+    Args:
+        options: of the application.
+
+    Example:
+        >>> formats().group("acguu"), formats().group("AACGT")
+        ('AACGT', 'AACGT')
+    """
+    tag = options.task == "tag"
+    names = LETTER_NAMES if tag else options.columns.label_names
+    columns = dataclasses.replace(
+        options.columns, text_names=SEQUENCE_NAMES, label_names=names, text_option="--sequence_column"
+    )
+    options = dataclasses.replace(options, columns=columns)
+    return Formats(
+        records=lambda records, reading: _open_table(records, options, reading),
+        open=lambda path, reading: open_dna(path, options, reading),
+        suffixes=SUFFIXES,
+        is_header=lambda first, reading: columns.is_header(first, reading.labelled),
+        group=options.alphabet.key,
+        grouped="sequence",
+        labels=(lambda target: sorted(set(target.split()))) if tag else (lambda target: (target,)),
+    )
+
+
+def open_dna(path: str | Path, options: DnaOptions = DnaOptions(), reading: Reading = Reading()) -> Source:
+    """Opens a file, or a folder of files, as a source of examples.
+
+    The files of a folder have the names of their classes (`promoter.fa`, `other.bed`), or are in sub-folders that have;
+    there a `.txt` file can be one sequence. The classes are interleaved in proportion to their sizes.
 
     Args:
         path: the file or folder.
         options: how sequences and labels are read.
+        reading: `labelled`, `encoding`, `group` and `carry`.
 
     Raises:
-        UserError: if `path` does not exist or has an unknown format; while reading, for a record that is not valid,
-            with file, line and remedy.
+        UserError: if there are no sequences. Records that are not right are `Faulty`.
 
     Example:
+        >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "a.fa"
         >>> _ = path.write_text(">x label=promoter\\nACGT\\n>y label=other\\nTT\\n")
         >>> [(example.input, example.target) for example in open_dna(path)]
         [('ACGT', 'promoter'), ('TT', 'other')]
     """
     path = Path(path)
-    if not path.exists():
-        raise UserError("no such file or folder", where=path, remedy="check the path")
     if path.is_dir():
-        return _open_folder(path, options)
-    suffix = suffix_of(path)
-    if suffix not in SUFFIXES:
-        raise UserError(
-            f"unknown format {suffix or '(no suffix)'!r}",
-            where=path,
-            remedy=f"files end in {', '.join(SUFFIXES)}, also with .gz; or give a folder of FASTA files",
-        )
-    open_bytes(path).close()  # raises if the file is empty
-    if suffix in FASTA:
-        return _open_fasta(path, {None: [path]}, options)
-    if suffix == ".bed":
-        return _open_bed(path, options)
-    return _open_table(path, options)
+        others = [Path(p).resolve() for p in (options.genome, options.annotation) if p]
+        return _source(path, _classes(path, others), options, reading)
+    if suffix_of(path) in fasta.TEXT and not fasta.begins_with_header(path, reading.encoding):
+        remedy = "begin each sequence with a line '>name', or give a table (.csv, .tsv)"
+        raise UserError("a text file that is not FASTA", where=path, remedy=remedy)
+    return _source(path, {None: [path]}, options, reading)
 
 
-def sequences(text: str | bytes) -> Iterator[tuple[str, dict[str, str]]]:
-    """The sequences of an input of `predict`: those of a FASTA or FASTQ file if it is a path, else the text itself.
+def sequences(text: str | bytes, options: DnaOptions = DnaOptions(), reading: Reading = Reading()) -> Iterator[Example]:
+    """The sequences of an input of `predict`: those of a file or folder of this name, else the text itself.
 
     Args:
         text: `str`, or UTF-8 `bytes`.
+        options: how files are read.
+        reading: `encoding`.
 
     Yields:
-        (sequence, metadata): the metadata of a record is its `id`.
+        Examples without target; the fields name the record.
 
     Raises:
-        UserError: if a letter is not an IUPAC code, or a sequence is empty.
+        UserError: if the file cannot be read, if a letter is not of the alphabet, or if a sequence is empty.
 
     Example:
-        >>> list(sequences("ACGT"))
-        [('ACGT', {})]
+        >>> [example.input for example in sequences("ACGT")]
+        ['ACGT']
     """
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    text = text.strip()
-    if suffix_of(text) in FASTA:
-        for record in _parse(text):
-            name = (record.name.split() or [""])[0]
-            if fault := _fault(record.sequence):
-                raise UserError(fault[0], where=f"{text}:{name}", remedy=fault[1])
-            yield record.sequence, {"id": name}
-    else:
-        if fault := _fault(text):
-            raise UserError(fault[0], where="input", remedy=fault[1])
-        yield text, {}
+    text, known = text.strip(), formats(options)
+    if os.path.exists(text) or suffix_of(text) in {*known.suffixes, *known.tables}:
+        yield from open_data(text, known, dataclasses.replace(reading, labelled=False, group=None))
+        return
+    if fault := options.alphabet.fault(text, "input"):
+        raise fault
+    yield Example(text, "", 1)
 
 
-def _fault(sequence: str, of: str = "") -> tuple[str, str] | None:
-    """What is wrong with a sequence, and the remedy; None if it is valid. `of` is ` of NAME`, for the message."""
-    if not sequence:
-        return f"the sequence{of} is empty", "give it bases, or leave it out"
-    if wrong := wrong_letter(sequence):
-        return f"{wrong[0]!r} at position {wrong[1]}{of} is not an IUPAC code", REMEDY
-    return None
+def _classes(folder: Path, others: Sequence[Path]) -> dict[str | None, list[Path]]:
+    """The files of a folder by class, without `others`."""
 
-
-def _open_folder(path: Path, options: DnaOptions) -> Source:
-    def fasta_files(folder: Path) -> list[Path]:
-        return sorted(p for p in folder.iterdir() if p.is_file() and suffix_of(p) in FASTA and p.name[0] != ".")
+    def found(inside: Path, text: bool) -> list[Path]:
+        files = (p for p in sorted(inside.iterdir()) if p.is_file() and p.name[0] != "." and suffix_of(p) in SUFFIXES)
+        files = (p for p in files if p.resolve() not in others) if others else files
+        return [p for p in files if text or suffix_of(p) not in fasta.TEXT or fasta.begins_with_header(p)]
 
     classes: dict[str | None, list[Path]] = {}
-    for file in fasta_files(path):
-        classes.setdefault(re.sub(r"\.gz$", "", file.name, flags=re.I).rpartition(".")[0], []).append(file)
+    for file in found(folder, text=False):
+        classes.setdefault(file.name[: file.name.lower().rindex(suffix_of(file))], []).append(file)
+    if classes:
+        warn_of_others(folder, folder.iterdir(), SUFFIXES, "sequences")
+        return classes
+    inside = [p for p in sorted(folder.iterdir()) if p.is_dir() and p.name[0] != "."]
+    classes = {p.name: files for p in inside if (files := found(p, text=True))}
     if not classes:
-        classes = {p.name: fasta_files(p) for p in sorted(path.iterdir()) if p.is_dir() and fasta_files(p)}
-    if not classes:
-        remedy = f"give one file for each class, or a folder for each ({', '.join(FASTA)})"
-        raise UserError("no FASTA files in this folder", where=path, remedy=remedy)
-    return _open_fasta(path, classes, options)
+        listed = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
+        remedy = f"give one file for each class, or a folder for each ({', '.join(SUFFIXES)})"
+        raise UserError(f"no sequences in this folder (found {listed})", where=folder, remedy=remedy)
+    warn_of_others(folder, folder.glob("*/*"), SUFFIXES, "sequences")
+    return classes
 
 
-def _open_fasta(path: Path, classes: Mapping[str | None, list[Path]], options: DnaOptions) -> Source:
-    """The records of files by class, interleaved: next comes the class of which the smallest share has been read."""
-    _package("dnaio")
-    sizes = [sum(file.stat().st_size for file in files) for files in classes.values()]
+def _source(path: Path, classes: Mapping[str | None, list[Path]], options: DnaOptions, reading: Reading) -> Source:
+    """The examples of files by class, interleaved: next comes the class of which the smallest share has been read."""
+    files = [file for several in classes.values() for file in several]
+    intervals = any(suffix_of(file) in bed.SUFFIXES for file in files)
+    if intervals and options.genome is None:
+        raise UserError("intervals need a genome", where=path, remedy="name its FASTA or 2bit file with --genome")
+    sizes = [sum(file.stat().st_size for file in several) for several in classes.values()]
 
-    def read() -> Iterator[Example]:
-        annotation = _annotation(options)
-        streams = [_records(files, name, options, annotation) for name, files in classes.items()]
-        queue = [(0.0, number) for number in range(len(streams))]  # a heap of (share read, number of the stream)
-        while queue:
-            share, number = queue[0]
-            if (example := next(streams[number], None)) is None:
-                heapq.heappop(queue)
-            else:
-                yield example
-                heapq.heapreplace(queue, (share + len(example.input) / max(sizes[number], 1), number))
+    def read() -> Iterator[tuple[str, Record | UserError]]:
+        labelled = options.task == "tag" and reading.labelled
+        annotation = Annotation(options.annotation, options.outside) if options.annotation and labelled else None
+        with contextlib.ExitStack() as stack:
+            genome = stack.enter_context(open_reference(options.genome)) if intervals and options.genome else None
+            streams = [_records(f, label, options, reading, annotation, genome) for label, f in classes.items()]
+            queue = [(0.0, number) for number in range(len(streams))]  # a heap of (share read, number of the stream)
+            while queue:
+                share, number = queue[0]
+                if (item := next(streams[number], None)) is None:
+                    heapq.heappop(queue)
+                    continue
+                yield item
+                size = 1 if isinstance(item[1], UserError) else len(item[1]["sequence"])
+                heapq.heapreplace(queue, (share + size / max(sizes[number], 1), number))
         if annotation:
             annotation.check_used(path)
 
-    return Source(read, str(path), sum(sizes))
+    return _examples(Records(read, str(path), size=sum(sizes)), options, reading)
 
 
 def _records(
-    files: list[Path], label: str | None, options: DnaOptions, annotation: Annotation | None
-) -> Iterator[Example]:
-    """The examples of the files of a class; without a label, each header has one."""
+    files: Sequence[Path], label: str | None, options: DnaOptions, reading: Reading, annotation: Annotation | None,
+    genome: Reference | None,
+) -> Iterator[tuple[str, Record | UserError]]:  # fmt: skip
+    """The records of the files of a class; without a label of it, each record has one."""
     for path in files:
-        number = 0
-        for number, record in enumerate(_parse(path), 1):
-            name = (record.name.split() or [f"record {number}"])[0]
-
-            def where(path: Path = path, number: int = number) -> str:
-                return f"{path}:{_line(path, number)}"
-
-            length, target = len(record.sequence), label
-            if annotation:
-                target = " ".join(annotation.labels(name, 0, length, length))
-            elif label is None or options.task == "tag":
-                target = _label(record.name, options.label_field)
-            if target is None:
-                field = f"field {options.label_field!r}" if options.label_field else "label"
-                remedy = "write '>name label=promoter' or '>name|promoter', or name its field with --label_field"
-                raise UserError(f"no {field} in the header of {name!r}", where=where(), remedy=remedy)
-            yield _example(record.sequence, target, f"{path}:{name}", where, options, f" of {name}")
-        if not number:
-            raise UserError("no sequence in the file", where=path, remedy="begin each sequence with a line '>name'")
+        cut = genome if suffix_of(path) in bed.SUFFIXES else None
+        for place, record in _intervals(path, options, reading, cut) if cut else _sequences(path, reading):
+            try:
+                if isinstance(record, UserError):
+                    raise record
+                target = _target(place, record, label, options, annotation) if reading.labelled else ""
+                yield place, {**record, "label": target}
+            except UserError as error:
+                yield place, error
 
 
-def _parse(path: str | Path) -> Iterator[Any]:
-    """The `dnaio` records of a file."""
-    dnaio = _package("dnaio")
-    try:
-        with open_bytes(path) as file, dnaio.open(file, fileformat=FASTA[suffix_of(path)]) as records:
-            yield from records
-    except dnaio.FileFormatError as error:
-        what, line = error.message.split(" (line number")[0], None if error.line is None else error.line + 1
-        if "ASCII" in what:
-            line = _line(path, matches=lambda line: not line.isascii())
-        remedy = "check the file; names and sequences must be ASCII"
-        raise UserError(what, where=f"{path}:{line}" if line else path, remedy=remedy) from None
-    except UNREADABLE as error:
-        raise faults(path, error) from None
+def _sequences(path: Path, reading: Reading) -> Iterator[tuple[str, Record]]:
+    for line, header, letters, features in fasta.read_sequences(path, reading.encoding):
+        name = (header.split(None, 1) or [f"record {line}"])[0]
+        fields = dict(part.split("=", 1) for part in header.replace("|", " ").split() if "=" in part)
+        yield f"{path}:{line}", {**fields, "id": name, "header": header, "sequence": letters, "features": features}
 
 
-def _line(path: str | Path, number: int = 1, matches: Callable[[bytes], bool] | None = None) -> int:
-    """The line of a record by its number, which dnaio does not keep; or the n-th line that `matches`."""
-    if matches is None and FASTA[suffix_of(path)] == "fastq":
-        return 4 * number - 3
-    matches = matches or (lambda line: line.lstrip()[:1] == b">")
-    with open_bytes(path) as file:
-        lines = (n for n, line in enumerate(file, 1) if matches(line))
-        return next(n for count, n in enumerate(lines, 1) if count == number)
+def _intervals(
+    path: Path, options: DnaOptions, reading: Reading, genome: Reference
+) -> Iterator[tuple[str, Record | UserError]]:
+    for interval in bed.read_bed(path, reading.encoding):
+        if isinstance(interval, UserError):
+            yield str(path), interval
+            continue
+        chromosome, start, end, name, strand, line, row = interval
+        place = f"{path}:{line}"
+        length = genome.length(chromosome) if chromosome in genome.names else None
+        if length is None:
+            remedy = bed.nearest_chromosome(chromosome, genome.names)
+            error = UserError(f"no chromosome {chromosome!r} in {options.genome}", where=place, remedy=remedy)
+            if bed.twin_of(chromosome) in genome.names:  # the whole file names them in another way
+                raise error
+            yield place, error
+        elif end > length:
+            what = f"{start}-{end} ends outside {chromosome}, which has {length} bases"
+            yield place, UserError(what, where=place, remedy="check that the intervals are of this genome")
+        else:
+            letters = genome.fetch(chromosome, start, end)
+            fields = {"chromosome": chromosome, "start": start, "end": end, "name": name, "strand": strand}
+            letters = options.alphabet.reverse_complement(letters) if strand == "-" else letters
+            yield place, {**fields, "row": row, "length": length, "sequence": letters}
 
 
-def _label(header: str, field: str | None) -> str | None:
-    """The label in the header of a record, or None.
-
-    Example:
-        >>> _label("a|b|promoter", None), _label("a promoter", None), _label("a b c label=x", None), _label("a", None)
-        ('promoter', 'promoter', 'x', None)
-        >>> _label("a class=x", "class"), _label("a b x d", "3"), _label("a|b", "1")
-        ('x', 'x', 'a')
-    """
-    fields = [part.strip() for part in header.split("|")] if "|" in header else header.split()
-    if field is not None and field.isdecimal():
-        return (fields[int(field) - 1] or None) if 0 < int(field) <= len(fields) else None
-    named = re.search(rf"(?:^|[\s|;]){re.escape(field or 'label')}=([^\s|;]+)", header, re.I)
-    if named or field is not None:
-        return named and named[1]
-    return (fields[-1] or None) if "|" in header or len(fields) == 2 else None
-
-
-def _open_bed(path: Path, options: DnaOptions) -> Source:
-    if options.genome is None:
-        raise UserError("intervals need a genome", where=path, remedy="name its FASTA file with --genome")
-    genome = Path(options.genome)
-    open_bytes(genome).close()
-    if suffix_of(genome) not in FASTA or genome.suffix.lower() == ".gz":
-        remedy = "give a FASTA file that is not compressed: intervals need random access"
-        raise UserError("not a genome for intervals", where=genome, remedy=remedy)
-    _package("pyfaidx")
-    index = genome.with_name(f"{genome.name}.fai")
-    writable = index.exists() or os.access(genome.parent, os.W_OK)
-    folder = None if writable else tempfile.TemporaryDirectory()  # lives as long as `read`
-
-    def read() -> Iterator[Example]:
-        annotation = _annotation(options)
-        with _open_genome(genome, Path(folder.name, index.name) if folder else index) as sequences:
-            for interval in read_bed(path, fields=3 if annotation else 4):
-                yield _cut(interval, sequences, annotation, path, options)
-        if annotation:
-            annotation.check_used(path)
-
-    return Source(read, str(path), path.stat().st_size)
-
-
-@contextlib.contextmanager
-def _open_genome(path: Path, index: Path) -> Iterator[Any]:
-    """The `pyfaidx.Fasta` of a genome."""
-    pyfaidx = _package("pyfaidx")
-    try:
-        genome = pyfaidx.Fasta(str(path), indexname=str(index), as_raw=True)
-    except (pyfaidx.FastaIndexingError, ValueError, OSError) as error:
-        raise UserError(f"cannot be indexed ({error})", where=path, remedy="check that it is a FASTA file") from None
-    with genome:
-        yield genome
-
-
-def _cut(interval: Interval, genome: Any, annotation: Annotation | None, path: Path, options: DnaOptions) -> Example:
-    """The example of an interval, read from the opposite strand if the strand is `-`."""
-    chromosome, start, end, target, strand, line = interval
-    where = f"{path}:{line}"
-    if chromosome not in genome:
-        remedy = nearest_chromosome(chromosome, genome.keys())
-        raise UserError(f"no chromosome {chromosome!r} in {options.genome}", where=where, remedy=remedy)
-    length = len(genome[chromosome])
-    if end > length:
-        what = f"{start}-{end} ends outside {chromosome}, which has {length} bases"
-        raise UserError(what, where=where, remedy="check that the intervals are of this genome")
-    sequence = genome[chromosome][start:end]
-    sequence = reverse_complement(sequence) if strand == "-" else sequence
+def _target(place: str, record: Record, label: str | None, options: DnaOptions, annotation: Annotation | None) -> str:
+    """The label of a record, or the labels of its letters."""
+    letters = record["sequence"]
     if annotation:
-        labels = annotation.labels(chromosome, start, end, length)
-        target = " ".join(labels[::-1] if strand == "-" else labels)
-    return _example(sequence, target, line, lambda: where, options, f" of {chromosome}:{start}-{end}")
+        start, end = record.get("start", 0), record.get("end", len(letters))
+        length = record.get("length", len(letters))
+        labels = annotation.labels(record.get("chromosome") or record["id"], start, end, length)
+        return " ".join(labels[::-1] if record.get("strand") == "-" else labels)
+    if label is not None and options.task == "classify":
+        return label
+    field = options.label_field
+    if "row" in record:
+        found = record["name"]
+        if field is not None:
+            found = record["row"][int(field) - 1] if field.isdecimal() and 0 < int(field) <= len(record["row"]) else ""
+        if not found:
+            what = f"no label in column {field or 4}"
+            remedy = "give the label there, or a folder with a file for each class"
+            raise NoLabel(what, where=place, remedy=remedy)
+        return found
+    if record["features"] is not None:
+        return label_of_features(record["features"], place, field, options.outside if options.task == "tag" else None)
+    found = label_of_header(record["header"], field)
+    if not found:
+        what = f"no {f'field {field!r}' if field else 'label'} in the header of {record['id']!r}"
+        remedy = "write '>name label=promoter' or '>name|promoter', or name its field with --label_field"
+        raise NoLabel(what, where=place, remedy=remedy)
+    if "\ufffd" in found:
+        raise UserError("the label is not UTF-8", where=place, remedy="name the encoding of the file with --encoding")
+    return found
 
 
-def _open_table(path: Path, options: DnaOptions) -> Source:
-    names = BASE_NAMES if options.task == "tag" else options.columns.label_names
-    table = open_source(path, dataclasses.replace(options.columns, text_names=SEQUENCE_NAMES, label_names=names))
+def _examples(records: Records, options: DnaOptions, reading: Reading) -> Source:
+    """The examples of records of sequences. If the first one has no label, there is none where it is looked for."""
+    add = with_fields(records, reading)
 
-    def read() -> Iterator[Example]:
-        for example in table:
-            where = functools.partial(table.where, example)
-            yield _example(example.input, example.target, example.place, where, options)
+    def read() -> Iterator[Example | Faulty]:
+        seen = False
+        for place, record in records.read():
+            if isinstance(record, UserError):
+                if isinstance(record, NoLabel) and not seen:
+                    raise record
+                yield Faulty(record)
+                continue
+            seen = True
+            example = Example(record["sequence"], record["label"], place)
+            try:
+                example = add(example, record)
+            except UserError as error:
+                yield Faulty(error)
+                continue
+            if not reading.labelled:
+                names = ("id",) if "id" in record else ("chromosome", "start", "end", "strand")
+                example = example._replace(fields=(*((name, record[name]) for name in names), *example.fields))
+            yield example
 
-    return Source(read, table.name, table.size)
+    source = Source(read, records.name, records.size)
+    return source.map(lambda example: _checked(example, source.where(example), options, reading))
 
 
-def _annotation(options: DnaOptions) -> Annotation | None:
-    return Annotation(options.annotation, options.outside) if options.annotation and options.task == "tag" else None
-
-
-def _example(
-    sequence: str, target: str, place: int | str, where: Callable[[], str], options: DnaOptions, of: str = ""
-) -> Example:
-    """The example of a sequence and its target as they were read.
-
-    Args:
-        sequence: the sequence.
-        target: the label, or the labels of its bases.
-        place: `Example.place`.
-        where: returns file and line, for messages.
-        options: how sequences and labels are read.
-        of: ` of NAME`, for messages.
-    """
-    if fault := _fault(sequence, of):
-        raise UserError(fault[0], where=where(), remedy=fault[1])
+def _open_table(records: Records, options: DnaOptions, reading: Reading) -> Source:
     if options.task == "tag":
-        labels = _labels(target, len(sequence))
-        if len(labels) != len(sequence):
-            what = f"{len(labels)} labels for the {len(sequence)} bases{of}"
-            raise UserError(what, where=where(), remedy="give one per base: 'EEIIN', or 'exon exon intron'")
-        if (wrong := next((label for label in labels if label.split() != [label]), None)) is not None:
-            raise UserError(f"the label {wrong!r} is not a word", where=where(), remedy="write it without spaces")
-        target = " ".join(labels)
-    return Example(sequence, target, place)
+        records = dataclasses.replace(records, read=lambda read=records.read: map(_lists_as_text, read()))  # type: ignore[misc]
+    source = read_columns(records, options.columns, reading)
+    return source.map(lambda example: _checked(example, source.where(example), options, reading))
 
 
-def _labels(target: str, length: int) -> list[str]:
-    """The labels of bases from a JSON list, from words, or from a string of one character per base.
+def _lists_as_text(item: tuple[int | str, Record | UserError]) -> tuple[int | str, Record | UserError]:
+    """A record with JSON in the place of lists, which hold labels of letters."""
+    place, record = item
+    if isinstance(record, UserError):
+        return item
+    lists = {n: plain(v) for n, v in record.items() if isinstance(v, list | tuple) or getattr(v, "ndim", 0) == 1}
+    return place, {**record, **{name: json.dumps(value) for name, value in lists.items()}}
+
+
+def _checked(example: Example, where: str, options: DnaOptions, reading: Reading) -> Example | Faulty:
+    """An example whose letters and labels are right."""
+    sequence, target = example.input.strip(), example.target
+    if fault := options.alphabet.fault(sequence, where):
+        return Faulty(fault)
+    if reading.labelled:
+        try:
+            target = (
+                labels_of_letters(target, len(sequence), where) if options.task == "tag" else one_label(target, where)
+            )
+        except UserError as error:
+            return Faulty(error)
+    return example._replace(input=sequence, target=target)
+
+
+def one_label(target: str, where: str) -> str:
+    """A label that is no list.
+
+    Raises:
+        UserError: if it is one.
 
     Example:
-        >>> _labels('["exon", 0]', 2), _labels("exon intron", 2), _labels("EI", 2)
-        (['exon', '0'], ['exon', 'intron'], ['E', 'I'])
+        >>> one_label("promoter", "a.csv:1")
+        'promoter'
     """
-    if target.startswith("["):
-        with contextlib.suppress(json.JSONDecodeError):
-            return [str(label) for label in json.loads(target)]
-    labels = target.split()
-    return labels if len(labels) != 1 or length == 1 else list(labels[0])
-
-
-def _package(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise UserError(f"DNA files need {name}", remedy="pip install 'seqtasks[dna]'") from None
+    if target.startswith("[") and target.endswith("]"):
+        raise UserError(f"several labels: {target:.40}", where=where, remedy="give each sequence one label")
+    return target

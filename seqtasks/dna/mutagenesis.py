@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqtasks.dna.encoding import BASES
+from seqtasks.dna.alphabets import alphabet_of
 
 if TYPE_CHECKING:
     from seqtasks.capabilities import Predictor
@@ -19,8 +19,8 @@ def effects(predictor: "Predictor", sequence: str, label: str | None = None) -> 
         label: the class whose probability is computed; None for the predicted class.
 
     Returns:
-        (label, probability, changes): `changes` is a float array (bases, 4) with the columns A, C, G, T; the base that
-        is already there has 0.
+        (label, probability, changes): `changes` is a float array (bases, letters of the alphabet), for DNA A, C, G, T;
+        the base that is already there has 0.
 
     Raises:
         ValueError: if the label is unknown.
@@ -29,12 +29,13 @@ def effects(predictor: "Predictor", sequence: str, label: str | None = None) -> 
         Zhou and Troyanskaya, 2015, DeepSEA, https://doi.org/10.1038/nmeth.3547
     """
     labels = predictor.assets["labels"].tokens
-    bases = sequence.upper().replace("U", "T")
-    substitutions = [(i, j) for i in range(len(bases)) for j, base in enumerate(BASES) if bases[i] != base]
-    mutants = [bases[:i] + BASES[j] + bases[i + 1 :] for i, j in substitutions]
+    alphabet = alphabet_of(predictor.config.alphabet)
+    bases, letters = alphabet.as_read(sequence), alphabet.letters
+    substitutions = [(i, j) for i in range(len(bases)) for j, letter in enumerate(letters) if bases[i] != letter]
+    mutants = [bases[:i] + letters[j] + bases[i + 1 :] for i, j in substitutions]
     scores = predictor.predict_batch([bases, *mutants])["scores"]  # (1 + mutants, classes)
     index = int(scores[0].argmax()) if label is None else labels.index(label)
-    changes = np.zeros((len(bases), len(BASES)))
+    changes = np.zeros((len(bases), len(letters)))
     for (i, j), score in zip(substitutions, scores[1:, index], strict=True):
         changes[i, j] = score - scores[0, index]
     return labels[index], float(scores[0, index]), changes
@@ -49,10 +50,11 @@ def effect_rows(predictor: "Predictor", sequence: str) -> list[dict[str, Any]]:
 
     Returns:
         Dicts with `position` (from 1), `base`, the predicted `label`, its `score`, and the change of the score when the
-        base is replaced, under `A`, `C`, `G`, `T`.
+        base is replaced, under each letter of the alphabet, for DNA `A`, `C`, `G`, `T`.
     """
     label, probability, changes = effects(predictor, sequence)
+    letters = alphabet_of(predictor.config.alphabet).letters
     return [
-        {"position": i, "base": base, "label": label, "score": probability, **dict(zip(BASES, row, strict=True))}
+        {"position": i, "base": base, "label": label, "score": probability, **dict(zip(letters, row, strict=True))}
         for i, (base, row) in enumerate(zip(sequence, changes.tolist(), strict=True), 1)
     ]

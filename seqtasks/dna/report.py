@@ -10,6 +10,7 @@ from markupsafe import Markup
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
+from seqtasks.dna.alphabets import alphabet_of
 from seqtasks.dna.mutagenesis import effects
 from seqtasks.report import charts
 from seqtasks.report.charts import ACCENT, MUTED, SECOND, svg
@@ -24,31 +25,33 @@ PER_LINE = 60  # bases of a line
 LONGEST = 600  # bases of a sequence in the report; it has three times as many mutants
 
 
-def substitutions(sequence: str, changes: np.ndarray, title: str, name: str) -> Markup:
+def substitutions(sequence: str, changes: np.ndarray, title: str, name: str, alphabet: str = "ACGT") -> Markup:
     """A chart of the change of a probability for every base and substitution.
 
     Args:
         sequence: the bases.
-        changes: array (bases, 4), the columns A, C, G, T; 0 for the base that is there.
+        changes: array (bases, letters of the alphabet), for DNA A, C, G, T; 0 for the base that is there.
         title: what the chart shows, for screen readers.
         name: of the chart, unique on the page.
+        alphabet: the letters of the columns.
 
     Returns:
-        An SVG with lines of 60 bases, each with the rows A, C, G, T.
+        An SVG with lines of 60 bases, each with a row for each letter of the alphabet.
     """
     lines = range(0, len(sequence), PER_LINE)
-    figure = Figure(figsize=(9.5, 0.3 + 0.95 * len(lines)), layout="constrained")
+    rows = len(alphabet)
+    figure = Figure(figsize=(9.5, 0.3 + (0.35 + 0.15 * rows) * len(lines)), layout="constrained")
     largest = max(abs(changes).max(), 1e-9)
     for row, first in enumerate(lines):
         axes = figure.add_subplot(len(lines), 1, row + 1)
         part = changes[first : first + PER_LINE]
-        cells = [(i, j, part[i, j]) for i in range(len(part)) for j in range(4) if part[i, j]]
+        cells = [(i, j, part[i, j]) for i in range(len(part)) for j in range(rows) if part[i, j]]
         squares = [[(i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1)] for i, j, _ in cells]
         colours = [SECOND if value < 0 else ACCENT for *_, value in cells]
         shades = [0.04 + 0.96 * abs(value) / largest for *_, value in cells]
         axes.add_collection(PolyCollection(squares, fc=colours, alpha=shades, linewidths=0))
-        axes.set(xlim=(0, PER_LINE), ylim=(4, 0))
-        axes.set_yticks([j + 0.5 for j in range(4)], "ACGT", fontsize=7)
+        axes.set(xlim=(0, PER_LINE), ylim=(rows, 0))
+        axes.set_yticks([j + 0.5 for j in range(rows)], list(alphabet), fontsize=7)
         letters = sequence[first : first + PER_LINE]
         axes.set_xticks([i + 0.5 for i in range(len(letters))], letters, fontsize=7)
         axes.set_title(f"{first + 1:,}", loc="left", fontsize=7, color=MUTED, pad=2)
@@ -82,6 +85,8 @@ def report_sections(predictor: "Predictor", examples: "Iterable[Example]", most:
         label, probability, changes = effects(predictor, sequence)
         title = f"predicted {label} ({probability:.3f}), true {target}"
         with matplotlib.rc_context(charts.STYLE):
-            chart = substitutions(sequence, changes, title, f"bases-{i}")
+            chart = substitutions(
+                sequence, changes, title, f"bases-{i}", alphabet_of(predictor.config.alphabet).letters
+            )
         parts.append(f"<h3>{html.escape(title)}</h3><figure>{chart}</figure>")
     return [("Which bases matter", "".join(parts))]

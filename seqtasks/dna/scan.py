@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seqtasks.dna.alphabets import alphabet_of
 from seqtasks.dna.bed import Hit, merge
 from seqtasks.dna.genome import total_bases, windows
 from seqtasks.errors import UserError
@@ -27,7 +28,7 @@ def scan(
 
     Args:
         predictor: a trained model of a `Classification` task over sequences.
-        path: FASTA file, gzip by its name.
+        path: FASTA file, also compressed, or 2bit file.
         window: bases of a window.
         stride: bases between the starts of two windows.
         threshold: windows whose label has a smaller probability are dropped.
@@ -53,15 +54,20 @@ def scan(
 def _classified_windows(
     predictor: "Predictor", path: str | Path, window: int, stride: int, label: str | None
 ) -> Iterator[Hit]:
-    """A hit for each window, with `label` or else the most probable label."""
-    labels = predictor.assets["labels"].tokens
+    """A hit for each window with a known letter, with `label` or else the most probable label."""
+    labels, alphabet = predictor.assets["labels"].tokens, alphabet_of(predictor.config.alphabet)
+    unknown = alphabet.unknown + alphabet.unknown.lower()
     with _progress(path) as advance:
-        for chromosome, starts, sequences in windows(path, window, stride, BATCH):
+        for chromosome, every, all_sequences in windows(path, window, stride, BATCH, alphabet):
+            advance(len(all_sequences) * stride)
+            known = [i for i, sequence in enumerate(all_sequences) if not unknown or sequence.strip(unknown)]
+            if not known:
+                continue
+            starts, sequences = every[known], [all_sequences[i] for i in known]
             scores = predictor.predict_batch(sequences, BATCH)["scores"]  # (windows, classes)
             best = scores.argmax(-1) if label is None else [labels.index(label)] * len(scores)
             for start, sequence, row, index in zip(starts.tolist(), sequences, scores, best, strict=True):
                 yield Hit(chromosome, start, start + len(sequence), labels[index], float(row[index]))
-            advance(len(sequences) * stride)
 
 
 @contextlib.contextmanager

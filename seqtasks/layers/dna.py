@@ -1,4 +1,4 @@
-"""DNA: random substitutions of bases, and both strands of a molecule."""
+"""Biological sequences: random substitutions of letters, and both strands of a molecule."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ class RandomSubstitution(keras.layers.Layer):
         rate: share of the bases that are drawn at random.
 
     Call arguments:
-        inputs: (batch, time, 4), the shares of A, C, G and T; steps of zeros are padding and are kept.
+        inputs: (batch, time, letters), the shares of A, C, G and T; steps of zeros are padding and are kept.
         training: whether bases are replaced.
 
     Output shape:
@@ -36,7 +36,8 @@ class RandomSubstitution(keras.layers.Layer):
         if not training or not self.rate:
             return inputs
         shape = ops.shape(inputs)[:2]
-        bases = ops.one_hot(keras.random.randint(shape, 0, 4, seed=self.generator), 4, dtype=inputs.dtype)
+        count = inputs.shape[-1]
+        bases = ops.one_hot(keras.random.randint(shape, 0, count, seed=self.generator), count, dtype=inputs.dtype)
         chosen = (keras.random.uniform(shape, seed=self.generator) < self.rate) & ops.any(inputs != 0, -1)
         return ops.where(chosen[..., None], bases, inputs)
 

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtasks.dna import encoding
+from seqtasks.dna.alphabets import DNA, PROTEIN, RNA, alphabet_of
+from seqtasks.errors import UserError
 from seqtasks.layers import ReverseComplementBatch
 
 CODES = {  # the IUPAC table
@@ -58,28 +60,26 @@ def test_invalid_k_raises(k):
 
 
 def test_kmer_ids_are_unique_and_contiguous():
-    every = ["".join(encoding.BASES[(n >> 2 * i) & 3] for i in (2, 1, 0)) for n in range(64)]
+    every = ["".join("ACGT"[(n >> 2 * i) & 3] for i in (2, 1, 0)) for n in range(64)]
     assert encoding.kmers(every, 3)[:, :1].flat_values.numpy().tolist() == list(range(2, encoding.kmer_count(3)))
     assert encoding.kmers(["T" * 14], 14).to_list()[0][0] == encoding.kmer_count(14) - 1
 
 
 @given(anything)
-def test_valid_and_wrong_letter_match_the_table(values):
-    found = encoding.valid(strings(values)).numpy().tolist()
-    for value, is_valid in zip(values, found, strict=True):
+def test_wrong_letter_matches_the_table(values):
+    for value in values:
         wrong = [(letter, i) for i, letter in enumerate(value, 1) if letter not in {*CODES, *"".join(CODES).lower()}]
-        assert encoding.wrong_letter(value) == (wrong[0] if wrong else None)
-        assert is_valid == (value != "" and not wrong)
+        assert DNA.wrong_letter(value) == (wrong[0] if wrong else None)
 
 
 @given(sequences)
 def test_reverse_complement_matches_a_table_and_the_layer(values):
     pairs = dict(zip("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN", strict=True))
     pairs |= {letter.lower(): other.lower() for letter, other in pairs.items()} | {"U": "A", "u": "a"}
-    opposite = [encoding.reverse_complement(value) for value in values]
+    opposite = [DNA.reverse_complement(value) for value in values]
     assert opposite == ["".join(pairs[letter] for letter in value[::-1]) for value in values]
     plain = [value.replace("U", "T").replace("u", "t") for value in values]
-    assert [encoding.reverse_complement(value) for value in opposite] == plain
+    assert [DNA.reverse_complement(value) for value in opposite] == plain
     rows = encoding.one_hot(strings(values))
     padded = rows.to_tensor(shape=[None, 16, 4])
     reversed_rows = ReverseComplementBatch()(padded)[len(values) :]
@@ -88,25 +88,61 @@ def test_reverse_complement_matches_a_table_and_the_layer(values):
 
 def test_graph_accepts_any_batch_with_static_shapes():
     signature = [tf.TensorSpec([None], tf.string)]
-    graph = tf.function(
-        lambda s: (encoding.one_hot(s), encoding.kmers(s, 2), encoding.valid(s)), input_signature=signature
-    )
-    letters, kmers, valid = graph(strings([]))
-    assert letters.shape.as_list() == [0, None, 4] and kmers.shape.as_list() == [0, None] and valid.shape == [0]
-    letters, kmers, valid = graph(strings(["", "AC", "é"]))
+    graph = tf.function(lambda s: (encoding.one_hot(s), encoding.kmers(s, 2)), input_signature=signature)
+    letters, kmers = graph(strings([]))
+    assert letters.shape.as_list() == [0, None, 4] and kmers.shape.as_list() == [0, None]
+    letters, kmers = graph(strings(["", "AC", "é"]))
     assert (letters.dtype, kmers.dtype, kmers.row_splits.dtype) == (tf.float32, tf.int32, tf.int64)
     assert letters.row_lengths().numpy().tolist() == [0, 2, 2] and kmers.to_list() == [[], [3, 1], [1, 1]]
-    assert valid.numpy().tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize("shape", [(1, 1_000_000), (10_000, 100)], ids=["one", "many"])
 def test_a_million_bases_are_encoded_in_seconds(rng, shape):
     letters = rng.choice(np.frombuffer(b"ACGT", np.uint8), shape)
     values = tf.constant([row.tobytes() for row in letters])
-    for encode in (encoding.one_hot, lambda s: encoding.kmers(s, 6), encoding.valid):
+    for encode in (encoding.one_hot, lambda s: encoding.kmers(s, 6)):
         encode(values)
         start = time.perf_counter()
         encode(values)
         assert time.perf_counter() - start < 2  # measured: 3 to 22 ms
     found = encoding.one_hot(values).flat_values.numpy().argmax(1)
     assert (found == np.searchsorted(list(b"ACGT"), letters.ravel())).all()
+
+
+@given(sequences)
+def test_rna_and_dna_have_one_encoding_and_one_key_means_one_encoding_of_a_strand(values):
+    np.testing.assert_array_equal(
+        encoding.one_hot(strings(values), RNA).flat_values, encoding.one_hot(strings(values)).flat_values
+    )
+    for value in values:
+        twins = [value, value.lower(), value.upper().replace("T", "U"), DNA.reverse_complement(value)]
+        assert len({DNA.key(twin) for twin in twins}) == 1
+        assert DNA.key(value) in (DNA.as_read(value), DNA.as_read(DNA.reverse_complement(value)))
+        assert RNA.key(value) == value.upper().replace("T", "U")
+        assert RNA.reverse_complement(value.upper()) == DNA.reverse_complement(value.upper()).replace("T", "U")
+
+
+def test_proteins_have_a_column_for_each_amino_acid():
+    amino = "ACDEFGHIKLMNPQRSTVWY*"
+    found = encoding.one_hot([amino.lower(), "BX", "UO"], PROTEIN).to_list()
+    np.testing.assert_array_equal(found[0], np.eye(21))
+    assert [amino[i] for i in np.flatnonzero(found[1][0])] == ["D", "N"] and max(found[1][0]) == 0.5
+    np.testing.assert_allclose(found[1][1], [0.05] * 20 + [0])
+    assert [amino[row.index(1)] for row in found[2]] == ["C", "K"]
+    assert encoding.kmers(["ac*"], 2, PROTEIN).to_list() == [[2 + 0 * 21 + 1, 2 + 1 * 21 + 20, 1]]
+    assert encoding.kmer_count(3, PROTEIN) == 21**3 + 2
+    with pytest.raises(ValueError, match="from 1 to 6; received: k=7"):
+        encoding.kmers(["A"], 7, PROTEIN)
+
+
+def test_any_letters_are_an_alphabet_and_case_counts_if_both_cases_are_in_it():
+    hp, brackets, cased = (alphabet_of(name) for name in ("HP", "(.)", "aAb"))
+    assert encoding.one_hot(["hPx"], hp).to_list() == [[[1, 0], [0, 1], [0, 0]]]
+    assert encoding.one_hot([".("], brackets).to_list() == [[[0, 1, 0], [1, 0, 0]]]
+    assert cased.as_read("aAb") == "aAb" and cased.wrong_letter("aB") == ("B", 2)
+    assert str(hp.fault("HPX", "a.csv:2")).startswith("a.csv:2: 'X' at position 3 is not one of the letters HP")
+    for name in ("", "A", "AA", "A C", "Äö"):
+        with pytest.raises(UserError, match="--alphabet: .* is not an alphabet; give dna, rna, protein, or two or"):
+            alphabet_of(name)
+    with pytest.raises(UserError, match="the alphabet protein has no complement"):
+        PROTEIN.reverse_complement("MK")

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqtasks.dna import genome
+from seqtasks.dna import fasta, genome
 from seqtasks.dna.bed import Annotation, Hit, merge, read_bed, write_bed
 from seqtasks.dna.genome import total_bases, windows
 from seqtasks.errors import UserError
+from tests.dna.genomes import write_two_bit
 
 shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -24,7 +25,7 @@ def write(path, content):
     return path
 
 
-def fasta(sequences, width, end="\n"):
+def as_fasta(sequences, width, end="\n"):
     lines = []
     for name, sequence in sequences.items():
         lines += [f">{name} some words"] + [sequence[i : i + width] for i in range(0, len(sequence), width)]
@@ -56,17 +57,16 @@ def collect(path, window, stride, batch):
 )
 def test_windows_are_slices_of_the_whole_sequence(tmp_path, monkeypatch, sequences, shape, widths, form):
     (width, chunk), (name, end) = widths, form
-    monkeypatch.setattr(genome, "CHUNK", chunk)
-    monkeypatch.setattr(genome, "LINE", 8)  # lines longer and shorter than what is read at once
+    monkeypatch.setattr(fasta, "BLOCK", chunk)  # lines longer and shorter than what is read at once
     chromosomes = {f"chr{i}": sequence for i, sequence in enumerate(sequences)}
-    path = write(tmp_path / name, fasta(chromosomes, width, end))
+    path = write(tmp_path / name, as_fasta(chromosomes, width, end))
     found = collect(path, *shape)
     assert list(found) == list(chromosomes)
     assert found == {name: expected(sequence, *shape[:2]) for name, sequence in chromosomes.items()}
 
 
 def test_unusual_headers_and_blank_lines(tmp_path, monkeypatch):
-    monkeypatch.setattr(genome, "LINE", 8)
+    monkeypatch.setattr(fasta, "BLOCK", 8)
     path = write(tmp_path / "a.fa", b"\xef\xbb\xbf\n>chr1 " + b"ACGT>" * 20 + b"\n\nAC\nGT \n\n>\nTT\n>chr1\nGG")
     found = [(name, starts.tolist(), sequences) for name, starts, sequences in windows(path, 9, 1, 1)]
     assert found == [("chr1", [0], ["ACGT"]), ("record 2", [0], ["TT"]), ("chr1", [0], ["GG"])]
@@ -78,21 +78,37 @@ def test_single_batch(tmp_path):
     assert (name, starts.tolist(), sequences) == ("a", [0, 4, 8], ["ACGT"] * 3)
 
 
+def test_an_empty_record_is_skipped_with_a_warning(tmp_path):
+    path = write(tmp_path / "a.fa", ">a\nACGT\n>b\n\n>c\nGG\n>d\n")
+    with pytest.warns(UserWarning) as caught:
+        assert collect(path, 4, 4, 8) == {"a": [(0, "ACGT")], "c": [(0, "GG")]}
+    assert [str(w.message) for w in caught] == [f"{path}: {n} has no bases, and is skipped" for n in "bd"]
+
+
+def test_windows_of_a_2bit_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(genome, "CHUNK", 7)
+    path = write_two_bit(tmp_path / "g.2bit", {"chr1": "ACGTNNACGTACGTT", "chr2": "TTG"})
+    assert collect(path, 6, 3, 4) == {"chr1": expected("ACGTNNACGTACGTT", 6, 3), "chr2": [(0, "TTG")]}
+    assert total_bases(path) == 18
+    (tmp_path / "w.2bit").write_bytes(b"no genome")
+    with pytest.raises(UserError, match="w.2bit: not a 2bit file; check that the file is complete"):
+        collect(tmp_path / "w.2bit", 6, 3, 4)
+
+
 ERRORS = [
     ("", ": the file is empty; give a file that holds records"),
     ("\n\n", ": no sequence in the file; begin each sequence with a line '>name'"),
     ("ACGT\n", ": not a FASTA file; begin each sequence with a line '>name'"),
-    (">a\nACGT\n>b\n>c\nA\n", ": b has no bases; give it a sequence, or remove its header"),
-    (">a\nACGT\n>b\n", ": b has no bases"),
+    (">a\n>b\n\n", ": no sequence in the file"),
     (">a\nACGT\n>b\nACGT\nAC-T\n", ": '-' at position 7 of b is not an IUPAC code; write bases as A, C, G, T, U or as"),
-    (">a\nAC GT\nA\xe9", ": 'Ã' at position 6 of a is not an IUPAC code"),
+    (">a\nAC GT\nA\xe9", ": 'é' at position 6 of a is not an IUPAC code"),
 ]
 
 
 @pytest.mark.parametrize(("content", "message"), ERRORS)
 @pytest.mark.parametrize("chunk", [3, 1 << 20])
 def test_invalid_genomes_raise(tmp_path, monkeypatch, content, message, chunk):
-    monkeypatch.setattr(genome, "CHUNK", chunk)
+    monkeypatch.setattr(fasta, "BLOCK", chunk)
     path = write(tmp_path / "a.fa", content)
     with pytest.raises(UserError) as error:
         list(windows(path, 3, 1, 8))
@@ -119,10 +135,12 @@ def test_missing_files_and_invalid_windows_raise(tmp_path):
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
 def test_total_bases_is_exact_for_small_files_and_close_for_large_ones(tmp_path, rng, ending):
-    small = write(tmp_path / f"small.fa{ending}", fasta({"a": "ACGTA" * 30, "b": "AC"}, 60))
+    small = write(tmp_path / f"small.fa{ending}", as_fasta({"a": "ACGTA" * 30, "b": "AC"}, 60))
     assert total_bases(small) == 152
     large = "".join(rng.choice(list("ACGT"), 3_000_000))
-    assert total_bases(write(tmp_path / f"large.fa{ending}", fasta({"a": large}, 60))) == pytest.approx(3e6, rel=0.05)
+    assert total_bases(write(tmp_path / f"large.fa{ending}", as_fasta({"a": large}, 60))) == pytest.approx(
+        3e6, rel=0.05
+    )
 
 
 def peak(path):
@@ -162,30 +180,32 @@ chr1\t1\t2\tx y\t.\t+\trest\r
 @pytest.mark.parametrize("ending", ["", ".gz"])
 def test_read_bed(tmp_path, ending):
     path = write(tmp_path / f"a.bed{ending}", BED)
-    assert [tuple(interval) for interval in read_bed(path)] == [
+    assert [interval[:6] for interval in read_bed(path)] == [
         ("track1", 5, 9, "promoter", "-", 4),
         ("chr2", 0, 3, "other", ".", 5),
         ("chr1", 1, 2, "x y", "+", 7),
     ]
-    assert next(read_bed(write(tmp_path / "b.bed", "1\t0\t3\n"), fields=3))[:5] == ("1", 0, 3, "", ".")
+    path = write(tmp_path / "b.bed", "chrom\tchromStart\tchromEnd\n1\t0\t3\n1\t0\t4\t.\n")
+    assert [interval[:6] for interval in read_bed(path)] == [("1", 0, 3, "", ".", 2), ("1", 0, 4, "", ".", 3)]
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("chr1\t5\t9", "3 columns, expected 4; give chromosome, start, end, name, tabs between"),
+        ("chr1\t5", "2 columns, expected 3 or more; give chromosome, start and end, tabs between"),
         ("chr1\tx\t9\ta", "'x' is not a position; columns 2 and 3 are whole numbers from 0"),
         ("chr1\t5\t-9\ta", "'-9' is not a position"),
         ("chr1\t5\t5\ta", "start 5 is not before end 5; BED is half-open, from 0"),
-        ("chr1\t5\t9\t.", "the name is missing; column 4 is the label"),
         ("chr1\t5\t9\ta\t0\t*", "unknown strand '*'; column 6 is +, - or ."),
     ],
 )
-def test_invalid_bed_raises(tmp_path, line, message):
-    path = write(tmp_path / "a.bed", f"chr1\t0\t2\tb\n{line}\n")
-    with pytest.raises(UserError) as error:
-        list(read_bed(path))
-    assert str(error.value).startswith(f"{path}:2: {message}")
+def test_an_invalid_line_of_bed_is_its_error(tmp_path, line, message):
+    path = write(tmp_path / "a.bed", f"chr1\t0\t2\tb\n{line}\nchr1\t1\t2\tb\n")
+    first, error, last = read_bed(path)
+    assert (first.line, last.line) == (1, 3) and isinstance(error, UserError)
+    assert str(error).startswith(f"{path}:2: {message}")
+    with pytest.raises(UserError, match=f"{path}:2: "):
+        Annotation(path)
 
 
 @shared
@@ -210,6 +230,8 @@ def test_invalid_annotations_raise(tmp_path):
         annotation("c\t3\t8\tx\nd\t7\t9\tx\nc\t7\t9\tx\n")
     with pytest.raises(UserError, match=r"a.bed:1: the label 'x y' contains a space; write it as one word"):
         annotation("c\t3\t8\tx y\n")
+    with pytest.raises(UserError, match=r"a.bed:1: the name is missing; column 4 is the label"):
+        annotation("c\t3\t8\n")
     with pytest.raises(UserError, match=r"a.bed:1: 3-8 ends outside c, which has 7 bases; check that it annotates"):
         annotation("c\t3\t8\tx\nc\t0\t2\ty\n").labels("c", 0, 7, 7)
     unused = annotation("1\t3\t8\tx\n")

@@ -8,11 +8,13 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import seqtasks
 from seqtasks.cli.main import main
-from seqtasks.dna.encoding import reverse_complement
+from seqtasks.dna.alphabets import DNA
 from seqtasks.errors import UserError
+from tests.dna.genomes import write_two_bit
 
 SMALL = {"epochs": 2, "filters": 8, "units": 4, "batch_size": 16, "gradient_flow": False}
 PLACES = {"linear": True, "positions": 64}
@@ -65,7 +67,7 @@ def test_answers_do_not_depend_on_their_neighbours_nor_on_case_and_u(run, tagged
 def test_both_strands_have_one_answer(tmp_path):
     made = seqtasks.train("dna", run=tmp_path / "run", reverse_complement=True, ensemble_size=2, **PLACES, **SMALL)
     assert made.model.output_shape == (None, 2, 2)
-    forth, back = made.predict(SEQUENCES), made.predict([reverse_complement(s) for s in SEQUENCES])
+    forth, back = made.predict(SEQUENCES), made.predict([DNA.reverse_complement(s) for s in SEQUENCES])
     for one, other in zip(forth, back, strict=True):
         np.testing.assert_allclose(list(one["scores"].values()), list(other["scores"].values()), atol=1e-5)
     with pytest.raises(UserError, match="--reverse_complement: needs one label per sequence; leave it out"):
@@ -102,6 +104,16 @@ def test_a_scan_tells_what_predict_says_of_each_window(run, tmp_path, rng):
     assert covered == {base for s, p in zip(starts, scores, strict=True) if p >= threshold for base in range(s, s + 80)}
 
 
+def test_a_scan_skips_empty_records_and_windows_without_a_known_base(run, tmp_path, rng):
+    bases = "".join(rng.choice(list("ACGT"), 40))
+    (tmp_path / "g.fa").write_text(f">a\n{bases}{'N' * 60}{bases}\n>b\n>c\n{bases}\n>d\n{'n' * 40}\n")
+    with pytest.warns(UserWarning, match="b has no bases, and is skipped"):
+        hits = list(run.scan(tmp_path / "g.fa", 20, 20, threshold=0.0, label="promoter"))
+    assert [h[:3] for h in hits] == [("a", 0, 40), ("a", 100, 140), ("c", 0, 40)]
+    write_two_bit(tmp_path / "g.2bit", {"a": f"{bases}{'N' * 60}{bases}", "c": bases, "d": "N" * 40})
+    assert list(run.scan(tmp_path / "g.2bit", 20, 20, threshold=0.0, label="promoter")) == hits
+
+
 def test_the_command_writes_sorted_bed(run, tmp_path, rng, capsys):
     write_genome(tmp_path / "genome.fa", rng)
     given = ["predict", str(run.directory), str(tmp_path / "genome.fa"), "--window", "80", "--stride", "10"]
@@ -125,6 +137,25 @@ def test_records_of_a_file_are_answered_by_name(run, tmp_path, capsys):
     assert answers[0]["scores"] == pytest.approx(answers[2]["scores"], abs=1e-6)
     assert main(["predict", str(run.directory), "ACGXT"]) == 2
     assert "input: 'X' at position 4 is not an IUPAC code" in capsys.readouterr().err
+    (tmp_path / "some.fa").rename(tmp_path / "some.fas")
+    assert main(["predict", str(run.directory), "--input", str(tmp_path / "some.fas")]) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == answers[:2]
+
+
+def test_tables_and_intervals_are_answered_with_their_fields(run, tmp_path, capsys):
+    (tmp_path / "some.csv").write_text("name,seq\nx,ACGTACGT\ny,TTTT\n")
+    (tmp_path / "g.fa").write_text(">chr1\nACGTACGTTTTT\n")
+    (tmp_path / "some.bed").write_text("chr1\t0\t8\nchr1\t8\t12\n")
+    found = []
+    for given in ([tmp_path / "some.csv", "--carry", "name"], [tmp_path / "some.bed", "--genome", tmp_path / "g.fa"]):
+        assert main(["predict", str(run.directory), "--input", *map(str, given)]) == 0
+        found.append([json.loads(line) for line in capsys.readouterr().out.splitlines()])
+    assert [a["name"] for a in found[0]] == ["x", "y"]
+    assert [(a["chromosome"], a["start"], a["end"]) for a in found[1]] == [("chr1", 0, 8), ("chr1", 8, 12)]
+    for one, other in zip(*found, strict=True):
+        assert one["scores"] == pytest.approx(other["scores"], abs=1e-6)
+    answers = run.predict([{"sequence": "ACGTACGT"}, {"sequence": "TTTT"}])
+    assert [a["scores"] for a in answers] == [pytest.approx(a["scores"], abs=1e-6) for a in found[0]]
 
 
 def test_effects_are_differences_of_predictions(run, capsys):
@@ -139,6 +170,48 @@ def test_effects_are_differences_of_predictions(run, capsys):
             assert rows[place][base] == pytest.approx(expected, abs=1e-5)
     assert main(["explain", str(run.directory), sequence]) == 0
     assert [json.loads(line)["position"] for line in capsys.readouterr().out.splitlines()] == list(range(1, 36))
+
+
+VARIANTS = """##fileformat=VCFv4.2
+#CHROM\tPOS\tID\tREF\tALT\tQUAL
+chr1\t1\tfirst\t{0}\tG,T
+chr1\t100\t.\t{99}{100}\tA\t7
+chr1\t200\t.\t{199}\tACGT,<DEL>
+"""
+
+
+def test_variants_are_differences_of_predictions(run, tmp_path, capsys):
+    bases = "AC" * 120
+    genome, path = tmp_path / "g.fa", tmp_path / "v.vcf"
+    genome.write_text(f">chr1\n{bases}\n")
+    path.write_text(VARIANTS.format(*bases))
+    given = ["explain", str(run.directory), str(path), "--genome", str(genome)]
+    with pytest.warns(UserWarning, match="1 alleles that are no bases were left out"):
+        assert main([*given, "--window", "60"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    windows = [
+        (bases[:60], "G" + bases[1:60]),
+        (bases[:60], "T" + bases[1:60]),
+        (bases[69:129], bases[69:99] + "A" + bases[101:130]),
+        (bases[169:229], bases[169:199] + "ACGT" + bases[200:226]),
+    ]
+    for row, pair in zip(rows, windows, strict=True):
+        one, other = run.predict(pair)
+        assert row["label"] == one["label"] and row["score"] == pytest.approx(one["score"], abs=1e-5)
+        assert row["change"] == pytest.approx(other["scores"][one["label"]] - one["score"], abs=1e-5)
+        assert row["alternative_label"] == other["label"]
+    assert [row["id"] for row in rows][:2] == ["first", "first"] and rows[2]["reference"] == "CA"
+    with pytest.warns(UserWarning):
+        assert list(run.explain_variants(path, genome, 60)) == rows
+    assert main(given) == 2
+    assert "--window: variants need a window; give the length of the training sequences" in capsys.readouterr().err
+    genome.write_text(f">chr1\n{bases[1:]}\n")
+    (tmp_path / "g.fa.fai").unlink()
+    assert main([*given, "--window", "60"]) == 2
+    expected = f"{path}: chr1:1: the reference allele is A, the genome has C there; check that the variants are"
+    assert expected in capsys.readouterr().err
+    assert main(["explain", str(run.directory), str(path), "--window", "60"]) == 2
+    assert "variants need a genome; name its FASTA or 2bit file with --genome" in capsys.readouterr().err
 
 
 def test_only_classifiers_scan_and_explain(tagged, tmp_path, rng, capsys):
@@ -180,6 +253,70 @@ def test_the_export_answers_alike_where_only_tensorflow_is(task, run, tagged, tm
     served, decoded = json.loads(done.stdout), made.predictor.predict_batch(SEQUENCES)
     np.testing.assert_array_equal(np.array(served["label"]), decoded["label"].astype(str))
     np.testing.assert_allclose(served["score"], decoded["score"], atol=1e-5 if task == "classify" else CLOSE)
+
+
+@pytest.fixture(scope="module")
+def proteins(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("proteins")
+    rng = np.random.default_rng(0)
+    rows = [("".join(rng.choice(list(AMINO), 30)), i % 2) for i in range(80)]
+    records = [
+        f">p{i} {'kinase' if y else 'other'}\n{s[:9]}{'HRDLKPEN' if y else ''}{s[9:]}\n"
+        for i, (s, y) in enumerate(rows)
+    ]
+    (folder / "p.faa").write_text("".join(records))
+    return seqtasks.train("dna", data=folder / "p.faa", run=folder / "run", alphabet="protein", **SMALL)
+
+
+AMINO = "ACDEFGHIKLMNPQRSTVWY"
+
+
+def test_proteins_are_classified_explained_and_exported(proteins, tmp_path):
+    assert proteins.model.input_shape == (None, None, 21)
+    sequences = ["MKVHRDLKPENAAX*", "mkvhrdlkpenaax*", "AUO"]
+    answers = proteins.predict(sequences)
+    assert answers[0]["scores"] == pytest.approx(answers[1]["scores"], abs=1e-6)
+    rows = proteins.explain(sequences[0])
+    assert set(AMINO) < set(rows[0]) and rows[0]["M"] == 0.0
+    (other,) = proteins.predict(["W" + sequences[0][1:]])
+    assert rows[0]["W"] == pytest.approx(other["scores"][rows[0]["label"]] - rows[0]["score"], abs=1e-5)
+    assert "Which bases matter" in (proteins.directory / "report.html").read_text("utf-8")
+    proteins.export(tmp_path / "served")
+    served = tf.saved_model.load(str(tmp_path / "served")).signatures["serving_default"](inputs=tf.constant(sequences))
+    np.testing.assert_allclose(served["score"], [a["score"] for a in answers], atol=1e-5)
+    with pytest.raises(UserError, match="input 1: input: 'B1' at|'1' at position 2 is not an amino acid"):
+        proteins.predict(["B1"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"alphabet": "A"}, "--alphabet: 'A' is not an alphabet"),
+        (
+            {"alphabet": "protein", "reverse_complement": True},
+            "--reverse_complement: the alphabet protein has no compl",
+        ),
+    ],
+)
+def test_wrong_alphabets_are_told(fields, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        seqtasks.train("dna", data=protein_file(tmp_path), run=tmp_path / "run", **fields, **SMALL)
+
+
+def protein_file(folder):
+    path = folder / "p.csv"
+    path.write_text(
+        "sequence,label\n" + "".join(f"MKV{a}{b},{'xy'[i % 2]}\n" for a in AMINO for i, b in enumerate("ACDE"))
+    )
+    return path
+
+
+@pytest.mark.parametrize(("alphabet", "columns"), [("protein", 21), ("ACDEFGHIKLMNPQRSTVWY", 20)])
+def test_letters_are_columns_of_the_input(alphabet, columns, tmp_path):
+    for fields in ({}, {"input": "kmer", "k": 2}):
+        found = seqtasks.train("dna", data=protein_file(tmp_path), alphabet=alphabet, dry_run=True, **fields)
+        shape = found["inputs"]["kmers" if fields else "bases"]
+        assert shape == ([None, None] if fields else [None, None, columns])
 
 
 @pytest.mark.slow
