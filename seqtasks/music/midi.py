@@ -20,9 +20,14 @@ TEMPO = 120  # default, in quarter notes per minute
 TICKS = 480  # per quarter note: halves, thirds and fifths of an eighth are whole numbers of ticks
 TICKS_OF_SECONDS = 500  # if times are seconds: at `TEMPO` a tick is a millisecond
 UNENDED = "notes without an end, which last to the end of their track"
+REMEDY = "leave the file out"
 CLIPPED = "data bytes above 127, which are read as 127"
 Unit = Literal["seconds", "quarters"]
 Instruments = Literal["melody", "drums", "all"]
+
+
+class NoNotes(UserError):
+    """A file without notes that can be used."""
 
 
 class Setting(NamedTuple):
@@ -49,14 +54,12 @@ class Piece(NamedTuple):
     others: int = 0
 
     def check(self, where: object) -> None:
-        """Raise `UserError` if it has no notes."""
-        if self.notes:
-            return
-        if self.others:
-            what = f"only {'other instruments' if self.setting.drums else 'drums'}"
-            remedy = f"read them with --instruments {'melody' if self.setting.drums else 'drums'}, or all"
-            raise UserError(what, where=where, remedy=remedy)
-        raise UserError("no notes", where=where, remedy="give a file with notes")
+        """Raise `NoNotes` if it has none."""
+        if not self.notes and self.others:
+            what, other = ("other instruments", "melody") if self.setting.drums else ("drums", "drums")
+            raise NoNotes(f"only {what}, which --instruments {other} reads", where=where, remedy=f"give it, or {REMEDY}")
+        if not self.notes:
+            raise NoNotes("no notes", where=where, remedy=REMEDY)
 
 
 class Midi(NamedTuple):
@@ -83,7 +86,7 @@ def read_midi(path: Path | str, unit: Unit = "seconds", instruments: Instruments
         Notes by start, then pitch.
 
     Raises:
-        UserError: if it is not a MIDI file, is cut short, holds several pieces, or has no notes.
+        UserError: if it is not a MIDI file, is cut short, holds several pieces, or has no notes (`NoNotes`).
 
     Example:
         >>> import tempfile

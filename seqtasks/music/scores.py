@@ -7,7 +7,7 @@ import contextlib
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,10 +20,16 @@ SUFFIXES = (*MUSICXML, ".abc", ".krn", ".mei")
 
 
 class Score(NamedTuple):
-    """A score as a MIDI file. `title` is that of a tune in a file of several, or empty."""
+    """A score as a MIDI file; whether it has percussion, whose sounds are not known; and the title of a tune of ABC."""
 
     midi: bytes
+    unpitched: bool = False
     title: str = ""
+
+
+def check_installed() -> None:
+    """Raise `UserError` if music21 is missing."""
+    needs("music21", extra="music")
 
 
 def read_scores(path: Path | str, encoding: str | None = None) -> Iterator[Score | UserError]:
@@ -45,9 +51,11 @@ def read_scores(path: Path | str, encoding: str | None = None) -> Iterator[Score
         >>> [(score.title, score.midi[:4]) for score in read_scores(path)]
         [('One', b'MThd'), ('Two', b'MThd')]
     """
-    needs("music21", extra="music")
+    check_installed()
     if suffix_of(path) != ".abc":
-        yield Score(_midi(path, lambda converter: _parse_file(converter, Path(path))))
+        if not Path(path).is_file():
+            raise UserError("no such file", where=path, remedy="check the path")
+        yield _score(path, lambda converter: _parse_file(converter, Path(path)))
         return
     with reading(path, encoding=encoding) as file:
         tunes = _tunes(file.read())
@@ -56,7 +64,8 @@ def read_scores(path: Path | str, encoding: str | None = None) -> Iterator[Score
     for title, line, text in tunes:
         where = f"{path}:{line}"
         try:
-            yield Score(_midi(where, lambda converter, text=text: converter.parseData(text, format="abc")), title)
+            score = _score(where, lambda converter, text=text: converter.parseData(text, format="abc"))  # type: ignore[misc]
+            yield score._replace(title=title)
         except UserError as error:
             yield error
 
@@ -84,19 +93,20 @@ def _parse_file(converter: Any, path: Path) -> Any:
         return converter.parseFile(plain, forceSource=True, storePickle=False)
 
 
-def _midi(where: object, parse: Any) -> bytes:
-    if isinstance(where, Path) and not where.is_file():
-        raise UserError("no such file", where=where, remedy="check the path")
-    from music21 import converter
+def _score(where: Path | str, parse: Callable[[Any], Any]) -> Score:
+    """What `parse(music21.converter)` returns as a MIDI file."""
+    from music21 import converter, note, percussion
     from music21.midi import translate
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             score = parse(converter)
+            drums = bool(score.recurse().getElementsByClass((note.Unpitched, percussion.PercussionChord)))
             with contextlib.suppress(Exception):  # repeats that do not fit together are played once
                 score = score.expandRepeats()
-            return translate.music21ObjectToMidiFile(score).writestr()
+            return Score(translate.music21ObjectToMidiFile(score).writestr(), drums)
         except Exception as error:  # music21 raises many types of errors; all mean that the file is invalid
-            what = f"cannot be read as music ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            what = f"cannot be read as a score ({reason:.200})"
             raise UserError(what, where=where, remedy="export it again, or as MIDI") from None
