@@ -83,7 +83,7 @@ def _open(path: Path, options: Options, how: Reading) -> Source:
     if suffix_of(path) == ".json":
         held = json_files.read_json(path, how)
         if isinstance(held, dict) or (held and isinstance(held[0], dict)):
-            return read_records(json_files.json_table(path, held), options, how)
+            return read_records(json_files.json_table(path, held, how), options, how)
         return json_files.open_json(path, None, options, how)
     if suffix_of(path) == ".txt":
         return _open_tunes(path, options, how)
@@ -271,7 +271,7 @@ def _table_splits(path: Path, options: Options, how: Reading) -> dict[str, Sourc
     held = json_files.read_json(path, how) if suffix_of(path) == ".json" else None
     if isinstance(held, list) and not (held and isinstance(held[0], dict)):
         return {}
-    records = json_files.json_table(path, held) if held else tables.open_records(path, how)
+    records = json_files.json_table(path, held, how) if held else tables.open_records(path, how)
     names = records.names or tuple(next((r for _, r in records.read() if not isinstance(r, UserError)), {}))
     lower = {name.lower(): name for name in reversed(names)}
     if SPLIT_COLUMN not in lower or not ({*PATH_NAMES, options.path_column} & {*names, *lower}):

@@ -57,12 +57,13 @@ def open_json(path: Path, split: str | None, options: Options, how: Reading) -> 
     return Source(read, f"{path}[{split}]" if split else str(path), path.stat().st_size)
 
 
-def json_table(path: Path, held: Any) -> Records:
+def json_table(path: Path, held: Any, how: Reading = Reading()) -> Records:
     """The records of JSON: a list of objects, or an object with a list or an object of values for each column.
 
     Args:
         path: the file.
         held: what `read_json` returned.
+        how: `encoding`.
 
     Raises:
         UserError: if it is something else.
@@ -75,7 +76,7 @@ def json_table(path: Path, held: Any) -> Records:
         [(1, {'split': 'train', 'midi_filename': 'a.mid'})]
     """
     if isinstance(held, list):
-        return tables.open_records(path)
+        return tables.open_records(path, how)
     values = {name: list(column.values() if isinstance(column, dict) else column) for name, column in held.items()}
     lengths = {len(column) for column in values.values()}
     if len(lengths) != 1:

@@ -195,7 +195,7 @@ class _Clock:
         return ticks / self.resolution * (self.changes[0][1] / 60 if self.timed else 1)
 
     def tempi(self) -> tuple[tuple[float, float], ...]:
-        return tuple((float(self.quarters(np.array(tick))), round(tempo, 6)) for tick, tempo in self.changes)
+        return tuple((float(self.quarters(np.array(tick))), round(tempo, 4)) for tick, tempo in self.changes)
 
 
 def _sustained(track: smf.Track, channel: int, notes: Iterable[smf.Sounding]) -> Iterator[smf.Sounding]:

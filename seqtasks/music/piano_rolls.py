@@ -67,8 +67,9 @@ def from_array(array: np.ndarray) -> np.ndarray:
     shape = array.shape
     if len(shape) != 2 or shape[1] not in (KEYS, 128):
         turned = ", or the array with its axes exchanged" * (len(shape) == 2 and shape[0] in (KEYS, 128))
-        remedy = f"give (steps, {KEYS}), the keys of a piano, or (steps, 128), MIDI numbers{turned}"
-        raise UserError(f"an array of shape {tuple(shape)} is not a piano roll", remedy=remedy)
+        remedy = f"give the keys of a piano, or all MIDI numbers{turned}"
+        what = f"an array of shape {tuple(shape)} is not a piano roll (steps, {KEYS}) or (steps, 128)"
+        raise UserError(what, remedy=remedy)
     if array.dtype.kind not in "buif" or not np.all(array >= 0):
         raise UserError("values that are no numbers from 0 on", remedy="give velocities, or 1 where a key sounds")
     return (array[:, LOWEST : HIGHEST + 1] if shape[1] == 128 else array) > 0
