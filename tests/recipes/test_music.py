@@ -23,7 +23,7 @@ from seqtasks.data.token_ids import SPECIAL_TOKENS as SPECIAL
 from seqtasks.engine import evaluation, training
 from seqtasks.engine.predictor import Predictor
 from seqtasks.errors import UserError
-from seqtasks.music import analysis, augmentation, events, files, generation, piano_rolls
+from seqtasks.music import analysis, augmentation, events, generation, piano_rolls, pieces
 from seqtasks.music.midi import read_midi, write_midi
 from seqtasks.music.notes import Note
 from seqtasks.recipe import load_recipe
@@ -241,7 +241,7 @@ def test_pieces_are_written_as_midi_and_wav(run, tmp_path, capsys):
     assert paths == [str(tmp_path / f"new-{number}.mid") for number in (1, 2)]
     for path, answer in zip(paths, answers, strict=True):
         np.testing.assert_allclose(read_midi(path, "quarters"), run_notes(answer["piece"]))
-        assert files.read_piece(path, generation.file_options(run.config)) == answer["piece"].rstrip(";")
+        assert pieces.read_piece(path, generation.file_options(run.config)).text == answer["piece"].rstrip(";")
     generation.write_answer(run.config, answers[0], tmp_path / "new.wav")
     with wave.open(str(tmp_path / "new.wav")) as file:
         seconds = max(note.end for note in run_notes(answers[0]["piece"])) / 2  # 120 quarter notes a minute
@@ -289,7 +289,7 @@ def test_performances_are_trained_and_continued(played):
 
 def test_metrics_of_performances_count_ends_like_the_baseline(played):
     texts = [
-        files.read_piece(str(path), generation.file_options(played.config)) for path in sorted(played_test(played))
+        pieces.read_piece(str(path), generation.file_options(played.config)).text for path in sorted(played_test(played))
     ]
     sizes = [len(text.split()) + 1 for text in texts]
     answers = played.predict(texts)
