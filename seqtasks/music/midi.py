@@ -53,7 +53,7 @@ class Piece(NamedTuple):
     setting: Setting
     others: int = 0
 
-    def check(self, where: object) -> None:
+    def check(self, where: Path | str) -> None:
         """Raise `NoNotes` if it has none."""
         if not self.notes and self.others:
             what, other = ("other instruments", "melody") if self.setting.drums else ("drums", "drums")
@@ -121,12 +121,12 @@ def file_bytes(path: Path | str) -> bytes:
             raise read_error(path, error) from None
 
 
-def cut_short(cut: str, where: object) -> UserError:
+def cut_short(cut: str, where: Path | str) -> UserError:
     """The error for a file that is cut short."""
     return UserError(f"cut short: {cut}", where=where, remedy="give the complete file")
 
 
-def parse_midi(data: bytes, where: object, unit: Unit = "seconds", instruments: Instruments = "melody") -> Midi:
+def parse_midi(data: bytes, where: Path | str, unit: Unit = "seconds", instruments: Instruments = "melody") -> Midi:
     """Reads the pieces of the bytes of a MIDI file; see `read_midi`.
 
     A file has one piece; one of format 2 has as many as it has tracks. Tempi and metres may be on any track. A note
@@ -195,7 +195,7 @@ class _Clock:
         return ticks / self.resolution * (self.changes[0][1] / 60 if self.timed else 1)
 
     def tempi(self) -> tuple[tuple[float, float], ...]:
-        return tuple((float(self.quarters(np.array(tick))), round(tempo, 4)) for tick, tempo in self.changes)
+        return tuple((float(self.quarters(np.array(tick))), round(tempo, 3)) for tick, tempo in self.changes)
 
 
 def _sustained(track: smf.Track, channel: int, notes: Iterable[smf.Sounding]) -> Iterator[smf.Sounding]:

@@ -9,6 +9,7 @@ References:
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 from seqtasks.errors import UserError
@@ -77,7 +78,7 @@ class MidiFile:
     cut: str
 
 
-def parse(data: bytes, where: object) -> MidiFile:
+def parse(data: bytes, where: Path | str) -> MidiFile:
     """Parses a file.
 
     Args:
