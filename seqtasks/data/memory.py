@@ -105,7 +105,9 @@ def _is_array(value: Any) -> bool:
     """Whether a value is a list of lists of numbers: one input, and not a row of fields."""
     rows = value if isinstance(value, list) else []
     numbers = (number for row in rows if isinstance(row, list) for number in row)
-    return bool(rows) and all(isinstance(row, list) for row in rows) and all(isinstance(n, int | float) for n in numbers)
+    return (
+        bool(rows) and all(isinstance(row, list) for row in rows) and all(isinstance(n, int | float) for n in numbers)
+    )
 
 
 def _is_column(value: Any) -> bool:

@@ -192,7 +192,9 @@ class Run:
         first = None
         if isinstance(inputs, Sequence):
             first = next(iter(inputs), None)
-        nested = isinstance(first, np.ndarray) or (isinstance(first, list) and isinstance(next(iter(first), None), list))
+        nested = isinstance(first, np.ndarray) or (
+            isinstance(first, list) and isinstance(next(iter(first), None), list)
+        )
         if isinstance(first, Mapping | tuple) or (nested and not files) or not isinstance(inputs, Sequence | Iterator):
             return self.queries(inputs, carry)
         return inputs

@@ -57,7 +57,9 @@ class Piece(NamedTuple):
         """Raise `NoNotes` if it has none."""
         if not self.notes and self.others:
             what, other = ("other instruments", "melody") if self.setting.drums else ("drums", "drums")
-            raise NoNotes(f"only {what}, which --instruments {other} reads", where=where, remedy=f"give it, or {REMEDY}")
+            raise NoNotes(
+                f"only {what}, which --instruments {other} reads", where=where, remedy=f"give it, or {REMEDY}"
+            )
         if not self.notes:
             raise NoNotes("no notes", where=where, remedy=REMEDY)
 

@@ -17,9 +17,7 @@ HARMONICS = (1, 0.4, 0.2, 0.1)  # amplitudes of a tone; harmonics above half the
 SUFFIXES = (".mid", ".midi")  # of MIDI files that are written
 
 
-def write(
-    notes: Sequence[Note], path: Path | str, tempo: float | None = None, setting: Setting | None = None
-) -> None:
+def write(notes: Sequence[Note], path: Path | str, tempo: float | None = None, setting: Setting | None = None) -> None:
     """Writes notes as a MIDI file (`.mid`), or rendered as a WAV file (`.wav`, 16 bits, one channel).
 
     Args:

@@ -47,6 +47,4 @@ def tempo(per_minute):
 
 def scale(pitches=(60, 62, 64, 65), ticks=480, channel=0):
     """Notes one after the other."""
-    return [
-        event for p in pitches for event in ((0, on(p, channel)), (ticks, off(p, channel)))
-    ]
+    return [event for p in pitches for event in ((0, on(p, channel)), (ticks, off(p, channel)))]

@@ -18,7 +18,8 @@ from tests.music.midi_bytes import chunk, control, header, midi, off, on, scale,
 def read(data, unit="seconds", instruments="melody"):
     """(pitch, start, end) of the notes of the pieces; for one piece its notes alone."""
     found = [
-        [(n.pitch, n.start, n.end) for n in piece.notes] for piece in parse_midi(data, "a.mid", unit, instruments).pieces
+        [(n.pitch, n.start, n.end) for n in piece.notes]
+        for piece in parse_midi(data, "a.mid", unit, instruments).pieces
     ]
     return found[0] if len(found) == 1 else found
 

@@ -122,7 +122,9 @@ def test_files_in_folders_of_splits_or_by_the_hash_of_their_names(tmp_path):
     parts = {"validation": {1}, "test": {0}, "train": set(range(2, 10))}
     for split, source in splits.items():
         assert set(names(source)) == {name for name in listed if part(name) in parts[split]} != set()
-    with pytest.warns(UserWarning, match="no test split given; 10 % of train taken by the hash of the name of the file"):
+    with pytest.warns(
+        UserWarning, match="no test split given; 10 % of train taken by the hash of the name of the file"
+    ):
         splits = find_splits(tmp_path / "flat", FORMATS, valid=tmp_path / "split" / "valid")
     assert len(list(splits.train)) == sum(part(name) != 0 for name in listed) and len(list(splits.validation)) == 1
 
@@ -204,7 +206,10 @@ def test_patterns_and_tunes_of_one_file_are_pieces(tmp_path):
     ]
     (tmp_path / "b.abc").write_text(ABC)
     found = list(open_data(tmp_path / "b.abc", FORMATS))
-    assert [(e.input, e.group) for e in found] == [("60;62;64;65;67;69;71;72", "One"), ("60;64;67;72;60;60;60;60", "Two")]
+    assert [(e.input, e.group) for e in found] == [
+        ("60;62;64;65;67;69;71;72", "One"),
+        ("60;64;67;72;60;60;60;60", "Two"),
+    ]
 
 
 def maestro(folder):
@@ -230,7 +235,9 @@ def test_the_official_splits_of_maestro(tmp_path):
     targets = {e.target for _, source in find_splits(tmp_path, EVENTS) for e in source}
     assert targets == {"end"}
     frame.assign(split=["train", "extra", "train", "test"]).to_csv(tmp_path / "b.csv", index=False)
-    with pytest.raises(UserError, match="b.csv: no split is called 'extra' in column 'split'; call them train, validat"):
+    with pytest.raises(
+        UserError, match="b.csv: no split is called 'extra' in column 'split'; call them train, validat"
+    ):
         find_splits(tmp_path / "b.csv", FORMATS)
 
 
@@ -245,12 +252,17 @@ def test_tables_of_paths(tmp_path):
         ("61", "y", {"composer": "y"}),
     ]
     frame.to_csv(tmp_path / "b.csv", index=False)  # answers are in the order of the rows, whatever their split is
-    assert [e.input for e in open_data(tmp_path / "b.csv", FORMATS, Reading(labelled=False))] == ["60", "61", "62", "63"]
+    assert [e.input for e in open_data(tmp_path / "b.csv", FORMATS, Reading(labelled=False))] == [
+        "60",
+        "61",
+        "62",
+        "63",
+    ]
     frame.rename(columns={"midi_filename": "song"}).to_json(tmp_path / "c.jsonl", orient="records", lines=True)
     with pytest.raises(UserError, match="no pieces among .*'song'.*; name their column with --path_column"):
         open_data(tmp_path / "c.jsonl", FORMATS)
     named = files.formats(Options(step=1, path_column="song"))
-    assert [e.input for e in open_data(tmp_path / "c.jsonl", named)] == ["60", "61", "62", "63"]
+    assert splits_of(tmp_path / "c.jsonl", named) == {"train": ["60", "62"], "validation": ["61"], "test": ["63"]}
     (tmp_path / "d.csv").write_text("path\n2004/a.midi\n2004/none.midi\n")
     with pytest.raises(UserError, match=r"d.csv:3: no such file .*none.midi"):
         list(open_data(tmp_path / "d.csv", FORMATS))
@@ -281,7 +293,10 @@ def test_data_in_memory():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ([np.zeros((128, 40))], "list:1: an array of shape (128, 40) is not a piano roll (steps, 88) or (steps, 128); "),
+        (
+            [np.zeros((128, 40))],
+            "list:1: an array of shape (128, 40) is not a piano roll (steps, 88) or (steps, 128); ",
+        ),
         ([np.full((3, 88), np.nan)], "list:1: values that are no numbers from 0 on; give velocities"),
         ([-np.ones((3, 88))], "list:1: values that are no numbers from 0 on"),
         ([np.zeros(88)], "list:1: an array of shape (88,) is not a piano roll"),

@@ -304,7 +304,9 @@ def test_a_training_on_arrays(plain, tmp_path):
     splits = seqtasks.train("music", data=held, run=tmp_path / "dry", dry_run=True)["data"]
     assert [splits[name]["examples"] for name in ("train", "validation", "test")] == [8, 2, 2]
     frames = sum(len(roll) for roll in rolls)
-    assert run.evaluate(rolls)["frames"] == frames == run.evaluate([roll_steps(text) for text in cycles(12, 0)])["frames"]
+    assert (
+        run.evaluate(rolls)["frames"] == frames == run.evaluate([roll_steps(text) for text in cycles(12, 0)])["frames"]
+    )
 
 
 def roll_steps(text):
@@ -344,7 +346,8 @@ def test_performances_are_trained_and_continued(played):
 
 def test_metrics_of_performances_count_ends_like_the_baseline(played):
     texts = [
-        pieces.read_piece(str(path), generation.file_options(played.config)).text for path in sorted(played_test(played))
+        pieces.read_piece(str(path), generation.file_options(played.config)).text
+        for path in sorted(played_test(played))
     ]
     sizes = [len(text.split()) + 1 for text in texts]
     answers = played.predict(texts)
