@@ -101,7 +101,7 @@ def _score(where: Path | str, parse: Callable[[Any], Any]) -> Score:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            score = parse(converter)
+            score = parse(converter).toSoundingPitch()
             drums = bool(score.recurse().getElementsByClass((note.Unpitched, percussion.PercussionChord)))
             with contextlib.suppress(Exception):  # repeats that do not fit together are played once
                 score = score.expandRepeats()
