@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from seqtasks.data.sources import Source
-    from seqtasks.data.splits import Splits
+    from seqtasks.data.splits import Formats
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,13 @@ class Config(Options):
     unit: Literal["quarters", "seconds"] = option(
         "quarters", "unit of step: quarter notes at any tempo, or seconds", "data"
     )
+    instruments: Literal["melody", "drums", "all"] = option(
+        "melody", "instruments that are read: all but drums, drums alone, or all", "data"
+    )
+    path_column: str | None = option(
+        None, "column of a table with the files or pieces, by name or number; null for a usual name", "data",
+        changeable=True,
+    )  # fmt: skip
 
     frame_distribution: Literal["nade", "independent"] = option(
         "nade", "nade: each key of a frame given the keys below it; independent: each key alone", "model"
@@ -68,12 +75,8 @@ class Config(Options):
     zoneout: Rate = option(0.0, "share of the state that a step leaves unchanged, at random", "training")
 
 
-def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
-    st.errors.needs("pretty_midi", extra="music")
-    splits = st.music.files.load_splits(data, st.music.generation.file_options(config), train, valid, test)
-    if config.representation == "frames":
-        return splits
-    return st.data.splits.Splits(*(st.data.segments.as_documents(source) for _, source in splits))
+def reads(config: Config) -> "Formats":
+    return st.music.files.formats(st.music.generation.file_options(config))
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
@@ -171,7 +174,8 @@ def baselines(config: Config) -> dict[str, Any]:
 
 
 def parse(config: Config, text: Any) -> list[Query]:
-    return [Query(st.music.files.read_piece(text, st.music.generation.file_options(config)), {})]
+    found = st.music.pieces.read_pieces(text, st.music.generation.file_options(config))
+    return [Query(piece.text, {"piece": piece.title} if piece.title else {}) for piece in found]
 
 
 def signature(predictor: Any) -> Any:
@@ -184,10 +188,10 @@ RECIPE = Recipe(
     name="music",
     summary="New pieces of music, from nothing or continuing a given one, in frames or in events.",
     rnn_type="one-to-many",
-    formats=("json of frames", "folder of midi files", "tunes"),
+    formats=("json of frames", "midi", "folder of midi files", "MusicXML", "ABC", "tables of paths", "arrays", "tunes"),
     Config=Config,
     sample=Sample(Path(__file__).parent / "samples" / "tunes.txt", SAMPLE_OPTIONS),
-    load=load,
+    reads=reads,
     learn=learn,
     encode=encode,
     build=build,

@@ -96,9 +96,18 @@ def _sequence_records(value: Any, name: str) -> Records:
     first = next(iter(value), None)
     if isinstance(first, Mapping):
         return _dicts(lambda: iter(value), name)
-    if isinstance(first, tuple | list):
+    if isinstance(first, tuple | list) and not _is_array(first):
         return _rows(lambda: iter(value), name, tuple(str(n) for n in range(1, len(first) + 1)), header=False)
     return _rows(lambda: ((item,) for item in value), name, ("1",), header=False)
+
+
+def _is_array(value: Any) -> bool:
+    """Whether a value is a list of lists of numbers: one input, and not a row of fields."""
+    rows = value if isinstance(value, list) else []
+    numbers = (number for row in rows if isinstance(row, list) for number in row)
+    return (
+        bool(rows) and all(isinstance(row, list) for row in rows) and all(isinstance(n, int | float) for n in numbers)
+    )
 
 
 def _is_column(value: Any) -> bool:

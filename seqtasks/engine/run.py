@@ -183,8 +183,9 @@ class Run:
         Raises:
             UserError: if they are neither.
         """
-        if isinstance(inputs, np.ndarray) and not self.recipe.capability(FileInputs):
-            inputs = inputs.tolist()
+        files = self.recipe.capability(FileInputs)
+        if isinstance(inputs, np.ndarray) and not files:
+            return self.queries([inputs] if inputs.dtype.kind in "buif" else inputs, carry)
         if isinstance(inputs, str | bytes | np.ndarray):
             return [inputs]
         if inputs is None or isinstance(inputs, Mapping | int | float):
@@ -193,7 +194,10 @@ class Run:
         first = None
         if isinstance(inputs, Sequence):
             first = next(iter(inputs), None)
-        if isinstance(first, Mapping | tuple) or not isinstance(inputs, Sequence | Iterator):
+        nested = isinstance(first, np.ndarray) or (
+            isinstance(first, list) and isinstance(next(iter(first), None), list)
+        )
+        if isinstance(first, Mapping | tuple) or (nested and not files) or not isinstance(inputs, Sequence | Iterator):
             return self.queries(inputs, carry)
         return inputs
 

@@ -1,7 +1,8 @@
 """Music generation: piano rolls predicted frame by frame, and performances predicted event by event.
 
-- Notes and their forms: `notes`, `midi` (files), `piano_rolls` and `events` (strings and tensors), `tunes` (text)
-- Data: `files` (sources and splits), `augmentation` (transposition, tempo)
+- Notes and their forms: `notes`, `midi` and `smf` (MIDI files), `scores` (MusicXML, ABC), `piano_rolls` and `events`
+  (strings and tensors), `tunes` (text)
+- Data: `pieces` (one file or object), `files` and `json_files` (sources and splits), `augmentation`
 - Training: `task`, `baselines`
 - Results: `generation` (new pieces), `analysis` (statistics), `synthesis` (sound), `report` (pictures and players)
 
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
         events,
         files,
         generation,
+        json_files,
         midi,
         notes,
+        pieces,
         piano_rolls,
         report,
+        scores,
+        smf,
         synthesis,
         task,
         tunes,
@@ -37,10 +42,14 @@ __all__ = [
     "events",
     "files",
     "generation",
+    "json_files",
     "midi",
     "notes",
+    "pieces",
     "piano_rolls",
     "report",
+    "scores",
+    "smf",
     "synthesis",
     "task",
     "tunes",

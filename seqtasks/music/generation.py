@@ -13,7 +13,7 @@ from seqtasks.decoding import sample
 from seqtasks.decoding.options import GenerationOptions
 from seqtasks.errors import UserError
 from seqtasks.models import LanguageModelStepper
-from seqtasks.music import analysis, files, midi, piano_rolls, report, synthesis
+from seqtasks.music import analysis, midi, piano_rolls, pieces, report, synthesis
 from seqtasks.music.notes import Note
 from seqtasks.text import generation
 
@@ -90,16 +90,18 @@ def answers(predictor: Any, prompt: str, options: GenerationOptions, shown: int 
         shown: for events, how many of the most probable events to list for each step.
 
     Yields:
-        Dicts with `piece`, `notes`, the number of notes, and `log_probability`.
+        Dicts with `piece`, `notes`, the number of notes, and `log_probability`; if the prompt is a file also `midi`,
+        its tempi, metres and instrument (the fields of `seqtasks.music.midi.Setting`).
 
     Raises:
         UserError: if the prompt cannot be read, or an option is only for events.
     """
     config = predictor.config
-    prompt = files.read_piece(prompt, file_options(config)) if prompt else ""
+    given = pieces.read_piece(prompt, file_options(config)) if prompt else pieces.Found("")
+    prompt, more = given.text, {"midi": given.setting._asdict()} if given.setting else {}
     if config.representation == "events":
         for answer in generation.answers(predictor, prompt, options, shown):
-            yield _answer(config, answer.pop("text"), answer)
+            yield _answer(config, answer.pop("text"), answer | more)
         return
     for name, used in {"top_k": options.top_k > 0, "top_p": options.top_p < 1, "show": shown > 0}.items():
         if used:
@@ -109,21 +111,23 @@ def answers(predictor: Any, prompt: str, options: GenerationOptions, shown: int 
         rows = min(generation.ROWS, options.num - start)
         found = write(tf.fill([rows], prompt), options.seed + start, options.length, temperature)
         for text, log_probability in zip(found["text"].numpy(), found["log_probability"].numpy(), strict=True):
-            yield _answer(config, text.decode(), {"log_probability": float(log_probability)})
+            yield _answer(config, text.decode(), {"log_probability": float(log_probability), **more})
 
 
 def _answer(config: Any, piece: str, rest: dict[str, Any]) -> dict[str, Any]:
     return {"piece": piece, "notes": len(notes(config, piece)), **rest}
 
 
-def file_options(config: Any) -> files.Options:
+def file_options(config: Any) -> pieces.Options:
     """The options for reading pieces, from the options of the recipe."""
-    return files.Options(config.representation, config.step, config.unit)
+    return pieces.Options(
+        config.representation, config.step, config.unit, config.instruments, config.path_column, config.cache_mb
+    )
 
 
 def notes(config: Any, piece: str) -> list[Note]:
-    """Converts a generated piece to notes; see `seqtasks.music.files.notes_of`."""
-    return files.notes_of(piece, file_options(config))
+    """Converts a generated piece to notes; see `seqtasks.music.pieces.notes_of`."""
+    return pieces.notes_of(piece, file_options(config))
 
 
 def tempo(config: Any) -> int | None:
@@ -132,7 +136,7 @@ def tempo(config: Any) -> int | None:
 
 
 def write_answer(config: Any, answer: dict[str, Any], path: Path | str) -> Path | str:
-    """Writes an answer of `answers` as a `.mid` or `.wav` file.
+    """Writes an answer of `answers` as a `.mid` or `.wav` file, with the tempi, metres and instrument of its prompt.
 
     Args:
         config: options of the recipe.
@@ -148,7 +152,8 @@ def write_answer(config: Any, answer: dict[str, Any], path: Path | str) -> Path 
     found = notes(config, answer["piece"])
     if not found:
         raise UserError("the piece has no notes", where=path, remedy="raise --length, or take another --seed")
-    synthesis.write(found, path, tempo(config))
+    setting = midi.Setting(**answer["midi"]) if "midi" in answer else midi.Setting(drums=config.instruments == "drums")
+    synthesis.write(found, path, tempo(config), setting)
     return path
 
 

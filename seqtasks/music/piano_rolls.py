@@ -46,6 +46,35 @@ def from_notes(notes: Iterable[Note], step: float) -> np.ndarray:
     return roll
 
 
+def from_array(array: np.ndarray) -> np.ndarray:
+    """Converts an array of numbers to a roll: a key sounds where the number, such as a velocity, is above 0.
+
+    Args:
+        array: (steps, 88), the keys of a piano, or (steps, 128), all MIDI numbers; those outside a piano are dropped.
+
+    Returns:
+        bool array (steps, 88).
+
+    Raises:
+        UserError: if it has another shape, or values that are no numbers from 0 on.
+
+    Example:
+        >>> array = np.zeros((2, 128), "uint8")
+        >>> array[1, 60] = 100
+        >>> text(from_array(array))
+        ';60'
+    """
+    shape = array.shape
+    if len(shape) != 2 or shape[1] not in (KEYS, 128):
+        turned = ", or the array with its axes exchanged" * (len(shape) == 2 and shape[0] in (KEYS, 128))
+        remedy = f"give the keys of a piano, or all MIDI numbers{turned}"
+        what = f"an array of shape {tuple(shape)} is not a piano roll (steps, {KEYS}) or (steps, 128)"
+        raise UserError(what, remedy=remedy)
+    if array.dtype.kind not in "buif" or not np.all(array >= 0):
+        raise UserError("values that are no numbers from 0 on", remedy="give velocities, or 1 where a key sounds")
+    return (array[:, LOWEST : HIGHEST + 1] if shape[1] == 128 else array) > 0
+
+
 def to_notes(roll: np.ndarray, step: float, velocity: int = 64) -> list[Note]:
     """Converts a roll to notes, each as long as its key sounds; silence at the end is lost.
 

@@ -8,21 +8,23 @@ from pathlib import Path
 import numpy as np
 
 from seqtasks.errors import UserError
-from seqtasks.music.midi import SUFFIXES, to_midi, write_midi
+from seqtasks.music.midi import Setting, to_midi, write_midi
 from seqtasks.music.notes import Note
 
 RATE = 44_100  # samples per second
 PEAK = 0.9  # of the 16-bit range
 HARMONICS = (1, 0.4, 0.2, 0.1)  # amplitudes of a tone; harmonics above half the rate are omitted
+SUFFIXES = (".mid", ".midi")  # of MIDI files that are written
 
 
-def write(notes: Sequence[Note], path: Path | str, tempo: float | None = None) -> None:
+def write(notes: Sequence[Note], path: Path | str, tempo: float | None = None, setting: Setting | None = None) -> None:
     """Writes notes as a MIDI file (`.mid`), or rendered as a WAV file (`.wav`, 16 bits, one channel).
 
     Args:
         notes: in any order.
         path: the file; its suffix selects the format.
         tempo: quarter notes per minute, if the times of the notes are quarter notes; None if they are seconds.
+        setting: tempi, metres and instrument; its tempi replace `tempo`. None for a piano.
 
     Raises:
         UserError: if the suffix is unknown.
@@ -37,27 +39,31 @@ def write(notes: Sequence[Note], path: Path | str, tempo: float | None = None) -
     """
     suffix = Path(path).suffix.lower()
     if suffix in SUFFIXES:
-        write_midi(notes, path, tempo)
+        write_midi(notes, path, tempo, setting)
     elif suffix == ".wav":
-        Path(path).write_bytes(wav(render(notes, tempo)))
+        Path(path).write_bytes(wav(render(notes, tempo, setting=setting)))
     else:
         raise UserError(f"unknown format {suffix or '(no suffix)'!r}", where=path, remedy="name a .mid or .wav file")
 
 
-def render(notes: Sequence[Note], tempo: float | None = None, rate: int = RATE) -> np.ndarray:
-    """Renders notes as a waveform.
+def render(
+    notes: Sequence[Note], tempo: float | None = None, rate: int = RATE, setting: Setting | None = None
+) -> np.ndarray:
+    """Renders notes as a waveform; all instruments sound alike.
 
     Args:
         notes: in any order.
         tempo: as for `write`.
         rate: samples per second.
+        setting: as for `write`.
 
     Returns:
         float64 array (samples,); the largest absolute value is 1. It ends a second after the last note.
     """
     if not notes:
         return np.zeros(0)
-    samples = to_midi(notes, tempo).synthesize(rate, wave=_tone, normalize=False)
+    tuned = setting and setting._replace(drums=False)  # pretty_midi has no sound for percussion
+    samples = to_midi(notes, tempo, tuned).synthesize(rate, wave=_tone, normalize=False)
     return samples / (np.abs(samples).max() or 1)
 
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from seqtasks.data.sources import UNREADABLE, faults, open_text
+from seqtasks.data.text_files import reading
 from seqtasks.errors import UserError
 from seqtasks.music.notes import Note
 
@@ -41,8 +41,12 @@ class Tune(NamedTuple):
     notes: tuple[Note, ...]
 
 
-def read_tunes(path: Path | str) -> list[Tune]:
+def read_tunes(path: Path | str, encoding: str | None = None) -> list[Tune]:
     """Reads the tunes of a text file, which may be compressed (`.gz`).
+
+    Args:
+        path: the file.
+        encoding: of the file; None for UTF-8.
 
     Raises:
         UserError: if a note is invalid, a bar has the wrong length, the voices differ in length, or there is no tune.
@@ -55,12 +59,23 @@ def read_tunes(path: Path | str) -> list[Tune]:
         >>> title, bar, [tuple(note) for note in notes]
         ('Bells', 3.0, [(70, 0.0, 1.0, 64), (72, 1.0, 6.0, 64)])
     """
-    try:
-        with open_text(path) as file:
-            lines = [line.strip() for line in file]
-    except UNREADABLE as error:
-        raise faults(path, error) from None
-    tunes: list[Tune] = []
+    tunes = []
+    for tune in each_tune(path, encoding):
+        if isinstance(tune, UserError):
+            raise tune
+        tunes.append(tune)
+    return tunes
+
+
+def each_tune(path: Path | str, encoding: str | None = None) -> list[Tune | UserError]:
+    """As `read_tunes`, with the error of a tune that is invalid in its place.
+
+    Raises:
+        UserError: if a line is no field of a tune, or there is no tune.
+    """
+    with reading(path, encoding=encoding) as file:
+        lines = [line.strip() for line in file]
+    tunes: list[Tune | UserError] = []
     fields: dict[str, str] = {}
     last = ""
     for number, line in enumerate([*lines, ""], 1):
@@ -72,7 +87,10 @@ def read_tunes(path: Path | str) -> list[Tune]:
                 raise UserError(f"{name!r:.40} is not a field of a tune", where=f"{path}:{number}", remedy=_layout())
             fields[name] = f"{fields.get(name, '')} {value}".strip()
         elif last and fields:
-            tunes.append(_tune(fields, f"{path}: {fields.get('title', f'the tune before line {number}')}"))
+            try:
+                tunes.append(_tune(fields, f"{path}: {fields.get('title', f'the tune before line {number}')}"))
+            except UserError as error:
+                tunes.append(error)
             fields = {}
         last = line
     if not tunes:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from seqtasks.data.splits import part
+from seqtasks.data.splits import find_splits, part
 from seqtasks.errors import UserError
-from seqtasks.music import analysis, files, piano_rolls, synthesis, tunes
+from seqtasks.music import analysis, files, piano_rolls, pieces, synthesis, tunes
 from seqtasks.music.midi import read_midi
 from seqtasks.music.notes import Note
 
@@ -42,8 +42,8 @@ def test_each_tune_has_complete_bars_no_gaps_and_its_key(tune):
 
 
 def test_each_tune_is_in_one_split_in_twelve_keys():
-    with pytest.warns(UserWarning, match="taken by the hash of the name"):
-        splits = dict(files.load_splits(SAMPLE, files.Options(step=0.5)))
+    with pytest.warns(UserWarning, match="taken by the hash of the name of the file, title or piece"):
+        splits = dict(find_splits(SAMPLE, files.formats(pieces.Options(step=0.5))))
     parts, seen = {"validation": {1}, "test": {0}, "train": set(range(2, 10))}, []
     for split, source in splits.items():
         found = list(source)
@@ -53,8 +53,8 @@ def test_each_tune_is_in_one_split_in_twelve_keys():
         seen += titles
     assert sorted(seen) == sorted(TITLES) and len(set(seen)) == len(TITLES) >= 12
     with pytest.warns(UserWarning):
-        first = next(iter(files.load_splits(SAMPLE, files.Options(representation="events")).train))
-    assert files.notes_of(first.input, files.Options("events"))[-1].end == TUNES[0].notes[-1].end / 2  # 120 a minute
+        first = next(iter(find_splits(SAMPLE, files.formats(pieces.Options("events"))).train))
+    assert pieces.notes_of(first.input, pieces.Options("events"))[-1].end == TUNES[0].notes[-1].end / 2  # 120 a minute
 
 
 def test_the_first_bars_of_a_tune_read_by_hand(tmp_path):

@@ -1,7 +1,6 @@
-"""Notes from MIDI files to rolls and events and back, and the sources of pieces with their errors."""
+"""Notes from MIDI files to rolls and events and back, and pieces as strings."""
 
 import itertools
-import json
 import math
 import re
 
@@ -12,13 +11,12 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtasks.data.splits import part
 from seqtasks.errors import UserError
-from seqtasks.music import events, files, piano_rolls
+from seqtasks.music import events, piano_rolls, pieces
 from seqtasks.music.midi import read_midi, write_midi
 from seqtasks.music.notes import LONGEST, Note, cut, on_grid, timed
 
-EVENTS = files.Options(representation="events")
+EVENTS = pieces.Options(representation="events")
 times = st.floats(0, 20, allow_nan=False)
 
 
@@ -204,8 +202,8 @@ def test_numbers_of_events_in_the_graph_and_back():
 @pytest.mark.parametrize(
     ("text", "options", "expected"),
     [
-        ("60;20", files.Options(), "step 2: '20' is not a key of a piano; write MIDI numbers from 21 to 108 separat"),
-        ("60 ²", files.Options(), "step 1: '²' is not a key of a piano"),
+        ("60;20", pieces.Options(), "step 2: '20' is not a key of a piano; write MIDI numbers from 21 to 108 separat"),
+        ("60 ²", pieces.Options(), "step 1: '²' is not a key of a piano"),
         (
             "on60 shift101",
             EVENTS,
@@ -216,131 +214,23 @@ def test_numbers_of_events_in_the_graph_and_back():
 )
 def test_invalid_pieces_raise(text, options, expected):
     with pytest.raises(UserError, match=f"^{re.escape(expected)}"):
-        files.read_piece(text, options)
+        pieces.read_piece(text, options)
 
 
 def test_valid_pieces(tmp_path):
     path = scale(tmp_path / "a.MID")
-    assert files.read_piece(str(path)) == ";;60;60;;;61;61;;;62;62"
-    assert files.read_piece(str(path), files.Options(step=0.25, unit="seconds")) == ";60;;61;;62"
-    text = files.read_piece(str(path), EVENTS)
+    assert pieces.read_piece(str(path)).text == ";;60;60;;;61;61;;;62;62"
+    assert pieces.read_piece(str(path), pieces.Options(step=0.25, unit="seconds")).text == ";60;;61;;62"
+    text = pieces.read_piece(str(path), EVENTS).text
     assert text.split()[:4] == ["shift25", "velocity16", "on60", "shift25"]
-    assert files.read_piece(f" {text}\n", EVENTS) == text
-    assert files.notes_of(text, EVENTS)[0] == Note(60, 0.25, 0.5, 66)
-
-
-def test_the_splits_of_one_json_file(tmp_path):
-    held = {"train": [[[60, 64], []], [[62]]], "validation": [[[67, 67]]], "test": [[[21], [108]]]}
-    (tmp_path / "a.json").write_text(json.dumps(held))
-    for data in (tmp_path / "a.json", tmp_path):
-        splits = files.load_splits(data)
-        found = {name: [(e.input, e.target) for e in source] for name, source in splits for _ in range(2)}
-        assert found == {
-            "train": [("60 64;", ""), ("62", "")],
-            "validation": [("67", "")],
-            "test": [("21;108", "")],
-        }
-    assert [splits.train.where(e) for e in splits.train][1] == f"{tmp_path}/a.json: piece 2 of train"
-    (tmp_path / "b.json").write_text("[[[60]]]")
-    splits = files.load_splits(tmp_path / "a.json", test=tmp_path / "b.json")
-    assert [e.input for e in splits.test] == ["60"] and [e.input for e in splits.validation] == ["67"]
-
-
-JSON_ERRORS = {
-    '{"train": [[[60, 20]]]}': "piece 1 of train: 20 in step 1; a step is a list of MIDI numbers from 21 to 108",
-    '{"train": [[[60]], [[60], 61]]}': "piece 2 of train: 61 in step 2;",
-    '{"train": [[[60], ["C4"]]]}': "piece 1 of train: 'C4' in step 2;",
-    '{"train": [[]]}': "piece 1 of train: not a list of steps;",
-    '{"test": [[[60]]]}': "no split train; write {",
-    "7": "neither splits nor a list of pieces;",
-}
-
-
-@pytest.mark.filterwarnings("ignore:.*split given")
-@pytest.mark.parametrize(("content", "expected"), JSON_ERRORS.items())
-def test_invalid_json_files_raise(tmp_path, content, expected):
-    path = tmp_path / "a.json"
-    path.write_text(content)
-    with pytest.raises(UserError) as error:
-        list(files.load_splits(path).train)
-    assert str(error.value).startswith(f"{path}: {expected}")
-
-
-def test_invalid_sources_raise(tmp_path):
-    path = tmp_path / "a.json"
-    path.write_text('{"train":\n [}')
-    with pytest.raises(UserError, match=r"a.json:2: not JSON \(Expecting value at column 3\); correct the file"):
-        files.load_splits(path)
-    path.write_text('{"train": [[[60]]]}')
-    with pytest.raises(UserError, match="the file has frames, not events; read it with --representation frames"):
-        files.load_splits(path, EVENTS)
-    with pytest.raises(UserError, match="contains several splits; name it with --data"):
-        files.load_splits(path, test=path)
-    (tmp_path / "b.wav").write_bytes(b"x")
-    with pytest.raises(UserError, match=r"unknown format '.wav'; files end in .json, .txt, .mid, .midi"):
-        files.open_pieces(tmp_path / "b.wav")
-    with pytest.raises(UserError, match="no such file; check the path"):
-        files.load_splits(tmp_path / "c.mid")
-    path.unlink()
-    with pytest.raises(UserError, match=r"no MIDI files here \(found b.wav\)"):
-        files.load_splits(tmp_path)
-
-
-def test_midi_files_in_folders_of_splits_or_by_the_hash_of_their_names(tmp_path):
-    for split in ("train", "valid", "test"):
-        scale(tmp_path / "split" / split / "deep" / f"{split}.mid")
-    splits = dict(files.load_splits(tmp_path / "split"))
-    assert {k: [e.place.split("/")[-1] for e in s] for k, s in splits.items()} == {
-        "train": ["train.mid"],
-        "validation": ["valid.mid"],
-        "test": ["test.mid"],
-    }
-    names = [f"{i:02}.midi" for i in range(30)]
-    for i, name in enumerate(names):
-        scale(tmp_path / "flat" / "ab"[i % 2] / name)
-    with pytest.warns(
-        UserWarning, match="no test and no valid split given; 10 % of all each taken by the hash of the n"
-    ):
-        splits = dict(files.load_splits(tmp_path / "flat"))
-    parts = {"validation": {1}, "test": {0}, "train": set(range(2, 10))}
-    for split, source in splits.items():
-        found = {e.place.split("/")[-1] for e in source}
-        assert found and found == {name for name in names if part(name) in parts[split]}
-    with pytest.warns(UserWarning, match="no test split given; 10 % of all taken by the hash"):
-        splits = files.load_splits(tmp_path / "flat", valid=tmp_path / "split" / "valid")
-    assert len(list(splits.train)) == sum(part(name) != 0 for name in names) and len(list(splits.validation)) == 1
-
-
-def test_invalid_files_are_left_out_and_reported_once(tmp_path):
-    scale(tmp_path / "good.mid")
-    cut_short = scale(tmp_path / "cut.mid")
-    cut_short.write_bytes(cut_short.read_bytes()[:30])
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "empty.mid").write_bytes(b"")
-    (tmp_path / "text.mid").write_text("no music")
-    write(tmp_path / "silent.mid", [mido.MetaMessage("track_name", name="x", time=5)])
-    scale(tmp_path / "low.mid", first=3)
-    source = files.open_pieces(tmp_path)
-    with pytest.warns(UserWarning) as caught:
-        assert [[e.place for e in source] for _ in range(2)] == [[str(tmp_path / "good.mid")]] * 2
-    assert len(caught) == 1
-    expected = rf"{tmp_path}: 5 of 6 MIDI files left out: cut.mid: not a MIDI file \(EOFError.*, "
-    expected += (
-        r"low.mid: no notes in the range of a piano, silent.mid: no notes, sub/empty.mid: not a MIDI file \(EOF.*, "
-    )
-    expected += r"text.mid: not a MIDI file \(OSError.*"
-    assert re.fullmatch(expected, str(caught[0].message))
-    (tmp_path / "good.mid").unlink()
-    with pytest.raises(
-        UserError, match=r"none of 5 MIDI files can be read: cut.mid: not a MIDI file .* give Standard M"
-    ):
-        list(files.open_pieces(tmp_path))
+    assert pieces.read_piece(f" {text}\n", EVENTS).text == text
+    assert pieces.notes_of(text, EVENTS)[0] == Note(60, 0.25, 0.5, 66)
 
 
 def test_too_long_pieces_raise(tmp_path):
     write_midi([Note(60, 0, LONGEST / 80)], tmp_path / "a.mid")
     with pytest.raises(UserError, match=r"a.mid: 625000 steps, maximum 500000; cut the piece, or take longer steps"):
-        files.read_piece(str(tmp_path / "a.mid"), EVENTS)
+        pieces.read_piece(str(tmp_path / "a.mid"), EVENTS)
 
 
 def round_trip(path, folder):
@@ -376,11 +266,3 @@ def test_round_trips_of_all_real_pieces(data_folder, tmp_path):
     assert len(files) >= 120
     for path in files:
         round_trip(path, tmp_path)
-
-
-def test_the_chorales(data_folder):
-    splits = dict(files.load_splits(data_folder / "music" / "jsb-chorales"))
-    held = json.loads((data_folder / "music" / "jsb-chorales" / "jsb-chorales-quarter.json").read_text())
-    assert {k: len(list(s)) for k, s in splits.items()} == {"train": 229, "validation": 76, "test": 77}
-    for text, steps in zip((e.input for e in splits["test"]), held["test"], strict=True):
-        assert [{int(p) for p in step.split()} for step in text.split(";")] == [set(step) for step in steps]

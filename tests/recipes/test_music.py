@@ -23,8 +23,8 @@ from seqtasks.data.token_ids import SPECIAL_TOKENS as SPECIAL
 from seqtasks.engine import evaluation, training
 from seqtasks.engine.predictor import Predictor
 from seqtasks.errors import UserError
-from seqtasks.music import analysis, augmentation, events, files, generation, piano_rolls
-from seqtasks.music.midi import read_midi, write_midi
+from seqtasks.music import analysis, augmentation, events, generation, piano_rolls, pieces
+from seqtasks.music.midi import Setting, parse_midi, read_midi, write_midi
 from seqtasks.music.notes import Note
 from seqtasks.recipe import load_recipe
 from seqtasks.tasks.ngrams import NGrams
@@ -241,7 +241,7 @@ def test_pieces_are_written_as_midi_and_wav(run, tmp_path, capsys):
     assert paths == [str(tmp_path / f"new-{number}.mid") for number in (1, 2)]
     for path, answer in zip(paths, answers, strict=True):
         np.testing.assert_allclose(read_midi(path, "quarters"), run_notes(answer["piece"]))
-        assert files.read_piece(path, generation.file_options(run.config)) == answer["piece"].rstrip(";")
+        assert pieces.read_piece(path, generation.file_options(run.config)).text == answer["piece"].rstrip(";")
     generation.write_answer(run.config, answers[0], tmp_path / "new.wav")
     with wave.open(str(tmp_path / "new.wav")) as file:
         seconds = max(note.end for note in run_notes(answers[0]["piece"])) / 2  # 120 quarter notes a minute
@@ -252,8 +252,65 @@ def test_a_midi_file_is_a_prompt_and_an_input(run, tmp_path):
     notes = run_notes("60 64 67;;53 57")
     write_midi(notes, tmp_path / "begin.mid", tempo=90)
     path = str(tmp_path / "begin.mid")
-    assert list(run.generate(path, length=5)) == list(run.generate("60 64 67;;53 57", length=5))
+    (answer,) = run.generate(path, length=5)
+    assert answer.pop("midi")["tempi"] == ((0.0, 90.0),)
+    assert [answer] == list(run.generate("60 64 67;;53 57", length=5))
     assert run.predict([path]) == run.predict(["60 64 67;;53 57"])
+    with pytest.raises(UserError, match=r"input 1: .*no.mid: no such file"):
+        run.predict([str(tmp_path / "no.mid")])
+
+
+def test_a_continuation_keeps_tempo_metre_and_instrument_of_its_prompt(run, tmp_path, capsys):
+    """60 quarter notes a minute, 3/4, a violin: the first bars last as long as in the prompt."""
+    setting = Setting(((0.0, 60.0), (1.0, 30.0)), ((0.0, 3, 4),), program=40)
+    write_midi(run_notes("60 64 67;60 64 67;;53 57"), tmp_path / "begin.mid", 120, setting)
+    options = ["--prompt", str(tmp_path / "begin.mid"), "--length", "6", "--temperature", "0"]
+    assert main(["generate", str(run.directory), *options, "--output", str(tmp_path / "new.mid")]) == 0
+    capsys.readouterr()
+    written = parse_midi((tmp_path / "new.mid").read_bytes(), "new.mid").pieces[0]
+    assert written.setting == setting
+    begun = read_midi(tmp_path / "begin.mid")
+    assert written.notes[: len(begun) - 2] == begun[:-2]  # the last chord may go on
+    assert (begun[0].end, begun[-1].start, begun[-1].end) == (1.0, 2.0, 3.0)  # by hand: a frame is half a quarter note
+    assert written.notes[-1].end > 4
+    assert main(["generate", str(run.directory), *options, "--output", str(tmp_path / "new.wav")]) == 0
+    with wave.open(str(tmp_path / "new.wav")) as file:
+        seconds = max(note.end for note in written.notes)
+        assert file.getnframes() / file.getframerate() == pytest.approx(seconds + 1, abs=0.01)
+
+
+def test_arrays_and_lists_of_pitches_are_inputs(run, tmp_path):
+    text = "60 64 67;;53 57"
+    expected = run.predict([text])
+    roll = piano_rolls.parse(text)
+    wide = np.pad(roll * 90, [[0, 0], [piano_rolls.LOWEST, 127 - piano_rolls.HIGHEST]]).astype("uint8")
+    steps = [[60, 64, 67], [], [53, 57]]
+    assert run.predict([roll]) == run.predict(roll) == run.score([wide]) == run.predict([steps]) == expected
+    assert run.predict([roll.astype("float32"), wide]) == expected * 2
+    (tmp_path / "a.json").write_text(json.dumps([steps, steps[:1]]))
+    assert list(run.answers(run.read_inputs(tmp_path / "a.json"))) == run.predict([text, "60 64 67"])
+    with pytest.raises(UserError, match=r"list:1: an array of shape \(88, 3\) is not a piano roll .* axes exchanged"):
+        run.predict([roll.T])
+
+
+def test_a_training_on_arrays(plain, tmp_path):
+    rolls = [piano_rolls.parse(text) for text in cycles(12, 0)]
+    options = SMALL | {"epochs": 1, "units": 4, "frame_distribution": "independent"}
+    run = seqtasks.train("music", data=rolls, run=tmp_path / "run", **options)
+    splits = seqtasks.train("music", data=rolls, run=tmp_path / "dry", dry_run=True)["data"]
+    assert sum(split["examples"] for split in splits.values()) == 12
+    assert all(split["examples"] for split in splits.values())
+    held = {"train": rolls[:8], "valid": rolls[8:10], "test": rolls[10:]}
+    splits = seqtasks.train("music", data=held, run=tmp_path / "dry", dry_run=True)["data"]
+    assert [splits[name]["examples"] for name in ("train", "validation", "test")] == [8, 2, 2]
+    frames = sum(len(roll) for roll in rolls)
+    assert (
+        run.evaluate(rolls)["frames"] == frames == run.evaluate([roll_steps(text) for text in cycles(12, 0)])["frames"]
+    )
+
+
+def roll_steps(text):
+    return [[int(pitch) for pitch in step.split()] for step in text.split(";")]
 
 
 def test_invalid_arguments_raise(run, tmp_path, capsys):
@@ -289,7 +346,8 @@ def test_performances_are_trained_and_continued(played):
 
 def test_metrics_of_performances_count_ends_like_the_baseline(played):
     texts = [
-        files.read_piece(str(path), generation.file_options(played.config)) for path in sorted(played_test(played))
+        pieces.read_piece(str(path), generation.file_options(played.config)).text
+        for path in sorted(played_test(played))
     ]
     sizes = [len(text.split()) + 1 for text in texts]
     answers = played.predict(texts)
@@ -351,23 +409,25 @@ def test_two_devices_train_to_the_weights_of_one(corpus, tmp_path, monkeypatch):
 
 
 def test_unreadable_files_are_reported(tmp_path, capsys):
-    good = perform(tmp_path / "all" / "train", 3)
-    (good / "cut.mid").write_bytes((good / "0.mid").read_bytes()[:60])
-    (good / "empty.mid").write_bytes(b"")
+    good = perform(tmp_path / "all" / "train", 12)
+    (good / "cut.mid").write_bytes((good / "0.mid").read_bytes()[:-9])
     for split in ("valid", "test"):
         perform(tmp_path / "all" / split, 1)
     options = ["--units", "4", "--dry_run"]
     assert main(["train", "music", "--data", str(tmp_path / "all"), *options]) == 0
     printed = capsys.readouterr()
-    assert json.loads(printed.out)["data"]["train"]["examples"] == 3
-    assert (
-        "2 of 5 MIDI files left out: cut.mid: not a MIDI file (" in printed.err and ", empty.mid: not a" in printed.err
-    )
+    assert json.loads(printed.out)["data"]["train"]["examples"] == 13
+    assert "of 13 records 1 repaired: " in printed.err and "cut.mid: cut short: ends within track 2 of 2" in printed.err
     for number in range(3):
         (good / f"{number}.mid").write_bytes(b"MThd")
-    assert main(["train", "music", "--data", str(tmp_path / "all"), "--run", str(tmp_path / "run")]) == 2
+    options = ["--run", str(tmp_path / "run")]
+    assert main(["train", "music", "--data", str(tmp_path / "all"), *options]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert re.search(r"train: none of 5 MIDI files can be read: 0.mid: not a MIDI file .*; give Standard MIDI", error)
+    assert "train: 4 of 13 records are faulty, more than --max_bad 0.01 allows: " in error
+    (good / "cut.mid").replace(tmp_path / "all" / "test" / "0.mid")
+    assert main(["train", "music", "--data", str(tmp_path / "all"), *options, "--max_bad", "1"]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "test/0.mid: cut short: ends within track 2 of 2; give the complete file" in error
     assert not (tmp_path / "run").exists()
 
 
@@ -377,7 +437,7 @@ def test_unreadable_files_are_reported(tmp_path, capsys):
         ('{"train": 3, "valid": [[[60]]], "test": [[[60]]]}', "bad.json: no list of pieces in train; "),
         (
             '{"train": [[[60],[109]]], "valid": [[[60]]], "test": [[[60]]]}',
-            "piece 1 of train: 109 in step 2; a step is",
+            "1 of 1 records are faulty, more than --max_bad 0.01 allows: ",
         ),
         ('{"train": [\n[[60],[61]', "bad.json:2: not JSON"),
         ('{"trian": [[[60]]]}', "no split train; write"),
