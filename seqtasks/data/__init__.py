@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         file_inputs,
         generators,
         hf,
+        media_segments,
         memory,
         path_sources,
         reading,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    *("batches", "columns", "file_inputs", "generators", "hf", "memory", "path_sources", "reading", "remote"),
-    *("segments", "sources", "splits", "tables", "text_files", "tfds", "token_ids", "vocabulary"),
+    *("batches", "columns", "file_inputs", "generators", "hf", "media_segments", "memory", "path_sources"),
+    *("reading", "remote", "segments", "sources", "splits", "tables", "text_files", "tfds", "token_ids", "vocabulary"),
 ]
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, __all__)

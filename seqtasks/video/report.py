@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib import image
 
 from seqtasks.report.formatting import number
-from seqtasks.video import files
+from seqtasks.video import clips
 
 if TYPE_CHECKING:
     from seqtasks.capabilities import Predictor
@@ -52,7 +52,7 @@ def png(pixels: np.ndarray) -> str:
 
 
 def report_sections(
-    predictor: "Predictor", examples: "Sequence[Example]", options: files.Options
+    predictor: "Predictor", examples: "Sequence[Example]", options: clips.Options
 ) -> list[tuple[str, str]]:
     """The report section with the misclassified clips, those with the highest scores first.
 
@@ -67,7 +67,7 @@ def report_sections(
     answers = predictor.answers(example.input for example in examples)
     wrong = [(e, a) for e, a in zip(examples, answers, strict=True) if a.get("label", e.target) != e.target]
     wrong.sort(key=lambda pair: -pair[1]["score"])
-    items = [_item(example, answer, files.read(example.input, options)) for example, answer in wrong[:MAX_CLIPS]]
+    items = [_item(example, answer, clips.read(example.input, options)) for example, answer in wrong[:MAX_CLIPS]]
     return [("Misclassified clips", f'<ol class="mistakes">{"".join(items)}</ol>')] if items else []
 
 
