@@ -12,7 +12,7 @@ from seqtasks.video import decoding
 from seqtasks.video.clips import Options, clips, read
 
 av = pytest.importorskip("av")
-from tests.video.made import STEP, cut, grey, numbers, pictured, saved, text, two_b_frames, write  # noqa: E402
+from tests.video.made import cut, grey, numbers, pictured, saved, text, two_b_frames, write  # noqa: E402
 
 FORMATS = {
     "a.mp4": {},
@@ -110,7 +110,9 @@ def test_segments(tmp_path, name):
     assert numbers(read(f"{path}#t=1.5,9", options)) == [18, 19, 20, 21, 22, 23]  # no later than its end
     parts = clips(f"{path}#t=0.5,1.5", Options(2, 16, clip_seconds=0.5, frame_rate=12))
     assert [(second, numbers(frames)) for second, frames in parts] == [(0, [7, 10]), (0.5, [13, 16])]
-    with pytest.raises(UserError, match=f"^{path}: the segment begins at 9 seconds, but the clip lasts 2.00; give seconds"):
+    with pytest.raises(
+        UserError, match=f"^{path}: the segment begins at 9 seconds, but the clip lasts 2.00; give seconds"
+    ):
         read(f"{path}#t=9,10", options)
     with pytest.raises(UserError, match="not a segment; give start and end in seconds"):
         read(f"{path}#t=2,1", options)

@@ -14,7 +14,7 @@ from seqtasks.video.clips import Options, read
 from seqtasks.video.files import Tables, formats, open_tfds
 
 pytest.importorskip("av")
-from tests.video.made import grey, numbers, saved, text, write  # noqa: E402
+from tests.video.made import grey, numbers, pictured, saved, text, write
 
 
 def folder_of(folder, *names):
@@ -23,6 +23,14 @@ def folder_of(folder, *names):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         saved(folder, np.zeros((1, 4, 4, 3), np.uint8), name)
     return folder
+
+
+def opened(data, options=Options(), tables=Tables(), **reading):
+    return open_data(data, formats(options, tables), Reading(**reading))
+
+
+def splits_of(data, options=Options(), tables=Tables(), train=None, valid=None, test=None, **reading):
+    return find_splits(data, formats(options, tables), Reading(**reading), train, valid, test)
 
 
 def pairs(source):
@@ -34,10 +42,11 @@ def test_folder_per_class_is_ordered_by_a_hash_of_names(tmp_path):
     one, other = (folder_of(tmp_path / place, *order) for place, order in (("a", names), ("b/c", names[::-1])))
     (one / "walk" / "notes.txt").write_text("no clip")
     (one / "walk" / "._0.npy").write_text("no clip")
-    found = pairs(open_clips(one))
+    with pytest.warns(UserWarning, match=f"^{one}: files that are no clip were not read: 1 of .txt$"):
+        found = pairs(opened(one))
     assert sorted(found) == sorted((name.split("/")[1], name.split("/")[0]) for name in names)
-    assert found == pairs(open_clips(other)) and len(set(label for _, label in found[:8])) == 2
-    assert all(example.place == example.input for example in open_clips(one))
+    assert found == pairs(opened(other)) and len(set(label for _, label in found[:8])) == 2
+    assert all(example.place == example.input for example in opened(one))
 
 
 @pytest.mark.parametrize(("name", "comma"), [("all.csv", ","), ("all.tsv", "\t")])
@@ -46,7 +55,7 @@ def test_table_paths_are_relative_to_its_folder(tmp_path, name, comma, header):
     folder_of(tmp_path, "a/1.npy", "b/2.npy")
     lines = [header] * bool(header) + ["a/1.npy,run", f"{tmp_path}/b/2.npy,walk", "a/3.npy,run"]
     path = text(tmp_path / name, "\n".join(lines).replace(",", comma))
-    source, first = open_clips(path), 1 + bool(header)
+    source, first = opened(path), 1 + bool(header)
     found = list(itertools.islice(source, 2))
     assert found == [
         Example(f"{tmp_path}/{c}", t, first + n) for n, (c, t) in enumerate([("a/1.npy", "run"), ("b/2.npy", "walk")])
@@ -60,37 +69,37 @@ def test_table_paths_are_relative_to_its_folder(tmp_path, name, comma, header):
 def test_invalid_sources_raise(tmp_path):
     folder_of(tmp_path, "a/1.npy")
     for name, content, message in (
-        ("a.csv", "a/1.npy,run\na.csv,walk", "a.csv:2: a.csv is not a clip; clips end in .mp4, .avi"),
-        ("b.txt", "a/1.npy run", "b.txt: unknown format '.txt'; files end in .mp4, .avi"),
-        ("c.mp4", "", "c.mp4: the file is empty; give a complete video"),
+        ("a.csv", "a/1.npy,run\na.csv,walk", "a.csv:2: a.csv is not a clip; clips end in .mp4, .m4v"),
+        ("b.doc", "a/1.npy run", "b.doc: unknown format '.doc'; files end in .mp4, .m4v"),
+        ("c.mp4", "", "c.mp4: a clip without a class; give a folder with one sub-folder per class, or a table"),
     ):
         with pytest.raises(UserError, match=f"^{tmp_path}/{message}"):
-            list(open_clips(text(tmp_path / name, content)))
+            list(opened(text(tmp_path / name, content)))
     (tmp_path / "d" / "e").mkdir(parents=True)
     with pytest.raises(
         UserError, match="d: no clips in sub-folders here .found e.; give a folder with one sub-folder per"
     ):
-        open_clips(tmp_path / "d")
-    with pytest.raises(UserError, match="no.mp4: no such file; check the path"):
-        open_clips(tmp_path / "no.mp4")
+        opened(tmp_path / "d")
+    with pytest.raises(UserError, match="no.mp4: no such file or folder; check the path"):
+        opened(tmp_path / "no.mp4")
     with pytest.raises(
         UserError, match="1.npy: a clip without a class; give a folder with one sub-folder per class, or a t"
     ):
-        load_splits(tmp_path / "a" / "1.npy")
+        splits_of(tmp_path / "a" / "1.npy")
     clip = str(tmp_path / "a" / "1.npy")
-    assert list(open_clips(clip)) == [Example(clip, "", clip)]
+    assert list(opened(clip, labelled=False)) == [Example(clip, "", clip)]
 
 
 def test_given_splits(tmp_path):
     folder_of(
         tmp_path, *(f"{split}/{label}/{split}.npy" for split in ("train", "valid", "test") for label in ("a", "b"))
     )
-    for name, source in load_splits(tmp_path):
+    for name, source in splits_of(tmp_path):
         assert {label for _, label in pairs(source)} == {"a", "b"}
         assert {clip for clip, _ in pairs(source)} == {{"validation": "valid"}.get(name, name) + ".npy"}
     for split in ("train", "dev", "test"):
         text(tmp_path / f"{split}.csv", f"train/a/train.npy,{split}")
-    tables = load_splits(None, train=tmp_path / "train.csv", valid=tmp_path / "dev.csv", test=tmp_path / "test.csv")
+    tables = splits_of(None, train=tmp_path / "train.csv", valid=tmp_path / "dev.csv", test=tmp_path / "test.csv")
     assert [label for _, source in tables for _, label in pairs(source)] == ["train", "dev", "test"]
 
 
@@ -101,7 +110,7 @@ def test_splits_by_the_hash_of_the_recording(tmp_path):
         with pytest.warns(
             UserWarning, match="no test and no validation split given; 10 % of train each taken by the hash"
         ):
-            splits = load_splits(folder_of(tmp_path / place, *names))
+            splits = splits_of(folder_of(tmp_path / place, *names))
         found[place] = {name: sorted(clip for clip, _ in pairs(source)) for name, source in splits}
     assert found["a"] == found["b"]  # independent of the folder
     for number, name in enumerate(("test", "validation")):
@@ -134,7 +143,7 @@ def test_tensorflow_datasets(tmp_path):
                 ]
         assert len(reads) == 1  # the second call reads the arrays
         with pytest.warns(UserWarning, match="no validation split given"):
-            splits = load_splits("tfds:ucf101/ucf101_1", Options(4, 16))
+            splits = splits_of("tfds:ucf101/ucf101_1", Options(4, 16))
         assert len(list(splits.test)) == 3
         with pytest.raises(
             UserError, match="tfds:mnist: no video and class among the features image, label; name another"
@@ -143,8 +152,204 @@ def test_tensorflow_datasets(tmp_path):
 
 
 def test_real_clips(data_folder):
-    splits = load_splits(data_folder / "video" / "fights")
+    splits = splits_of(data_folder / "video" / "fights")
     assert [len(list(source)) for _, source in splits] == [210, 30, 60]
     for example in itertools.islice(splits.test, 0, None, 12):
         frames = read(example.input, Options(8, 32))
         assert frames.shape == (8, 32, 32, 3) and 10 < frames.mean() < 245 and frames.std() > 10
+
+
+def test_folders_of_pictures_and_groups_inside_a_class(tmp_path):
+    for name in ("run/g01/1", "run/g01/2", "run/g02/1", "walk/g01/1", "walk/3"):
+        pictured(tmp_path / name, grey(3), ".jpg")
+    folder_of(tmp_path, "walk/g02/4.npy")
+    (tmp_path / ".ipynb_checkpoints" / "1").mkdir(parents=True)
+    pictured(tmp_path / ".ipynb_checkpoints" / "1", grey(1))
+    source = opened(tmp_path)
+    found = {(str(Path(e.input).relative_to(tmp_path)), e.target, e.group) for e in source}
+    assert found == {
+        ("run/g01/1", "run", "run/g01"),
+        ("run/g01/2", "run", "run/g01"),
+        ("run/g02/1", "run", "run/g02"),
+        ("walk/g01/1", "walk", "walk/g01"),
+        ("walk/3", "walk", ""),
+        ("walk/g02/4.npy", "walk", "walk/g02"),
+    }
+    assert numbers(read(str(tmp_path / "run/g01/1"), Options(3, 16))) == [0, 1, 2]
+
+
+def test_small_data_has_a_group_in_each_split(tmp_path):
+    for number in range(24):
+        label = ("run", "walk")[number % 2]
+        folder_of(tmp_path, f"{label}/g{number // 2 % 4}/{number}.npy")
+    with pytest.warns(UserWarning, match="no test and no validation split given"):
+        splits = splits_of(tmp_path)
+    groups = [{example.group for example in source} for _, source in splits]
+    assert all(groups) and sum(map(len, groups)) == 8 and len(set.union(*groups)) == 8
+    assert sum(len(list(source)) for _, source in splits) == 24
+
+
+def test_what_a_class_folder_holds_besides_is_counted(tmp_path):
+    folder_of(tmp_path, "run/1.npy", "walk/1.npy")
+    for name in ("run/2.mxf", "run/3.mxf", "walk/cover.jpg", "walk/old/notes.md", "walk/.DS_Store"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        text(tmp_path / name, "x")
+    with pytest.warns(
+        UserWarning, match=f"{tmp_path}: files that are no clip were not read: 2 of .mxf, 1 of .jpg, 1 of .md"
+    ):
+        assert len(list(opened(tmp_path))) == 2
+    pictured(tmp_path / "pictures" / "run", grey(3))
+    with pytest.raises(
+        UserError, match="no clips in sub-folders here .found run.; give .* a folder of pictures for each"
+    ):
+        opened(tmp_path / "pictures")
+    with pytest.raises(UserError, match="run: a clip without a class"):
+        opened(tmp_path / "pictures" / "run")
+
+
+def test_inputs_without_labels(tmp_path):
+    clip = pictured(tmp_path / "a" / "clip", grey(3))
+    folder_of(tmp_path, "a/b/1.npy", "2.npy")
+    assert [e.input for e in opened(clip, labelled=False)] == [str(clip)]
+    found = [str(Path(e.input).relative_to(tmp_path)) for e in opened(tmp_path, labelled=False)]
+    assert found == ["2.npy", "a/b/1.npy", "a/clip"]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(UserError, match="none: no clips in it; clips end in .mp4"):
+        opened(tmp_path / "none", labelled=False)
+    table = text(tmp_path / "a.csv", "id,video\n7,2.npy\n8,a/clip\n")
+    found = list(opened(table, labelled=False, carry=("id",)))
+    assert [(Path(e.input).name, e.fields) for e in found] == [("2.npy", (("id", "7"),)), ("clip", (("id", "8"),))]
+
+
+def test_the_table_of_kerasio_names_clips_in_folders_of_the_splits(tmp_path):
+    folder_of(tmp_path, "train/a.npy", "train/b.npy", "test/a.npy")
+    text(tmp_path / "train.csv", ",video_name,tag\n0,a.npy,run\n1,b.npy,walk\n")
+    text(tmp_path / "test.csv", ",video_name,tag\n0,a.npy,walk\n")
+    with pytest.warns(UserWarning, match="no validation split given"):
+        splits = splits_of(tmp_path)
+    assert [(e.input, e.target) for e in splits.test] == [(f"{tmp_path}/test/a.npy", "walk")]
+    both = {(e.input, e.target) for _, source in list(splits)[:2] for e in source}
+    assert both == {(f"{tmp_path}/train/a.npy", "run"), (f"{tmp_path}/train/b.npy", "walk")}
+
+
+def test_a_table_called_metadata_says_the_classes_of_a_folder(tmp_path):
+    folder_of(tmp_path, "train/clips/a.npy", "train/clips/b.npy")
+    text(tmp_path / "train" / "metadata.csv", "file_name,label\nclips/a.npy,run\nclips/b.npy,walk\n")
+    assert pairs(opened(tmp_path / "train")) == [("a.npy", "run"), ("b.npy", "walk")]
+
+
+def test_the_root_of_the_paths_of_a_table(tmp_path):
+    from seqtasks.video.lists import Layout
+
+    folder_of(tmp_path / "media", "a/1.npy", "b/2.npy")
+    pictured(tmp_path / "media" / "frames" / "c", grey(2))
+    (tmp_path / "lists").mkdir()
+    lines = [
+        "path,label",
+        "a/1.npy,0",
+        "b\\2.npy,1",
+        "frames/c.avi,1",
+    ]  # a list of another system, and frames of a video
+    table = text(tmp_path / "lists" / "all.csv", "\n".join(lines))
+    text(tmp_path / "names", "run\nwalk\n")
+    layout = Layout(str(tmp_path / "media"), str(tmp_path / "names"))
+    assert pairs(opened(table, tables=Tables(layout=layout))) == [("1.npy", "run"), ("2.npy", "walk"), ("c", "walk")]
+    with pytest.raises(
+        UserError, match=f"all.csv:2: no such file {tmp_path}/lists/a/1.npy; give paths relative to the fo"
+    ):
+        list(opened(table))
+    with pytest.raises(UserError, match="no: no such folder; give the folder that paths are relative to"):
+        opened(table, tables=Tables(layout=Layout("no")))
+    with pytest.raises(UserError, match="no.txt: no such file; give a file with the name of a class on each line"):
+        opened(table, tables=Tables(layout=Layout(str(tmp_path / "media"), "no.txt")))
+
+
+@pytest.mark.parametrize(
+    ("header", "times", "expected"),
+    [
+        ("start,end", "0.5,1.25", "#t=0.5,1.25"),
+        ("t-start,t-end", "0.5,1.25", "#t=0.5,1.25"),
+        ("start_timestamp,stop_timestamp", "00:00:01.5,00:01:02.25", "#t=1.5,62.25"),
+        ("start_time,end_time", "2,", "#t=2"),
+        ("begin,end", ",2", "#t=0,2"),
+        ("begin,end", ",", ""),
+    ],
+)
+def test_columns_of_start_and_end_cut_a_segment(tmp_path, header, times, expected):
+    folder_of(tmp_path, "a.npy")
+    table = text(tmp_path / "a.csv", f"path,label,{header}\na.npy,run,{times}\n")
+    assert [(e.input, e.target) for e in opened(table)] == [(f"{tmp_path}/a.npy{expected}", "run")]
+    assert [e.input for e in opened(table, tables=Tables(segments=None))] == [f"{tmp_path}/a.npy"]
+
+
+def test_segments_of_a_table_are_read_and_stay_in_one_split(tmp_path):
+    write(tmp_path / "a.mp4", grey(24))
+    rows = [{"path": "a.mp4", "label": f"{n // 2 % 2}", "onset": n / 12, "finish": (n + 1) / 12} for n in range(24)]
+    source = open_data([{**row, "path": str(tmp_path / "a.mp4")} for row in rows], formats())
+    assert [numbers(read(e.input, Options(1, 16))) for e in source] == [[n] for n in range(24)]
+    assert len({formats().key(e) for e in source}) == 1
+    text(tmp_path / "a.csv", "path,label,start,end\na.mp4,run,2,1\na.mp4,run,soon,1\na.mp4,run,0,1\n")
+    found = [str(getattr(item, "error", item)) for item in opened(tmp_path / "a.csv").read()]
+    assert found[0].startswith(f"{tmp_path}/a.csv:2: the segment ends at 1, but begins at 2; give seconds")
+    assert found[1].startswith(f"{tmp_path}/a.csv:3: could not convert string to float: 'soon'; give seconds")
+    text(tmp_path / "b.csv", "path,label,start_frame,end_frame\na.mp4,run,2,12\n")
+    with pytest.raises(UserError, match="the column 'start_frame' counts frames; give seconds with --start_column and"):
+        opened(tmp_path / "b.csv")
+    carried = opened(text(tmp_path / "c.csv", "path,start\na.mp4,1\n"), labelled=False, carry=("all",))
+    assert [e.fields for e in carried] == [(("path", "a.mp4"), ("start", "1"))]
+
+
+def test_a_column_of_groups(tmp_path):
+    folder_of(tmp_path, *(f"{n}.npy" for n in range(4)))
+    table = text(tmp_path / "a.csv", "path,label,actor\n" + "".join(f"{n}.npy,run,{n % 2}\n" for n in range(4)))
+    assert [e.group for e in opened(table, group="actor")] == ["0", "1", "0", "1"]
+    folder_of(tmp_path / "classes", "run/1.npy")
+    with pytest.raises(UserError, match="--group actor: .*classes has no columns; leave it out"):
+        opened(tmp_path / "classes", group="actor")
+
+
+def test_missing_clips_of_a_table_are_left_out_of_training_and_counted(tmp_path):
+    folder_of(tmp_path, *(f"{n}.npy" for n in range(40)))
+    rows = [f"{n}.npy,{('run', 'walk')[n % 2]}" for n in range(40)]
+    rows[7] = "none.npy,run"
+    train = text(tmp_path / "train.csv", "\n".join(["path,label", *rows]))
+    with pytest.warns(
+        UserWarning, match=f"{train}: of 40 records 1 left out: {train}:9: no such file {tmp_path}/none.npy"
+    ):
+        splits = splits_of(None, train=train, valid=train.rename(tmp_path / "v.csv") and text(train, train_text(rows)))
+        assert len(list(splits.train)) == 39
+    with pytest.raises(UserError, match="none.npy"):
+        list(splits.validation)  # what is measured is not changed in silence
+
+
+def train_text(rows):
+    return "\n".join(["path,label", *rows])
+
+
+@pytest.mark.parametrize("kind", ["pairs", "dicts", "columns", "pandas", "tensorflow", "pictures"])
+def test_frames_in_memory_are_examples(kind):
+    import pandas as pd
+    import tensorflow as tf
+
+    clips = [(np.stack(grey(12, 16, 24)) + n).astype("uint8") for n in range(3)]
+    labels = ["run", "walk", "run"]
+    data = {
+        "pairs": lambda: list(zip(clips, labels, strict=True)),
+        "dicts": lambda: [{"video": c, "label": label} for c, label in zip(clips, labels, strict=True)],
+        "columns": lambda: (clips, labels),
+        "pandas": lambda: pd.DataFrame({"video": clips, "label": labels}),
+        "tensorflow": lambda: tf.data.Dataset.from_tensor_slices((np.stack(clips), labels)),
+        "pictures": lambda: [(list(clip), label) for clip, label in zip(clips, labels, strict=True)],
+    }[kind]()
+    examples = list(open_data(data, formats(Options(4, 8))))
+    assert [e.target for e in examples] == labels and len({e.input for e in examples}) == 3
+    for example, clip in zip(examples, clips, strict=True):
+        np.testing.assert_array_equal(read(example.input, Options(4, 8)), read(clip, Options(4, 8)))
+
+
+def test_what_is_no_clip_in_memory_is_a_faulty_record():
+    rows = [(np.zeros((4, 4, 3)), "run"), ([np.zeros((2, 2, 3)), np.zeros((3, 2, 3))], "run"), (7, "run")]
+    found = [str(item.error) for item in open_data(rows, formats()).read()]
+    assert found[0].startswith("list:1: an array float64 (4, 4, 3); give frames as (time, height, width, 3)")
+    assert found[1] == "list:2: pictures of different sizes; give frames of one size"
+    assert found[2] == "list:3: the text is not a string: 7; put it in quotes"
