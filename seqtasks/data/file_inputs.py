@@ -41,9 +41,11 @@ class Reader:
         self._free = limit
 
     def __call__(self, item: str | np.ndarray) -> np.ndarray:
-        """The array of an input; an array that fits the spec is returned unchanged."""
+        """The array of an input; an array that fits the spec, or a `UserError`, is returned unchanged."""
+        if isinstance(item, np.ndarray) and not self._fits(item):
+            return self.read(item)  # type: ignore[arg-type]
         if not isinstance(item, str):
-            return item if self._fits(item) else self.read(item)  # type: ignore[arg-type]
+            return item
         cached = self._cache.get(item)
         if cached is None and (kept := array_of(item)) is not None and self._fits(kept):
             cached = kept

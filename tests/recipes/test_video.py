@@ -21,8 +21,8 @@ from seqtasks.errors import UserError
 from seqtasks.layers import TimeDistributed
 from seqtasks.metrics import accuracy
 from seqtasks.recipe import load_recipe
-from seqtasks.video import backbones, baselines, files, report
-from seqtasks.video.sample import MOTIONS
+from seqtasks.video import backbones, baselines, clips, files, report
+from seqtasks.video.sample import MOTIONS, moving_digits
 
 RECIPE = load_recipe("video")
 PLAIN = {"cell": "simple_rnn", "bidirectional": False, "batch_size": 8, "gradient_flow": False}
@@ -69,12 +69,12 @@ def test_it_learns_motions_and_the_order_of_frames_tells_them(run):
     truth = run.predictor.task.targets(run.assets, [example.target for example in examples])
     names = list(MOTIONS)
     opposites = [run.assets["labels"].tokens.index(names[names.index(e.target) ^ 1]) for e in examples]
-    clips = [run.predictor.reader(example.input) for example in examples]
-    draws, rows = np.random.default_rng(0), np.arange(len(clips))
+    shown = [run.predictor.reader(example.input) for example in examples]
+    draws, rows = np.random.default_rng(0), np.arange(len(examples))
     shuffled = np.concatenate(
-        [run.predictor.predict_batch([draws.permutation(c) for c in clips])["scores"] for _ in range(4)]
+        [run.predictor.predict_batch([draws.permutation(c) for c in shown])["scores"] for _ in range(4)]
     )
-    ordered = run.predictor.predict_batch(clips)["scores"]
+    ordered = run.predictor.predict_batch(shown)["scores"]
     assert accuracy(truth, ordered) == pytest.approx(run.metrics["test"]["accuracy"])
     assert (ordered[rows, truth] > ordered[rows, opposites]).mean() >= 0.85
     rows, truth, opposites = np.arange(len(shuffled)), np.tile(truth, 4), np.tile(opposites, 4)
@@ -83,20 +83,20 @@ def test_it_learns_motions_and_the_order_of_frames_tells_them(run):
 
 
 def test_moving_digits_are_clips_by_number():
-    splits = files.load_splits("digits")
+    splits = RECIPE.splits(RECIPE.Config(), "digits")
     examples = list(splits.train)
     assert [e.target for e in examples[:9]] == [*MOTIONS, "left"] and len(examples) == files.DIGITS["train"]
-    options = files.Options(frames=5, size=16)
-    clip = files.read("digits:train:77", options)
+    options = clips.Options(frames=5, size=16)
+    clip = clips.read("digits:train:77", options)
     assert clip.shape == (5, 16, 16, 3)
-    np.testing.assert_array_equal(clip, files.read("digits:train:77", options))
-    assert (clip != files.read("digits:train:13", options)).any()
-    assert (clip != files.read("digits:test:77", options)).any()
-    drawn, motions = files.moving_digits(64, (0, 1), 5, 16, "train")  # 77: second chunk, second of its motion
+    np.testing.assert_array_equal(clip, clips.read("digits:train:77", options))
+    assert (clip != clips.read("digits:train:13", options)).any()
+    assert (clip != clips.read("digits:test:77", options)).any()
+    drawn, motions = moving_digits(64, (0, 1), 5, 16, "train")  # 77: second chunk, second of its motion
     (number,) = (i for i, other in enumerate(drawn) if (other == clip).all())
     assert motions[number] == list(MOTIONS)[77 % 8]
     with pytest.raises(UserError, match="digits:train: no such file"):
-        files.read("digits:train", options)
+        clips.read("digits:train", options)
 
 
 def test_answers_of_files_and_over_time(run, tmp_path):
@@ -122,7 +122,7 @@ def test_a_long_video_is_answered_every_second(run, tmp_path):
     answers = run.with_options(clip_seconds=1.0).predict([str(path), str(tmp_path / "none.mp4")])
     assert [a.get("second") for a in answers] == [0.0, 1.0, 2.0, None]
     assert "no such file" in answers[3]["error"] and answers[3]["file"] == str(tmp_path / "none.mp4")
-    for (second, frames), answer in zip(files.clips(path, files.Options(10, 20, 1.0)), answers[:3], strict=True):
+    for (second, frames), answer in zip(clips.clips(path, clips.Options(10, 20, 1.0)), answers[:3], strict=True):
         scores = run.predictor.predict_batch([frames])["scores"][0]
         assert answer["second"] == second
         np.testing.assert_allclose(list(answer["scores"].values()), scores, atol=1e-5)
@@ -130,12 +130,12 @@ def test_a_long_video_is_answered_every_second(run, tmp_path):
 
 def test_an_export_takes_frames_of_any_size(run, tmp_path):
     served = tf.saved_model.load(str(run.export(tmp_path / "served"))).signatures["serving_default"]
-    clips = np.stack([files.read(f"digits:test:{n}", files.Options(10, 20)) for n in range(3)])
-    found = served(frames=tf.constant(clips))
+    frames = np.stack([clips.read(f"digits:test:{n}", clips.Options(10, 20)) for n in range(3)])
+    found = served(frames=tf.constant(frames))
     told = run.predict([f"digits:test:{n}" for n in range(3)])
     assert [label.decode() for label in found["label"].numpy()] == [answer["label"] for answer in told]
     np.testing.assert_allclose(found["scores"], [list(answer["scores"].values()) for answer in told], atol=1e-5)
-    larger = clips.repeat(2, 1).repeat(2, 2).repeat(2, 3)  # as many pixels more, each frame twice
+    larger = frames.repeat(2, 1).repeat(2, 2).repeat(2, 3)  # as many pixels more, each frame twice
     wider = np.pad(larger, [(0, 0), (0, 0), (0, 0), (6, 6), (0, 0)])
     np.testing.assert_allclose(served(frames=tf.constant(wider))["scores"], found["scores"], atol=1e-5)
 
@@ -146,8 +146,8 @@ def test_sampling_in_the_graph_is_that_of_files(time, height, width, tmp_path, r
     clip = np.repeat(np.repeat(rng.integers(0, 256, (time, height // 8 + 1, 3, 3), np.uint8), 8, 1), 8, 2)
     clip = np.ascontiguousarray(clip[:, :height, :width])
     np.save(tmp_path / "a.npy", clip)
-    expected = files.read(tmp_path / "a.npy", files.Options(frames=5, size=8)).astype(int)
-    found = files.sample(tf.constant(clip[None]), 5, 8)[0].numpy().astype(int)
+    expected = clips.read(tmp_path / "a.npy", clips.Options(frames=5, size=8)).astype(int)
+    found = clips.sample(tf.constant(clip[None]), 5, 8)[0].numpy().astype(int)
     assert abs(found - expected).mean() < 4
     if height == width == 8:
         np.testing.assert_array_equal(found, expected)
@@ -174,13 +174,13 @@ def test_the_baseline_tells_what_moves_from_what_rests(tmp_path, rng):
         np.save(tmp_path / f"{number}.npy", clip if number % 2 else clip.repeat(6, 0))
         paths.append(str(tmp_path / f"{number}.npy"))
         labels.append(number % 2)
-    model = baselines.logistic_regression(files.Options(frames=4, size=8)).fit(paths[:8], labels[:8])
+    model = baselines.logistic_regression(clips.Options(frames=4, size=8)).fit(paths[:8], labels[:8])
     assert model.predict(paths[8:]).tolist() == labels[8:]
     assert model.predict_proba(paths[8:]).shape == (4, 2)
 
 
 def test_the_report_shows_frames_of_mistakes(run):
-    options = files.Options(10, 20)
+    options = clips.Options(10, 20)
     answers = run.predict([f"digits:test:{n}" for n in range(3)])
     examples = [Example(a["file"], "<other>" if n else a["label"], n + 1) for n, a in enumerate(answers)]
     ((title, text),) = report.report_sections(run.predictor, examples, options)
@@ -188,7 +188,7 @@ def test_the_report_shows_frames_of_mistakes(run):
     assert all(f'"where">{answers[n]["file"]}<' in text for n in (1, 2))
     sure = max((1, 2), key=lambda n: answers[n]["score"])
     shown = image.imread(io.BytesIO(_content(text)))[..., :3]
-    frames = files.read(answers[sure]["file"], options)[[0, 1, 3, 4, 5, 6, 8, 9]]
+    frames = clips.read(answers[sure]["file"], options)[[0, 1, 3, 4, 5, 6, 8, 9]]
     np.testing.assert_allclose(shown * 255, np.concatenate(frames, 1), atol=0.5)
     assert report.report_sections(run.predictor, examples[:1], options) == []
 
@@ -226,7 +226,7 @@ def test_features_of_a_frozen_network_are_computed_once(folder, cache, quick, mo
     path = str(folder / "train" / "darker" / "0.npy")
     found = RECIPE.capability(FileInputs).read(config, path)
     assert RECIPE.capability(FileInputs).spec(config).is_compatible_with(tf.constant(found))
-    frames = files.read(path, files.Options(3, 32))
+    frames = clips.read(path, clips.Options(3, 32))
     network = backbones.shared_backbone("mobilenet_v2", "none", 32, 0)
     np.testing.assert_allclose(found, network.layers[-1](frames / 255.0), atol=1e-5)
     embedded = tf.function(lambda clips: backbones.embed_clips(network, clips))
