@@ -113,7 +113,7 @@ def open_labelled(
 ) -> Source:  # fmt: skip
     """The source of a folder with a sub-folder per label. The labels are mixed, in an order that depends only on names.
 
-    Other files in these sub-folders are counted in a warning.
+    Other files in these sub-folders, and such files beside them, are counted in a warning.
 
     Args:
         folder: the folder.
@@ -145,6 +145,8 @@ def open_labelled(
         raise UserError(f"no {kind}s in sub-folders here (found {listed})", where=folder, remedy=remedy)
     others = (p for label in named for p in label.rglob("*") if p not in labels and p.parent not in labels)
     warn_of_others(folder, others, (), kind)
+    if beside := sum(_is_read(p, suffixes) for p in folder.iterdir()):
+        warnings.warn(f"{folder}: {beside} {kind}s outside the folders of the labels were not read", stacklevel=2)
 
     def example(path: Path) -> Example:
         label, deeper = labels[path], path.relative_to(labels[path]).parts[:-1]

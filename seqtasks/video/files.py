@@ -37,7 +37,9 @@ DIGITS = {"train": 2048, "validation": 256, "test": 512}  # clips of the built-i
 CUT = re.compile(  # the end of names in UCF101, which is the number of the cut of a recording, and in HMDB51
     r"_c[0-9]+$|_[fhlu]_[cn]m_np[0-9]+_[a-z]{2}_[a-z]{3}_[0-9]+$"
 )
-FOLDER = "give a folder with one sub-folder per class, which holds clips or a folder of pictures for each; clips end in "
+FOLDER = (
+    "give a folder with one sub-folder per class, which holds clips or a folder of pictures for each; clips end in "
+)
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,11 @@ def open_clips(
     if path.is_file() or (has_pictures(path) and not any(p.is_dir() for p in path.iterdir())):
         remedy = "give a folder with one sub-folder per class, or a table of paths and labels"
         raise UserError("a clip without a class", where=path, remedy=remedy)
+    inside = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    bare = next((p for p in inside if has_pictures(p)), None)
+    if bare and not any(any(_clips_in(p)) for p in inside):
+        remedy = f"put it into the folder of its class, as in {path.name}/CLASS/{bare.name}, or give a table"
+        raise UserError("a clip without a class", where=bare, remedy=remedy)
     return path_sources.open_labelled(path, CLIPS, "clip", f"{FOLDER}{', '.join(CLIPS)}", find=_clips_in)
 
 

@@ -3,8 +3,10 @@
 import base64
 import io
 import itertools
+import json
 import os
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -15,14 +17,18 @@ from matplotlib import image
 
 import seqtasks
 from seqtasks.capabilities import FileInputs
+from seqtasks.cli.main import main
+from seqtasks.data.path_sources import write_table
 from seqtasks.data.sources import Example
 from seqtasks.engine import training
 from seqtasks.errors import UserError
 from seqtasks.layers import TimeDistributed
 from seqtasks.metrics import accuracy
+from seqtasks.options import describe
 from seqtasks.recipe import load_recipe
 from seqtasks.video import backbones, baselines, clips, files, report
 from seqtasks.video.sample import MOTIONS, moving_digits
+from tests.video.made import grey, pictured, text, write
 
 RECIPE = load_recipe("video")
 PLAIN = {"cell": "simple_rnn", "bidirectional": False, "batch_size": 8, "gradient_flow": False}
@@ -313,3 +319,120 @@ def test_every_weight_of_members_that_see_frames_and_flow_learns(rng):
     assert outputs.shape == (8, 2, 3)
     for weight, gradient in zip(model.trainable_weights, tape.gradient(loss, model.trainable_weights), strict=True):
         assert np.abs(gradient).max() > 0, weight.path
+
+
+@pytest.fixture(scope="module")
+def small(folder, tmp_path_factory):
+    return seqtasks.train("video", data=folder, run=tmp_path_factory.mktemp("runs") / "small", **SMALL)
+
+
+def told(capsys, *arguments):
+    """The exit status of a command, and what it wrote to standard error and to standard output."""
+    status = main([str(argument) for argument in arguments])
+    written = capsys.readouterr()
+    return status, written.err, [json.loads(line) for line in written.out.splitlines()]
+
+
+def paths_in(folder):
+    return sorted(map(str, folder.glob("*/*/*.npy")))
+
+
+def test_frames_in_memory_are_answered_as_files_are(small, folder):
+    paths = paths_in(folder)[:3]
+    frames = [np.load(path) for path in paths]
+    expected = small.predict(paths)
+    for given in (frames, [frame / 255 for frame in frames], [(frame, "?") for frame in frames]):
+        found = small.predict(given)
+        assert [list(answer) for answer in found] == [["label", "score", "scores"]] * 3
+        np.testing.assert_allclose([a["score"] for a in found], [a["score"] for a in expected], atol=1e-6)
+    (one,) = small.predict(frames[0])
+    assert one["label"] == expected[0]["label"]
+    with pytest.raises(UserError, match=r"an array uint8 \(40, 48, 3\); give frames as \(time, height, width, 3\)"):
+        small.predict([frames[0][0]])
+
+
+def test_a_model_is_trained_on_frames_in_memory(folder, tmp_path):
+    splits = {
+        split: [(np.load(p), Path(p).parent.name) for p in paths_in(folder) if Path(p).parts[-3] == split]
+        for split in ("train", "valid", "test")
+    }
+    run = seqtasks.train("video", data=splits, run=tmp_path / "run", **SMALL)
+    assert run.metrics["test"]["examples"] == 4
+    again = run.evaluate(splits["test"])
+    assert again["log_loss"] == pytest.approx(run.metrics["test"]["log_loss"], abs=1e-6)
+    other = run.evaluate(folder / "test")
+    assert other["log_loss"] == pytest.approx(again["log_loss"], abs=1e-6)
+
+
+def test_frames_in_memory_go_through_a_frozen_network(folder, cache, quick, tmp_path):
+    data = [(np.load(p), Path(p).parent.name) for p in paths_in(folder)]
+    run = seqtasks.train("video", data={"train": data, "valid": data, "test": data}, run=tmp_path / "run", **READY)
+    paths = paths_in(folder)[:2]
+    found = run.predict([np.load(path) for path in paths])
+    np.testing.assert_allclose([a["score"] for a in found], [a["score"] for a in run.predict(paths)], atol=1e-5)
+
+
+def test_other_data_counts_whole(small, folder, capsys):
+    status, _, (found,) = told(capsys, "evaluate", small.directory, "--data", folder / "train")
+    assert status == 0 and found["examples"] == 16
+    status, _, (found,) = told(capsys, "evaluate", small.directory, "--data", folder)
+    assert found["examples"] == 4  # it has a test split
+
+
+def test_answers_to_a_table_and_to_a_folder(small, tmp_path, capsys):
+    pytest.importorskip("av")
+    write(tmp_path / "a.mp4", grey(24))
+    pictured(tmp_path / "b" / "clip", grey(5))
+    table = text(tmp_path / "a.csv", "id,video_name,start,end\n7,a.mp4,,\n8,a.mp4,0.5,1.5\n")
+    status, _, found = told(capsys, "predict", small.directory, "--input", table, "--carry", "id")
+    assert status == 0 and [(a["file"], a["id"]) for a in found] == [
+        (f"{tmp_path}/a.mp4", "7"),
+        (f"{tmp_path}/a.mp4#t=0.5,1.5", "8"),
+    ]
+    over = ["--clip_seconds", "0.5", "--carry", "id"]
+    status, _, found = told(capsys, "predict", small.directory, "--input", table, *over)
+    assert [(a["id"], a["second"]) for a in found] == [("7", n / 2) for n in range(4)] + [("8", 0), ("8", 0.5)]
+    status, _, found = told(capsys, "predict", small.directory, "--input", tmp_path / "b")
+    assert [a["file"] for a in found] == [f"{tmp_path}/b/clip"] and "label" in found[0]
+    status, error, found = told(capsys, "predict", small.directory, tmp_path / "b")
+    assert status == 2 and not found and "b: a folder without pictures" in error
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf"])
+def test_seconds_of_an_answer_that_are_none(small, folder, value, capsys):
+    path = folder / "test" / "darker" / "0.npy"
+    status, error, found = told(capsys, "predict", small.directory, path, f"--clip_seconds={value}")
+    assert status == 2 and not found and "--clip_seconds" in error
+
+
+def test_clips_that_are_missing_or_corrupt_follow_one_rule(tmp_path):
+    rows = [("path", "label")]
+    for number in range(60):
+        np.save(tmp_path / f"{number}.npy", np.full((3, 8, 8, 3), 4 * number, np.uint8))
+        rows.append((f"{number}.npy", "ab"[number % 2]))
+    text(tmp_path / "0.npy", "no clip")
+    (tmp_path / "1.npy").unlink()
+    write_table(tmp_path / "all.csv", rows)
+    with pytest.warns(UserWarning, match=r"all.csv: of 60 records 2 left out: .*0.npy: not an array.*:3: no such file"):
+        found = seqtasks.train("video", data=tmp_path / "all.csv", dry_run=True, **SMALL)
+    assert sum(split["examples"] for split in found["data"].values()) == 58
+    with pytest.raises(UserError, match=r"0.npy: not an array .*; write it with numpy.save"):
+        seqtasks.train("video", data=tmp_path / "all.csv", dry_run=True, **SMALL | {"strict": True})
+    write_table(tmp_path / "one.csv", [rows[0], *((path, "a") for path, _ in rows[3:])])
+    with pytest.raises(UserError, match=r"one.csv: every example has the label 'a'; a model needs at least 2"):
+        seqtasks.train("video", data=tmp_path / "one.csv", dry_run=True, **SMALL)
+
+
+def test_messages_name_options_that_there_are(tmp_path):
+    text(tmp_path / "a.csv", "url,kind,n\nx,y,1\n")
+    with pytest.raises(UserError) as error:
+        seqtasks.train("video", data=tmp_path / "a.csv", dry_run=True)
+    options = re.findall(r"--(\w+)", str(error.value))
+    assert options == ["path_column", "label_column"] and set(options) <= {o.name for o in describe(RECIPE.Config)}
+
+
+@pytest.mark.parametrize("shape", [(1, 0, 20, 20, 3), (1, 4, 0, 20, 3)])
+def test_an_export_refuses_clips_without_frames(small, tmp_path, shape):
+    served = tf.saved_model.load(str(small.export(tmp_path / "served"))).signatures["serving_default"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="frames: a clip without frames or pixels; give"):
+        served(frames=tf.zeros(shape, tf.uint8))

@@ -61,7 +61,7 @@ def test_frames_are_taken_from_the_middles_of_equal_intervals(tmp_path, name):
 
 
 def trimmed(path, start):
-    """A copy of a video without re-encoding: an edit list hides what stands before `start`, as `ffmpeg -ss` writes it."""
+    """A copy of a video without re-encoding, whose edit list hides what is before `start`, as `ffmpeg -ss` makes it."""
     out = path.with_stem("trimmed")
     with av.open(str(path)) as given, av.open(str(out), "w", options={"avoid_negative_ts": "disabled"}) as file:
         stream = given.streams.video[0]

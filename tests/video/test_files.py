@@ -192,16 +192,20 @@ def test_small_data_has_a_group_in_each_split(tmp_path):
 
 def test_what_a_class_folder_holds_besides_is_counted(tmp_path):
     folder_of(tmp_path, "run/1.npy", "walk/1.npy")
+    folder_of(tmp_path, "2.npy")  # beside the classes
     for name in ("run/2.mxf", "run/3.mxf", "walk/cover.jpg", "walk/old/notes.md", "walk/.DS_Store"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         text(tmp_path / name, "x")
     with pytest.warns(
-        UserWarning, match=f"{tmp_path}: files that are no clip were not read: 2 of .mxf, 1 of .jpg, 1 of .md"
+        UserWarning,
+        match=f"{tmp_path}: files that are no clip were not read: 2 of .mxf, 1 of .jpg, 1 of .md$",
     ):
         assert len(list(opened(tmp_path))) == 2
+    with pytest.warns(UserWarning, match=f"{tmp_path}: 1 clips outside the folders of the labels were not read"):
+        opened(tmp_path)
     pictured(tmp_path / "pictures" / "run", grey(3))
     with pytest.raises(
-        UserError, match="no clips in sub-folders here .found run.; give .* a folder of pictures for each"
+        UserError, match="run: a clip without a class; put it into the folder of its class, as in pictures/"
     ):
         opened(tmp_path / "pictures")
     with pytest.raises(UserError, match="run: a clip without a class"):
