@@ -52,7 +52,11 @@ class Reader:
         return self.read(item) if cached is None else cached
 
     def _fits(self, array: np.ndarray) -> bool:
-        return self.spec is None or (self.spec.dtype == array.dtype and self.spec.shape.is_compatible_with(array.shape))
+        """Whether an array has the shape and the type of the spec; floats of another size are converted in batches."""
+        if self.spec is None:
+            return True
+        same = self.spec.dtype == array.dtype or (self.spec.dtype.is_floating and array.dtype.kind == "f")
+        return same and self.spec.shape.is_compatible_with(array.shape)
 
     def each(
         self, items: Iterable[Any], then: Callable[[Any, np.ndarray], None] = lambda item, array: None

@@ -4,6 +4,7 @@ The input of an example names a clip as `seqtasks.video.clips.read` takes it; it
 """
 
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from seqtasks.data.tables import SUFFIXES, Record, Records, open_records
 from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError, needs
 from seqtasks.video.clips import ARRAY, CLIPS, Options, checked_frames, take_frames
+from seqtasks.video.clips import read as read_clip
 from seqtasks.video.lists import Layout, class_names, find_lists, open_list
 from seqtasks.video.pictures import has_pictures
 from seqtasks.video.sample import MOTIONS
@@ -199,9 +201,19 @@ def open_table(
 
 
 def _kept(records: Records, options: Options) -> Records:
-    """Records in which frames are the names of arrays that are kept in memory, sampled and scaled."""
+    """Records in which frames, and encoded videos, are the names of arrays in memory, sampled and scaled."""
 
     def name_of(value: Any, where: str) -> Any:
+        if isinstance(value, Mapping) and {"bytes", "path"} <= set(value):  # of a data set of Hugging Face
+            if not value["bytes"]:
+                return value["path"]
+            with tempfile.NamedTemporaryFile(suffix=Path(value["path"] or "clip.mp4").suffix) as file:
+                file.write(value["bytes"])
+                file.flush()
+                try:
+                    return keep_array(read_clip(file.name, options))
+                except UserError as error:
+                    raise UserError(str(error).removeprefix(f"{file.name}: "), where=where) from None
         if isinstance(value, list | tuple) and value and all(isinstance(v, np.ndarray) for v in value):
             if len({picture.shape for picture in value}) > 1:
                 raise UserError("pictures of different sizes", where=where, remedy="give frames of one size")

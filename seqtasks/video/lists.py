@@ -71,7 +71,10 @@ def entries(path: Path, reading: Reading = Reading()) -> Iterator[Entry]:
             assert found
             name, numbers = found[1], tuple(map(int, re.findall("[0-9]+", found[2])))
             labelled = re.fullmatch(r"(.*\.\w{2,4})[\s,]+([^./\s]+)", name) if not numbers else None
-            yield Entry(*(labelled[1], (), labelled[2]) if labelled else (name, numbers, ""), number)
+            if labelled:
+                yield Entry(labelled[1], (), labelled[2], number)
+            else:
+                yield Entry(name, numbers, "", number)
 
 
 def open_list(path: Path, reading: Reading = Reading(), layout: Layout = Layout()) -> Source:
@@ -206,7 +209,7 @@ def find_lists(folder: Path, reading: Reading, layout: Layout = Layout()) -> Map
         UserError: if a split has several lists.
     """
     files = sorted([*folder.glob("*.txt"), *folder.glob("*/*.txt")])
-    if hmdb := [(p, found[1], int(found[2])) for p in files if (found := HMDB.fullmatch(p.name))]:
+    if hmdb := [(p, named[1], int(named[2])) for p in files if (named := HMDB.fullmatch(p.name))]:
         number = _lowest({n for _, _, n in hmdb}, folder)
         return _hmdb([(path, label) for path, label, n in hmdb if n == number], folder, layout.media_root)
     found: dict[int, dict[str, list[Path]]] = {}

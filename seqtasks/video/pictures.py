@@ -63,10 +63,10 @@ def read_picture(path: Path, size: int) -> np.ndarray:
         UserError: if it is not a picture, is not complete, or has more than 4096 pixels a side.
     """
     try:
-        with Image.open(path) as image:
-            check_sides(path, *image.size[::-1])
-            image.draft("RGB", (size, size))
-            image = ImageOps.exif_transpose(image)
+        with Image.open(path) as file:
+            check_sides(path, *file.size[::-1])
+            file.draft("RGB", (size, size))
+            image = ImageOps.exif_transpose(file)
             if image.mode == "I;16":  # 16 bits of grey
                 image = Image.fromarray((np.asarray(image) >> 8).astype("uint8"))
             return np.asarray(image.convert("RGB"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib import image
 
+from seqtasks.data.memory import array_of
 from seqtasks.report.formatting import number
 from seqtasks.video import clips
 
@@ -73,7 +74,8 @@ def report_sections(
 
 def _item(example: "Example", answer: dict[str, Any], frames: np.ndarray) -> str:
     """A list item with the name of a clip, the predicted and the true class, and some frames."""
-    name, true, predicted = (html.escape(str(text)) for text in (example.input, example.target, answer["label"]))
+    where = example.input if array_of(example.input) is None else f"clip {example.place}"
+    name, true, predicted = (html.escape(str(text)) for text in (where, example.target, answer["label"]))
     text = f'<p><small class="where">{name}</small>predicted <bdi class="wrong">{predicted}</bdi>'
     text += f' <small>score {number(answer["score"])}</small>, true <bdi class="right">{true}</bdi></p>'
     pixels = strip(frames)

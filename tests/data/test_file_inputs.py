@@ -123,6 +123,7 @@ def test_arrays_that_do_not_fit_are_read_as_files_are():
         assert made(first).tolist() == [1, 2]
         assert made(second).tolist() == [1, 2] and made(second).dtype == np.float32
     assert made.batch([fitting, names[1]]).numpy().tolist() == [[1, 2], [1, 2]]
+    assert made(np.array([1.0, 2.0])).tolist() == [1, 2]  # floats of another size fit
     fault = UserError("no sound")
     assert made(fault) is fault
 

@@ -353,3 +353,22 @@ def test_what_is_no_clip_in_memory_is_a_faulty_record():
     assert found[0].startswith("list:1: an array float64 (4, 4, 3); give frames as (time, height, width, 3)")
     assert found[1] == "list:2: pictures of different sizes; give frames of one size"
     assert found[2] == "list:3: the text is not a string: 7; put it in quotes"
+
+
+@pytest.mark.parametrize("embedded", [True, False])
+def test_videos_of_a_data_set_of_hugging_face(tmp_path, embedded):
+    datasets = pytest.importorskip("datasets")
+    paths = [str(write(tmp_path / f"{n}.mp4", grey(24)[n:])) for n in (0, 2)]
+    videos = [{"path": Path(p).name, "bytes": Path(p).read_bytes()} if embedded else p for p in paths]
+    features = datasets.Features({"video": datasets.Video(), "label": datasets.ClassLabel(names=["run", "walk"])})
+    if embedded:
+        broken = datasets.Dataset.from_dict(
+            {"video": [{"path": "a.mp4", "bytes": b"none"}], "label": [0]}, features=features
+        )
+        with pytest.raises(UserError, match="^Dataset:1: cannot be read as a video"):
+            list(open_data(broken, formats()))
+    data = datasets.Dataset.from_dict({"video": videos, "label": [0, 1]}, features=features)
+    examples = list(open_data(data, formats(Options(4, 16))))
+    assert [e.target for e in examples] == ["run", "walk"]
+    for example, path in zip(examples, paths, strict=True):
+        np.testing.assert_array_equal(read(example.input, Options(4, 16)), read(path, Options(4, 16)))
