@@ -25,7 +25,7 @@ from benchmarks.record import data_folder, spread, write
 from seqtasks.data.file_inputs import Reader
 from seqtasks.metrics import accuracy, bootstrap
 from seqtasks.recipe import load_recipe
-from seqtasks.video import baselines, files
+from seqtasks.video import baselines, clips
 from seqtasks.video.sample import MOTIONS
 
 FIGHTS = {"backbone": "none", "flow": True, "frames": 32, "ensemble_size": 3, "units": 32, "epochs": 20}
@@ -48,10 +48,10 @@ def fights(seed, rows, fields):
     paths, labels = (np.array(column) for column in zip(*rows, strict=True))
     truth = (labels == "noFight").astype(int)  # the order of the recipe's labels
     ours, theirs = (np.zeros((len(rows), 2)) for _ in range(2))
-    numbers = baselines.motion_features(paths, files.Options())
+    numbers = baselines.motion_features(paths, clips.Options())
     folds, seconds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(paths, truth)), []
     for train, test in folds:
-        classifier = baselines.logistic_regression(files.Options())[1:].fit(numbers[train], truth[train])
+        classifier = baselines.logistic_regression(clips.Options())[1:].fit(numbers[train], truth[train])
         theirs[test] = classifier.predict_proba(numbers[test])
         parts = train_test_split(train, test_size=1 / 8, stratify=truth[train], random_state=seed)
         with tempfile.TemporaryDirectory() as folder:
@@ -127,7 +127,7 @@ def decoding(paths):
     for path in paths:
         with av.open(path) as container:
             frames += container.streams.video[0].frames
-    reader, began = Reader(lambda path: files.read(path), spec=None), time.perf_counter()
+    reader, began = Reader(lambda path: clips.read(path), spec=None), time.perf_counter()
     for _ in reader.each(paths):
         pass
     seconds = time.perf_counter() - began

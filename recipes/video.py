@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from seqtasks.data.sources import Source
-    from seqtasks.data.splits import Splits
+    from seqtasks.data.splits import Formats
 
 Backbone = Literal["small", "mobilenet_v2", "efficientnet_b0", "efficientnet_v2_b0", "resnet50", "densenet121", "none"]
 SCALES = 1, 2  # of the optical flow
@@ -43,6 +43,28 @@ class Config(Options):
     )
     header: bool | None = option(
         None, "whether the first line of a table holds names; null to detect it", "data", changeable=True
+    )
+    start_column: str | None = option(
+        None, "name or number of the column with the start of a segment, in seconds", "data", changeable=True
+    )
+    end_column: str | None = option(
+        None, "name or number of the column with the end of a segment, in seconds", "data", changeable=True
+    )
+    segments: bool = option(
+        True,
+        "cut the segments of tables with columns of start and end; false reads whole files",
+        "data",
+        changeable=True,
+    )
+    media_root: str | None = option(
+        None, "folder that the paths of tables and lists are relative to; null for that of the table", "data",
+        changeable=True, inherited=False,
+    )  # fmt: skip
+    class_list: str | None = option(
+        None, "file with the names of classes, for labels that are numbers", "data", changeable=True, inherited=False
+    )
+    frame_rate: Positive = option(
+        25.0, "frames per second of folders of pictures and of arrays", "data", changeable=True
     )
     frames: Annotated[int, Ge(2)] = option(16, "frames that are read of each clip", "data")
     size: Count = option(64, "height and width of a frame in pixels, after scaling", "data")
@@ -98,14 +120,17 @@ class Config(Options):
 
 def options(config: Config) -> Any:
     """How clips are read."""
-    columns = st.data.sources.Columns(config.path_column, config.label_column, config.header)
-    return st.video.files.Options(config.frames, config.size, config.clip_seconds, config.max_seconds, columns)
+    return st.video.clips.Options(
+        config.frames, config.size, config.clip_seconds, config.max_seconds, config.frame_rate
+    )
 
 
-def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
-    if str(data) != "digits":
-        st.errors.needs("av", extra="video")
-    return st.video.files.load_splits(data, options(config), train, valid, test)
+def reads(config: Config) -> "Formats":
+    columns = st.data.columns.Columns(config.path_column, config.label_column, config.header)
+    segments = st.data.media_segments.SegmentColumns(config.start_column, config.end_column, off="--segments false")
+    layout = st.video.lists.Layout(config.media_root, config.class_list, config.frame_rate)
+    tables = st.video.files.Tables(columns, segments if config.segments else None, layout)
+    return st.video.files.formats(options(config), tables)
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
@@ -122,15 +147,18 @@ def embedded(config: Config) -> bool:
     return config.backbone not in ("small", "none") and config.frozen
 
 
-def read(config: Config, path: str) -> "np.ndarray":
+def read(config: Config, clip: "str | np.ndarray") -> "np.ndarray":
     def frames() -> "np.ndarray":
-        return st.video.files.read(path, options(config))
+        return st.video.clips.read(clip, options(config))
 
     if not embedded(config):
         return frames()
+    if not isinstance(clip, str):
+        return st.video.backbones.embed_frames(network(config), frames())
     weights = st.video.backbones.file_version(config.weights)
-    key = [config.backbone, *weights, config.frames, config.size, *([config.seed] if weights == ["none"] else [])]
-    return st.video.backbones.cached_features(path, frames, network(config), key)
+    key = [config.backbone, *weights, config.frames, config.size, config.frame_rate]
+    key += [config.seed] if weights == ["none"] else []
+    return st.video.backbones.cached_features(clip, frames, network(config), key)
 
 
 def spec(config: Config) -> "tf.TensorSpec":
@@ -148,7 +176,7 @@ def serving_spec(config: Config) -> dict[str, Any]:
 
 
 def from_serving(config: Config, frames: "tf.Tensor") -> "tf.Tensor":
-    frames = st.video.files.sample(frames, config.frames, config.size)
+    frames = st.video.clips.sample(frames, config.frames, config.size)
     return st.video.backbones.embed_clips(network(config), frames) if embedded(config) else frames
 
 
@@ -157,7 +185,7 @@ def parse(config: Config, path: str) -> Iterator[Query]:
         yield Query(path, {"file": path})
         return
     try:
-        for second, frames in st.video.files.clips(path, options(config)):
+        for second, frames in st.video.clips.clips(path, options(config)):
             array = st.video.backbones.embed_frames(network(config), frames) if embedded(config) else frames
             yield Query(array, {"file": path, "second": second})
     except st.errors.UserError as error:
@@ -254,10 +282,15 @@ RECIPE = Recipe(
     name="video",
     summary="Which class a video clip belongs to: an activity, an event, any labels.",
     rnn_type="many-to-one",
-    formats=("folder per class of mp4, avi, mov, webm, mkv, gif, npy", "csv, tsv, jsonl of paths", "tfds:ucf101"),
+    formats=(
+        "folder per class of videos (mp4, avi, mov, webm, mkv, mpg, ts, ...), folders of pictures, or npy",
+        "csv, tsv, json, jsonl, parquet, arrow, xlsx of paths",
+        "lists of UCF101, HMDB51 and MMAction2",
+        "tfds:ucf101",
+    ),
     Config=Config,
     sample=Sample("digits", SAMPLE_OPTIONS),
-    load=load,
+    reads=reads,
     learn=learn,
     encode=lambda config, assets, frames: {"frames": frames},
     build=build,
@@ -268,8 +301,6 @@ RECIPE = Recipe(
     capabilities=(
         FileInputs(read, spec, serving_spec, from_serving, parse=parse),
         Augments(augment),
-        Reports(
-            lambda predictor, examples: st.video.report.report_sections(predictor, examples, options(predictor.config))
-        ),
+        Reports(report),
     ),
 )

@@ -151,7 +151,8 @@ class FileInputs(Capability):
     """Inputs that are files, named by their paths.
 
     Args:
-        read: `read(config, path) -> array` of one input; raises `UserError` if the file is faulty.
+        read: `read(config, path) -> array` of one input; raises `UserError` if the file is faulty. It also gets arrays
+            that were given to `predict` and do not fit `spec`.
         spec: `spec(config) -> tf.TensorSpec` of such an array; a first axis of unknown length makes batches ragged.
         serving_spec: `serving_spec(config) -> {name: tf.TensorSpec}`, the batch that an exported model takes.
         from_serving: `from_serving(config, **batch) -> inputs`, what `encode` takes, from such a batch, in the graph.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         generators,
         hf,
         json_files,
+        media_segments,
         memory,
         path_sources,
         reading,
@@ -37,18 +38,8 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    *(
-        "batches",
-        "columns",
-        "file_inputs",
-        "generators",
-        "hf",
-        "json_files",
-        "memory",
-        "path_sources",
-        "reading",
-        "remote",
-    ),
-    *("segments", "sources", "splits", "tables", "text_files", "tfds", "token_ids", "vocabulary"),
+    *("batches", "columns", "file_inputs", "generators", "hf", "json_files", "media_segments", "memory"),
+    *("path_sources", "reading", "remote", "segments", "sources", "splits", "tables", "text_files", "tfds"),
+    *("token_ids", "vocabulary"),
 ]
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, __all__)

@@ -24,7 +24,8 @@ class Reader:
     """Reads inputs, and keeps arrays that `checked` has read in memory, up to a limit.
 
     Args:
-        read: `read(path) -> array`; raises `UserError` if a file cannot be used.
+        read: `read(path) -> array`; raises `UserError` if a file cannot be used. It also gets arrays that do not fit
+            `spec`, and the names of such arrays in memory (`seqtasks.data.memory.keep_array`).
         spec: `tf.TensorSpec` of one array. If the length of the first axis is unknown, batches are ragged.
         limit: bytes to keep in memory.
 
@@ -40,12 +41,22 @@ class Reader:
         self._free = limit
 
     def __call__(self, item: str | np.ndarray) -> np.ndarray:
-        """The array of an input; an array is returned unchanged."""
+        """The array of an input; an array that fits the spec, or a `UserError`, is returned unchanged."""
+        if isinstance(item, np.ndarray) and not self._fits(item):
+            return self.read(item)  # type: ignore[arg-type]
         if not isinstance(item, str):
             return item
         cached = self._cache.get(item)
-        cached = array_of(item) if cached is None else cached
+        if cached is None and (kept := array_of(item)) is not None and self._fits(kept):
+            cached = kept
         return self.read(item) if cached is None else cached
+
+    def _fits(self, array: np.ndarray) -> bool:
+        """Whether an array has the shape and the type of the spec; floats of another size are converted in batches."""
+        if self.spec is None:
+            return True
+        same = self.spec.dtype == array.dtype or (self.spec.dtype.is_floating and array.dtype.kind == "f")
+        return same and self.spec.shape.is_compatible_with(array.shape)
 
     def each(
         self, items: Iterable[Any], then: Callable[[Any, np.ndarray], None] = lambda item, array: None

@@ -49,7 +49,7 @@ def _named(name: str) -> list[str]:
 
 
 def records(data: Any, name: str) -> Records:
-    """The records of a `datasets.Dataset`. Numbers of classes become their names; sound and pictures stay encoded.
+    """The records of a `datasets.Dataset`. Numbers of classes become their names; sound, pictures and videos stay encoded.
 
     Args:
         data: the data set.
@@ -59,7 +59,7 @@ def records(data: Any, name: str) -> Records:
 
     features = data.features or {}
     for column, feature in features.items():
-        if isinstance(feature, datasets.Audio | datasets.Image):
+        if isinstance(feature, datasets.Audio | datasets.Image | datasets.Video):
             data = data.cast_column(column, type(feature)(decode=False))
     names = {column: found for column, feature in features.items() if (found := _class_names(feature))}
     data = data.with_format(None)

@@ -6,10 +6,12 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from seqtasks.data.columns import Columns, read_columns
+from seqtasks.data.media_segments import SEGMENT, SegmentColumns, with_segments
+from seqtasks.data.memory import array_of
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Faulty, Source
 from seqtasks.data.tables import Records
@@ -19,17 +21,22 @@ from seqtasks.errors import UserError
 
 def open_paths(
     records: Records, columns: Columns, reading: Reading, suffixes: Sequence[str], kind: str,
-    beside: Sequence[str] = (),
+    beside: Sequence[str] = (), root: str | Path | None = None, segments: SegmentColumns | None = None,
 ) -> Source:  # fmt: skip
     """The source of records of targets and paths, which are relative to the folder of their table.
+
+    An array in memory (`seqtasks.data.memory.keep_array`) can stand in the place of a path. In the place of a file
+    there can be a folder of the same name without a suffix.
 
     Args:
         records: the records.
         columns: their columns; the text is the path.
-        reading: `labelled`, `keep` and `group`.
+        reading: `labelled`, `carry` and `group`.
         suffixes: the suffixes that files may have.
         kind: what messages call such a file.
         beside: names of folders next to the table in which files are searched too.
+        root: the folder that paths are relative to, if it is not that of the table.
+        segments: None, or the columns with start and end of a segment; inputs are then such as `a.wav#t=1.5,3`.
 
     Raises:
         UserError: if a column is not there. A record whose file does not exist or has another suffix is `Faulty`.
@@ -44,26 +51,69 @@ def open_paths(
         >>> [(Path(e.input).name, e.target) for e in source]
         [('a.wav', 'yes')]
     """
+    if segments:
+        records, reading = with_segments(records, reading, segments)
     source = read_columns(records, columns, reading)
     folder = Path(records.name).parent if Path(records.name).is_file() else Path()
     folders = [folder, *(folder / name for name in beside if (folder / name).is_dir())]
+    if root is not None:
+        folders = [Path(root)]
+        if not folders[0].is_dir():
+            raise UserError("no such folder", where=root, remedy="give the folder that paths are relative to")
 
     def found(example: Example) -> Example | Faulty:
-        name = example.input.strip()
-        path = next((path for f in folders if (path := f / name).exists()), None)
+        fields = dict(example.fields)
+        segment = fields.pop(SEGMENT, "")
+        example = example._replace(fields=tuple(fields.items()))
+        name, where = example.input.strip(), source.where(example)
+        if array_of(name) is not None:
+            return example
+        path = find_path(name, folders)
         if path is None:
-            remedy = "give paths relative to the folder of the table"
-            return Faulty(UserError(f"no such file {folders[-1] / name}", where=source.where(example), remedy=remedy))
+            remedy = f"give paths relative to {'the folder of the table' if root is None else root}"
+            return Faulty(UserError(f"no such file {folders[0] / name}", where=where, remedy=remedy))
         if path.is_file() and suffix_of(path) not in suffixes:
             remedy = f"{kind}s end in {', '.join(suffixes)}"
-            return Faulty(UserError(f"{path.name} is not a {kind}", where=source.where(example), remedy=remedy))
-        return example._replace(input=str(path))
+            return Faulty(UserError(f"{path.name} is not a {kind}", where=where, remedy=remedy))
+        return example._replace(input=f"{path}{segment}")
 
     return source.map(found)
 
 
-def open_labelled(folder: Path, suffixes: Sequence[str], kind: str, remedy: str, hidden: str = ".") -> Source:
+def find_path(name: str, folders: Iterable[Path]) -> Path | None:
+    """The file or folder of a name in the first of some folders that holds it, or None.
+
+    Without such a file it is the folder of that name without a suffix, as tools make it that unpack a file. Backslashes
+    also separate folders.
+
+    Args:
+        name: a path, relative to a folder.
+        folders: where to look.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / "a" / "1").mkdir(parents=True)
+        >>> find_path("a\\\\1.avi", [folder]) == folder / "a" / "1", find_path("b.avi", [folder])
+        (True, None)
+    """
+    for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
+        for folder in folders:
+            path = folder / spelling
+            if path.exists():
+                return path
+            if path.suffix and path.with_suffix("").is_dir():
+                return path.with_suffix("")
+    return None
+
+
+def open_labelled(
+    folder: Path, suffixes: Sequence[str], kind: str, remedy: str, hidden: str = ".",
+    find: Callable[[Path], Iterable[Path]] | None = None,
+) -> Source:  # fmt: skip
     """The source of a folder with a sub-folder per label. The labels are mixed, in an order that depends only on names.
+
+    Other files in these sub-folders, and such files beside them, are counted in a warning.
 
     Args:
         folder: the folder.
@@ -71,6 +121,8 @@ def open_labelled(folder: Path, suffixes: Sequence[str], kind: str, remedy: str,
         kind: what messages call such a file.
         remedy: the remedy if there are no such files.
         hidden: sub-folders whose names start with one of these characters are not labels.
+        find: None, or `find(sub-folder) -> paths`, what in the sub-folder of a label is an input; by default the files
+            directly in it. What is deeper has the name of the folder on its way as its group.
 
     Raises:
         UserError: if there are no such files.
@@ -83,17 +135,29 @@ def open_labelled(folder: Path, suffixes: Sequence[str], kind: str, remedy: str,
         >>> [(Path(e.input).name, e.target) for e in open_labelled(folder, [".wav"], "recording", "record one")]
         [('a.wav', 'yes')]
     """
-    files = [
-        p
-        for p in folder.glob("*/*")
-        if suffix_of(p) in suffixes and p.parent.name[0] not in hidden and p.name[0] != "." and p.is_file()
-    ]
-    if not files:
+    named = [p for p in sorted(folder.iterdir()) if p.is_dir() and p.name[0] not in {*hidden, "."}]
+    labels: dict[Path, Path] = {}  # the sub-folder of each input
+    for label in named:
+        inside = find(label) if find else (p for p in sorted(label.iterdir()) if p.is_file())
+        labels |= dict.fromkeys((p for p in inside if p.is_dir() or _is_read(p, suffixes)), label)
+    if not labels:
         listed = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
         raise UserError(f"no {kind}s in sub-folders here (found {listed})", where=folder, remedy=remedy)
-    warn_of_others(folder, folder.glob("*/*"), suffixes, kind)
-    examples = [Example(str(p), p.parent.name, str(p)) for p in mixed(files)]
-    return Source(lambda: iter(examples), str(folder), sum(p.stat().st_size for p in files))
+    others = (p for label in named for p in label.rglob("*") if p not in labels and p.parent not in labels)
+    warn_of_others(folder, others, (), kind)
+    if beside := sum(_is_read(p, suffixes) for p in folder.iterdir()):
+        warnings.warn(f"{folder}: {beside} {kind}s outside the folders of the labels were not read", stacklevel=2)
+
+    def example(path: Path) -> Example:
+        label, deeper = labels[path], path.relative_to(labels[path]).parts[:-1]
+        return Example(str(path), label.name, str(path), f"{label.name}/{deeper[0]}" if deeper else "")
+
+    examples = [example(path) for path in mixed(labels)]
+    return Source(lambda: iter(examples), str(folder), sum(p.stat().st_size for p in labels))
+
+
+def _is_read(path: Path, suffixes: Sequence[str]) -> bool:
+    return suffix_of(path) in suffixes and path.name[0] != "."
 
 
 def warn_of_others(folder: Path, paths: Iterable[Path], suffixes: Sequence[str], kind: str) -> None:

@@ -14,7 +14,7 @@ import yaml
 
 from seqtasks.atomic_files import write_text
 from seqtasks.capabilities import Answer, Command, FileInputs, Query, TextInputs
-from seqtasks.data.memory import KINDS
+from seqtasks.data.memory import KINDS, array_of
 from seqtasks.data.text_files import reading, suffix_of
 from seqtasks.engine import progress
 from seqtasks.errors import UserError, needs
@@ -215,7 +215,11 @@ class Run:
         source = self.recipe.open(self.config, data, labelled=False, carry=columns)
         files = self.recipe.capability(FileInputs)
         for example in source:
-            yield Query(example.input, {**({"file": example.input} if files else {}), **dict(example.fields)})
+            named = {"file": example.input} if files and array_of(example.input) is None else {}
+            parsed = files.parse(self.config, example.input) if files and files.parse else [Query(example.input, named)]
+            for query in parsed:
+                metadata = {n: value for n, value in query.metadata.items() if n != "file" or named}
+                yield Query(query.input, {**metadata, **dict(example.fields)})
 
     def read_inputs(self, path: str | Path, carry: str = "") -> Iterator[Any]:
         """The inputs in a file: its records if training reads such files, else its lines.
@@ -312,7 +316,7 @@ class Run:
         from seqtasks.engine.evaluation import evaluate, interval
 
         task, reader, reference = self.predictor.task, self.predictor.reader, None
-        if data is not None and split is None and not has_splits(data):
+        if data is not None and split is None and not has_splits(data, self.recipe.reads(self.config)):
             source = self.recipe.open(self.config, data, reader=reader)
         else:
             splits = dict(self.splits(data))

@@ -14,7 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.atomic_files import replacing
+from seqtasks.data.media_segments import segment_of
 from seqtasks.errors import UserError
+from seqtasks.video.pictures import pictures_in
 
 BACKBONES = {  # name -> module of `keras.applications` and name of the network
     "mobilenet_v2": ("mobilenet_v2", "MobileNetV2"),
@@ -145,15 +147,26 @@ def cached_features(
 def file_version(path: str | Path) -> list[str | int]:
     """Path, modification time (ns) and size (bytes) of a file; the name alone of anything that is not a file.
 
+    The time of a folder of pictures is that of its newest picture, its size that of all. A segment counts too.
+
     Example:
         >>> file_version("digits:test:0")
         ['digits:test:0']
     """
-    path = Path(path)
-    if not path.is_file():
+    name, *segment = segment_of(str(path))
+    file = Path(name)
+    if file.is_dir():
+        found = [picture.stat() for picture in pictures_in(file)]
+        return [
+            str(file.resolve()),
+            str(segment),
+            max((s.st_mtime_ns for s in found), default=0),
+            sum(s.st_size for s in found),
+        ]
+    if not file.is_file():
         return [str(path)]
-    status = path.stat()
-    return [str(path.resolve()), status.st_mtime_ns, status.st_size]
+    status = file.stat()
+    return [str(file.resolve()), str(segment), status.st_mtime_ns, status.st_size]
 
 
 def cache_folder() -> Path:

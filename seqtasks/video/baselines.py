@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seqtasks.video import files
+from seqtasks.video import clips
 
 MOVING = 16  # grey levels by which a moving pixel differs from the previous frame
 QUARTILES = (0.25, 0.5, 0.75)
@@ -40,7 +40,7 @@ def motion_statistics(frames: np.ndarray) -> np.ndarray:
     return np.array([*spread, *(f for x in (change, deviation, moving) for f in (x.mean(), x.max()))])
 
 
-def motion_features(paths: Sequence[str], options: files.Options) -> np.ndarray:
+def motion_features(paths: Sequence[str], options: clips.Options) -> np.ndarray:
     """The statistics of each clip, read by several threads.
 
     Args:
@@ -54,10 +54,10 @@ def motion_features(paths: Sequence[str], options: files.Options) -> np.ndarray:
         UserError: if a clip cannot be read.
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return np.stack(list(pool.map(lambda path: motion_statistics(files.read(path, options)), paths)))
+        return np.stack(list(pool.map(lambda path: motion_statistics(clips.read(path, options)), paths)))
 
 
-def logistic_regression(options: files.Options) -> Any:
+def logistic_regression(options: clips.Options) -> Any:
     """A logistic regression over the motion statistics.
 
     Args:

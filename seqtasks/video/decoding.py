@@ -4,16 +4,19 @@ import contextlib
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from seqtasks.errors import UserError, needs
 
-CONTAINERS = "mov,mp4,avi,matroska,webm,gif"  # names in FFmpeg; no playlists, which refer to other files
+# names of containers in FFmpeg; no playlists, which refer to other files
+CONTAINERS = "mov,mp4,avi,matroska,webm,gif,mpegts,mpeg,flv,asf,ogg"
+STREAMS = ("mpegts", "mpeg")  # containers without an index, in which a time cannot be found exactly
 MAX_SIDE = 4096  # pixels
 MAX_RATE = 240  # frames per second, on average
 ROUNDING = 0.001  # seconds; some containers round times to milliseconds
+BEFORE = 1.0  # seconds before a segment at which decoding begins: times of packets are those of decoding
 
 
 @contextlib.contextmanager
@@ -44,36 +47,103 @@ def open_video(path: str | Path) -> Iterator[tuple[Any, Any]]:
         raise invalid_video(path, f"cannot be read as a video ({error.strerror})") from None
 
 
-def time_range(container: Any, stream: Any, path: str | Path, max_seconds: float | None = None) -> tuple[float, float]:
-    """The times at which a video starts and ends, from its packets, without decoding them.
+class Video(NamedTuple):
+    """A video that has been opened, ready to be decoded from its start.
 
     Args:
-        container, stream: the video, from `open_video`; afterwards it is at its start.
+        container, stream: the PyAV container and its video stream.
+        start, end: the times in seconds between which it is shown.
+    """
+
+    container: Any
+    stream: Any
+    start: float
+    end: float
+
+
+@contextlib.contextmanager
+def open_range(path: str | Path, begin: float = 0.0, finish: float | None = None) -> Iterator[Video]:
+    """Opens a video, or a segment of it.
+
+    Args:
+        path: the file.
+        begin, finish: the segment in seconds from the start of the video; None is the end of the video.
+
+    Yields:
+        The `Video`, whose times are those of the segment.
+
+    Raises:
+        UserError: as `open_video` and `time_range` do, or if the segment begins after the end of the video.
+    """
+    with contextlib.ExitStack() as stack:
+        container, stream = stack.enter_context(open_video(path))
+        first, last = time_range(container, stream, path)
+        start, end = segment_bounds(first, last, begin, finish, path)
+        if container.format.name in STREAMS:
+            stack.pop_all().close()
+            with open_video(path) as (container, stream):
+                yield Video(container, stream, start, end)
+            return
+        earliest = container.start_time or 0
+        container.seek(max(earliest, math.floor((start - BEFORE) * 1e6)) if begin else earliest)
+        yield Video(container, stream, start, end)
+
+
+def segment_bounds(
+    start: float, end: float, begin: float, finish: float | None, path: str | Path
+) -> tuple[float, float]:
+    """The times of a segment of a clip.
+
+    Args:
+        start, end: the times of the clip.
+        begin, finish: the segment in seconds from the start of the clip; None is the end of the clip.
+        path: the file, for the message.
+
+    Raises:
+        UserError: if the segment begins after the end of the clip.
+
+    Example:
+        >>> segment_bounds(10, 14, 1, 2, "a.mp4"), segment_bounds(10, 14, 1, None, "a.mp4")
+        ((11, 12), (11, 14))
+    """
+    if begin and start + begin >= end:
+        what = f"the segment begins at {begin:g} seconds, but the clip lasts {end - start:.2f}"
+        raise UserError(what, where=path, remedy="give seconds from the start of the file")
+    return start + begin, end if finish is None else min(end, start + finish)
+
+
+def time_range(container: Any, stream: Any, path: str | Path) -> tuple[float, float]:
+    """The times at which a video starts and ends, from its packets, without decoding them.
+
+    Packets that an edit list hides, and those before the first frame that can be decoded, do not count.
+
+    Args:
+        container, stream: the video, from `open_video`; afterwards it is at its end.
         path: the file, for messages.
-        max_seconds: longest duration; None for no limit.
 
     Returns:
         (start, end) in seconds.
 
     Raises:
-        UserError: if the video is too long, has more than 240 frames per second, or ends before its stated duration.
+        UserError: if the video has more than 240 frames per second, or ends before its stated duration.
     """
-    count, start, end, last = 0, math.inf, -math.inf, -math.inf
+    count, start, last, keyed = 0, math.inf, -math.inf, False
     final = -math.inf, 0.0  # time and duration of the frame that is shown last
+    usual = float(1 / stream.average_rate) if stream.average_rate else 0.0
     for packet in container.demux([*container.streams.video, *container.streams.audio]):
         timestamp = packet.dts if packet.pts is None else packet.pts
         if timestamp is None:
             continue
+        own = packet.stream_index == stream.index
         time, duration = (float(t * packet.time_base) for t in (timestamp, packet.duration or 0))
         last = max(last, time + duration)
-        if packet.stream_index == stream.index:
-            count, start, final = count + 1, min(start, time), max(final, (time, duration))
-            end = sum(final)  # packets come in the order of decoding, not of presentation
-            if max_seconds is not None and end - start > max_seconds:
-                remedy = "cut it into clips, or raise the limit"
-                raise UserError(f"lasts longer than {max_seconds:g} seconds", where=path, remedy=remedy)
+        if own and packet.is_keyframe and not keyed:
+            count, start, final, keyed = 0, math.inf, (-math.inf, 0.0), True
+        if own and not packet.is_discard:
+            count, start, final = count + 1, min(start, time), max(final, (time, duration or usual))
     if count == 0:
         raise invalid_video(path, "no frames")
+    end = sum(final)  # packets come in the order of decoding, not of presentation
     if count > MAX_RATE * max(1, end - start):
         remedy = "convert it to fewer"
         raise UserError(f"more than {MAX_RATE} frames per second", where=path, remedy=remedy)
@@ -82,7 +152,6 @@ def time_range(container: Any, stream: Any, path: str | Path, max_seconds: float
         stated = float(stream.frames / stream.average_rate)  # FFmpeg derives the duration from the size of the file
     if last < stated - max(0.5, 0.05 * stated):
         raise invalid_video(path, f"ends after {last:.1f} of {stated:.1f} seconds")
-    container.seek(container.start_time or 0)
     return start, end
 
 

@@ -1,119 +1,286 @@
-"""Sources of labelled video clips, and reading of their frames as arrays.
+"""Sources of labelled clips: folders, tables, lists, data sets, arrays in memory, and the built-in moving digits.
 
-The input of an example is the path of a clip, which is a video or an array of frames (`.npy`); its target is the class.
+The input of an example names a clip as `seqtasks.video.clips.read` takes it; its target is the class.
 """
 
-import functools
-import itertools
-import math
 import re
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from seqtasks.data import path_sources, tfds
-from seqtasks.data.sources import TABLES, Columns, Example, Source, suffix_of
-from seqtasks.data.splits import Formats, Splits, find_splits
+from seqtasks.data.columns import Columns
+from seqtasks.data.media_segments import SegmentColumns, segment_of
+from seqtasks.data.memory import keep_array
+from seqtasks.data.reading import Reading
+from seqtasks.data.sources import Example, Source
+from seqtasks.data.splits import NAMES, Formats
+from seqtasks.data.tables import SUFFIXES, Record, Records, open_records
+from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError, needs
-from seqtasks.video.decoding import (
-    check_file,
-    check_sides,
-    crop_and_scale,
-    frames_at,
-    invalid_video,
-    middles,
-    open_video,
-    time_range,
-)
-from seqtasks.video.sample import MOTIONS, TENTHS, moving_digits
+from seqtasks.video.clips import ARRAY, CLIPS, Options, checked_frames, take_frames
+from seqtasks.video.clips import read as read_clip
+from seqtasks.video.lists import Layout, class_names, find_lists, open_list
+from seqtasks.video.pictures import has_pictures
+from seqtasks.video.sample import MOTIONS
 
-if TYPE_CHECKING:
-    import tensorflow as tf
-
-ARRAY = ".npy"
-VIDEOS = (".mp4", ".avi", ".mov", ".webm", ".mkv", ".gif")
-CLIPS = (*VIDEOS, ARRAY)
-PATH_NAMES = ("path", "file", "filename", "video", "clip", "video_path", "clip_path", "file_name", "name")
+LIST = ".txt"
+PATH_NAMES = (
+    "path", "file", "filename", "video", "clip", "video_path", "clip_path", "file_name", "video_name", "clip_name",
+    "file_path", "filepath", "frame_dir", "name",
+)  # fmt: skip
+LABEL_NAMES = ("label", "class", "tag", "category", "action", "activity", "target", "label_name", "class_name")
+BESIDE = ("videos", "clips", "video", "frames", "data")  # folders next to a table that may hold its clips
 DIGITS = {"train": 2048, "validation": 256, "test": 512}  # clips of the built-in data set
-DIGITS_NAME = re.compile(r"digits:(train|validation|test):([0-9]{1,9})")
-DIGITS_CHUNK = 64  # clips that are generated at once
-CUT = re.compile(r"_c[0-9]+$")  # end of the names in UCF-101: the number of the cut of a recording
+CUT = re.compile(  # the end of names in UCF101, which is the number of the cut of a recording, and in HMDB51
+    r"_c[0-9]+$|_[fhlu]_[cn]m_np[0-9]+_[a-z]{2}_[a-z]{3}_[0-9]+$"
+)
+FOLDER = (
+    "give a folder with one sub-folder per class, which holds clips or a folder of pictures for each; clips end in "
+)
 
 
 @dataclass(frozen=True)
-class Options:
-    """How clips are read.
+class Tables:
+    """How tables and lists of clips are read.
 
     Args:
-        frames: number of frames of a clip.
-        size: height and width of a frame, in pixels.
-        clip_seconds: seconds of a long video that form one clip; None: the whole video is one clip.
-        max_seconds: longest duration of a video that is one clip.
-        columns: how tables are read; their text column holds the path.
+        columns: the columns with the path and the label; those with usual names by default.
+        segments: the columns with the start and the end of a segment; None reads whole clips.
+        layout: where the clips and the names of the classes are.
     """
 
-    frames: int = 16
-    size: int = 64
-    clip_seconds: float | None = None
-    max_seconds: float = 600.0
     columns: Columns = field(default_factory=Columns)
+    segments: SegmentColumns | None = SegmentColumns()
+    layout: Layout = Layout()
+
+    @property
+    def all_columns(self) -> Columns:
+        """The columns with the names that clips have in tables."""
+        return replace(self.columns, text_names=PATH_NAMES, label_names=LABEL_NAMES, text_option="--path_column")
 
 
-def load_splits(
-    data: str | Path | None,
-    options: Options = Options(),
-    train: str | Path | None = None,
-    valid: str | Path | None = None,
-    test: str | Path | None = None,
-) -> Splits:
-    """The splits of a data set of clips.
+def formats(options: Options = Options(), tables: Tables = Tables()) -> Formats:
+    """How labelled clips are read.
 
-    A missing split is a tenth of train by the hash (`seqtasks.data.splits.part`) of the last folder and the name of a
-    clip. Cuts of one recording, as UCF-101 names them (`..._c01.avi`), stay in one split.
-
-    Args:
-        data: a folder with `train`, `valid` and `test`, which are tables or folders with a sub-folder per class; one
-            such table or folder; `tfds:ucf101`; or `digits`, moving digits that are generated when they are read
-            (`seqtasks.video.sample.moving_digits`).
-        options: how clips are read.
-        train, valid, test: paths that replace the splits of `data`.
-
-    Raises:
-        UserError: if there is nothing to train on, or nothing that can be read.
-    """
-    if str(data) == "digits" and not (train or valid or test):
-        return Splits(*map(_open_digits, DIGITS))
-    return find_splits(data, options, train, valid, test, FORMATS)
-
-
-def open_clips(path: str | Path, options: Options = Options()) -> Source:
-    """Opens a clip, a folder with a sub-folder per class, or a table of paths and labels as a source of examples.
-
-    The paths of a table are relative to its folder. The clips of a folder are in an order that mixes the classes and
-    depends on names only. The target of a single clip is empty.
+    Cuts of one recording, as UCF101 and HMDB51 name them (`..._g01_c01.avi`), segments of one file, and clips in one
+    folder inside that of their class are groups.
 
     Args:
-        path: the clip, folder or table.
         options: how clips are read.
+        tables: how tables and lists are read.
+
+    Example:
+        >>> import tempfile
+        >>> from seqtasks.data.splits import open_data
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("run/1.mp4", "run/2.mp4", "walk/g01/clip/001.jpg"):
+        ...     (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        ...     (folder / name).touch()
+        >>> sorted((Path(e.input).name, e.target, e.group) for e in open_data(folder, formats()))
+        [('1.mp4', 'run', ''), ('2.mp4', 'run', ''), ('clip', 'walk', 'walk/g01')]
+    """
+    columns = tables.all_columns
+    return Formats(
+        records=lambda records, reading: open_table(records, reading, options, tables),
+        open=lambda path, reading: open_clips(path, reading, options, tables),
+        suffixes=(*CLIPS, LIST),
+        is_header=lambda first, reading: columns.is_header(first, reading.labelled),
+        find=lambda data, reading: find(data, reading, options, tables),
+        open_tfds=lambda name, split, reading: open_tfds(name, split, options),
+        group=recording,
+        grouped="name",
+        labels=lambda target: (target,),
+    )
+
+
+def recording(path: str) -> str:
+    """Folder and name of the recording from which a clip was cut.
+
+    Example:
+        >>> recording("UCF-101/Archery/v_Archery_g01_c02.avi"), recording("run/07.mp4#t=1,2")
+        ('Archery/v_Archery_g01', 'run/07')
+        >>> recording("wave/Prelinger_wave_u_nm_np1_fr_med_0.avi")
+        'wave/Prelinger_wave'
+    """
+    return path_sources.recorded(segment_of(path)[0], CUT)
+
+
+def open_clips(
+    path: Path, reading: Reading = Reading(), options: Options = Options(), tables: Tables = Tables()
+) -> Source:
+    """The source of a folder with a sub-folder per class, of a list (`.txt`), or without labels of any clips.
+
+    The clips of a folder are in an order that mixes the classes and depends on names only. A folder with a table called
+    `metadata` is read by it.
+
+    Args:
+        path: the folder, list or clip.
+        reading: `labelled`, and what lists and tables need.
+        options: how clips are read.
+        tables: how tables and lists are read.
 
     Raises:
-        UserError: if `path` does not exist, has no clips or an unknown format; while reading, if a line of a table
-            does not name a clip.
+        UserError: if there are no clips, or labels are needed and there are none.
     """
-    path = Path(path)
-    if path.is_dir():
-        return _open_folder(path)
-    suffix = suffix_of(path)
-    if suffix in TABLES:
-        return _open_table(path, options)
-    check_file(path)
-    if suffix in CLIPS:
-        return Source(lambda: iter([Example(str(path), "", str(path))]), str(path), path.stat().st_size)
-    remedy = f"files end in {', '.join((*CLIPS, *TABLES))}; or give a folder with one sub-folder per class"
-    raise UserError(f"unknown format {suffix or '(no suffix)'!r}", where=path, remedy=remedy)
+    needs("av", extra="video")
+    if suffix_of(path) == LIST and path.is_file():
+        _without_columns(path, reading)
+        return open_list(path, reading, tables.layout)
+    if path.is_dir() and (table := _table(path, "metadata")):
+        return _open_file(table, reading, options, tables)
+    _without_columns(path, reading)
+    if not reading.labelled:
+        found = [path] if path.is_file() or has_pictures(path) else list(_clips_in(path))
+        if not found:
+            raise UserError("no clips in it", where=path, remedy=f"clips end in {', '.join(CLIPS)}")
+        examples = [Example(str(clip), "", str(clip)) for clip in found]
+        return Source(lambda: iter(examples), str(path))
+    if path.is_file() or (has_pictures(path) and not any(p.is_dir() for p in path.iterdir())):
+        remedy = "give a folder with one sub-folder per class, or a table of paths and labels"
+        raise UserError("a clip without a class", where=path, remedy=remedy)
+    inside = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    bare = next((p for p in inside if has_pictures(p)), None)
+    if bare and not any(any(_clips_in(p)) for p in inside):
+        remedy = f"put it into the folder of its class, as in {path.name}/CLASS/{bare.name}, or give a table"
+        raise UserError("a clip without a class", where=bare, remedy=remedy)
+    return path_sources.open_labelled(path, CLIPS, "clip", f"{FOLDER}{', '.join(CLIPS)}", find=_clips_in)
+
+
+def _without_columns(path: Path, reading: Reading) -> None:
+    if reading.group:
+        remedy = "leave it out: clips of one recording, or in one folder inside a class, are a group anyway"
+        raise UserError(f"{path} has no columns", where=f"--group {reading.group}", remedy=remedy)
+
+
+def _clips_in(folder: Path) -> Iterator[Path]:
+    """The clips in a folder and below it: files, and folders of pictures that are not the folder itself."""
+    for path in sorted(p for p in folder.iterdir() if not p.name.startswith(".")):
+        if path.is_dir():
+            inside = list(_clips_in(path))
+            yield from inside or ([path] if has_pictures(path) else [])
+        elif suffix_of(path) in CLIPS:
+            yield path
+
+
+def open_table(
+    records: Records, reading: Reading = Reading(), options: Options = Options(), tables: Tables = Tables()
+) -> Source:
+    """The source of records of paths and labels; paths are relative to the folder of their table, or to `media_root`.
+
+    Frames in memory can take the place of a path: an array (time, height, width, 3), or a list of pictures.
+
+    Args:
+        records: the records.
+        reading: the options of reading.
+        options: how clips are read.
+        tables: the columns, and where the clips are.
+
+    Raises:
+        UserError: if a column is not there. A record whose clip does not exist is `Faulty`.
+    """
+    needs("av", extra="video")
+    stem = Path(records.name).name.split(".")[0]
+    source = path_sources.open_paths(
+        _kept(records, options), tables.all_columns, reading, CLIPS, "clip",
+        (stem, *BESIDE), tables.layout.media_root, tables.segments,
+    )  # fmt: skip
+    if tables.layout.class_list is None:
+        return source
+    names = class_names(tables.layout.class_list)
+
+    def named(example: Example) -> Example:
+        number = int(example.target) if example.target.isdecimal() else None
+        return example if number is None else example._replace(target=names.get(number, example.target))
+
+    return source.map(named)
+
+
+def _kept(records: Records, options: Options) -> Records:
+    """Records in which frames, and encoded videos, are the names of arrays in memory, sampled and scaled."""
+
+    def name_of(value: Any, where: str) -> Any:
+        if isinstance(value, Mapping) and {"bytes", "path"} <= set(value):  # of a data set of Hugging Face
+            if not value["bytes"]:
+                return value["path"]
+            with tempfile.NamedTemporaryFile(suffix=Path(value["path"] or "clip.mp4").suffix) as file:
+                file.write(value["bytes"])
+                file.flush()
+                try:
+                    return keep_array(read_clip(file.name, options))
+                except UserError as error:
+                    raise UserError(str(error).removeprefix(f"{file.name}: "), where=where) from None
+        if isinstance(value, list | tuple) and value and all(isinstance(v, np.ndarray) for v in value):
+            if len({picture.shape for picture in value}) > 1:
+                raise UserError("pictures of different sizes", where=where, remedy="give frames of one size")
+            value = np.stack(value)
+        if not isinstance(value, np.ndarray) or value.ndim < 3:
+            return value
+        return keep_array(take_frames(checked_frames(value, where), options))
+
+    def read() -> Iterator[tuple[int | str, Record | UserError]]:
+        for place, record in records.read():
+            if not isinstance(record, UserError):
+                try:
+                    record = {name: name_of(value, records.where(place)) for name, value in record.items()}
+                except UserError as error:
+                    record = error
+            yield place, record
+
+    return replace(records, read=read)
+
+
+def find(
+    data: str, reading: Reading = Reading(), options: Options = Options(), tables: Tables = Tables()
+) -> Mapping[str, Source]:
+    """The splits of `digits`, of a folder with lists, and of one with tables beside the folders of their clips.
+
+    Args:
+        data: the name of the data.
+        reading: the options of reading.
+        options: how clips are read.
+        tables: how tables and lists are read.
+
+    Returns:
+        {split: source}; empty for other data.
+
+    Raises:
+        UserError: if several lists can be meant.
+    """
+    if data == "digits":
+        return {split: _open_digits(split) for split in DIGITS}
+    folder = Path(data)
+    if not folder.is_dir():
+        return {}
+    beside = {split: (_split_table(folder, names), names) for split, names in NAMES.items()}
+    found = {split: table for split, (table, _) in beside.items() if table}
+    if "train" in found and any((folder / table.name.split(".")[0]).is_dir() for table in found.values()):
+        return {split: _open_file(table, reading, options, tables) for split, table in found.items()}
+    if found:
+        return {}
+    lists = find_lists(folder, reading, tables.layout)
+    if lists:
+        needs("av", extra="video")
+        _without_columns(folder, reading)
+    return lists
+
+
+def _split_table(folder: Path, names: tuple[str, ...]) -> Path | None:
+    return next((table for name in names if (table := _table(folder, name))), None)
+
+
+def _table(folder: Path, name: str) -> Path | None:
+    return next((p for p in sorted(folder.glob(f"{name}.*")) if p.is_file() and suffix_of(p) in SUFFIXES), None)
+
+
+def _open_file(path: Path, reading: Reading, options: Options, tables: Tables) -> Source:
+    columns = tables.all_columns
+    records = open_records(path, reading, lambda first: columns.is_header(first, reading.labelled))
+    return open_table(records, reading, options, tables)
 
 
 def open_tfds(name: str, split: str, options: Options = Options(), **loading: Any) -> Source:
@@ -125,7 +292,7 @@ def open_tfds(name: str, split: str, options: Options = Options(), **loading: An
     Args:
         name: as `tfds.load` takes it, e.g. `ucf101/ucf101_1`.
         split: e.g. `train`.
-        options: see `Options`.
+        options: how clips are read.
         loading: passed to `tfds.load` (`data_dir`).
 
     Raises:
@@ -142,182 +309,13 @@ def open_tfds(name: str, split: str, options: Options = Options(), **loading: An
         folder.mkdir(parents=True, exist_ok=True)
         rows = [("path", "label")]
         for number, record in data.records():
-            np.save(folder / f"{number:06}{ARRAY}", _sampled(record[video], options))
+            np.save(folder / f"{number:06}{ARRAY}", take_frames(record[video], options))
             rows.append((f"{number:06}{ARRAY}", data.features[label].int2str(int(record[label]))))
         path_sources.write_table(table, rows)
-    return _open_table(table, Options())
-
-
-def read(path: str | Path, options: Options = Options()) -> np.ndarray:
-    """The frames of a clip.
-
-    The clip is divided into `options.frames` equal intervals of time, and the frame on the screen in the middle of each
-    is taken; a short clip repeats frames. A frame is turned upright and scaled until its shorter side has
-    `options.size` pixels, with its aspect ratio (and that of its pixels) kept; then its centre is cropped.
-
-    Args:
-        path: a video; an array of frames (`.npy`), uint8 (time, height, width, 3); or a moving digit by its number,
-            `digits:SPLIT:NUMBER`.
-        options: how clips are read.
-
-    Returns:
-        uint8 array (frames, size, size, 3), RGB.
-
-    Raises:
-        UserError: if the file is not a complete video, lasts longer than `options.max_seconds`, or has more than 240
-            frames per second or 4096 pixels a side. These are checked before frames are decoded.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "clip.npy"
-        >>> np.save(path, np.zeros((30, 4, 4, 3), np.uint8) + np.arange(30, dtype="uint8")[:, None, None, None])
-        >>> read(path, Options(frames=3, size=4))[:, 0, 0, 0].tolist()
-        [5, 15, 25]
-    """
-    if digits := DIGITS_NAME.fullmatch(str(path)):
-        chunk, row = divmod(int(digits[2]), DIGITS_CHUNK)
-        return _moving_digits(digits[1], chunk, options.frames, options.size)[row]
-    path = Path(path)
-    if suffix_of(path) == ARRAY:
-        return _sampled(_array(path), options)
-    with open_video(path) as (container, stream):
-        start, end = time_range(container, stream, path, options.max_seconds)
-        stream.codec_context.thread_count = 1  # several clips are decoded in parallel
-        frames = list(frames_at(container, stream, middles(start, end, options.frames), options.size))
-    if not frames:
-        raise invalid_video(path, "no frame can be decoded")
-    return np.stack(frames)
-
-
-def clips(path: str | Path, options: Options = Options()) -> Iterator[tuple[float, np.ndarray]]:
-    """The clips of a video of any length, one per `options.clip_seconds`, decoded lazily.
-
-    The rest at the end is a clip if it lasts at least half as long, or if it is the whole video.
-
-    Args:
-        path: the video.
-        options: how clips are read; if `clip_seconds` is None, the video is one clip.
-
-    Yields:
-        (second, frames): where the clip begins in the video, and its frames as `read` returns them.
-
-    Raises:
-        UserError: as `read` does, but a video divided into clips may have any duration.
-    """
-    if options.clip_seconds is None or suffix_of(path) == ARRAY or DIGITS_NAME.fullmatch(str(path)):
-        yield 0.0, read(path, options)
-        return
-    with open_video(path) as (container, stream):
-        start, end = time_range(container, stream, path)
-        count = max(1, math.floor((end - start) / options.clip_seconds + 0.5))
-        seconds = [k * options.clip_seconds for k in range(count)]
-        bounds = [(start + second, min(start + second + options.clip_seconds, end)) for second in seconds]
-        times = itertools.chain.from_iterable(middles(a, b, options.frames) for a, b in bounds)
-        stream.thread_type = "AUTO"
-        decoded = frames_at(container, stream, times, options.size)
-        for second in seconds:
-            frames = list(itertools.islice(decoded, options.frames))
-            if not frames:
-                raise invalid_video(path, "no frame can be decoded")
-            yield second, np.stack(frames)
-
-
-def sample(clips: "tf.Tensor", count: int, size: int) -> "tf.Tensor":
-    """Samples and scales the frames of a batch of clips as `read` does for arrays, in the graph.
-
-    Clips of `count` frames of `size` pixels are unchanged.
-
-    Args:
-        clips: uint8 tensor (batch, time, height, width, 3).
-        count: number of frames to take.
-        size: height and width of the result, in pixels.
-
-    Returns:
-        uint8 tensor (batch, count, size, size, 3).
-
-    Example:
-        >>> frames = np.arange(30, dtype="uint8").reshape(1, 30, 1, 1, 1).repeat(3, -1)
-        >>> sample(frames, count=3, size=1)[0, :, 0, 0, 0].numpy().tolist()
-        [5, 15, 25]
-    """
-    import tensorflow as tf
-
-    time, sides = tf.shape(clips)[1], tf.shape(clips)[2:4]
-    frames = tf.gather(clips, time * (2 * tf.range(count) + 1) // (2 * count), axis=1)
-    images = tf.reshape(frames, tf.concat([[-1], sides, [3]], 0))  # (batch * count, height, width, 3)
-    scale = size / tf.reduce_min(sides)
-    scaled = tf.maximum(tf.cast(tf.round(tf.cast(sides, tf.float64) * scale), tf.int32), size)
-    images = tf.image.resize(images, scaled, "area")
-    top, left = tf.unstack((scaled - size) // 2)
-    images = tf.saturate_cast(tf.round(images[:, top : top + size, left : left + size]), tf.uint8)
-    return tf.reshape(images, [-1, count, size, size, 3])
-
-
-def _open_labelled(path: str | Path, options: Options) -> Source:
-    if suffix_of(path) in CLIPS:
-        remedy = "give a folder with one sub-folder per class, or a table of paths and labels"
-        raise UserError("a clip without a class", where=path, remedy=remedy)
-    return open_clips(path, options)
+    return _open_file(table, Reading(), options, Tables())
 
 
 def _open_digits(split: str) -> Source:
     names = [f"digits:{split}:{number}" for number in range(DIGITS[split])]
     examples = [Example(name, list(MOTIONS)[n % len(MOTIONS)], name) for n, name in enumerate(names)]
     return Source(lambda: iter(examples), f"digits:{split}")
-
-
-@functools.lru_cache(maxsize=4)
-def _moving_digits(split: str, chunk: int, frames: int, size: int) -> np.ndarray:
-    """A chunk of the clips of a split in the order of their numbers, which take the motions in turn."""
-    clips, motions = moving_digits(DIGITS_CHUNK, (list(TENTHS).index(split), chunk), frames, size, split)
-    by_motion = np.argsort([list(MOTIONS).index(motion) for motion in motions], kind="stable")
-    return clips[by_motion.reshape(len(MOTIONS), -1).T.reshape(-1)]
-
-
-def _recording(path: str) -> str:
-    """Folder and name of the recording from which a clip was cut.
-
-    Example:
-        >>> _recording("UCF-101/Archery/v_Archery_g01_c02.avi"), _recording("run/07.mp4")
-        ('Archery/v_Archery_g01', 'run/07')
-    """
-    return path_sources.recorded(path, CUT)
-
-
-FORMATS = Formats(_open_labelled, tuple(TABLES), open_tfds, group=_recording, grouped="name")
-
-
-def _open_folder(folder: Path) -> Source:
-    remedy = f"give a folder with one sub-folder per class and clips that end in {', '.join(CLIPS)}"
-    return path_sources.open_labelled(folder, CLIPS, "clip", remedy)
-
-
-def _open_table(path: Path, options: Options) -> Source:
-    return path_sources.open_paths(path, replace(options.columns, text_names=PATH_NAMES), CLIPS, "clip")
-
-
-def _array(path: Path) -> np.ndarray:
-    """The frames in a `.npy` file, memory-mapped: uint8 (time, height, width, 3)."""
-    check_file(path)
-    try:
-        frames = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise UserError(f"not an array ({error})", where=path, remedy="write it with numpy.save") from None
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
-        remedy = "give uint8 (time, height, width, 3)"
-        raise UserError(f"an array {frames.dtype} {frames.shape}", where=path, remedy=remedy)
-    check_sides(path, *frames.shape[1:3])
-    return frames
-
-
-def _sampled(frames: np.ndarray, options: Options) -> np.ndarray:
-    """The frames that `read` returns for an array (time, height, width, 3)."""
-    chosen = np.asarray(frames[[int(time) for time in middles(0, len(frames), options.frames)]])
-    if chosen.shape[1:3] == (options.size, options.size):
-        return chosen
-    needs("av", extra="video")
-    import av
-
-    reformatter = av.video.reformatter.VideoReformatter()
-    images = (av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), "rgb24") for frame in chosen)
-    return np.stack([crop_and_scale(image, options.size, reformatter) for image in images])

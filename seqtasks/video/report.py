@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib import image
 
+from seqtasks.data.memory import array_of
 from seqtasks.report.formatting import number
-from seqtasks.video import files
+from seqtasks.video import clips
 
 if TYPE_CHECKING:
     from seqtasks.capabilities import Predictor
@@ -52,7 +53,7 @@ def png(pixels: np.ndarray) -> str:
 
 
 def report_sections(
-    predictor: "Predictor", examples: "Sequence[Example]", options: files.Options
+    predictor: "Predictor", examples: "Sequence[Example]", options: clips.Options
 ) -> list[tuple[str, str]]:
     """The report section with the misclassified clips, those with the highest scores first.
 
@@ -67,13 +68,14 @@ def report_sections(
     answers = predictor.answers(example.input for example in examples)
     wrong = [(e, a) for e, a in zip(examples, answers, strict=True) if a.get("label", e.target) != e.target]
     wrong.sort(key=lambda pair: -pair[1]["score"])
-    items = [_item(example, answer, files.read(example.input, options)) for example, answer in wrong[:MAX_CLIPS]]
+    items = [_item(example, answer, clips.read(example.input, options)) for example, answer in wrong[:MAX_CLIPS]]
     return [("Misclassified clips", f'<ol class="mistakes">{"".join(items)}</ol>')] if items else []
 
 
 def _item(example: "Example", answer: dict[str, Any], frames: np.ndarray) -> str:
     """A list item with the name of a clip, the predicted and the true class, and some frames."""
-    name, true, predicted = (html.escape(str(text)) for text in (example.input, example.target, answer["label"]))
+    where = example.input if array_of(example.input) is None else f"clip {example.place}"
+    name, true, predicted = (html.escape(str(text)) for text in (where, example.target, answer["label"]))
     text = f'<p><small class="where">{name}</small>predicted <bdi class="wrong">{predicted}</bdi>'
     text += f' <small>score {number(answer["score"])}</small>, true <bdi class="right">{true}</bdi></p>'
     pixels = strip(frames)

@@ -1,7 +1,6 @@
 """Inputs that are files: read side by side, left out where they are faulty, held in memory, batched."""
 
 import threading
-import warnings
 
 import numpy as np
 import pytest
@@ -9,7 +8,8 @@ import tensorflow as tf
 
 from seqtasks.data.batches import Batches
 from seqtasks.data.file_inputs import Reader
-from seqtasks.data.sources import Example, Source
+from seqtasks.data.memory import array_of, keep_array
+from seqtasks.data.sources import Example, Source, literal, tolerant
 from seqtasks.errors import UserError
 
 
@@ -53,25 +53,47 @@ def test_files_are_read_in_parallel_and_not_far_ahead(monkeypatch):
     assert len(list(found)) == 29
 
 
-def test_unreadable_files_are_left_out_and_five_of_them_named():
+def test_unreadable_files_are_faulty_records():
+    source = reader().checked(listed(["bad0", "3", "bad1", "4"]))
+    for _ in range(2):
+        items = list(source.read())
+        assert [getattr(item, "input", None) for item in items] == [None, "3", None, "4"]
+        assert [str(item.error) for item in items[::2]] == [f"bad{n}: no sound; record it again" for n in (0, 1)]
+        assert items[0].repaired is None and items[0].literal is None
+    with pytest.raises(UserError, match="^bad0: no sound"):
+        list(literal(source))
     with pytest.warns(UserWarning) as caught:
-        source = reader().readable(listed(["bad0", "3", *(f"bad{n}" for n in range(1, 6)), "4"]))
-    assert [example.input for example in source] == ["3", "4"] and len(caught) == 1
-    message = str(caught[0].message)
-    assert message.startswith("here: 6 of 8 files left out: bad0: no sound, bad1") and message.endswith(
-        "bad4: no sound, ..."
-    )
-    with pytest.raises(UserError, match="^here: none of 2 files can be used: bad0: no sound, bad1: no sound; give"):
-        reader().readable(listed(["bad0", "bad1"]))
+        kept = list(tolerant(source, max_bad=0.5))
+    assert [example.input for example in kept] == ["3", "4"] and len(caught) == 1
+    assert str(caught[0].message) == "here: of 4 records 2 left out: bad0: no sound, bad1: no sound"
+    with pytest.raises(
+        UserError, match="^here: 2 of 4 records are faulty, more than --max_bad 0.01 allows: bad0: no so"
+    ):
+        list(tolerant(source, max_bad=0.01))
 
 
-def test_targets_that_do_not_match_their_inputs_are_left_out():
+def test_files_are_read_once_to_check_them():
+    reads = []
+
+    def counted(path):
+        reads.append(path)
+        return sound(path)
+
+    source = reader(counted).checked(listed(["3", "bad", "4"]))
+    for _ in range(3):
+        assert len(list(source.read())) == 3
+    assert sorted(reads) == ["3", "4", "bad"]
+
+
+def test_targets_that_do_not_match_their_inputs_are_left_out_of_training_and_count_in_evaluation():
     def fits(target, array):
         if len(array) < len(target):
             raise UserError(f"{len(array)} are too few", where="")
 
-    with pytest.warns(UserWarning, match="1 of 3 files left out: 2: 2 are too few$"):
-        assert [e.input for e in reader().readable(listed(["3", "2", "5"]), fits)] == ["3", "5"]
+    source = reader().checked(listed(["3", "2", "5"]), fits)
+    with pytest.warns(UserWarning, match="of 3 records 1 left out: 2: 2 are too few$"):
+        assert [e.input for e in tolerant(source, max_bad=0.4)] == ["3", "5"]
+    assert [e.input for e in literal(source)] == ["3", "2", "5"]
 
 
 def test_arrays_are_cached_up_to_the_limit():
@@ -82,13 +104,28 @@ def test_arrays_are_cached_up_to_the_limit():
         return sound(path)
 
     made = reader(counted, limit=4 * 5)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        made.readable(listed(["3", "4", "2"]))
+    list(made.checked(listed(["3", "4", "2"])))
     reads.clear()
     for path in ("3", "4", "2"):
         np.testing.assert_array_equal(made(path), np.arange(int(path)))
     assert reads == ["4"]
+
+
+def test_arrays_that_do_not_fit_are_read_as_files_are():
+    def halved(item):
+        item = array_of(item) if isinstance(item, str) else item
+        return (item[::2] / 2).astype("float32")
+
+    made = Reader(halved, tf.TensorSpec([2], tf.float32))
+    fitting, other = np.array([1, 2], "float32"), np.array([2, 0, 4], "int16")
+    names = [keep_array(array) for array in (fitting, other)]
+    for first, second in ((fitting, other), names):
+        assert made(first).tolist() == [1, 2]
+        assert made(second).tolist() == [1, 2] and made(second).dtype == np.float32
+    assert made.batch([fitting, names[1]]).numpy().tolist() == [[1, 2], [1, 2]]
+    assert made(np.array([1.0, 2.0])).tolist() == [1, 2]  # floats of another size fit
+    fault = UserError("no sound")
+    assert made(fault) is fault
 
 
 @pytest.mark.parametrize("ragged", [True, False])

@@ -3,8 +3,10 @@
 import base64
 import io
 import itertools
+import json
 import os
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -15,14 +17,18 @@ from matplotlib import image
 
 import seqtasks
 from seqtasks.capabilities import FileInputs
+from seqtasks.cli.main import main
+from seqtasks.data.path_sources import write_table
 from seqtasks.data.sources import Example
 from seqtasks.engine import training
 from seqtasks.errors import UserError
 from seqtasks.layers import TimeDistributed
 from seqtasks.metrics import accuracy
+from seqtasks.options import describe
 from seqtasks.recipe import load_recipe
-from seqtasks.video import backbones, baselines, files, report
-from seqtasks.video.sample import MOTIONS
+from seqtasks.video import backbones, baselines, clips, files, report
+from seqtasks.video.sample import MOTIONS, moving_digits
+from tests.video.made import grey, pictured, text, write
 
 RECIPE = load_recipe("video")
 PLAIN = {"cell": "simple_rnn", "bidirectional": False, "batch_size": 8, "gradient_flow": False}
@@ -69,12 +75,12 @@ def test_it_learns_motions_and_the_order_of_frames_tells_them(run):
     truth = run.predictor.task.targets(run.assets, [example.target for example in examples])
     names = list(MOTIONS)
     opposites = [run.assets["labels"].tokens.index(names[names.index(e.target) ^ 1]) for e in examples]
-    clips = [run.predictor.reader(example.input) for example in examples]
-    draws, rows = np.random.default_rng(0), np.arange(len(clips))
+    shown = [run.predictor.reader(example.input) for example in examples]
+    draws, rows = np.random.default_rng(0), np.arange(len(examples))
     shuffled = np.concatenate(
-        [run.predictor.predict_batch([draws.permutation(c) for c in clips])["scores"] for _ in range(4)]
+        [run.predictor.predict_batch([draws.permutation(c) for c in shown])["scores"] for _ in range(4)]
     )
-    ordered = run.predictor.predict_batch(clips)["scores"]
+    ordered = run.predictor.predict_batch(shown)["scores"]
     assert accuracy(truth, ordered) == pytest.approx(run.metrics["test"]["accuracy"])
     assert (ordered[rows, truth] > ordered[rows, opposites]).mean() >= 0.85
     rows, truth, opposites = np.arange(len(shuffled)), np.tile(truth, 4), np.tile(opposites, 4)
@@ -83,20 +89,20 @@ def test_it_learns_motions_and_the_order_of_frames_tells_them(run):
 
 
 def test_moving_digits_are_clips_by_number():
-    splits = files.load_splits("digits")
+    splits = RECIPE.splits(RECIPE.Config(), "digits")
     examples = list(splits.train)
     assert [e.target for e in examples[:9]] == [*MOTIONS, "left"] and len(examples) == files.DIGITS["train"]
-    options = files.Options(frames=5, size=16)
-    clip = files.read("digits:train:77", options)
+    options = clips.Options(frames=5, size=16)
+    clip = clips.read("digits:train:77", options)
     assert clip.shape == (5, 16, 16, 3)
-    np.testing.assert_array_equal(clip, files.read("digits:train:77", options))
-    assert (clip != files.read("digits:train:13", options)).any()
-    assert (clip != files.read("digits:test:77", options)).any()
-    drawn, motions = files.moving_digits(64, (0, 1), 5, 16, "train")  # 77: second chunk, second of its motion
+    np.testing.assert_array_equal(clip, clips.read("digits:train:77", options))
+    assert (clip != clips.read("digits:train:13", options)).any()
+    assert (clip != clips.read("digits:test:77", options)).any()
+    drawn, motions = moving_digits(64, (0, 1), 5, 16, "train")  # 77: second chunk, second of its motion
     (number,) = (i for i, other in enumerate(drawn) if (other == clip).all())
     assert motions[number] == list(MOTIONS)[77 % 8]
     with pytest.raises(UserError, match="digits:train: no such file"):
-        files.read("digits:train", options)
+        clips.read("digits:train", options)
 
 
 def test_answers_of_files_and_over_time(run, tmp_path):
@@ -122,7 +128,7 @@ def test_a_long_video_is_answered_every_second(run, tmp_path):
     answers = run.with_options(clip_seconds=1.0).predict([str(path), str(tmp_path / "none.mp4")])
     assert [a.get("second") for a in answers] == [0.0, 1.0, 2.0, None]
     assert "no such file" in answers[3]["error"] and answers[3]["file"] == str(tmp_path / "none.mp4")
-    for (second, frames), answer in zip(files.clips(path, files.Options(10, 20, 1.0)), answers[:3], strict=True):
+    for (second, frames), answer in zip(clips.clips(path, clips.Options(10, 20, 1.0)), answers[:3], strict=True):
         scores = run.predictor.predict_batch([frames])["scores"][0]
         assert answer["second"] == second
         np.testing.assert_allclose(list(answer["scores"].values()), scores, atol=1e-5)
@@ -130,12 +136,12 @@ def test_a_long_video_is_answered_every_second(run, tmp_path):
 
 def test_an_export_takes_frames_of_any_size(run, tmp_path):
     served = tf.saved_model.load(str(run.export(tmp_path / "served"))).signatures["serving_default"]
-    clips = np.stack([files.read(f"digits:test:{n}", files.Options(10, 20)) for n in range(3)])
-    found = served(frames=tf.constant(clips))
+    frames = np.stack([clips.read(f"digits:test:{n}", clips.Options(10, 20)) for n in range(3)])
+    found = served(frames=tf.constant(frames))
     told = run.predict([f"digits:test:{n}" for n in range(3)])
     assert [label.decode() for label in found["label"].numpy()] == [answer["label"] for answer in told]
     np.testing.assert_allclose(found["scores"], [list(answer["scores"].values()) for answer in told], atol=1e-5)
-    larger = clips.repeat(2, 1).repeat(2, 2).repeat(2, 3)  # as many pixels more, each frame twice
+    larger = frames.repeat(2, 1).repeat(2, 2).repeat(2, 3)  # as many pixels more, each frame twice
     wider = np.pad(larger, [(0, 0), (0, 0), (0, 0), (6, 6), (0, 0)])
     np.testing.assert_allclose(served(frames=tf.constant(wider))["scores"], found["scores"], atol=1e-5)
 
@@ -146,8 +152,8 @@ def test_sampling_in_the_graph_is_that_of_files(time, height, width, tmp_path, r
     clip = np.repeat(np.repeat(rng.integers(0, 256, (time, height // 8 + 1, 3, 3), np.uint8), 8, 1), 8, 2)
     clip = np.ascontiguousarray(clip[:, :height, :width])
     np.save(tmp_path / "a.npy", clip)
-    expected = files.read(tmp_path / "a.npy", files.Options(frames=5, size=8)).astype(int)
-    found = files.sample(tf.constant(clip[None]), 5, 8)[0].numpy().astype(int)
+    expected = clips.read(tmp_path / "a.npy", clips.Options(frames=5, size=8)).astype(int)
+    found = clips.sample(tf.constant(clip[None]), 5, 8)[0].numpy().astype(int)
     assert abs(found - expected).mean() < 4
     if height == width == 8:
         np.testing.assert_array_equal(found, expected)
@@ -174,13 +180,13 @@ def test_the_baseline_tells_what_moves_from_what_rests(tmp_path, rng):
         np.save(tmp_path / f"{number}.npy", clip if number % 2 else clip.repeat(6, 0))
         paths.append(str(tmp_path / f"{number}.npy"))
         labels.append(number % 2)
-    model = baselines.logistic_regression(files.Options(frames=4, size=8)).fit(paths[:8], labels[:8])
+    model = baselines.logistic_regression(clips.Options(frames=4, size=8)).fit(paths[:8], labels[:8])
     assert model.predict(paths[8:]).tolist() == labels[8:]
     assert model.predict_proba(paths[8:]).shape == (4, 2)
 
 
 def test_the_report_shows_frames_of_mistakes(run):
-    options = files.Options(10, 20)
+    options = clips.Options(10, 20)
     answers = run.predict([f"digits:test:{n}" for n in range(3)])
     examples = [Example(a["file"], "<other>" if n else a["label"], n + 1) for n, a in enumerate(answers)]
     ((title, text),) = report.report_sections(run.predictor, examples, options)
@@ -188,7 +194,7 @@ def test_the_report_shows_frames_of_mistakes(run):
     assert all(f'"where">{answers[n]["file"]}<' in text for n in (1, 2))
     sure = max((1, 2), key=lambda n: answers[n]["score"])
     shown = image.imread(io.BytesIO(_content(text)))[..., :3]
-    frames = files.read(answers[sure]["file"], options)[[0, 1, 3, 4, 5, 6, 8, 9]]
+    frames = clips.read(answers[sure]["file"], options)[[0, 1, 3, 4, 5, 6, 8, 9]]
     np.testing.assert_allclose(shown * 255, np.concatenate(frames, 1), atol=0.5)
     assert report.report_sections(run.predictor, examples[:1], options) == []
 
@@ -226,7 +232,7 @@ def test_features_of_a_frozen_network_are_computed_once(folder, cache, quick, mo
     path = str(folder / "train" / "darker" / "0.npy")
     found = RECIPE.capability(FileInputs).read(config, path)
     assert RECIPE.capability(FileInputs).spec(config).is_compatible_with(tf.constant(found))
-    frames = files.read(path, files.Options(3, 32))
+    frames = clips.read(path, clips.Options(3, 32))
     network = backbones.shared_backbone("mobilenet_v2", "none", 32, 0)
     np.testing.assert_allclose(found, network.layers[-1](frames / 255.0), atol=1e-5)
     embedded = tf.function(lambda clips: backbones.embed_clips(network, clips))
@@ -313,3 +319,120 @@ def test_every_weight_of_members_that_see_frames_and_flow_learns(rng):
     assert outputs.shape == (8, 2, 3)
     for weight, gradient in zip(model.trainable_weights, tape.gradient(loss, model.trainable_weights), strict=True):
         assert np.abs(gradient).max() > 0, weight.path
+
+
+@pytest.fixture(scope="module")
+def small(folder, tmp_path_factory):
+    return seqtasks.train("video", data=folder, run=tmp_path_factory.mktemp("runs") / "small", **SMALL)
+
+
+def told(capsys, *arguments):
+    """The exit status of a command, and what it wrote to standard error and to standard output."""
+    status = main([str(argument) for argument in arguments])
+    written = capsys.readouterr()
+    return status, written.err, [json.loads(line) for line in written.out.splitlines()]
+
+
+def paths_in(folder):
+    return sorted(map(str, folder.glob("*/*/*.npy")))
+
+
+def test_frames_in_memory_are_answered_as_files_are(small, folder):
+    paths = paths_in(folder)[:3]
+    frames = [np.load(path) for path in paths]
+    expected = small.predict(paths)
+    for given in (frames, [frame / 255 for frame in frames], [(frame, "?") for frame in frames]):
+        found = small.predict(given)
+        assert [list(answer) for answer in found] == [["label", "score", "scores"]] * 3
+        np.testing.assert_allclose([a["score"] for a in found], [a["score"] for a in expected], atol=1e-6)
+    (one,) = small.predict(frames[0])
+    assert one["label"] == expected[0]["label"]
+    with pytest.raises(UserError, match=r"an array uint8 \(40, 48, 3\); give frames as \(time, height, width, 3\)"):
+        small.predict([frames[0][0]])
+
+
+def test_a_model_is_trained_on_frames_in_memory(folder, tmp_path):
+    splits = {
+        split: [(np.load(p), Path(p).parent.name) for p in paths_in(folder) if Path(p).parts[-3] == split]
+        for split in ("train", "valid", "test")
+    }
+    run = seqtasks.train("video", data=splits, run=tmp_path / "run", **SMALL)
+    assert run.metrics["test"]["examples"] == 4
+    again = run.evaluate(splits["test"])
+    assert again["log_loss"] == pytest.approx(run.metrics["test"]["log_loss"], abs=1e-6)
+    other = run.evaluate(folder / "test")
+    assert other["log_loss"] == pytest.approx(again["log_loss"], abs=1e-6)
+
+
+def test_frames_in_memory_go_through_a_frozen_network(folder, cache, quick, tmp_path):
+    data = [(np.load(p), Path(p).parent.name) for p in paths_in(folder)]
+    run = seqtasks.train("video", data={"train": data, "valid": data, "test": data}, run=tmp_path / "run", **READY)
+    paths = paths_in(folder)[:2]
+    found = run.predict([np.load(path) for path in paths])
+    np.testing.assert_allclose([a["score"] for a in found], [a["score"] for a in run.predict(paths)], atol=1e-5)
+
+
+def test_other_data_counts_whole(small, folder, capsys):
+    status, _, (found,) = told(capsys, "evaluate", small.directory, "--data", folder / "train")
+    assert status == 0 and found["examples"] == 16
+    status, _, (found,) = told(capsys, "evaluate", small.directory, "--data", folder)
+    assert found["examples"] == 4  # it has a test split
+
+
+def test_answers_to_a_table_and_to_a_folder(small, tmp_path, capsys):
+    pytest.importorskip("av")
+    write(tmp_path / "a.mp4", grey(24))
+    pictured(tmp_path / "b" / "clip", grey(5))
+    table = text(tmp_path / "a.csv", "id,video_name,start,end\n7,a.mp4,,\n8,a.mp4,0.5,1.5\n")
+    status, _, found = told(capsys, "predict", small.directory, "--input", table, "--carry", "id")
+    assert status == 0 and [(a["file"], a["id"]) for a in found] == [
+        (f"{tmp_path}/a.mp4", "7"),
+        (f"{tmp_path}/a.mp4#t=0.5,1.5", "8"),
+    ]
+    over = ["--clip_seconds", "0.5", "--carry", "id"]
+    status, _, found = told(capsys, "predict", small.directory, "--input", table, *over)
+    assert [(a["id"], a["second"]) for a in found] == [("7", n / 2) for n in range(4)] + [("8", 0), ("8", 0.5)]
+    status, _, found = told(capsys, "predict", small.directory, "--input", tmp_path / "b")
+    assert [a["file"] for a in found] == [f"{tmp_path}/b/clip"] and "label" in found[0]
+    status, error, found = told(capsys, "predict", small.directory, tmp_path / "b")
+    assert status == 2 and not found and "b: a folder without pictures" in error
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf"])
+def test_seconds_of_an_answer_that_are_none(small, folder, value, capsys):
+    path = folder / "test" / "darker" / "0.npy"
+    status, error, found = told(capsys, "predict", small.directory, path, f"--clip_seconds={value}")
+    assert status == 2 and not found and "--clip_seconds" in error
+
+
+def test_clips_that_are_missing_or_corrupt_follow_one_rule(tmp_path):
+    rows = [("path", "label")]
+    for number in range(60):
+        np.save(tmp_path / f"{number}.npy", np.full((3, 8, 8, 3), 4 * number, np.uint8))
+        rows.append((f"{number}.npy", "ab"[number % 2]))
+    text(tmp_path / "0.npy", "no clip")
+    (tmp_path / "1.npy").unlink()
+    write_table(tmp_path / "all.csv", rows)
+    with pytest.warns(UserWarning, match=r"all.csv: of 60 records 2 left out: .*0.npy: not an array.*:3: no such file"):
+        found = seqtasks.train("video", data=tmp_path / "all.csv", dry_run=True, **SMALL)
+    assert sum(split["examples"] for split in found["data"].values()) == 58
+    with pytest.raises(UserError, match=r"0.npy: not an array .*; write it with numpy.save"):
+        seqtasks.train("video", data=tmp_path / "all.csv", dry_run=True, **SMALL | {"strict": True})
+    write_table(tmp_path / "one.csv", [rows[0], *((path, "a") for path, _ in rows[3:])])
+    with pytest.raises(UserError, match=r"one.csv: every example has the label 'a'; a model needs at least 2"):
+        seqtasks.train("video", data=tmp_path / "one.csv", dry_run=True, **SMALL)
+
+
+def test_messages_name_options_that_there_are(tmp_path):
+    text(tmp_path / "a.csv", "url,kind,n\nx,y,1\n")
+    with pytest.raises(UserError) as error:
+        seqtasks.train("video", data=tmp_path / "a.csv", dry_run=True)
+    options = re.findall(r"--(\w+)", str(error.value))
+    assert options == ["path_column", "label_column"] and set(options) <= {o.name for o in describe(RECIPE.Config)}
+
+
+@pytest.mark.parametrize("shape", [(1, 0, 20, 20, 3), (1, 4, 0, 20, 3)])
+def test_an_export_refuses_clips_without_frames(small, tmp_path, shape):
+    served = tf.saved_model.load(str(small.export(tmp_path / "served"))).signatures["serving_default"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="frames: a clip without frames or pixels; give"):
+        served(frames=tf.zeros(shape, tf.uint8))

@@ -1,269 +1,21 @@
-"""Decoding of videos, sources of clips, invalid input, and the moving digits."""
+"""Sources of clips: folders, tables, lists, data in memory, data sets, and their splits."""
 
-import contextlib
 import itertools
-from fractions import Fraction
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example
-from seqtasks.data.splits import part
+from seqtasks.data.splits import find_splits, open_data, part
 from seqtasks.errors import UserError
-from seqtasks.video import decoding
-from seqtasks.video.files import Options, clips, load_splits, open_clips, open_tfds, read
-from seqtasks.video.sample import MOTIONS, _phases, _render, moving_digits
+from seqtasks.video.clips import Options, read
+from seqtasks.video.files import Tables, formats, open_tfds
 
-av = pytest.importorskip("av")
-STEP = 10  # grey levels from each frame to the next
-
-
-def grey(count, height=16, width=16):
-    """Frames whose grey level is their index times `STEP`."""
-    return [np.full((height, width, 3), number * STEP, np.uint8) for number in range(count)]
-
-
-def numbers(found):
-    return [round(float(frame.mean()) / STEP) for frame in found]
-
-
-def write(path, images, codec="libx264", rate=12, times=None, options=None, prepare=lambda stream: None, **container):
-    """Writes a video of `images`; `times` are in frames and default to 0, 1, 2, ..."""
-    with av.open(str(path), "w", options=container) as file:
-        stream = file.add_stream(codec, rate=rate, options=options or {})
-        stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt = {"gif": "rgb8", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
-        stream.bit_rate = 10**7
-        prepare(stream)
-        for number, image in enumerate(images):
-            frame = av.VideoFrame.from_ndarray(image, "rgb24")
-            frame.pts, frame.time_base = number if times is None else times[number], Fraction(1, rate)
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode())
-    return path
-
-
-def two_b_frames(stream):
-    stream.codec_context.max_b_frames = 2
-
-
-FORMATS = {
-    "a.mp4": {},
-    "a.mov": {},
-    "a.mkv": {},
-    "a.webm": {"codec": "libvpx", "options": {"deadline": "realtime"}},
-    "a.avi": {"codec": "mpeg4"},
-    "b.avi": {"codec": "mpeg4", "prepare": two_b_frames},
-    "a.gif": {"codec": "gif"},
-}
-
-
-@pytest.fixture(scope="module")
-def two_seconds(tmp_path_factory):
-    """24 frames at 12 a second."""
-    return write(tmp_path_factory.mktemp("clips") / "a.mp4", grey(24))
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_frames_are_taken_from_the_middles_of_equal_intervals(tmp_path, name):
-    path = write(tmp_path / name, grey(24), **FORMATS[name])
-    for count in (1, 5, 8, 24):
-        found = read(path, Options(count, 16))
-        assert found.shape == (count, 16, 16, 3) and found.dtype == np.uint8
-        expected = [int((i + 0.5) * 24 / count) for i in range(count)]
-        # The times of a GIF are hundredths of a second, so neighbouring frames may be swapped.
-        assert np.abs(np.subtract(numbers(found), expected)).max() <= (name == "a.gif")
-    assert numbers(read(path, Options(48, 16))) == [i // 2 for i in range(48)]
-
-
-def test_frames_are_chosen_by_time_whatever_the_start_time(tmp_path):
-    times = [0, 1, 2, 12, 13, 20, 21, 22, 23]  # and the last frame lasts one
-    for name, begin in itertools.product(("a.mp4", "a.mkv"), (0, 60)):
-        path = write(tmp_path / name, grey(9), times=[begin + time for time in times])
-        expected = [max(n for n, time in enumerate(times) if time <= (i + 0.5) * 3) for i in range(8)]
-        assert numbers(read(path, Options(8, 16))) == expected
-        (second, first), *_ = clips(path, Options(4, 16, clip_seconds=1))
-        assert (second, numbers(first)) == (0, expected[:4])
-
-
-@pytest.mark.parametrize(
-    ("clip_seconds", "seconds"), [(0.5, [0, 0.5, 1, 1.5]), (0.75, [0, 0.75, 1.5]), (0.9, [0, 0.9])]
-)
-def test_clips_of_a_long_video(two_seconds, clip_seconds, seconds):
-    found = list(clips(two_seconds, Options(3, 16, clip_seconds)))
-    assert [second for second, _ in found] == seconds
-    for second, frames in found:
-        length = min(clip_seconds, 2 - second)
-        assert numbers(frames) == [int((second + (i + 0.5) * length / 3) * 12 + 1e-6) for i in range(3)]
-
-
-def test_video_of_one_clip(two_seconds):
-    whole = read(two_seconds, Options(5, 16))
-    for options in (Options(5, 16), Options(5, 16, clip_seconds=9.0)):
-        ((second, found),) = clips(two_seconds, options)
-        assert second == 0
-        np.testing.assert_array_equal(found, whole)
-
-
-def test_clips_are_decoded_lazily(two_seconds, monkeypatch):
-    made = []
-    monkeypatch.setattr(
-        decoding, "crop_and_scale", lambda *args, crop=decoding.crop_and_scale: made.append(1) or crop(*args)
-    )
-    with contextlib.closing(clips(two_seconds, Options(3, 16, clip_seconds=0.5, max_seconds=1))) as found:
-        for count in (3, 6):
-            next(found)
-            assert len(made) == count
-
-
-RED, GREEN, BLUE = np.eye(3) * 200
-
-
-def stripes(height, width):
-    """Three stripes of equal height, side by side: red, green, blue."""
-    return np.stack([RED, GREEN, BLUE])[np.arange(width) * 3 // width] * np.ones((height, 1, 1))
-
-
-def colours(image):
-    """The strongest colour of each pixel."""
-    return "".join("rgb"[k] for k in image.argmax(-1).ravel())
-
-
-def test_frames_are_scaled_and_cropped_to_the_centre(tmp_path):
-    wide = np.repeat(stripes(48, 96).astype("uint8")[None], 3, 0)
-    tall = wide.transpose(0, 2, 1, 3)
-    for images, across in ((wide, lambda a: a[12]), (tall, lambda a: a[:, 12])):
-        for found in (
-            read(write(tmp_path / "a.mp4", list(images)), Options(2, 24)),
-            read(saved(tmp_path, images), Options(2, 24)),
-        ):
-            row = across(found[0])
-            assert colours(row[[0, 1, 2, 5, 12, 18, 21, 22, 23]]) == "rrrgggbbb"
-            np.testing.assert_allclose(row[[1, 12, 22]], [RED, GREEN, BLUE], atol=12)
-
-
-def saved(folder, array, name="a.npy"):
-    np.save(folder / name, array)
-    return folder / name
-
-
-def test_non_square_pixels(tmp_path):
-    def wide(stream):
-        stream.codec_context.sample_aspect_ratio = Fraction(4)
-
-    path = write(tmp_path / "a.mp4", [stripes(48, 24).astype("uint8")] * 3, prepare=wide)  # frames as 96 x 48
-    assert colours(read(path, Options(1, 24))[0, 12, [0, 1, 2, 5, 12, 18, 21, 22, 23]]) == "rrrgggbbb"
-
-
-@pytest.mark.parametrize("turn", [90, -90, 180])
-def test_rotated_video_is_turned_upright(tmp_path, turn):
-    path = write(
-        tmp_path / "a.mp4", [stripes(48, 48).astype("uint8")] * 3, prepare=lambda s: s.set_display_rotation(turn)
-    )
-    found = read(path, Options(1, 24))[0]
-    along = {90: found[::-1, 12], -90: found[:, 12], 180: found[12, ::-1]}[turn]  # counter-clockwise
-    assert colours(along[[3, 12, 20]]) == "rgb"
-
-
-def test_arrays_are_clips(tmp_path):
-    array = np.stack(grey(20, 12, 16))
-    found = read(saved(tmp_path, array), Options(4, 12))
-    assert found.shape == (4, 12, 12, 3) and numbers(found) == [2, 7, 12, 17]
-    ((second, same),) = clips(tmp_path / "a.npy", Options(4, 12, clip_seconds=0.1))
-    assert second == 0
-    np.testing.assert_array_equal(same, found)
-    square = np.random.default_rng(0).integers(0, 256, (8, 12, 12, 3), "uint8")
-    np.testing.assert_array_equal(read(saved(tmp_path, square), Options(8, 12)), square)
-
-
-def cut(path, share):
-    """Removes the end of a file."""
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    return path
-
-
-def text(path, content):
-    path.write_text(content)
-    return path
-
-
-def sound(path):
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream("aac", rate=8000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), "float32"), "fltp", "mono")
-        frame.sample_rate = 8000
-        file.mux([*stream.encode(frame), *stream.encode()])
-    return path
-
-
-def overwritten(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2 : len(content) // 2 + 3000] = bytes(3000)
-    path.write_bytes(content)
-    return path
-
-
-NOISE = list(np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), "uint8"))
-INVALID = r"cannot be read as a video \(Invalid (data found when processing input|argument)\); give a complete video"
-SHORT = r"ends after \d\.\d of 2\.0 seconds; give a complete video"
-PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nwhole.mp4\n#EXT-X-ENDLIST\n"
-ERRORS = {
-    "missing.mp4": (lambda path: path, "no such file; check the path"),
-    "empty.mp4": (lambda path: text(path, ""), "the file is empty; give a complete video"),
-    "text.mp4": (lambda path: text(path, "no video " * 99), INVALID),
-    "playlist.mp4": (lambda path: write(path.with_name("whole.mp4"), NOISE) and text(path, PLAYLIST), INVALID),
-    "concat.mp4": (lambda path: text(path, "ffconcat version 1.0\nfile whole.mp4\n"), INVALID),
-    "cut.mp4": (lambda path: cut(write(path, NOISE), 0.6), INVALID),
-    "cut_behind_its_index.mp4": (
-        lambda path: cut(write(path, NOISE, movflags="faststart"), 0.6),
-        f"({SHORT}|{INVALID})",
-    ),
-    "cut.mkv": (lambda path: cut(write(path, NOISE), 0.6), SHORT),
-    "cut.webm": (lambda path: cut(write(path, NOISE, **FORMATS["a.webm"]), 0.6), SHORT),
-    "cut.avi": (lambda path: cut(write(path, NOISE, codec="mpeg4"), 0.6), SHORT),
-    "corrupt.mp4": (lambda path: overwritten(write(path, NOISE)), INVALID),
-    "sound.mp4": (sound, "no video stream that can be decoded; give a complete video"),
-    "long.mp4": (
-        lambda path: write(path, grey(25), rate=5),
-        "lasts longer than 4 seconds; cut it into clips, or raise the limit",
-    ),
-    "fast.mkv": (
-        lambda path: write(path, grey(1) * 250, rate=1000),
-        "more than 240 frames per second; convert it to fewer",
-    ),
-    "wide.avi": (
-        lambda path: write(path, grey(1, 16, 4112), "mjpeg"),
-        "4112 x 16 pixels, more than 4096 a side; scale it d",
-    ),
-    "wide.npy": (
-        lambda path: saved(path.parent, np.zeros((1, 1, 4097, 3), "uint8"), path.name),
-        "1 x 4097 pixels, more",
-    ),
-    "text.npy": (lambda path: text(path, "no array"), "not an array .*; write it with numpy.save"),
-    "float.npy": (
-        lambda path: saved(path.parent, np.zeros((2, 4, 4, 3)), path.name),
-        r"an array float64 \(2, 4, 4, 3\); give uint8 \(time, height, width, 3\)",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", ERRORS)
-def test_invalid_clips_raise(tmp_path, name):
-    make, message = ERRORS[name]
-    path = make(tmp_path / name)
-    with pytest.raises(UserError, match=f"^{tmp_path}/{name}: {message}"):
-        read(path, Options(4, 16, max_seconds=4))
-
-
-def test_max_seconds_applies_to_single_clips_only(tmp_path):
-    path = write(tmp_path / "a.mp4", grey(25), rate=5)
-    found = [numbers(frames) for _, frames in clips(path, Options(5, 16, clip_seconds=1, max_seconds=4))]
-    assert list(itertools.chain(*found)) == list(range(25))
-    with pytest.raises(UserError, match="ends after"):
-        next(clips(cut(write(path.with_name("cut.mkv"), NOISE), 0.5), Options(clip_seconds=1)))
+pytest.importorskip("av")
+from tests.video.made import grey, numbers, pictured, saved, text, write
 
 
 def folder_of(folder, *names):
@@ -272,6 +24,14 @@ def folder_of(folder, *names):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         saved(folder, np.zeros((1, 4, 4, 3), np.uint8), name)
     return folder
+
+
+def opened(data, options=Options(), tables=Tables(), **reading):
+    return open_data(data, formats(options, tables), Reading(**reading))
+
+
+def splits_of(data, options=Options(), tables=Tables(), train=None, valid=None, test=None, **reading):
+    return find_splits(data, formats(options, tables), Reading(**reading), train, valid, test)
 
 
 def pairs(source):
@@ -283,10 +43,11 @@ def test_folder_per_class_is_ordered_by_a_hash_of_names(tmp_path):
     one, other = (folder_of(tmp_path / place, *order) for place, order in (("a", names), ("b/c", names[::-1])))
     (one / "walk" / "notes.txt").write_text("no clip")
     (one / "walk" / "._0.npy").write_text("no clip")
-    found = pairs(open_clips(one))
+    with pytest.warns(UserWarning, match=f"^{one}: files that are no clip were not read: 1 of .txt$"):
+        found = pairs(opened(one))
     assert sorted(found) == sorted((name.split("/")[1], name.split("/")[0]) for name in names)
-    assert found == pairs(open_clips(other)) and len(set(label for _, label in found[:8])) == 2
-    assert all(example.place == example.input for example in open_clips(one))
+    assert found == pairs(opened(other)) and len(set(label for _, label in found[:8])) == 2
+    assert all(example.place == example.input for example in opened(one))
 
 
 @pytest.mark.parametrize(("name", "comma"), [("all.csv", ","), ("all.tsv", "\t")])
@@ -295,7 +56,7 @@ def test_table_paths_are_relative_to_its_folder(tmp_path, name, comma, header):
     folder_of(tmp_path, "a/1.npy", "b/2.npy")
     lines = [header] * bool(header) + ["a/1.npy,run", f"{tmp_path}/b/2.npy,walk", "a/3.npy,run"]
     path = text(tmp_path / name, "\n".join(lines).replace(",", comma))
-    source, first = open_clips(path), 1 + bool(header)
+    source, first = opened(path), 1 + bool(header)
     found = list(itertools.islice(source, 2))
     assert found == [
         Example(f"{tmp_path}/{c}", t, first + n) for n, (c, t) in enumerate([("a/1.npy", "run"), ("b/2.npy", "walk")])
@@ -309,37 +70,37 @@ def test_table_paths_are_relative_to_its_folder(tmp_path, name, comma, header):
 def test_invalid_sources_raise(tmp_path):
     folder_of(tmp_path, "a/1.npy")
     for name, content, message in (
-        ("a.csv", "a/1.npy,run\na.csv,walk", "a.csv:2: a.csv is not a clip; clips end in .mp4, .avi"),
-        ("b.txt", "a/1.npy run", "b.txt: unknown format '.txt'; files end in .mp4, .avi"),
-        ("c.mp4", "", "c.mp4: the file is empty; give a complete video"),
+        ("a.csv", "a/1.npy,run\na.csv,walk", "a.csv:2: a.csv is not a clip; clips end in .mp4, .m4v"),
+        ("b.doc", "a/1.npy run", "b.doc: unknown format '.doc'; files end in .mp4, .m4v"),
+        ("c.mp4", "", "c.mp4: a clip without a class; give a folder with one sub-folder per class, or a table"),
     ):
         with pytest.raises(UserError, match=f"^{tmp_path}/{message}"):
-            list(open_clips(text(tmp_path / name, content)))
+            list(opened(text(tmp_path / name, content)))
     (tmp_path / "d" / "e").mkdir(parents=True)
     with pytest.raises(
         UserError, match="d: no clips in sub-folders here .found e.; give a folder with one sub-folder per"
     ):
-        open_clips(tmp_path / "d")
-    with pytest.raises(UserError, match="no.mp4: no such file; check the path"):
-        open_clips(tmp_path / "no.mp4")
+        opened(tmp_path / "d")
+    with pytest.raises(UserError, match="no.mp4: no such file or folder; check the path"):
+        opened(tmp_path / "no.mp4")
     with pytest.raises(
         UserError, match="1.npy: a clip without a class; give a folder with one sub-folder per class, or a t"
     ):
-        load_splits(tmp_path / "a" / "1.npy")
+        splits_of(tmp_path / "a" / "1.npy")
     clip = str(tmp_path / "a" / "1.npy")
-    assert list(open_clips(clip)) == [Example(clip, "", clip)]
+    assert list(opened(clip, labelled=False)) == [Example(clip, "", clip)]
 
 
 def test_given_splits(tmp_path):
     folder_of(
         tmp_path, *(f"{split}/{label}/{split}.npy" for split in ("train", "valid", "test") for label in ("a", "b"))
     )
-    for name, source in load_splits(tmp_path):
+    for name, source in splits_of(tmp_path):
         assert {label for _, label in pairs(source)} == {"a", "b"}
         assert {clip for clip, _ in pairs(source)} == {{"validation": "valid"}.get(name, name) + ".npy"}
     for split in ("train", "dev", "test"):
         text(tmp_path / f"{split}.csv", f"train/a/train.npy,{split}")
-    tables = load_splits(None, train=tmp_path / "train.csv", valid=tmp_path / "dev.csv", test=tmp_path / "test.csv")
+    tables = splits_of(None, train=tmp_path / "train.csv", valid=tmp_path / "dev.csv", test=tmp_path / "test.csv")
     assert [label for _, source in tables for _, label in pairs(source)] == ["train", "dev", "test"]
 
 
@@ -350,22 +111,13 @@ def test_splits_by_the_hash_of_the_recording(tmp_path):
         with pytest.warns(
             UserWarning, match="no test and no validation split given; 10 % of train each taken by the hash"
         ):
-            splits = load_splits(folder_of(tmp_path / place, *names))
+            splits = splits_of(folder_of(tmp_path / place, *names))
         found[place] = {name: sorted(clip for clip, _ in pairs(source)) for name, source in splits}
     assert found["a"] == found["b"]  # independent of the folder
     for number, name in enumerate(("test", "validation")):
         groups = [g for g in range(30) if part(f"run/v_run_g{g:02}") == number]
         assert found["a"][name] == [f"v_run_g{g:02}_c{c:02}.npy" for g in groups for c in (1, 2)]
     assert sum(map(len, found["a"].values())) == 60
-
-
-def test_missing_package_raises(two_seconds, monkeypatch):
-    def missing(package, extra):
-        raise UserError(f"the package {package} is missing", remedy=f"pip install 'seqtasks[{extra}]'")
-
-    monkeypatch.setattr("seqtasks.video.decoding.needs", missing)
-    with pytest.raises(UserError, match="^the package av is missing; pip install 'seqtasks.video.'"):
-        read(two_seconds)
 
 
 def test_tensorflow_datasets(tmp_path):
@@ -392,7 +144,7 @@ def test_tensorflow_datasets(tmp_path):
                 ]
         assert len(reads) == 1  # the second call reads the arrays
         with pytest.warns(UserWarning, match="no validation split given"):
-            splits = load_splits("tfds:ucf101/ucf101_1", Options(4, 16))
+            splits = splits_of("tfds:ucf101/ucf101_1", Options(4, 16))
         assert len(list(splits.test)) == 3
         with pytest.raises(
             UserError, match="tfds:mnist: no video and class among the features image, label; name another"
@@ -401,85 +153,222 @@ def test_tensorflow_datasets(tmp_path):
 
 
 def test_real_clips(data_folder):
-    splits = load_splits(data_folder / "video" / "fights")
+    splits = splits_of(data_folder / "video" / "fights")
     assert [len(list(source)) for _, source in splits] == [210, 30, 60]
     for example in itertools.islice(splits.test, 0, None, 12):
         frames = read(example.input, Options(8, 32))
         assert frames.shape == (8, 32, 32, 3) and 10 < frames.mean() < 245 and frames.std() > 10
 
 
-def test_moving_digits_depend_on_the_seed_only():
-    frames, motions = moving_digits(100, seed=3, frames=5, size=24)
-    same, equal = moving_digits(100, seed=3, frames=5, size=24)
-    assert frames.shape == (100, 5, 24, 24, 3) and frames.dtype == np.uint8 and (frames == frames[..., :1]).all()
-    np.testing.assert_array_equal(frames, same)
-    assert motions == equal and {motions.count(motion) for motion in MOTIONS} == {12, 13}
-    assert (moving_digits(100, seed=4, frames=5, size=24)[0] != frames).any((1, 2, 3, 4)).all()
+def test_folders_of_pictures_and_groups_inside_a_class(tmp_path):
+    for name in ("run/g01/1", "run/g01/2", "run/g02/1", "walk/g01/1", "walk/3"):
+        pictured(tmp_path / name, grey(3), ".jpg")
+    folder_of(tmp_path, "walk/g02/4.npy")
+    (tmp_path / ".ipynb_checkpoints" / "1").mkdir(parents=True)
+    pictured(tmp_path / ".ipynb_checkpoints" / "1", grey(1))
+    source = opened(tmp_path)
+    found = {(str(Path(e.input).relative_to(tmp_path)), e.target, e.group) for e in source}
+    assert found == {
+        ("run/g01/1", "run", "run/g01"),
+        ("run/g01/2", "run", "run/g01"),
+        ("run/g02/1", "run", "run/g02"),
+        ("walk/g01/1", "walk", "walk/g01"),
+        ("walk/3", "walk", ""),
+        ("walk/g02/4.npy", "walk", "walk/g02"),
+    }
+    assert numbers(read(str(tmp_path / "run/g01/1"), Options(3, 16))) == [0, 1, 2]
 
 
-def test_splits_share_no_digits(monkeypatch):
-    from sklearn.datasets import load_digits
-
-    def render(images, phases, size):
-        found.update(image.tobytes() for image in images)
-        return np.zeros((*phases.shape[:2], size, size), "float32")
-
-    monkeypatch.setattr("seqtasks.video.sample._render", render)
-    seen, kinds = [], load_digits()
-    names = dict(zip((image.tobytes() for image in kinds.images / 16), kinds.target.tolist(), strict=True))
-    for split in ("train", "validation", "test"):
-        found = set()
-        moving_digits(3000, 0, frames=1, size=1, split=split)
-        assert {names[image] for image in found} == set(range(10))
-        seen.append(found)
-    assert not seen[0] & seen[1] and not seen[0] & seen[2] and not seen[1] & seen[2]
+def test_small_data_has_a_group_in_each_split(tmp_path):
+    for number in range(24):
+        label = ("run", "walk")[number % 2]
+        folder_of(tmp_path, f"{label}/g{number // 2 % 4}/{number}.npy")
+    with pytest.warns(UserWarning, match="no test and no validation split given"):
+        splits = splits_of(tmp_path)
+    groups = [{example.group for example in source} for _, source in splits]
+    assert all(groups) and sum(map(len, groups)) == 8 and len(set.union(*groups)) == 8
+    assert sum(len(list(source)) for _, source in splits) == 24
 
 
-def rendered(x=0.5, y=0.5, angle=0.0, scale=0.5, size=33, image=None):
-    image = np.triu(np.ones((8, 8))) if image is None else image
-    return _render(image[None], np.array([[[x, y, angle, scale]]]), size)[0, 0]
+def test_what_a_class_folder_holds_besides_is_counted(tmp_path):
+    folder_of(tmp_path, "run/1.npy", "walk/1.npy")
+    folder_of(tmp_path, "2.npy")  # beside the classes
+    for name in ("run/2.mxf", "run/3.mxf", "walk/cover.jpg", "walk/old/notes.md", "walk/.DS_Store"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        text(tmp_path / name, "x")
+    with pytest.warns(
+        UserWarning,
+        match=f"{tmp_path}: files that are no clip were not read: 2 of .mxf, 1 of .jpg, 1 of .md$",
+    ):
+        assert len(list(opened(tmp_path))) == 2
+    with pytest.warns(UserWarning, match=f"{tmp_path}: 1 clips outside the folders of the labels were not read"):
+        opened(tmp_path)
+    pictured(tmp_path / "pictures" / "run", grey(3))
+    with pytest.raises(
+        UserError, match="run: a clip without a class; put it into the folder of its class, as in pictures/"
+    ):
+        opened(tmp_path / "pictures")
+    with pytest.raises(UserError, match="run: a clip without a class"):
+        opened(tmp_path / "pictures" / "run")
 
 
-@given(st.integers(-40, 40), st.integers(-40, 40))
-def test_position_phases_move_a_digit_with_wrap_around(right, down):
-    found = rendered((0.5 + right / 33) % 1, (0.5 + down / 33) % 1)
-    rolled = np.roll(rendered(), (down, right), (0, 1))
-    assert np.mean(abs(found - rolled) > 0.2) < 0.01  # the nearest interpolated position may differ
+def test_inputs_without_labels(tmp_path):
+    clip = pictured(tmp_path / "a" / "clip", grey(3))
+    folder_of(tmp_path, "a/b/1.npy", "2.npy")
+    assert [e.input for e in opened(clip, labelled=False)] == [str(clip)]
+    found = [str(Path(e.input).relative_to(tmp_path)) for e in opened(tmp_path, labelled=False)]
+    assert found == ["2.npy", "a/b/1.npy", "a/clip"]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(UserError, match="none: no clips in it; clips end in .mp4"):
+        opened(tmp_path / "none", labelled=False)
+    table = text(tmp_path / "a.csv", "id,video\n7,2.npy\n8,a/clip\n")
+    found = list(opened(table, labelled=False, carry=("id",)))
+    assert [(Path(e.input).name, e.fields) for e in found] == [("2.npy", (("id", "7"),)), ("clip", (("id", "8"),))]
 
 
-def test_angle_and_size_phases():
-    for quarters in range(4):
-        turned = np.rot90(rendered(), quarters)  # counter-clockwise, as rows go down
-        assert np.mean(abs(rendered(angle=quarters / 4) - turned) > 0.2) < 0.02
-    for scale, side in ((0, 0.35), (0.5, 0.35 * 2**0.5), (1 - 1e-6, 0.7)):
-        area = rendered(scale=scale, size=201, image=np.ones((8, 8))).mean()
-        np.testing.assert_allclose(area, side**2, rtol=0.02)
+def test_the_table_of_kerasio_names_clips_in_folders_of_the_splits(tmp_path):
+    folder_of(tmp_path, "train/a.npy", "train/b.npy", "test/a.npy")
+    text(tmp_path / "train.csv", ",video_name,tag\n0,a.npy,run\n1,b.npy,walk\n")
+    text(tmp_path / "test.csv", ",video_name,tag\n0,a.npy,walk\n")
+    with pytest.warns(UserWarning, match="no validation split given"):
+        splits = splits_of(tmp_path)
+    assert [(e.input, e.target) for e in splits.test] == [(f"{tmp_path}/test/a.npy", "walk")]
+    both = {(e.input, e.target) for _, source in list(splits)[:2] for e in source}
+    assert both == {(f"{tmp_path}/train/a.npy", "run"), (f"{tmp_path}/train/b.npy", "walk")}
 
 
-OPPOSITES = [("right", "left"), ("down", "up"), ("turning left", "turning right"), ("growing", "shrinking")]
+def test_a_table_called_metadata_says_the_classes_of_a_folder(tmp_path):
+    folder_of(tmp_path, "train/clips/a.npy", "train/clips/b.npy")
+    text(tmp_path / "train" / "metadata.csv", "file_name,label\nclips/a.npy,run\nclips/b.npy,walk\n")
+    assert pairs(opened(tmp_path / "train")) == [("a.npy", "run"), ("b.npy", "walk")]
 
 
-@pytest.mark.parametrize("phase", range(4))
-def test_motion_moves_one_phase_and_reversed_is_its_opposite(phase):
-    assert sorted(itertools.chain(*OPPOSITES)) == sorted(MOTIONS)
-    forward, reverse = (_phases(np.random.default_rng(0), [name] * 500, 9) for name in OPPOSITES[phase])
-    np.testing.assert_array_equal(forward[:, 0], reverse[:, 0])  # the random draws do not depend on the motion
-    step = (np.diff(forward, axis=1) + 0.5) % 1 - 0.5
-    np.testing.assert_allclose(step, -((np.diff(reverse, axis=1) + 0.5) % 1 - 0.5), atol=1e-9)
-    assert (np.delete(step, phase, -1) == 0).all()
-    np.testing.assert_allclose(step[..., phase], step[:, :1, phase].repeat(8, 1), atol=1e-9)
-    assert (step[..., phase] >= 1 / 32 - 1e-9).all() and (step[..., phase] <= 1 / 16 + 1e-9).all()
+def test_the_root_of_the_paths_of_a_table(tmp_path):
+    from seqtasks.video.lists import Layout
+
+    folder_of(tmp_path / "media", "a/1.npy", "b/2.npy")
+    pictured(tmp_path / "media" / "frames" / "c", grey(2))
+    (tmp_path / "lists").mkdir()
+    lines = [
+        "path,label",
+        "a/1.npy,0",
+        "b\\2.npy,1",
+        "frames/c.avi,1",
+    ]  # a list of another system, and frames of a video
+    table = text(tmp_path / "lists" / "all.csv", "\n".join(lines))
+    text(tmp_path / "names", "run\nwalk\n")
+    layout = Layout(str(tmp_path / "media"), str(tmp_path / "names"))
+    assert pairs(opened(table, tables=Tables(layout=layout))) == [("1.npy", "run"), ("2.npy", "walk"), ("c", "walk")]
+    with pytest.raises(
+        UserError, match=f"all.csv:2: no such file {tmp_path}/lists/a/1.npy; give paths relative to the fo"
+    ):
+        list(opened(table))
+    with pytest.raises(UserError, match="no: no such folder; give the folder that paths are relative to"):
+        opened(table, tables=Tables(layout=Layout("no")))
+    with pytest.raises(UserError, match="no.txt: no such file; give a file with the name of a class on each line"):
+        opened(table, tables=Tables(layout=Layout(str(tmp_path / "media"), "no.txt")))
 
 
-def test_single_frames_do_not_reveal_the_motion():
-    from scipy.stats import kstest
-    from sklearn.neighbors import KNeighborsClassifier
+@pytest.mark.parametrize(
+    ("header", "times", "expected"),
+    [
+        ("start,end", "0.5,1.25", "#t=0.5,1.25"),
+        ("t-start,t-end", "0.5,1.25", "#t=0.5,1.25"),
+        ("start_timestamp,stop_timestamp", "00:00:01.5,00:01:02.25", "#t=1.5,62.25"),
+        ("start_time,end_time", "2,", "#t=2"),
+        ("begin,end", ",2", "#t=0,2"),
+        ("begin,end", ",", ""),
+    ],
+)
+def test_columns_of_start_and_end_cut_a_segment(tmp_path, header, times, expected):
+    folder_of(tmp_path, "a.npy")
+    table = text(tmp_path / "a.csv", f"path,label,{header}\na.npy,run,{times}\n")
+    assert [(e.input, e.target) for e in opened(table)] == [(f"{tmp_path}/a.npy{expected}", "run")]
+    assert [e.input for e in opened(table, tables=Tables(segments=None))] == [f"{tmp_path}/a.npy"]
 
-    for motion in MOTIONS:
-        found = _phases(np.random.default_rng(1), [motion] * 2000, 6)
-        assert min(kstest(found[:, t, k], "uniform").pvalue for t in (0, 5) for k in range(4)) > 1e-3
-    frames, motions = moving_digits(1600, 0, frames=3, size=12)
-    for frame in (0, 2):
-        pixels = frames[:, frame, :, :, 0].reshape(1600, -1).astype("float32")
-        right = KNeighborsClassifier(5).fit(pixels[:1000], motions[:1000]).score(pixels[1000:], motions[1000:])
-        assert abs(right - 1 / 8) < 4 * (1 / 8 * 7 / 8 / 600) ** 0.5
+
+def test_segments_of_a_table_are_read_and_stay_in_one_split(tmp_path):
+    write(tmp_path / "a.mp4", grey(24))
+    rows = [{"path": "a.mp4", "label": f"{n // 2 % 2}", "onset": n / 12, "finish": (n + 1) / 12} for n in range(24)]
+    source = open_data([{**row, "path": str(tmp_path / "a.mp4")} for row in rows], formats())
+    assert [numbers(read(e.input, Options(1, 16))) for e in source] == [[n] for n in range(24)]
+    assert len({formats().key(e) for e in source}) == 1
+    text(tmp_path / "a.csv", "path,label,start,end\na.mp4,run,2,1\na.mp4,run,soon,1\na.mp4,run,0,1\n")
+    found = [str(getattr(item, "error", item)) for item in opened(tmp_path / "a.csv").read()]
+    assert found[0].startswith(f"{tmp_path}/a.csv:2: the segment ends at 1, but begins at 2; give seconds")
+    assert found[1].startswith(f"{tmp_path}/a.csv:3: could not convert string to float: 'soon'; give seconds")
+    text(tmp_path / "b.csv", "path,label,start_frame,end_frame\na.mp4,run,2,12\n")
+    with pytest.raises(UserError, match="the column 'start_frame' counts frames; give seconds with --start_column and"):
+        opened(tmp_path / "b.csv")
+    carried = opened(text(tmp_path / "c.csv", "path,start\na.mp4,1\n"), labelled=False, carry=("all",))
+    assert [e.fields for e in carried] == [(("path", "a.mp4"), ("start", "1"))]
+
+
+def test_a_column_of_groups(tmp_path):
+    folder_of(tmp_path, *(f"{n}.npy" for n in range(4)))
+    table = text(tmp_path / "a.csv", "path,label,actor\n" + "".join(f"{n}.npy,run,{n % 2}\n" for n in range(4)))
+    assert [e.group for e in opened(table, group="actor")] == ["0", "1", "0", "1"]
+    folder_of(tmp_path / "classes", "run/1.npy")
+    with pytest.raises(UserError, match="--group actor: .*classes has no columns; leave it out"):
+        opened(tmp_path / "classes", group="actor")
+
+
+def test_missing_clips_of_a_table_are_left_out_of_training_and_counted(tmp_path):
+    folder_of(tmp_path, *(f"{n}.npy" for n in range(40)))
+    rows = [f"{n}.npy,{('run', 'walk')[n % 2]}" for n in range(40)]
+    rows[7] = "none.npy,run"
+    train, valid = (text(tmp_path / name, "\n".join(["path,label", *rows])) for name in ("train.csv", "valid.csv"))
+    splits = splits_of(None, train=train, valid=valid, test=valid)
+    message = f"{train}: of 40 records 1 left out: {train}:9: no such file {tmp_path}/none.npy"
+    with pytest.warns(UserWarning, match=re.escape(message)):
+        assert len(list(splits.train)) == 39
+    with pytest.raises(UserError, match="valid.csv:9: no such file"):
+        list(splits.validation)  # what is measured is not changed in silence
+
+
+@pytest.mark.parametrize("kind", ["pairs", "dicts", "columns", "pandas", "tensorflow", "pictures"])
+def test_frames_in_memory_are_examples(kind):
+    import pandas as pd
+    import tensorflow as tf
+
+    clips = [(np.stack(grey(12, 16, 24)) + n).astype("uint8") for n in range(3)]
+    labels = ["run", "walk", "run"]
+    data = {
+        "pairs": lambda: list(zip(clips, labels, strict=True)),
+        "dicts": lambda: [{"video": c, "label": label} for c, label in zip(clips, labels, strict=True)],
+        "columns": lambda: (clips, labels),
+        "pandas": lambda: pd.DataFrame({"video": clips, "label": labels}),
+        "tensorflow": lambda: tf.data.Dataset.from_tensor_slices((np.stack(clips), labels)),
+        "pictures": lambda: [(list(clip), label) for clip, label in zip(clips, labels, strict=True)],
+    }[kind]()
+    examples = list(open_data(data, formats(Options(4, 8))))
+    assert [e.target for e in examples] == labels and len({e.input for e in examples}) == 3
+    for example, clip in zip(examples, clips, strict=True):
+        np.testing.assert_array_equal(read(example.input, Options(4, 8)), read(clip, Options(4, 8)))
+
+
+def test_what_is_no_clip_in_memory_is_a_faulty_record():
+    rows = [(np.zeros((4, 4, 3)), "run"), ([np.zeros((2, 2, 3)), np.zeros((3, 2, 3))], "run"), (7, "run")]
+    found = [str(item.error) for item in open_data(rows, formats()).read()]
+    assert found[0].startswith("list:1: an array float64 (4, 4, 3); give frames as (time, height, width, 3)")
+    assert found[1] == "list:2: pictures of different sizes; give frames of one size"
+    assert found[2] == "list:3: the text is not a string: 7; put it in quotes"
+
+
+@pytest.mark.parametrize("embedded", [True, False])
+def test_videos_of_a_data_set_of_hugging_face(tmp_path, embedded):
+    datasets = pytest.importorskip("datasets")
+    paths = [str(write(tmp_path / f"{n}.mp4", grey(24)[n:])) for n in (0, 2)]
+    videos = [{"path": Path(p).name, "bytes": Path(p).read_bytes()} if embedded else p for p in paths]
+    features = datasets.Features({"video": datasets.Video(), "label": datasets.ClassLabel(names=["run", "walk"])})
+    if embedded:
+        broken = datasets.Dataset.from_dict(
+            {"video": [{"path": "a.mp4", "bytes": b"none"}], "label": [0]}, features=features
+        )
+        with pytest.raises(UserError, match="^Dataset:1: cannot be read as a video"):
+            list(open_data(broken, formats()))
+    data = datasets.Dataset.from_dict({"video": videos, "label": [0, 1]}, features=features)
+    examples = list(open_data(data, formats(Options(4, 16))))
+    assert [e.target for e in examples] == ["run", "walk"]
+    for example, path in zip(examples, paths, strict=True):
+        np.testing.assert_array_equal(read(example.input, Options(4, 16)), read(path, Options(4, 16)))
