@@ -14,7 +14,7 @@ import yaml
 
 from seqtasks.atomic_files import write_text
 from seqtasks.capabilities import Answer, Command, FileInputs, Query, TextInputs
-from seqtasks.data.memory import KINDS
+from seqtasks.data.memory import KINDS, array_of
 from seqtasks.data.text_files import reading, suffix_of
 from seqtasks.errors import UserError, needs
 from seqtasks.options import describe, make_options, read_yaml
@@ -207,7 +207,8 @@ class Run:
         source = self.recipe.open(self.config, data, labelled=False, carry=columns)
         files = self.recipe.capability(FileInputs)
         for example in source:
-            yield Query(example.input, {**({"file": example.input} if files else {}), **dict(example.fields)})
+            named = files and array_of(example.input) is None
+            yield Query(example.input, {**({"file": example.input} if named else {}), **dict(example.fields)})
 
     def read_inputs(self, path: str | Path, carry: str = "") -> Iterator[Any]:
         """The inputs in a file: its records if training reads such files, else its lines.
