@@ -130,8 +130,10 @@ def _read(file: Any, path: Path, longest: float, part: Part) -> np.ndarray:
             raise incomplete(path, f"truncated after {present} of {size} bytes")
     _check_sphere(file, path)
     first, last = (0, None) if part.whole and stated is None else samples_of(path, part, file.frames, rate, longest)
-    if first:
+    if first and file.seekable():
         file.seek(first)
+    elif first:
+        file.read(first, "float32")
     limit = int(longest * rate)
     samples = file.read(limit + 1 if last is None else last - first, "float32", always_2d=True)  # (frames, channels)
     if stated is None and len(samples) > limit:

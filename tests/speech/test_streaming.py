@@ -134,7 +134,7 @@ def test_the_export_gives_the_same_answers_with_tensorflow_alone(run, corpus, tm
     assert served["text"] == [*[answer["text"] for answer in answers], "", ""] and served["score"][3:] == [0, 0]
     np.testing.assert_allclose(served["score"][:3], [answer["score"] for answer in answers], rtol=1e-3)
     faulty = run.predictor.recipe.capabilities[0].from_serving(
-        run.config, np.array([[0.5, np.nan], [0.5, np.nan], [0.5, 0.2]], "float32"), np.array([1, 2, 0])
+        run.config, np.array([[0.5, np.nan], [0.5, np.nan], [0.5, 0.2]], "float32"), np.array([1, 2, 0], "int32")
     )
     assert faulty.to_list() == [[0.5], [], []]  # a sample that is not finite counts up to the length only
     for starts, ends, answer in zip(served["starts"], served["ends"], answers, strict=False):
