@@ -16,7 +16,7 @@ from seqtasks.data.columns import Columns
 from seqtasks.data.memory import array_of
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Source, join
-from seqtasks.data.splits import Formats
+from seqtasks.data.splits import NAMES, Formats
 from seqtasks.data.tables import open_records
 from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError, needs
@@ -151,7 +151,8 @@ def _open_folder(folder: Path, reading: Reading, options: Options) -> Source:
     plain = dataclasses.replace(options, columns=Columns())  # the names of columns below are our own
     if (folder / layouts.KALDI).is_file():
         records = layouts.open_kaldi(folder, reading)
-        return open_table(records, reading, plain, grouped="speaker" if "speaker" in records.names else None)
+        grouped = "speaker" if layouts.speakers_in(folder, reading) >= len(NAMES) else None
+        return open_table(records, reading, plain, grouped)
     if chapters := list(folder.rglob(f"*{layouts.CHAPTER}")):
         return open_table(layouts.open_chapters(folder, chapters, reading), reading, plain)
     if table := layouts.metadata_in(folder):

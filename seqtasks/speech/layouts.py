@@ -264,13 +264,19 @@ def open_kaldi(folder: Path, reading: Reading) -> Records:
                 missing = "segments" if segments and name not in segments else KALDI
                 yield where, UserError(f"no {name} in {missing}", where=where, remedy="add it there")
                 continue
-            record = {"path": recordings[parts[0]], "text": text, "utterance": name}
+            record: dict[str, str | None] = {"path": recordings[parts[0]], "text": text, "utterance": name}
             record |= {"speaker": speakers.get(name)} if speakers else {}
             if segments:
                 record |= {"start": parts[1], "end": None if parts[2].startswith("-") else parts[2]}
             yield where, record
 
     return Records(read, str(folder), tuple(names), size=(folder / KALDI).stat().st_size)
+
+
+def speakers_in(folder: Path, reading: Reading) -> int:
+    """The number of speakers of a data directory of Kaldi; 0 if it does not tell them."""
+    path = folder / "utt2spk"
+    return len(set(_table(path, reading).values())) if path.is_file() else 0
 
 
 def _recordings(folder: Path, reading: Reading) -> dict[str, str]:
