@@ -10,7 +10,6 @@ at every frame, and connectionist temporal classification learns from texts with
 
 import functools
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from seqtasks.data.sources import Source
-    from seqtasks.data.splits import Splits
+    from seqtasks.data.splits import Formats
 
 WINDOW, HOP = 0.025, 0.010  # seconds of a frame of the spectrum, and from one to the next
 
@@ -40,6 +39,9 @@ class Config(Options):
     text_column: str | None = option(None, "name or number of the column with the text", "data", changeable=True)
     header: bool | None = option(
         None, "whether the first line of a table holds names; null to detect it", "data", changeable=True
+    )
+    media_root: str | None = option(
+        None, "folder of the recordings that a table names; null for the folder of the table", "data", changeable=True
     )
     sample_rate: Annotated[int, Ge(1000)] = option(16000, "samples per second; recordings are resampled to it", "data")
     max_seconds: Positive = option(60.0, "seconds of a recording, at most", "data", changeable=True)
@@ -81,28 +83,26 @@ class Config(Options):
     length_bonus: float = option(0.5, "score added per character, against the preference for short texts", "answering")
 
 
-def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
+def reads(config: Config) -> "Formats":
     st.errors.needs("jiwer", extra="speech")
-    splits = st.speech.files.load_splits(data, options(config), train, valid, test)
-    return st.data.splits.Splits(**{name: normalised(source) for name, source in splits})
-
-
-def normalised(source: "Source") -> "Source":
-    def examples() -> Iterator[Any]:
-        for example in source:
-            yield example._replace(target=st.speech.transcripts.normalise(example.target))
-
-    return st.data.sources.Source(examples, source.name, source.size)
+    return st.speech.files.formats(options(config))
 
 
 def options(config: Config) -> Any:
     """How recordings are read."""
-    columns = st.data.sources.Columns(config.path_column, config.text_column, config.header)
-    return st.speech.audio.Options(config.sample_rate, config.max_seconds, columns)
+    columns = st.data.columns.Columns(config.path_column, config.text_column, config.header)
+    return st.speech.audio.Options(config.sample_rate, config.max_seconds, columns, config.media_root)
 
 
 def read(config: Config, path: str) -> "np.ndarray":
     return st.speech.files.read(path, options(config))
+
+
+def array(config: Config, waveform: "np.ndarray") -> "np.ndarray":
+    if waveform.ndim != 1:
+        what = f"array of shape {waveform.shape}"
+        raise st.errors.UserError(what, where="input", remedy="give a list of waveforms (samples,)")
+    return st.speech.audio.from_array(waveform, config.sample_rate, options(config))
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
@@ -185,6 +185,8 @@ def task(config: Config) -> Any:
             fusion = {"language_model": model, "weight": config.language_weight, "bonus": config.length_bonus}
         return st.ops.ctc.prefix_beam_search(logits, width=config.beam_width, **fusion)[0][:, 0]
 
+    if config.language_model and config.beam_width > 1:
+        st.speech.fusion.check(language_model_run(config.language_model))
     if config.language_model and config.beam_width == 1:
         raise st.errors.UserError("there is no beam", where="--language_model", remedy="add --beam_width 16")
     return st.speech.task.Transcription(HOP * stride(config), search if config.beam_width > 1 else None)
@@ -208,9 +210,12 @@ def serving_spec(config: Config) -> dict[str, Any]:
 
 
 def from_serving(config: Config, waveforms: "tf.Tensor", lengths: "tf.Tensor") -> "tf.RaggedTensor":
+    """The rows up to their lengths; a row with a sample that is not finite becomes empty."""
     import tensorflow as tf
 
-    return tf.RaggedTensor.from_tensor(waveforms, tf.clip_by_value(lengths, 0, tf.shape(waveforms)[1]))
+    rows = tf.RaggedTensor.from_tensor(waveforms, tf.clip_by_value(lengths, 0, tf.shape(waveforms)[1]))
+    finite = tf.reduce_all(tf.math.is_finite(rows), 1)
+    return tf.ragged.boolean_mask(rows, rows.with_values(tf.gather(finite, rows.value_rowids())))
 
 
 def spec(config: Config) -> "tf.TensorSpec":
@@ -241,10 +246,27 @@ RECIPE = Recipe(
     name="speech",
     summary="The text of a recording, with a time for each word; words of a stream while it is spoken.",
     rnn_type="many-to-many, CTC",
-    formats=("tsv", "csv", "librispeech", "common voice", "folder per word", "tfds:NAME"),
+    formats=(
+        "csv",
+        "tsv",
+        "jsonl",
+        "json",
+        "parquet",
+        "xlsx",
+        "audiofolder",
+        "common voice",
+        "ljspeech",
+        "librispeech",
+        "kaldi",
+        "nemo",
+        "recordings with text files",
+        "folder per word",
+        "hf:NAME",
+        "tfds:NAME",
+    ),
     Config=Config,
     sample=Sample("morse:messages", SAMPLE_OPTIONS),
-    load=load,
+    reads=reads,
     learn=learn,
     encode=encode,
     build=build,
@@ -253,7 +275,7 @@ RECIPE = Recipe(
     metric="wer",
     baselines=lambda config: {"spectrum_logistic_regression": spectrum_classifier},
     capabilities=(
-        FileInputs(read, spec, serving_spec, from_serving, check),
+        FileInputs(read, spec, serving_spec, from_serving, check, array=array),
         Augments(augment),
         Streams(lambda predictor, file: st.speech.streaming.stream(predictor, file)),
     ),

@@ -102,7 +102,8 @@ class Recipe(Generic[ConfigT]):
             return None
         from seqtasks.data.file_inputs import Reader
 
-        return Reader(functools.partial(files.read, config), files.spec(config), config.cache_mb * 2**20)
+        array = files.array and functools.partial(files.array, config)
+        return Reader(functools.partial(files.read, config), files.spec(config), config.cache_mb * 2**20, array)
 
     def splits(
         self, config: ConfigT, data: Any = None, train: Any = None, valid: Any = None, test: Any = None,

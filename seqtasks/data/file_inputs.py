@@ -28,6 +28,7 @@ class Reader:
             `spec`, and the names of such arrays in memory (`seqtasks.data.memory.keep_array`).
         spec: `tf.TensorSpec` of one array. If the length of the first axis is unknown, batches are ragged.
         limit: bytes to keep in memory.
+        array: None, or `array(array) -> array`, what is done with an input that is an array; raises `UserError`.
 
     Example:
         >>> reader = Reader(lambda path: np.ones(len(path), "float32"), tf.TensorSpec([None]), limit=8)
@@ -35,8 +36,11 @@ class Reader:
         [[1.0, 1.0], [0.0]]
     """
 
-    def __init__(self, read: Callable[[str], np.ndarray], spec: tf.TensorSpec, limit: int = 0) -> None:
-        self.read, self.spec = read, spec
+    def __init__(
+        self, read: Callable[[str], np.ndarray], spec: tf.TensorSpec, limit: int = 0,
+        array: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> None:  # fmt: skip
+        self.read, self.spec, self.array = read, spec, array
         self._cache: dict[str, np.ndarray] = {}
         self._free = limit
 
@@ -77,7 +81,8 @@ class Reader:
             if isinstance(item, Faulty):
                 return item.error
             try:
-                array = self(getattr(item, "input", item))
+                raw = getattr(item, "input", item)
+                array = self.array(raw) if self.array and not isinstance(raw, str) else self(raw)
                 then(item, array)
                 return array
             except UserError as error:

@@ -286,16 +286,30 @@ def _data_set(name: str, formats: Formats, reading: Reading) -> dict[str, Source
     """The splits of a data set of `datasets` or of TensorFlow Datasets."""
     kind, _, inner = name.partition(":")
     if kind == "hf":
-        found = {split: records for n, records in hf.open_splits(inner).items() if (split := _split_of(n))}
         if formats.records is None:
             raise UserError("data sets are not read by this recipe", where=name, remedy="give files")
+        opened = hf.open_splits(inner)
+        found = {split: opened[n] for split, n in _named_splits(list(opened), name).items()}
         return {split: formats.records(records, reading) for split, records in found.items()}
-    names = {_split_of(n): n for n in reversed(tfds.split_names(inner)) if _split_of(n)}
+    names = _named_splits(tfds.split_names(inner), name)
     if formats.open_tfds:
-        return {split: formats.open_tfds(inner, n, reading) for split, n in names.items() if split}
+        return {split: formats.open_tfds(inner, n, reading) for split, n in names.items()}
     if formats.records is None:
         raise UserError("data sets are not read by this recipe", where=name, remedy="give files")
-    return {split: formats.records(tfds.open_records(inner, n), reading) for split, n in names.items() if split}
+    return {split: formats.records(tfds.open_records(inner, n), reading) for split, n in names.items()}
+
+
+def _named_splits(names: Sequence[str], where: str) -> dict[str, str]:
+    """The name of each split of a data set; if none is exact, the first like `train_clean100`, with a warning."""
+    exact = {split: n for n in reversed(names) if (split := _split_of(n))}
+    similar: dict[str, list[str]] = {}
+    for name in names:
+        if (split := _split_of(re.split("[-_.]", name)[0])) and split not in exact:
+            similar.setdefault(split, []).append(name)
+    for split, (first, *others) in similar.items():
+        if others:
+            warnings.warn(f"{where}: {first} taken for {split}, not {', '.join(others)}", stacklevel=4)
+    return exact | {split: found[0] for split, found in similar.items()}
 
 
 def _split_of(name: str) -> str | None:

@@ -1,28 +1,43 @@
-"""Reads waveforms from audio files and from streams of samples."""
+"""Waveforms: from sound files, from arrays in memory, and from streams of samples."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
-from seqtasks.data.sources import Columns, suffix_of
+from seqtasks.data.columns import Columns
+from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError, needs
+from seqtasks.speech.decoding import MAX_CHANNELS, WHOLE, Part, check_length, decode, incomplete, samples_of
 
 ARRAY = ".npy"
-SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+SOUNDS = (
+    *(
+        ".wav",
+        ".flac",
+        ".ogg",
+        ".opus",
+        ".mp3",
+        ".m4a",
+        ".aac",
+        ".webm",
+        ".aiff",
+        ".aif",
+        ".aifc",
+        ".au",
+        ".snd",
+        ".sph",
+    ),
+    *(".w64", ".caf", ".amr", ".wma", ".mka", ".mp4", ".3gp", ".3g2", ".m4b", ".mov", ".mkv", ".weba", ".oga", ".spx"),
+    *(".wave", ".rf64", ".mp2", ".ac3", ".wv", ".ape", ".tta", ".voc", ".nist"),
+)
 RECORDINGS = (*SOUNDS, ARRAY)
-MIN_RATE, MAX_RATE = 4000, 192_000  # samples per second
-MAX_CHANNELS = 8
 SILENT_RANGE = 1e-4  # a recording is silent if the range of its samples is smaller; the full range is 2
-UNKNOWN_FRAMES = 2**62  # libsndfile reports at least this many frames for a FLAC without a length in its header
-UNKNOWN_BYTES = 0x7FFF0000  # a WAV header has at least this size if its writer did not know the length
-SLACK = 2304  # samples, two MP3 frames: some encoders count a frame without sound
-MPEG_1 = 0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320  # kilobits per second, by bit rate index
-MPEG_2 = 0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160
 FULL = 2**15  # largest 16-bit sample, plus 1
+PART = re.compile(r"(.+)#t=([0-9.]*)(?:,([0-9.]+))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -33,22 +48,25 @@ class Options:
         sample_rate: samples per second of the waveforms.
         longest: maximum length of a recording, in seconds.
         columns: how to read tables; the text column holds the path, the label column the transcript.
+        media_root: the folder of the recordings that tables name; None for the folder of the table.
     """
 
     sample_rate: int = 16_000
     longest: float = 60.0
     columns: Columns = field(default_factory=Columns)
+    media_root: str | None = None
 
 
 def read(path: Path | str, options: Options = Options()) -> np.ndarray:
-    """Reads the waveform of a recording: the mean of its channels, resampled.
+    """Reads the waveform of a recording, or of a part of it: the mean of its channels, resampled.
 
-    The header of the file is checked before decoding: length, completeness, sample rate, channels. An MP3 without a
-    Xing or Info tag does not contain its length: it is decoded up to `options.longest`, and truncation is not detected.
+    The content of the file decides how it is decoded, not its suffix. Length, completeness, sample rate and channels
+    are checked. An MP3 without a Xing or Info tag, and a recording of a browser, do not state their length: they are
+    decoded up to `options.longest`, and truncation is not detected.
 
     Args:
-        path: WAV, FLAC, OGG (Vorbis, Opus) or MP3 file, or an array (`.npy`), float32 (samples,) at
-            `options.sample_rate`.
+        path: a file that libsndfile or FFmpeg reads, or an array (`.npy`), float32 (samples,) at
+            `options.sample_rate`. `talk.wav#t=10,12.5` is the part from 10 to 12.5 seconds.
         options: see `Options`.
 
     Returns:
@@ -59,30 +77,125 @@ def read(path: Path | str, options: Options = Options()) -> np.ndarray:
             lasts longer than `options.longest` seconds, has less than 4,000 or more than 192,000 samples per second, or
             more than 8 channels.
 
+    References:
+        Parts: W3C, Media Fragments URI 1.0, https://www.w3.org/TR/media-frags/
+
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "a.npy"
         >>> np.save(path, np.array([0.5, -0.5], "float32"))
         >>> read(path).tolist()
         [0.5, -0.5]
-        >>> np.save(path, np.zeros(160_000, "float32"))
+        >>> np.save(path, np.arange(160_000, dtype="float32"))
+        >>> read(f"{path}#t=2,2.5").shape
+        (8000,)
         >>> read(path, Options(longest=5))
         Traceback (most recent call last):
         seqtasks.errors.UserError: ...a.npy: lasts 10.0 seconds, maximum 5; cut it into parts, or raise the maximum
     """
-    path = Path(path)
+    path, part = file_and_part(path)
     if not path.is_file():
         raise UserError("no such file", where=path, remedy="check the path")
     if path.stat().st_size == 0:
-        raise _incomplete(path, "the file is empty")
-    waveform, rate = (_load_array if suffix_of(path) == ARRAY else _decode)(path, options)
+        raise incomplete(path, "the file is empty")
+    if suffix_of(path) == ARRAY:
+        waveform, rate = _load_array(path, options, part), options.sample_rate
+    else:
+        waveform, rate = decode(path, options.longest, part)
+    return _finished(waveform, rate, options, path)
+
+
+def named_part(path: Path | str, start: float, end: float | None) -> str:
+    """The name of a part of a recording, as `read` takes it.
+
+    Example:
+        >>> named_part("talk.wav", 10, 12.5), named_part("talk.wav", 10, None), named_part("talk.wav", 0, None)
+        ('talk.wav#t=10,12.5', 'talk.wav#t=10', 'talk.wav')
+    """
+    if start == 0 and end is None:
+        return str(path)
+    times = [f"{time:.6f}".rstrip("0").rstrip(".") for time in (start, end) if time is not None]
+    return f"{path}#t={','.join(times)}"
+
+
+def file_and_part(name: Path | str) -> tuple[Path, Part]:
+    """The file of a name, and the part of it that is meant.
+
+    Example:
+        >>> file_and_part("talk.wav#t=10,12.5")[1]
+        Part(start=10.0, end=12.5)
+    """
+    match = PART.fullmatch(str(name))
+    if match is None or Path(name).exists():
+        return Path(name), WHOLE
+    try:
+        part = Part(float(match[2] or 0), float(match[3]) if match[3] else None)
+    except ValueError:
+        return Path(name), WHOLE
+    if part.end is not None and part.end <= part.start:
+        raise UserError("the part ends before it starts", where=name, remedy="write file.wav#t=START,END, in seconds")
+    return Path(match[1]), part
+
+
+def from_array(array: np.ndarray, rate: int, options: Options = Options(), where: str = "array") -> np.ndarray:
+    """The waveform of an array in memory: the mean of its channels, resampled, with the checks of `read`.
+
+    Args:
+        array: (samples,), or with channels (samples, channels) or (channels, samples); whole numbers are scaled to
+            values from -1 to 1.
+        rate: its samples per second.
+        options: see `Options`.
+        where: its name, for messages.
+
+    Raises:
+        UserError: as for `read`.
+
+    Example:
+        >>> from_array(np.array([16384, -16384], "int16"), 16_000).tolist()
+        [0.5, -0.5]
+    """
+    array = np.asarray(array)
+    if (
+        array.dtype.kind not in "fiu"
+        or array.ndim not in (1, 2)
+        or min(array.shape[1:], default=1) > MAX_CHANNELS < len(array)
+    ):
+        what = f"array of type {array.dtype} and shape {array.shape}"
+        raise UserError(what, where=where, remedy="give numbers (samples,)")
+    waveform = mono(array)
+    check_length(where, len(waveform) / rate, options.longest)
+    return _finished(waveform, rate, options, where)
+
+
+def mono(array: np.ndarray) -> np.ndarray:
+    """The mean of the channels, float32 (samples,), from -1 to 1.
+
+    Args:
+        array: numbers (samples,), (samples, channels) or (channels, samples). Whole numbers of more than 32 bits have
+            the range of 16.
+
+    Example:
+        >>> mono(np.array([[0, 128], [255, 128]], "uint8")).tolist()
+        [-0.5, 0.49609375]
+    """
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    samples = array.astype("float32")
+    if kind == "u":
+        samples -= 2 ** (8 * size - 1)
+    if kind in "iu":
+        samples /= 2 ** (8 * size - 1) if size <= 4 else FULL
+    return samples if samples.ndim == 1 else samples.mean(int(samples.shape[0] >= samples.shape[1]), dtype="float32")
+
+
+def _finished(waveform: np.ndarray, rate: int, options: Options, where: Path | str) -> np.ndarray:
+    """A waveform that is checked and resampled."""
     if not np.isfinite(waveform).all():
-        raise _incomplete(path, "contains samples that are not finite")
+        raise incomplete(where, "contains samples that are not finite")
     if len(waveform) and np.ptp(waveform) < SILENT_RANGE:
-        raise UserError("the recording is silent", where=path, remedy="give a recording with sound")
+        raise UserError("the recording is silent", where=where, remedy="give a recording with sound")
     waveform = resample(waveform, rate, options.sample_rate)
     if len(waveform) == 0:
-        raise _incomplete(path, "contains no samples")
+        raise incomplete(where, "contains no samples")
     return waveform
 
 
@@ -133,106 +246,7 @@ def pcm_chunks(file: BinaryIO, sample_rate: int, seconds: float) -> Iterator[np.
             yield np.frombuffer(data, "<i2", len(data) // 2).astype("float32") / FULL
 
 
-def _incomplete(path: Path, what: str) -> UserError:
-    return UserError(what, where=path, remedy="give a complete recording")
-
-
-def _too_long(path: Path, what: str) -> UserError:
-    return UserError(what, where=path, remedy="cut it into parts, or raise the maximum")
-
-
-def _decode(path: Path, options: Options) -> tuple[np.ndarray, int]:
-    """The mean of the channels, float32 (samples,), and the sample rate of a file that libsndfile can read."""
-    needs("soundfile", extra="speech")
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(path) as file:
-            stated, limit = _stated_frames(file, path), int(options.longest * file.samplerate)
-            _check_rates(path, file.samplerate, file.channels)
-            if stated is not None:
-                _check_length(path, stated / file.samplerate, options)
-            _check_complete(file, path)
-            samples = file.read(limit + 1, "float32", always_2d=True)  # (frames, channels)
-            samples = samples @ np.full(file.channels, 1 / file.channels, "float32")  # much faster than mean
-            if stated is None and len(samples) > limit:
-                raise _too_long(path, f"lasts longer than the maximum of {options.longest:g} seconds")
-            if stated is not None and len(samples) < stated - SLACK:
-                seconds = [f"{frames / file.samplerate:.1f}" for frames in (len(samples), stated)]
-                raise _incomplete(path, f"truncated after {seconds[0]} of {seconds[1]} seconds")
-            return samples, file.samplerate
-    except soundfile.LibsndfileError as error:
-        what = f"cannot be read as a recording ({error.error_string.strip(' .') or error.code})"
-        raise _incomplete(path, what) from None
-
-
-def _stated_frames(file: Any, path: Path) -> int | None:
-    """The number of frames according to the header of an open file; None if the header does not contain it."""
-    if file.frames >= UNKNOWN_FRAMES:
-        remedy = "write it again, to a file instead of a pipe"
-        raise UserError("the header does not contain the length", where=path, remedy=remedy)
-    if file.format != "MP3" or (counted := _count_mp3_samples(path)) is None:
-        return file.frames
-    if counted > file.frames + SLACK:  # libsndfile assumes the bit rate of the first frame and would stop too early
-        what = "MP3 of variable bit rate without a Xing tag"
-        raise UserError(what, where=path, remedy="write it again, with the tag")
-    return None
-
-
-def _check_complete(file: Any, path: Path) -> None:
-    """Rejects truncated files that can be detected without decoding."""
-    if file.format == "OGG" and not _has_last_page(path):
-        raise _incomplete(path, "truncated: the last page is missing, or an earlier page is damaged")
-    # libsndfile accepts a truncated WAV; only its log mentions it
-    for stated, present in re.findall(r"(?:data|Riff size) : (\d+) \(should be (\d+)\)", file.extra_info):
-        if int(present) < int(stated) < UNKNOWN_BYTES:
-            raise _incomplete(path, f"truncated after {present} of {stated} bytes")
-
-
-def _count_mp3_samples(path: Path) -> int | None:
-    """The number of samples of an MP3, from the headers of its frames; None if a tag in the first frame states it."""
-    data, offset, count = path.read_bytes(), 0, 0
-    if data[:3] == b"ID3":  # its size is written in groups of 7 bits
-        offset = 10 + sum(byte << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=False))
-    if b"Xing" in data[offset : offset + 200] or b"Info" in data[offset : offset + 200]:
-        return None
-    while offset + 4 <= len(data) and data[offset] == 0xFF and data[offset + 1] >= 0xE0:
-        version, rate, bits = data[offset + 1] >> 3 & 3, data[offset + 2] >> 2 & 3, data[offset + 2] >> 4
-        if rate == 3 or bits in (0, 15):
-            break
-        rate = (44_100, 48_000, 32_000)[rate] >> (2, 1, 1, 0)[version]  # MPEG 2.5, unused, 2 and 1
-        samples, kilobits = (1152, MPEG_1[bits]) if version == 3 else (576, MPEG_2[bits])
-        offset += samples * 125 * kilobits // rate + (data[offset + 2] >> 1 & 1)
-        count += samples
-    return count
-
-
-def _has_last_page(path: Path) -> bool:
-    """Whether the pages of an Ogg file follow each other without a gap, up to a page that is marked as the last."""
-    data, offset = path.read_bytes(), 0
-    while data[offset : offset + 4] == b"OggS" and offset + 27 <= len(data):
-        sizes = data[offset + 27 : offset + 27 + data[offset + 26]]
-        last = data[offset + 5] & 4
-        offset += 27 + data[offset + 26] + sum(sizes)
-        if last:
-            return offset <= len(data)
-    return False
-
-
-def _check_rates(path: Path, rate: int, channels: int) -> None:
-    if not MIN_RATE <= rate <= MAX_RATE:
-        remedy = f"give a rate from {MIN_RATE} to {MAX_RATE}"
-        raise UserError(f"{rate} samples per second", where=path, remedy=remedy)
-    if channels > MAX_CHANNELS:
-        raise UserError(f"{channels} channels", where=path, remedy=f"give {MAX_CHANNELS} at most")
-
-
-def _check_length(path: Path, seconds: float, options: Options) -> None:
-    if seconds > options.longest:
-        raise _too_long(path, f"lasts {seconds:.1f} seconds, maximum {options.longest:g}")
-
-
-def _load_array(path: Path, options: Options) -> tuple[np.ndarray, int]:
+def _load_array(path: Path, options: Options, part: Part) -> np.ndarray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
@@ -240,5 +254,5 @@ def _load_array(path: Path, options: Options) -> tuple[np.ndarray, int]:
     if array.dtype != np.float32 or array.ndim != 1:
         what = f"array of type {array.dtype} and shape {array.shape}"
         raise UserError(what, where=path, remedy="give float32 (samples,)")
-    _check_length(path, len(array) / options.sample_rate, options)
-    return np.array(array), options.sample_rate
+    first, last = samples_of(path, part, len(array), options.sample_rate, options.longest)
+    return np.array(array[first:last])

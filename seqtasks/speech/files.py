@@ -1,111 +1,174 @@
 """Sources of recordings with transcripts.
 
-The input of an example is the path of a recording, `seqtasks.speech.audio.RECORDINGS`, or a message in Morse code
-(`seqtasks.speech.sample`); its target is the text, as it is written in the data.
+The input of an example is the path of a recording, or of a part of it (`seqtasks.speech.audio.read`), the name of a
+waveform in memory, or a message in Morse code (`seqtasks.speech.sample`); its target is the text.
 """
 
-import itertools
+import dataclasses
 import re
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from seqtasks.data import path_sources, tfds
-from seqtasks.data.sources import TABLES, UNREADABLE, Example, Source, faults, open_text, suffix_of
-from seqtasks.data.splits import NAMES, Formats, Splits, find_splits
+from seqtasks.data.columns import Columns
+from seqtasks.data.memory import array_of
+from seqtasks.data.reading import Reading
+from seqtasks.data.sources import Example, Source, join
+from seqtasks.data.splits import NAMES, Formats
+from seqtasks.data.tables import open_records
+from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError, needs
-from seqtasks.speech import audio, sample
-from seqtasks.speech.audio import ARRAY, FULL, RECORDINGS, Options
+from seqtasks.speech import audio, layouts, sample
+from seqtasks.speech.audio import ARRAY, RECORDINGS, Options
+from seqtasks.speech.records import TEXT_NAMES, columns_of, open_table
+from seqtasks.speech.transcripts import normalise
 
-PATH_NAMES = (
-    *("path", "audio", "file", "filename", "file_name", "wav", "clip", "audio_path", "audio_file", "audio_filepath"),
-    *("wav_filename", "recording"),
-)
-TEXT_NAMES = ("text", "sentence", "transcript", "transcription", "word", "label")
-TRANSCRIPTS = ".trans.txt"  # the file of a chapter in LibriSpeech
-CLIPS = "clips"  # the folder of recordings next to the tables of Common Voice
 TAKE = re.compile(r"_nohash_[0-9]+$")  # at the end of names in speech_commands: the take of one speaker
 SAMPLE = "morse:messages"
+LISTS = (*layouts.PIPES, ".scp")  # files that are not read as any table is
 
 
-def load_splits(
-    data: Path | str | None,
-    options: Options = Options(),
-    train: Path | str | None = None,
-    valid: Path | str | None = None,
-    test: Path | str | None = None,
-) -> Splits:
-    """Finds the splits of recordings.
-
-    If there are several splits like `dev-clean` and `dev-other`, the first by name is taken, with a warning; of
-    LibriSpeech's folders `train-*` all are taken. A missing split is a tenth of train, selected by the hash
-    (`seqtasks.data.splits.part`) of the last folder and the name of a recording. Takes of one speaker, as named in
-    speech_commands, stay together.
+def formats(options: Options = Options()) -> Formats:
+    """How recordings with transcripts are read; the texts are normalised.
 
     Args:
-        data: a folder with `train`, `valid` and `test`, which are tables or folders; the folder of LibriSpeech, with
-            `train-clean-100` and so on; a path that `open_speech` takes; `tfds:NAME`; or `morse:messages`, random
-            messages.
         options: see `seqtasks.speech.audio.Options`.
-        train: path that replaces the split of `data`.
-        valid: the same.
-        test: the same.
 
-    Raises:
-        UserError: if there is nothing to train on.
+    Example:
+        >>> from seqtasks.data.splits import find_splits
+        >>> splits = find_splits("morse:messages", formats(Options(8000)))
+        >>> [len(list(source)) for _, source in splits]
+        [4000, 200, 200]
     """
-    given: dict[str, Path | str | Source | None] = {"train": train, "validation": valid, "test": test}
-    missing = [split for split, path in given.items() if path is None]
+    columns = columns_of(options)
+    return Formats(
+        records=lambda records, reading: _normalised(open_table(records, reading, options)),
+        open=lambda path, reading: _normalised(open_speech(path, reading, options)),
+        suffixes=(*RECORDINGS, *LISTS),
+        is_header=lambda first, reading: columns.is_header(first, reading.labelled),
+        find=lambda data, reading: {n: _normalised(s) for n, s in find_layout(data, reading, options).items()},
+        open_tfds=lambda name, split, reading: _normalised(open_tfds(name, split, options)),
+        group=_recording_id,
+        grouped="name",
+    )
+
+
+def find_layout(data: str, reading: Reading, options: Options = Options()) -> dict[str, Source]:
+    """The splits of data that only this package knows; empty for other data.
+
+    Of folders like `dev-clean` and `dev-other` the first by name is taken, with a warning; of `train-*` all are taken.
+
+    Args:
+        data: `morse:messages`, random messages; a folder of LibriSpeech, with `train-clean-100` and so on, or of data
+            directories of Kaldi; a folder with tables `train.*` beside folders of their recordings; a folder with a
+            table whose paths begin with `train/`, `test/`.
+        reading: the options of reading.
+        options: see `seqtasks.speech.audio.Options`.
+    """
     if data == SAMPLE:
-        found = sample.splits()
-    elif str(data).startswith("tfds:"):
-        found = _open_tfds_splits(str(data)[5:], missing, options)
-    else:
-        found = _open_librispeech(data, missing)
-    if not found:
-        return find_splits(data, options, train, valid, test, FORMATS)
-    given |= {split: found[split] for split in missing if split in found}
-    return find_splits(None, options, given["train"], given["validation"], given["test"], FORMATS)
+        return sample.splits()
+    folder = Path(data)
+    if not folder.is_dir():
+        return {}
+    folders = [p.name for p in folder.iterdir() if p.is_dir() and not layouts.hidden(p)]
+    if found := layouts.match_splits(name for name in folders if _is_corpus(folder / name)):
+        return {split: _open_all(folder, split, own, reading, options) for split, own in found.items()}
+    inside, tables = layouts.match_splits(folders), layouts.split_tables(folder)
+    if tables and ("train" in inside or not inside):  # folders of these names hold the recordings
+        return {split: open_speech(path, reading, options) for split, path in tables.items()}
+    if "train" in inside and (table := layouts.metadata_in(folder)):
+        return _by_folder(open_speech(table, reading, options), folder, inside)
+    if not inside and not tables and layouts.recordings_in(folder):  # one of them may be called test.wav
+        return {"train": open_speech(folder, reading, options)}
+    return {}
 
 
-def open_speech(path: Path | str, options: Options = Options()) -> Source:
+def _is_corpus(folder: Path) -> bool:
+    """Whether a folder is a part of LibriSpeech, or a data directory of Kaldi."""
+    return (folder / layouts.KALDI).is_file() or next(folder.glob(f"*/*/*{layouts.CHAPTER}"), None) is not None
+
+
+def _open_all(folder: Path, split: str, names: list[str], reading: Reading, options: Options) -> Source:
+    own = names if split == "train" else [layouts.first_of(names, split, folder)]
+    sources = [open_speech(folder / name, reading, options) for name in own]
+    return sources[0] if len(sources) == 1 else join(sources, str(folder))
+
+
+def _by_folder(source: Source, folder: Path, inside: Mapping[str, list[str]]) -> dict[str, Source]:
+    """The splits of a table by the first folder of its paths."""
+
+    def of(names: list[str]) -> Source:
+        roots = [folder / name for name in names]
+        return source.select(lambda e: any(Path(e.input).is_relative_to(r) for r in roots), str(folder / names[0]))
+
+    return {split: of(names) for split, names in inside.items()}
+
+
+def open_speech(path: Path | str, reading: Reading = Reading(), options: Options = Options()) -> Source:
     """Opens a recording, a table of paths and texts, or a folder as a source.
 
-    The paths of a table are relative to its folder, or to `clips` in it, as in Common Voice. A folder has chapters of
-    LibriSpeech (`SPEAKER/CHAPTER/*.trans.txt`), or a sub-folder for each word with recordings of it; sub-folders whose
-    names begin with `_` are skipped. Chapters and words are shuffled, in an order that depends only on names. A single
-    recording has the empty target.
+    A folder is, in this order: a data directory of Kaldi; chapters of LibriSpeech (`SPEAKER/CHAPTER/*.trans.txt`);
+    recordings that a table in it describes; recordings with a text file beside each; a sub-folder for each word with
+    recordings of it. Names that begin with `.` or `_` are ignored. Chapters and words are mixed, in an order that
+    depends only on names. A single recording has the empty target.
 
     Args:
         path: the file or folder.
+        reading: the options of reading.
         options: see `seqtasks.speech.audio.Options`.
 
     Raises:
-        UserError: if there is nothing at `path`, or nothing that can be read; while reading, if a line of a table or of
-            transcripts names a missing recording.
+        UserError: if there is nothing at `path`, or nothing that can be read. Records without a recording or a text are
+            `Faulty`.
     """
     for package in ("soundfile", "soxr"):
         needs(package, extra="speech")
     path = Path(path)
     if path.is_dir():
-        chapters = list(path.rglob(f"*{TRANSCRIPTS}"))
-        return _open_chapters(path, chapters) if chapters else _open_words(path)
+        return _open_folder(path, reading, options)
     if not path.is_file():
         raise UserError("no such file or folder", where=path, remedy="check the path")
-    suffix = suffix_of(path)
-    if suffix in TABLES:
-        return _open_table(path, options)
+    suffix, columns = suffix_of(path), columns_of(options)
+    if path.name == layouts.KALDI:
+        return _open_folder(path.parent, reading, options)
     if suffix in RECORDINGS:
+        if reading.labelled:
+            remedy = "give a table of paths and texts, or a folder"
+            raise UserError("a recording without a text", where=path, remedy=remedy)
         return Source(lambda: iter([Example(str(path), "", str(path))]), str(path), path.stat().st_size)
-    remedy = f"files end in {', '.join((*RECORDINGS, *TABLES))}; or give a folder"
-    raise UserError(f"unknown format {suffix or '(no suffix)'!r}", where=path, remedy=remedy)
+
+    def is_header(first: list[str]) -> bool:
+        return columns.is_header(first, reading.labelled)
+
+    if layouts.is_list(path, reading):
+        return open_table(layouts.open_list(path, reading, is_header), reading, options)
+    return open_table(open_records(path, reading, is_header), reading, options)
 
 
-def open_tfds(name: str, split: str, options: Options = Options(), **loading: Any) -> Source:
+def _open_folder(folder: Path, reading: Reading, options: Options) -> Source:
+    plain = dataclasses.replace(options, columns=Columns())  # the names of columns below are our own
+    if (folder / layouts.KALDI).is_file():
+        records = layouts.open_kaldi(folder, reading)
+        grouped = "speaker" if layouts.speakers_in(folder, reading) >= len(NAMES) else None
+        return open_table(records, reading, plain, grouped)
+    if chapters := list(folder.rglob(f"*{layouts.CHAPTER}")):
+        return open_table(layouts.open_chapters(folder, chapters, reading), reading, plain)
+    if table := layouts.metadata_in(folder):
+        return open_speech(table, reading, options)
+    recordings = layouts.recordings_in(folder, "**/*")
+    if any(layouts.transcript_of(path) for path in recordings[:1000]):
+        path_sources.warn_of_others(folder, folder.rglob("*"), (*RECORDINGS, *layouts.BESIDE), "recordings")
+        return open_table(layouts.open_pairs(folder, recordings, reading), reading, plain)
+    if table := layouts.only_table_in(folder):
+        return open_speech(table, reading, options)
+    if not reading.labelled and recordings:
+        return open_table(layouts.open_untitled(folder, recordings), reading, plain)
+    return open_table(layouts.open_words(folder), reading, plain)
+
+
+def open_tfds(name: str, split: str, options: Options = Options(), **loading: object) -> Source:
     """One split of a data set of TensorFlow Datasets with sound and a text or class, like `librispeech`.
 
     The first call writes the waveforms as arrays, and a table of them, into the folder `audio_RATE/` of the data set:
@@ -137,18 +200,18 @@ def open_tfds(name: str, split: str, options: Options = Options(), **loading: An
             target = label_name(int(record[text])) if label_name else record[text].decode("utf-8", "replace")
             if label_name and target.startswith("_"):
                 continue
-            waveform = audio.resample(_waveform(record[sound]), rate, options.sample_rate)
+            waveform = audio.resample(audio.mono(record[sound]), rate, options.sample_rate)
             np.save(folder / f"{number:07}{ARRAY}", waveform)
             rows.append((f"{number:07}{ARRAY}", target))
         path_sources.write_table(table, rows)
-    return _open_table(table, Options())
+    return open_speech(table)
 
 
 def read(name: Path | str, options: Options = Options()) -> np.ndarray:
     """Reads the waveform of an input: a recording, by `seqtasks.speech.audio.read`, or a message in Morse code.
 
     Args:
-        name: the path, or `morse:SEED:TEXT`.
+        name: the path, the name of an array in memory, or `morse:SEED:TEXT`.
         options: see `seqtasks.speech.audio.Options`.
 
     Returns:
@@ -163,122 +226,19 @@ def read(name: Path | str, options: Options = Options()) -> np.ndarray:
     """
     if str(name).startswith(sample.PREFIX):
         return sample.read(str(name), options.sample_rate)
-    return audio.read(name, options)
+    kept = array_of(str(name))
+    return audio.read(name, options) if kept is None else kept
 
 
-def _waveform(samples: np.ndarray) -> np.ndarray:
-    """The mean of the channels, float32 (samples,); 16-bit integers are scaled to values from -1 to 1."""
-    whole = np.issubdtype(samples.dtype, np.integer)
-    samples = samples.astype("float32") / (FULL if whole else 1)
-    return samples.mean(1) if samples.ndim == 2 else samples
+def _normalised(source: Source) -> Source:
+    return source.map(lambda example: example._replace(target=normalise(example.target)))
 
 
-def _open_tfds_splits(name: str, splits: Iterable[str], options: Options) -> dict[str, Source]:
-    """Sources of the splits that a data set of TensorFlow Datasets has."""
-    import tensorflow_datasets as tfds
-
-    try:
-        builder = tfds.builder(name)
-        builder.download_and_prepare()
-    except tfds.core.DatasetNotFoundError:
-        raise UserError("no such data set", where=f"tfds:{name}", remedy="see tfds.list_builders()") from None
-    names = list(builder.info.splits) or ["train", "test"]  # some data sets do not list their splits
-    found = _match_splits(names, splits)
-    return {split: open_tfds(name, _first(names, split, f"tfds:{name}"), options) for split, names in found.items()}
-
-
-def _open_librispeech(data: Path | str | None, splits: Iterable[str]) -> dict[str, Source]:
-    """Sources of the splits in the folder of LibriSpeech; empty if `data` is something else."""
-    if data is None or not Path(data).is_dir():
-        return {}
-    folder = Path(data)
-    names = [p.name for p in folder.iterdir() if next(p.glob(f"*/*/*{TRANSCRIPTS}"), None)]
-    found = {}
-    for split, own in _match_splits(names, splits).items():
-        own = own if split == "train" else [_first(own, split, data)]
-        sources = [open_speech(folder / name) for name in own]
-        found[split] = sources[0] if len(sources) == 1 else _join(sources, str(data))
-    return found
-
-
-def _join(sources: Sequence[Source], name: str) -> Source:
-    size = sum(source.size or 0 for source in sources)
-    return Source(lambda: itertools.chain.from_iterable(sources), name, size)
-
-
-def _match_splits(names: Sequence[str], splits: Iterable[str]) -> dict[str, list[str]]:
-    """The names that belong to each split: the one that equals its name, or else all that begin with it.
+def _recording_id(name: str) -> str:
+    """The last folder and the name of a recording, without the number of the take: parts of one have the same.
 
     Example:
-        >>> _match_splits(["dev_clean", "dev_other", "train", "train_more"], ["train", "validation", "test"])
-        {'train': ['train'], 'validation': ['dev_clean', 'dev_other']}
+        >>> _recording_id("speech_commands/yes/0a7c2a8d_nohash_1.wav"), _recording_id("a/talk.flac#t=1.5,2.5")
+        ('yes/0a7c2a8d', 'a/talk')
     """
-    found = {}
-    for split in splits:
-        exact = [name for name in NAMES[split] if name in names][:1]
-        similar = [name for name in sorted(names) if re.split("[-_]", name)[0] in NAMES[split]]
-        if exact or similar:
-            found[split] = exact or similar
-    return found
-
-
-def _first(names: Sequence[str], split: str, data: Path | str) -> str:
-    if names[1:]:
-        warnings.warn(f"{data}: {names[0]} taken for {split}, not {', '.join(names[1:])}", stacklevel=4)
-    return names[0]
-
-
-def _open_with_texts(path: Path | str, options: Options) -> Source:
-    if suffix_of(path) in RECORDINGS and not Path(path).is_dir():
-        remedy = "give a table of paths and texts, or a folder"
-        raise UserError("a recording without a text", where=path, remedy=remedy)
-    return open_speech(path, options)
-
-
-def _recording_id(path: str) -> str:
-    """The last folder and the name of a recording, without the number of the take.
-
-    Example:
-        >>> _recording_id("speech_commands/yes/0a7c2a8d_nohash_1.wav"), _recording_id("a/19-198-0003.flac")
-        ('yes/0a7c2a8d', 'a/19-198-0003')
-    """
-    return path_sources.recorded(path, TAKE)
-
-
-FORMATS = Formats(_open_with_texts, tuple(TABLES), group=_recording_id, grouped="name")
-
-
-def _open_words(folder: Path) -> Source:
-    remedy = f"give a table, a folder of LibriSpeech, or one with a sub-folder per word and {', '.join(RECORDINGS)}"
-    return path_sources.open_labelled(folder, RECORDINGS, "recording", remedy, hidden="_.")
-
-
-def _open_chapters(folder: Path, chapters: Iterable[Path]) -> Source:
-    ordered = path_sources.mixed(chapters)
-
-    def examples() -> Iterator[Example]:
-        for chapter in ordered:
-            for number, line in _lines(chapter):
-                name, _, text = line.strip().partition(" ")
-                where = f"{chapter}:{number}"
-                found = next((p for s in RECORDINGS if (p := chapter.parent / f"{name}{s}").is_file()), None)
-                if found is None:
-                    remedy = f"put it next to the transcripts, as {', '.join(RECORDINGS)}"
-                    raise UserError(f"no recording {name}", where=where, remedy=remedy)
-                yield Example(str(found), text.strip(), where)
-
-    return Source(examples, str(folder), sum(p.stat().st_size for p in ordered))
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a file that are not empty, with their numbers."""
-    try:
-        with open_text(path) as file:
-            yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())
-    except UNREADABLE as error:
-        raise faults(path, error) from None
-
-
-def _open_table(path: Path, options: Options) -> Source:
-    columns = replace(options.columns, text_names=PATH_NAMES, label_names=TEXT_NAMES)
-    return path_sources.open_paths(path, columns, RECORDINGS, "recording", beside=CLIPS)
+    return path_sources.recorded(re.sub(r"#t=[0-9.,]*$", "", name), TAKE)

@@ -71,13 +71,19 @@ def fusion(
     return step, stepper.begin(rows), tokens
 
 
+def check(run: LanguageModelRun) -> None:
+    """Raise `UserError` if a run is not a language model of characters."""
+    tokenizer: Any = run.assets.get("tokens")
+    if getattr(tokenizer, "kind", None) != "character" or {i.name for i in run.model.inputs} != INPUTS:
+        remedy = "train one with `seqtasks train language_model --vocabulary character`"
+        raise UserError("not a character language model", where=run.directory, remedy=remedy)
+
+
 @functools.lru_cache(2)
 def _prepare(run: LanguageModelRun, characters: tuple[str, ...]) -> _Prepared:
     with tf.init_scope():
-        tokenizer: Any = run.assets.get("tokens")
-        if getattr(tokenizer, "kind", None) != "character" or {i.name for i in run.model.inputs} != INPUTS:
-            remedy = "train one with `seqtasks train language_model --vocabulary character`"
-            raise UserError("not a character language model", where=run.directory, remedy=remedy)
+        check(run)
+        tokenizer: Any = run.assets["tokens"]
         numbers = tokenizer.encode(tf.constant(characters[1:]))[:, :1].flat_values.numpy().tolist()
         unknown = [repr(c) for c, number in zip(characters[1:], numbers, strict=True) if number == 1]
         if unknown:

@@ -28,7 +28,7 @@ class Transcription(Task):
     of its first character to the last frame of its last character in the most probable alignment, in seconds. The
     confidence of a character is the mean of its probability over its frames. The score of a word is the geometric mean
     of the confidences of its characters, the score of a text that of all its characters. The score of an empty text is
-    the probability of the alignment that has only blanks.
+    the probability of the alignment that has only blanks; that of a recording without samples is 0.
 
     Args:
         seconds: time between two frames of the logits.
@@ -69,7 +69,11 @@ class Transcription(Task):
 
         from seqtasks.ops import ctc
 
-        characters = assets["characters"]
+        characters, heard = assets["characters"], None
+        if "samples" in features:  # a recording of no length says nothing, whatever the model answers
+            heard = features["samples"] > 0
+            blank = tf.one_hot(0, len(characters), 0.0, -1e9, dtype=outputs.dtype)
+            outputs = tf.where(heard[:, None, None], outputs, blank)
         labels = self.search(characters, outputs) if self.search else ctc.greedy(outputs)[0]  # (batch, longest)
         aligned = ctc.align(outputs, labels)
         log_confidence = tf.math.log(tf.maximum(aligned.confidence, MIN_CONFIDENCE))
@@ -78,9 +82,10 @@ class Transcription(Task):
         count = tf.cast(tf.reduce_sum(tf.cast(labels > 0, tf.int32), 1), log_confidence.dtype)
         only_blanks = tf.exp(tf.reduce_sum(tf.nn.log_softmax(outputs)[..., 0], 1))
         score = tf.exp(tf.reduce_sum(log_confidence, 1) / tf.maximum(count, 1))
+        score = tf.where(count > 0, score, only_blanks)
         return {
             "text": tf.strings.reduce_join(words["words"], 1, separator=" "),
-            "score": tf.where(count > 0, score, only_blanks),
+            "score": score if heard is None else tf.where(heard, score, 0.0),
             **{name: value.to_tensor("" if name == "words" else -1.0) for name, value in words.items()},
         }
 

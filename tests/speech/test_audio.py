@@ -120,14 +120,6 @@ def with_size(path, size):
     return content(path, data)
 
 
-def without_length(path):
-    """The FLAC without its number of samples, as written to a pipe."""
-    data = bytearray(path.read_bytes())
-    data[21] &= 0xF0
-    data[22:26] = bytes(4)
-    return content(path, data)
-
-
 def untagged(path):
     """The MP3 without its first frame, which holds the number of frames."""
     data = path.read_bytes()
@@ -158,10 +150,6 @@ FAULTS = {
     "damaged.flac": (lambda path: overwritten(write(path, NOISE)), NONE),
     "damaged.ogg": (lambda path: overwritten(write(path, NOISE)), "truncated: .*, or an earlier page is damaged"),
     "damaged.mp3": (lambda path: overwritten(write(path, NOISE)), f"({SHORT}|{NONE})"),
-    "piped.flac": (
-        lambda path: without_length(write(path, NOISE)),
-        "the header does not contain the length; write",
-    ),
     "silent.wav": (lambda path: write(path, 0 * NOISE), "the recording is silent; give a recording with sound"),
     "constant.flac": (lambda path: write(path, 0 * NOISE + 0.5), "the recording is silent; give"),
     "opposite.wav": (lambda path: write(path, np.stack([NOISE, -NOISE], 1)), "the recording is silent; give"),
@@ -178,10 +166,6 @@ FAULTS = {
     "long_untagged.mp3": (
         lambda path: untagged(write(path, hiss(6 * RATE), **CONSTANT)),
         "lasts longer than the maximum of 5 seconds; cut it into parts, or raise the maximum",
-    ),
-    "varying_untagged.mp3": (
-        lambda path: untagged(write(path, np.concatenate([NOISE, 1e-3 * NOISE]))),
-        "MP3 of variable bit rate without a Xing tag; write it again, with the tag",
     ),
     "slow.wav": (lambda path: write(path, NOISE, 3999), "3999 samples per second; give a rate from 4000 to 192000"),
     "fast.wav": (

@@ -18,7 +18,7 @@ soundfile = pytest.importorskip("soundfile")
 
 RATE = 8000
 SMALL = {"sample_rate": RATE, "mels": 20, "filters": 8, "units": 8, "layers": 1, "epochs": 2, "bidirectional": False}
-SMALL |= {"gradient_flow": False}
+SMALL |= {"gradient_flow": False, "max_bad": 0.2}
 PITCHES = {"o": 300, "i": 900, "s": 2500}
 SERVE = """
 import sys
@@ -27,6 +27,7 @@ for name in ("keras", "seqtasks", "soundfile"):
 import json, numpy as np, tensorflow as tf
 serve = tf.saved_model.load({directory!r}).signatures["serving_default"]
 waves = np.load({waves!r})
+waves[-2, 5] = np.nan
 answer = serve(waveforms=tf.constant(waves), lengths=tf.constant({lengths!r}))
 text = [t.decode() for t in answer["text"].numpy().tolist()]
 print(json.dumps({{"text": text, **{{name: answer[name].numpy().tolist() for name in ("score", "starts", "ends")}}}}))
@@ -71,13 +72,15 @@ def run(corpus, tmp_path_factory):
 
 def test_faulty_recordings_and_texts_are_reported(run, corpus):
     (left_out,) = [text for text in run.warned if "left out" in text]
-    assert left_out.startswith(f"{corpus}/train.tsv: 3 of 27 files left out: ")
+    assert left_out.startswith(f"{corpus}/train.tsv: of 27 records 3 left out: ")
     for name in ("silent.wav", "empty.wav", "short.wav: 0.12 seconds are too few for 19 characters"):
         assert name in left_out
     (unknown,) = [text for text in run.warned if "count as errors" in text]
     assert (
         "1 texts have characters that are not in the training set (z)" in unknown and f"{corpus}/test.tsv:7" in unknown
     )
+    with pytest.raises(UserError, match=r"train.tsv: 3 of 27 records are faulty, more than --max_bad 0.01 allows"):
+        seqtasks.train("speech", data=corpus, dry_run=True, **SMALL | {"max_bad": 0.01})
     assert run.metrics["train"]["examples"] == 24 and run.metrics["test"]["examples"] == 6
 
 
@@ -119,18 +122,22 @@ def test_standard_input_gives_the_words_of_the_file(run, corpus, monkeypatch, ca
 
 def test_the_export_gives_the_same_answers_with_tensorflow_alone(run, corpus, tmp_path):
     paths = [str(corpus / f"test{number}.wav") for number in range(3)]
-    waves = [run.predictor.reader(path) for path in paths]
+    waves = [run.predictor.reader(path) for path in [*paths, paths[0], paths[0]]]  # the last two become faulty
     padded = np.stack([np.pad(wave, (0, max(map(len, waves)) - len(wave))) for wave in waves])
     np.save(tmp_path / "waves.npy", padded)
     given = {"directory": str(run.export(tmp_path / "served")), "waves": str(tmp_path / "waves.npy")}
-    code = SERVE.format(**given, lengths=[len(wave) for wave in waves])
+    code = SERVE.format(**given, lengths=[*[len(wave) for wave in waves[:-1]], 0])
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     served, answers = json.loads(done.stdout), run.predict(paths)
-    assert served["text"] == [answer["text"] for answer in answers]
-    np.testing.assert_allclose(served["score"], [answer["score"] for answer in answers], rtol=1e-3)
-    for starts, ends, answer in zip(served["starts"], served["ends"], answers, strict=True):
+    assert served["text"] == [*[answer["text"] for answer in answers], "", ""] and served["score"][3:] == [0, 0]
+    np.testing.assert_allclose(served["score"][:3], [answer["score"] for answer in answers], rtol=1e-3)
+    faulty = run.predictor.recipe.capabilities[0].from_serving(
+        run.config, np.array([[0.5, np.nan], [0.5, np.nan], [0.5, 0.2]], "float32"), np.array([1, 2, 0], "int32")
+    )
+    assert faulty.to_list() == [[0.5], [], []]  # a sample that is not finite counts up to the length only
+    for starts, ends, answer in zip(served["starts"], served["ends"], answers, strict=False):
         times = [[round(a, 3), round(b, 3)] for a, b in zip(starts, ends, strict=True) if a >= 0]
         assert times == [[word["start"], word["end"]] for word in answer["words"]]
 
@@ -138,8 +145,44 @@ def test_the_export_gives_the_same_answers_with_tensorflow_alone(run, corpus, tm
 def test_evaluation_of_other_data_and_of_unreadable_data(run, corpus, tmp_path):
     assert run.evaluate()["cer"] == pytest.approx(run.metrics["test"]["cer"])
     (tmp_path / "bad.tsv").write_text(f"path\ttext\n{corpus}/silent.wav\tois\n{corpus}/empty.wav\tois\n")
-    with pytest.raises(UserError, match="none of 2 files can be used: .*silent.wav.*empty.wav"):
+    with pytest.raises(UserError, match="silent.wav: the recording is silent"):
         run.evaluate(tmp_path / "bad.tsv")
     (tmp_path / "gone.tsv").write_text("path\ttext\nno.wav\tois\n")
     with pytest.raises(UserError, match=r"gone.tsv:2: no such file"):
         run.evaluate(tmp_path / "gone.tsv")
+
+
+def test_waveforms_in_memory_are_answered_as_files(run, corpus):
+    waveform, _ = soundfile.read(corpus / "test1.wav", dtype="int16")
+    (expected,) = run.predict([str(corpus / "test1.wav")])
+    for given in (
+        [waveform],
+        [waveform.astype("float64") / 2**15],
+        [{"array": waveform, "sampling_rate": RATE}],
+        [{"audio": {"array": waveform, "sampling_rate": RATE}}],
+        [{"audio": {"bytes": (corpus / "test1.wav").read_bytes(), "path": "a.wav"}}],
+        [{"path": str(corpus / "test1.wav")}],
+    ):
+        (found,) = run.predict(given)
+        assert {"file": found.get("file"), **found}["text"] == expected["text"]
+        np.testing.assert_allclose(found["score"], expected["score"], rtol=1e-3)
+        assert "memory" not in found.get("file", "")
+    first, second = run.predict([np.zeros(99, "float32"), waveform])
+    assert first["error"] == "array: the recording is silent; give a recording with sound"
+    assert second["text"] == expected["text"]
+    with pytest.raises(UserError, match=r"input: array of shape \(2, 9\); give a list of waveforms"):
+        run.predict([np.ones((2, 9))])
+
+
+def test_parts_of_a_recording_are_answered(run, corpus):
+    whole, rate = soundfile.read(corpus / "test1.wav", dtype="float32")
+    part, array = run.predict([f"{corpus}/test1.wav#t=0.2,0.7", whole[round(0.2 * rate) : round(0.7 * rate)]])
+    assert part["file"].endswith("#t=0.2,0.7") and part["text"] == array["text"]
+
+
+def test_other_runs_are_no_language_models(run, corpus):
+    options = {"language_model": str(run.directory), "beam_width": 4}
+    with pytest.raises(UserError, match="not a character language model; train one with"):
+        run.predict([str(corpus / "test0.wav")], **options)
+    with pytest.raises(UserError, match="no such run"):
+        run.predict([str(corpus / "test0.wav")], language_model="runs/none", beam_width=4)
