@@ -238,12 +238,14 @@ def find_splits(
     return Splits(**sources)
 
 
-def has_splits(data: Any) -> bool:
+def has_splits(data: Any, formats: Formats, reading: Reading = Reading()) -> bool:
     """Whether data names a test split of its own: a data set, a dict of splits, a folder with `test.*`."""
     if is_in_memory(data):
         return isinstance(data, Mapping)
     if os.fspath(data).startswith(("hf:", "tfds:")):
         return True
+    if formats.find and (special := formats.find(os.fspath(data), reading)):
+        return "test" in special
     folder = Path(os.fspath(data))
     return folder.is_dir() and any(_split_of(_stem(path)) == "test" for path in folder.iterdir())
 
