@@ -33,20 +33,18 @@ class Loop:
         metric: name of the metric that chooses the best epoch.
         larger_is_better: whether a larger value is better.
         directory: the run's.
-        tie_breaker: the metric whose larger value chooses among epochs of equal value; "" for none.
     """
 
     def __init__(
         self, model: keras.Model, batches: Any, inputs: Callable[..., Any], validate: Callable[[], dict[str, Any]],
-        config: Any, metric: str, larger_is_better: bool, directory: Path, tie_breaker: str = "",
+        config: Any, metric: str, larger_is_better: bool, directory: Path,
     ) -> None:  # fmt: skip
-        self.tie_breaker = tie_breaker
         self.model, self.batches, self.inputs, self.validate = model, batches, inputs, validate
         self.config, self.metric, self.directory = config, metric, directory
         self.sign = 1 if larger_is_better else -1
         self.last, self.best = directory / "checkpoints" / "last.npz", directory / "checkpoints" / "best.npz"
         self.state: dict[str, Any] = {"epoch": 0, "step": 0, "seconds": 0.0, "rows": [], "loss": None}
-        self.state |= {"best": None, "best_epoch": None, "tie": 0.0, "patient_from": 0, "stopped": ""}
+        self.state |= {"best": None, "best_epoch": None, "stopped": ""}
         self.restored: list[np.ndarray] | None = None
 
     def resume(self) -> None:
@@ -89,7 +87,7 @@ class Loop:
             return
         self._close(epoch, writer)
         late = self.config.time_limit is not None and state["seconds"] >= self.config.time_limit
-        waited = epoch + 1 - max(state["best_epoch"], state.get("patient_from", 0))
+        waited = epoch + 1 - state["best_epoch"]
         if late or epoch + 1 == self.config.epochs or waited >= self.config.patience > 0:
             done = epoch + 1 == self.config.epochs
             state["stopped"] = "epochs" if done else "time_limit" if late else "patience"
@@ -103,13 +101,9 @@ class Loop:
             figures = self.validate()
             value = figures[self.metric]
             value = -math.inf if value is None else self.sign * value
-            tie, best_tie = figures.get(self.tie_breaker) or 0.0, state.get("tie", 0.0)
             nothing_yet = self.sign > 0 and value == state["best"] == 0  # some metrics stay 0 for several epochs
-            if nothing_yet:
-                state["patient_from"] = epoch + 1
-            better = state["best_epoch"] is None or (value, tie) > (state["best"], best_tie)
-            if better or (nothing_yet and tie == best_tie) or self.config.keep == "last":
-                state["best"], state["best_epoch"], state["tie"] = value, epoch + 1, tie
+            if state["best_epoch"] is None or value > state["best"] or nothing_yet or self.config.keep == "last":
+                state["best"], state["best_epoch"] = value, epoch + 1
                 checkpoint.save(self.best, checkpoint.values(self.model.weights))
         state["seconds"] += time.perf_counter() - began
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))

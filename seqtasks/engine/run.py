@@ -299,14 +299,12 @@ class Run:
         Raises:
             UserError: if there is no such split, or the data is not understood.
         """
-        from seqtasks.data.reading import Reading
         from seqtasks.data.splits import has_splits
         from seqtasks.engine.data_summary import check_labels, summarize_splits
         from seqtasks.engine.evaluation import evaluate, interval
 
         task, reader, reference = self.predictor.task, self.predictor.reader, None
-        formats = self.recipe.reads(self.config), Reading.of(self.config)
-        if data is not None and split is None and not has_splits(data, *formats):
+        if data is not None and split is None and not has_splits(data, self.recipe.reads(self.config)):
             source = self.recipe.open(self.config, data, reader=reader)
         else:
             splits = dict(self.splits(data))

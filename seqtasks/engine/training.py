@@ -163,8 +163,7 @@ class Training:
 
         metric, larger = self.experiment.recipe.chosen_metric(config)
         inputs = self.experiment.fit_inputs(prepared)
-        chosen = metric, larger, self.directory, self.experiment.task.tie_breaker
-        loop = Loop(prepared.model, prepared.batches, inputs, validate, config, *chosen)
+        loop = Loop(prepared.model, prepared.batches, inputs, validate, config, metric, larger, self.directory)
         if resume:
             loop.resume()
         elif base:  # a run that is killed before its first checkpoint continues from these weights too

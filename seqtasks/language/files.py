@@ -119,7 +119,7 @@ def _pieces(texts: Source, options: Options) -> Source:
 def open_prose(path: str | Path, options: Options = Options(), reading: Reading = Reading()) -> Source:
     """The source of a text file of any name, a folder of text files and tables at any depth, or `pydoc:topics`.
 
-    Hidden files and texts of only white space are left out. `\\r\\n` is read as `\\n`. Memory holds one piece at a time.
+    Hidden files and texts of only white space are left out. `\\r\\n` is read as `\\n`. Memory holds one piece.
 
     Args:
         path: the file or folder; `pydoc:topics` is the help on Python's language that comes with it.

@@ -24,7 +24,6 @@ class Task:
     Attributes:
         metrics: {name: f(*statistics) -> float}; one of them chooses the best epoch.
         lower_is_better: the names of metrics of which lower values are better.
-        tie_breaker: a metric whose larger value decides between epochs that are otherwise equal; "" for none.
         min_labels: the number of different labels that train needs at least; 0 if targets have no labels.
         error_name: what the number in `worst_examples` is called.
         summary: figures that a summary shows besides the metrics.
@@ -33,7 +32,6 @@ class Task:
 
     metrics: Mapping[str, Callable[..., float]] = {}
     lower_is_better: tuple[str, ...] = ()
-    tie_breaker = ""
     min_labels = 1
     error_name = "score"
     summary: tuple[str, ...] = ()

@@ -152,9 +152,9 @@ def _open_folder(folder: Path, options: Options, reading: Reading) -> Source:
         what = f"several corpora here ({listed})" if names else f"no sentence pairs here (found {listed})"
         remedy = f"give train.en and train.de, one file that ends in {', '.join(ONE_FILE)}, or its path"
         raise UserError(what, where=folder, remedy=remedy)
-    return (
-        parallel.open_corpus(*corpora, options, reading) if corpora else open_data(single[0], formats(options), reading)
-    )
+    if corpora:
+        return parallel.open_corpus(corpora[0], options, reading)
+    return open_data(single[0], formats(options), reading)
 
 
 def open_tfds(
@@ -268,8 +268,9 @@ def _fields(record: Record) -> Record:
     if not isinstance(inner, Mapping):
         return record
     languages, texts = inner.get("language"), inner.get("translation")
-    several = isinstance(languages, list | tuple) and isinstance(texts, list | tuple)  # any number of translations
-    return dict(zip(languages, texts, strict=False)) if several else inner
+    if isinstance(languages, list | tuple) and isinstance(texts, list | tuple):  # any number of translations
+        return dict(zip(languages, texts, strict=False))
+    return inner
 
 
 def _text(fields: Record, side: str, where: str) -> str:

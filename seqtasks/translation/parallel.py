@@ -170,7 +170,7 @@ def open_sides(source: Path, target: Path | None, reading: Reading = Reading()) 
                 remedy = "name the encoding of the file with --encoding, or correct the line"
                 yield Faulty(UserError("a NUL byte", where=f"{wrong}:{line}", remedy=remedy))
             else:
-                yield Example(*sides, line)
+                yield Example(sides[0], sides[1], line)
         if counts[0] != counts[1]:
             what = f"{counts[0]} lines, but {counts[1]} in {files[1].name}"
             remedy = "line n of one file must translate line n of the other"

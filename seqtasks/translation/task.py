@@ -37,7 +37,6 @@ class Translation(Task):
     metrics = metrics.TRANSLATION
     min_labels = 0
     error_name = "100 - chrF"
-    tie_breaker = "chrf"
 
     def __init__(self, language: str | None = None, tokenize: str | None = None) -> None:
         self.language, self.tokenize = language, tokenize
@@ -98,7 +97,7 @@ class Translation(Task):
         """The indices of the rows, and the counts of sacrebleu, (examples, 39), of which the metrics are functions."""
         return np.arange(len(targets)), self._counts(targets, outputs)
 
-    def _counts(self, targets: Sequence[str], outputs: Sequence[str]) -> np.ndarray:
+    def _counts(self, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         return metrics.translation_counts(targets, outputs, self.tokenizer(list(targets)))
 
     def compute_metrics(self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
