@@ -98,8 +98,18 @@ def read_texts(records: Records, options: Options = Options(), reading: Reading 
         >>> [example.input for example in read_texts(records, Options("line"))]
         ['one', 'two']
     """
-    texts = read_columns(records, Columns(options.text_column), replace(reading, labelled=False))
+    texts = _rows(records, options, reading)
     return _with_text(_pieces(texts, options)) if reading.labelled else texts
+
+
+def _rows(records: Records, options: Options, reading: Reading) -> Source:
+    """The texts of records."""
+    if not records.header and len(records.names) > 1 and options.text_column is None:
+        first = next((record for _, record in records.read() if not isinstance(record, UserError)), {})
+        listed = ", ".join(repr(str(value)[:40]) for value in first.values())
+        remedy = "name it with --text_column (a name of the header, or a number from 1)"
+        raise UserError(f"no text among {listed}", where=records.name, remedy=remedy)
+    return read_columns(records, Columns(options.text_column), replace(reading, labelled=False))
 
 
 def _pieces(texts: Source, options: Options) -> Source:
@@ -181,8 +191,7 @@ def _open_folder(folder: Path, options: Options, reading: Reading) -> Source:
     def read_file(file: Path) -> Iterator[Example | Faulty]:
         if suffix_of(file) in SUFFIXES:
             records = open_records(file, reading, lambda first: is_header(first, options))
-            texts = read_columns(records, Columns(options.text_column), replace(reading, labelled=False))
-            yield from _pieces(texts, options).read()
+            yield from _pieces(_rows(records, options, reading), options).read()
             return
         if file not in faults:
             faults[file] = _fault(file, reading)
