@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from seqtasks.data.sources import Source
-    from seqtasks.data.splits import Splits
+    from seqtasks.data.splits import Formats
 
 ORDERS = {"character": 6, "word": 3, "unigram": 4, "bpe": 4, "space": 3}  # of the n-grams of the baseline
 HALF_OPEN = {cell: {"forget_bias": 0.0} for cell in ("lstm", "peephole_lstm", "layer_norm_lstm")}
@@ -39,7 +39,12 @@ class Config(Options):
     document: Literal["file", "paragraph", "line"] = option(
         "file", "what a document is; each ends with an end token", "data"
     )
-    text_column: str | None = option(None, "name or number of the column with the text", "data", changeable=True)
+    text_column: str | None = option(
+        None, "name or number (from 1) of the column with the text", "data", changeable=True
+    )
+    header: bool | None = option(
+        None, "whether the first line of a table holds names; null to detect it", "data", changeable=True
+    )
     vocabulary: Literal["character", "word", "unigram", "bpe", "space"] = option("character", "kind of tokens", "data")
     vocabulary_size: Annotated[int, Ge(5)] = option(20000, "tokens, at most", "data")
     min_count: Count = option(1, "how often a word or character must occur in train to be kept", "data")
@@ -73,9 +78,9 @@ class Config(Options):
     zoneout: Rate = option(0.0, "share of the state that a step leaves unchanged, at random", "training")
 
 
-def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
-    options = st.language.files.Options(config.document, config.text_column)
-    return st.language.files.load_splits(data, options, train, valid, test)
+def reads(config: Config) -> "Formats":
+    files = st.language.files
+    return files.formats(files.Options(config.document, config.text_column, config.header))
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
@@ -159,14 +164,26 @@ RECIPE = Recipe(
     name="language_model",
     summary="The log-probability of a text, and new texts that are sampled from the model.",
     rnn_type="one-to-many",
-    formats=("text", "folder of texts", "csv", "tsv", "jsonl", "tfds:NAME"),
+    formats=(
+        "text",
+        "folder of texts",
+        "csv",
+        "tsv",
+        "json",
+        "jsonl",
+        "parquet",
+        "arrow",
+        "xlsx",
+        "hf:NAME",
+        "tfds:NAME",
+    ),
     Config=Config,
     sample=Sample("pydoc:topics", {"epochs": 3, "units": 128, "dimension": 128, "layers": 1, "learning_rate": 6e-3}),
-    load=load,
+    reads=reads,
     learn=learn,
     encode=encode,
     build=build,
-    task=lambda config: st.tasks.LanguageModelling(),
+    task=lambda config: st.language.task.TextModelling(),
     loss=lambda config: st.losses.NegativeLogLikelihood(),
     metric="bits_per_character",
     baselines=baselines,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from seqtasks.data.sources import Source
-    from seqtasks.data.splits import Splits
+    from seqtasks.data.splits import Formats
 
 LONGEST = (2, 20)  # a translation has at most 2 times as many tokens as its source, and 20 more
 UNWRITTEN = (PAD, UNK, BOS)  # tokens that are never generated
@@ -34,20 +34,30 @@ UNWRITTEN = (PAD, UNK, BOS)  # tokens that are never generated
 class Config(Options):
     """Options of the translation recipe."""
 
-    source_language: str | None = option(None, "suffix of the source files, or name of the source column", "data")
-    target_language: str | None = option(None, "suffix of the target files, or name of the target column", "data")
+    source_language: str | None = option(
+        None, "suffix of the source files, or name or number (from 1) of the source column", "data", changeable=True
+    )
+    target_language: str | None = option(
+        None, "suffix of the target files, or name or number (from 1) of the target column", "data", changeable=True
+    )
+    header: bool | None = option(
+        None, "whether the first line of a table holds names; null to detect it", "data", changeable=True
+    )
     vocabulary: Literal["word", "character", "unigram", "bpe"] = option("unigram", "kind of tokens", "data")
     vocabulary_size: Annotated[int, Ge(5)] = option(6000, "tokens of each language, at most", "data")
     min_count: Count = option(2, "how often a word or character must occur in train to be kept", "data")
     lowercase: bool = option(False, "lower-case both languages", "data")
     max_characters: Count = option(
         1000,
-        "characters of a sentence; longer pairs are left out of train, and refused elsewhere",
+        "characters of a sentence; longer pairs are left out of train, longer inputs of predict are refused",
         "data",
         changeable=True,
     )
     max_ratio: Annotated[float, Ge(1)] = option(
         9.0, "ratio of the lengths of a pair; pairs with a larger one are left out of train", "data"
+    )
+    bleu_tokenize: Literal["13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "none"] | None = option(
+        None, "sacrebleu's tokenizer for BLEU; null to choose it by the target language", "data", changeable=True
     )
 
     cell: Cell = option("lstm", "recurrent cell of encoder and decoder", "model")
@@ -96,11 +106,10 @@ class Config(Options):
             raise st.errors.UserError(what, where="--n_best", remedy="give at most --beam_width")
 
 
-def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
-    st.errors.needs("sacrebleu", extra="translation")
-    parallel = st.translation.files
-    options = parallel.Options(config.source_language, config.target_language, config.max_characters, config.max_ratio)
-    return parallel.load_splits(data, options, train, valid, test)
+def reads(config: Config) -> "Formats":
+    files = st.translation.files
+    languages = config.source_language, config.target_language
+    return files.formats(files.Options(*languages, config.max_characters, config.max_ratio, config.header))
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
@@ -191,14 +200,26 @@ RECIPE = Recipe(
     name="translation",
     summary="A sentence in another language, or any rewriting of texts that is learnt from pairs.",
     rnn_type="many-to-many, different lengths",
-    formats=("parallel files", "tsv", "csv", "jsonl", "tfds:NAME"),
+    formats=(
+        "parallel files",
+        "tmx",
+        "tsv",
+        "csv",
+        "json",
+        "jsonl",
+        "parquet",
+        "arrow",
+        "xlsx",
+        "hf:NAME",
+        "tfds:NAME",
+    ),
     Config=Config,
     sample=Sample(Path(__file__).parent / "samples" / "dates.tsv", SAMPLE_OPTIONS),
-    load=load,
+    reads=reads,
     learn=learn,
     encode=encode,
     build=build,
-    task=lambda config: st.translation.task.Translation(),
+    task=lambda config: st.translation.task.Translation(config.target_language, config.bleu_tokenize),
     loss=lambda config: st.losses.TokenCrossentropy(config.label_smoothing),
     metric="bleu",
     baselines=lambda config: {"translation_memory": lambda config: st.translation.baselines.TranslationMemory()},

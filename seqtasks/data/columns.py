@@ -140,22 +140,21 @@ def read_columns(records: Records, columns: Columns = Columns(), reading: Readin
 def _found(records: Records, columns: Columns, reading: Reading) -> tuple[str, str]:
     """The names of the columns with text and label."""
     names, where = records.names, records.name
+    both = f"them with {columns.text_option} and {columns.label_option}"
+    named = both if reading.labelled else f"it with {columns.text_option}"
     if not records.header and columns.text is None and (columns.label is None or not reading.labelled):
         if len(names) == 2 or (len(names) == 1 and not reading.labelled):
             return names[0], names[-1]
         first = next((record for _, record in records.read() if not isinstance(record, UserError)), {})
         listed = ", ".join(repr(str(value)[:40]) for value in first.values())
-        what = f"no text and label among {listed}" if len(names) > 1 else f"one column, {listed}"
-        remedy = f"name them with {columns.text_option} and {columns.label_option} (a name or a number from 1)"
-        raise UserError(what, where=where, remedy=remedy)
+        what = f"no text{' and label' * reading.labelled} among {listed}" if len(names) > 1 else f"one column, {listed}"
+        raise UserError(what, where=where, remedy=f"name {named} (a name or a number from 1)")
     text = find_column(names, columns.text, columns.text_names, "text", columns.text_option, where)
     label = find_column(names, columns.label, columns.label_names, "label", columns.label_option, where)
     if text is None or (reading.labelled and (label is None or text == label)):
         listed = ", ".join(repr(name[:40]) for name in names)
-        wanted, them = "text and label", f"them with {columns.text_option} and {columns.label_option}"
-        if not reading.labelled:
-            wanted, them = "text", f"it with {columns.text_option}"
-        raise UserError(f"no {wanted} among {listed}", where=where, remedy=f"name {them} (a name, or a number from 1)")
+        wanted = "text and label" if reading.labelled else "text"
+        raise UserError(f"no {wanted} among {listed}", where=where, remedy=f"name {named} (a name, or a number from 1)")
     return text, label or ""
 
 

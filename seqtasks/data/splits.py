@@ -225,7 +225,7 @@ def find_splits(
     given = {"train": train, "validation": valid, "test": test}
     found |= {name: open_data(value, formats, reading) for name, value in given.items() if value is not None}
     if "train" not in found:
-        raise UserError("nothing to train on", where=_name(data) or "--train", remedy="give --data or --train a file")
+        raise UserError("nothing to train on", where="--train" if data is None else _name(data), remedy="give --data or --train a file")
     if check:
         found = {name: check(source) for name, source in found.items()}
     sources = {name: literal(source) for name, source in found.items()}

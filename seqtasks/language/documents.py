@@ -31,7 +31,7 @@ def pieces_of(texts: Iterable[Text], document: Document) -> Iterator[Example]:
 
     Example:
         >>> text = io.StringIO("one\\n\\ntwo\\nlines\\n")
-        >>> [tuple(example) for example in pieces_of([(None, lines_of(text))], "paragraph")]
+        >>> [example[:3] for example in pieces_of([(None, lines_of(text))], "paragraph")]
         [('one', 'end', 1), ('two\\nlines', 'end', 3)]
     """
     for place, lines in texts:

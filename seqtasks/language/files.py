@@ -1,24 +1,26 @@
-"""Sources of running text for language models: text files, folders of them, tables, TensorFlow Datasets.
+"""Sources of running text for language models: text files, folders of them, tables, data sets, texts in memory.
 
 The examples are pieces of documents; see `seqtasks.language.documents`.
 """
 
-import functools
-import itertools
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from seqtasks.data import tfds
-from seqtasks.data.sources import TEXT_NAMES, Example, Source
-from seqtasks.data.splits import TEST, VALIDATION, Formats, Splits, find_splits, part
-from seqtasks.data.tables import LINES, SUFFIXES, missing_field, read_records, read_rows
-from seqtasks.data.text_files import not_text_error, reading, replace_surrogates, suffix_of
+from seqtasks.data.columns import TEXT_NAMES, Columns, read_columns
+from seqtasks.data.reading import Reading
+from seqtasks.data.sources import Example, Faulty, Source
+from seqtasks.data.splits import Formats
+from seqtasks.data.tables import SUFFIXES, Records, open_records
+from seqtasks.data.text_files import UNREADABLE, not_text_error, raw_bytes, suffix_of
+from seqtasks.data.text_files import reading as opened
 from seqtasks.errors import UserError
-from seqtasks.language.documents import END, PIECE, Document, Line, Text, count_if_few, lines_of, pieces_of, texts_of
+from seqtasks.language import held_out
+from seqtasks.language.documents import END, Document, Line, lines_of, pieces_of, texts_of
 from seqtasks.language.sample import SAMPLE, open_sample
+
+BLOCK = 2**20
+UTF16 = (b"\xff\xfe", b"\xfe\xff")  # its byte order marks: text with NUL bytes
 
 
 @dataclass(frozen=True)
@@ -28,172 +30,152 @@ class Options:
     Args:
         document: what a document is: a `file`, or a row of a table; a `paragraph`, up to a blank line; or a `line`.
         text_column: name or number (from 1) of the column with the text; None looks for a usual name.
+        header: whether the first line of a table holds names; None to detect it.
     """
 
     document: Document = "file"
     text_column: str | None = None
+    header: bool | None = None
 
 
-def load_splits(
-    data: str | Path | None,
-    options: Options = Options(),
-    train: str | Path | Source | None = None,
-    valid: str | Path | Source | None = None,
-    test: str | Path | Source | None = None,
-) -> Splits:
-    """The splits of running text.
-
-    A split that is missing is taken from train: lines, paragraphs and rows by the hash (`seqtasks.data.splits.part`) of
-    the text, files by that of the name. If train has fewer than ten files or rows, the end is cut off, a tenth of the
-    pieces for each split. The pieces of a document are in one split, except where the end is cut off.
+def formats(options: Options = Options()) -> Formats:
+    """How running text is read.
 
     Args:
-        data: a folder with `train`, `valid` and `test`, which are folders, tables or `.txt` files; a path that
-            `open_prose` takes; or `tfds:NAME`.
         options: see `Options`.
-        train, valid, test: paths or sources that replace the splits of `data`.
+
+    Example:
+        >>> import tempfile
+        >>> from seqtasks.data.splits import open_data
+        >>> path = Path(tempfile.mkdtemp()) / "a.txt"
+        >>> _ = path.write_text("First line.\\nSecond line.\\n")
+        >>> [(e.input, e.target, e.place) for e in open_data(path, formats(Options("line")))]
+        [('First line.', 'end', 1), ('Second line.', 'end', 2)]
+    """
+    return Formats(
+        records=lambda records, reading: read_texts(records, options, reading),
+        open=lambda path, reading: open_prose(path, options, reading),
+        suffixes=(".txt",),
+        is_header=lambda first, reading: is_header(first, options),
+        several=_of_other_names,
+        complete=lambda sources, reading: held_out.complete(sources, options.document, reading),
+    )
+
+
+def _of_other_names(paths: Sequence[Path]) -> list[Path]:
+    """Files of any suffix, such as `train.md`, where a split has no file of a usual one."""
+    usual = [path for path in paths if path.is_dir() or suffix_of(path) in (".txt", *SUFFIXES)]
+    return [] if usual else [path for path in paths if path.is_file()]
+
+
+def is_header(first: Sequence[str], options: Options = Options()) -> bool:
+    """Whether the first row of a table holds the names of its columns.
+
+    Example:
+        >>> is_header(["id", "Text"]), is_header(["1", "a line"]), is_header(["id", "body2"], Options("file", "body2"))
+        (True, False, True)
+    """
+    if options.header is not None:
+        return options.header
+    if options.text_column and not options.text_column.isdigit():
+        return True
+    return any(name.strip().lower() in TEXT_NAMES for name in first)
+
+
+def read_texts(records: Records, options: Options = Options(), reading: Reading = Reading()) -> Source:
+    """The pieces of records with a text; each record is a document, or holds several. Empty texts are left out.
+
+    Args:
+        records: the records.
+        options: see `Options`.
+        reading: the options of reading; without `labelled`, each record is one example, whatever its length.
 
     Raises:
-        UserError: if there is nothing to train on, or too little to split.
+        UserError: if there is no text among the columns. A record without a text is `Faulty`.
+
+    Example:
+        >>> records = Records(lambda: iter([(1, {"text": "one\\ntwo"})]), "memory", ("text",))
+        >>> [example.input for example in read_texts(records, Options("line"))]
+        ['one', 'two']
     """
-    return find_splits(data, options, train, valid, test, FORMATS)
+    texts = _rows(records, options, reading)
+    return _with_text(_pieces(texts, options)) if reading.labelled else texts
 
 
-def open_prose(path: str | Path, options: Options = Options()) -> Source:
-    """The source of a text file, a table, a folder of these at any depth, or `pydoc:topics`.
+def _rows(records: Records, options: Options, reading: Reading) -> Source:
+    """The texts of records."""
+    if not records.header and len(records.names) > 1 and options.text_column is None:
+        first = next((record for _, record in records.read() if not isinstance(record, UserError)), {})
+        listed = ", ".join(repr(str(value)[:40]) for value in first.values())
+        remedy = "name it with --text_column (a name of the header, or a number from 1)"
+        raise UserError(f"no text among {listed}", where=records.name, remedy=remedy)
+    return read_columns(records, Columns(options.text_column), replace(reading, labelled=False))
 
-    A file is a table if it ends in `.csv`, `.tsv`, `.jsonl`, `.json` or `.ndjson`, else text; each also with `.gz`.
-    Hidden files and texts of only white space are left out. `\\r\\n` is read as `\\n`. Memory holds one piece, or one
-    row, at a time.
+
+def _pieces(texts: Source, options: Options) -> Source:
+    """The pieces of whole texts."""
+
+    def read() -> Iterator[Example | Faulty]:
+        for item in texts.read():
+            if isinstance(item, Faulty):
+                yield item
+                continue
+            for piece in pieces_of(texts_of([(item.place, item.input)]), options.document):
+                yield piece._replace(group=item.group)
+
+    return Source(read, texts.name, texts.size)
+
+
+def open_prose(path: str | Path, options: Options = Options(), reading: Reading = Reading()) -> Source:
+    """The source of a text file of any name, a folder of text files and tables at any depth, or `pydoc:topics`.
+
+    Hidden files and texts of only white space are left out. `\\r\\n` is read as `\\n`. Memory holds one piece.
 
     Args:
         path: the file or folder; `pydoc:topics` is the help on Python's language that comes with it.
         options: see `Options`.
+        reading: `encoding`; without `labelled`, each document is one example, whatever its length.
 
     Raises:
-        UserError: if there is nothing at `path`, or nothing that can be read.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "a.txt"
-        >>> _ = path.write_text("First line.\\nSecond line.\\n")
-        >>> [tuple(example) for example in open_prose(path, Options("line"))]
-        [('First line.', 'end', 1), ('Second line.', 'end', 2)]
+        UserError: if there is nothing at `path`, or nothing that can be read. In a folder, a file that cannot be
+            decoded is `Faulty`.
     """
     if str(path) == SAMPLE:
         return open_sample(options.document)
     path = Path(path)
+    if reading.group or reading.carry:
+        remedy = f"leave out {'--group' if reading.group else '--carry'}, or give a table"
+        raise UserError("text files have no columns", where=path, remedy=remedy)
     if path.is_dir():
-        return _open_folder(path, options)
-    if not path.is_file():
+        source = _open_folder(path, options, reading)
+    elif path.is_file():
+        if not path.stat().st_size:
+            raise UserError("the file is empty", where=path, remedy="give a file with text")
+        source = _with_text(_open_file(path, options, reading))
+    else:
         raise UserError("no such file or folder", where=path, remedy="check the path")
-    if next(_texts(path, options), None) is None:
-        what = "only white space" if path.stat().st_size else "the file is empty"
-        raise UserError(what, where=path, remedy="give a file with text")
-    return Source(lambda: pieces_of(_texts(path, options), options.document), str(path), path.stat().st_size)
+    return source if reading.labelled else whole(source)
 
 
-def open_tfds(name: str, split: str, options: Options = Options(), **loading: Any) -> Source:
-    """One split of a data set of TensorFlow Datasets with a text; a record is a document as the row of a table is.
+def _with_text(source: Source) -> Source:
+    """The source, if it holds anything."""
+    if next(source.read(), None) is None:
+        raise UserError("only white space", where=source.name, remedy="give a file with text")
+    return source
 
-    Args:
-        name: as `tfds.load` takes it, e.g. `lm1b`.
-        split: e.g. `train`.
-        options: see `Options`.
-        loading: passed to `tfds.load` (`data_dir`).
 
-    Raises:
-        UserError: if there is no text.
-    """
-    data = tfds.open_dataset(name, split, **loading)
-    column = options.text_column or next((f for f in TEXT_NAMES if f in data.features), "")
-    if column not in data.features:
-        raise data.no_feature(options.text_column or "text", "name the feature with --text_column")
+def _open_file(path: Path, options: Options, reading: Reading) -> Source:
+    """The pieces of a text file."""
 
     def read() -> Iterator[Example]:
-        rows = ((number, record[column].decode("utf-8", "replace")) for number, record in data.records())
-        return pieces_of(texts_of(rows), options.document)
+        if any(not line.isspace() for _, line in _lines(path, reading)):
+            yield from pieces_of([(None, _lines(path, reading))], options.document)
 
-    return Source(read, data.place, data.size)
-
-
-def _open_folder(folder: Path, options: Options) -> Source:
-    inside = sorted(p for p in folder.rglob("*") if p.is_file())
-    files = [p for p in inside if not any(name.startswith(".") for name in p.relative_to(folder).parts)]
-    if not any(next(_texts(file, options), None) for file in files):
-        listed = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
-        raise UserError(f"no text here (found {listed})", where=folder, remedy="give a folder with text files")
-
-    def read() -> Iterator[Example]:
-        for file in files:
-            for example in pieces_of(_texts(file, options), options.document):
-                yield example._replace(place=f"{file}:{example.place}")
-
-    return Source(read, str(folder), sum(file.stat().st_size for file in files))
+    return Source(read, str(path), path.stat().st_size)
 
 
-def _complete(sources: dict[str, Source], options: Options) -> dict[str, Source]:
-    """Takes the splits that are missing from train."""
-    missing = [split for split in ("validation", "test") if split not in sources]
-    if not missing:
-        return sources
-    train = sources["train"]
-    pieces = count_if_few(train) if options.document == "file" else None
-    by_name = options.document == "file" and any(isinstance(e.place, str) for e in itertools.islice(train, 1))
-    how = "from its end" if pieces else f"by the hash of the {'name' if by_name else 'text'}"
-    what = f"no {' and no '.join(sorted(missing))} split given; 10 % of train {'each ' * (len(missing) > 1)}taken {how}"
-    warnings.warn(f"{train.name}: {what}", stacklevel=3)
-    return sources | (_cut(train, pieces, missing) if pieces else _by_hash(train, missing, by_name))
-
-
-FORMATS = Formats(open_prose, (".txt", *SUFFIXES), open_tfds, complete=_complete)
-
-
-def _cut(train: Source, pieces: int, missing: list[str]) -> dict[str, Source]:
-    """Train without its end, and a tenth of the pieces at its end for each split that is missing, in their order."""
-    tenth = max(1, pieces // 10)
-    starts = [pieces - tenth * number for number in range(len(missing), 0, -1)]
-    if starts[0] < 1:
-        what = f"too short to take a split from ({pieces} piece{'s' * (pieces > 1)} of about {PIECE} characters)"
-        raise UserError(what, where=train.name, remedy="give more text, or name files with --valid and --test")
-
-    def between(start: int, end: int) -> Iterator[Example]:
-        return itertools.islice(iter(train), start, end)
-
-    return {
-        split: Source(functools.partial(between, *bounds), train.name, train.size)
-        for split, bounds in zip(("train", *missing), itertools.pairwise([0, *starts, pieces]), strict=True)
-    }
-
-
-def _by_hash(train: Source, missing: list[str], by_name: bool) -> dict[str, Source]:
-    """The documents of train in splits, by the hash of their names, or of the text of their first piece."""
-    parts = {number: split for split, number in (("validation", VALIDATION), ("test", TEST)) if split in missing}
-
-    def documents(split: str) -> Iterator[Example]:
-        first = True
-        for example in train:
-            if first:  # the name does not depend on where the folder lies
-                name = str(example.place).removeprefix(train.name) if by_name else example.input
-                chosen = parts.get(part(name), "train") == split
-            first = example.target == END
-            if chosen:
-                yield example
-
-    return {split: Source(functools.partial(documents, split), train.name, train.size) for split in ("train", *missing)}
-
-
-def _texts(path: Path, options: Options) -> Iterator[Text]:
-    """The texts of a file that hold more than white space: the file itself, or the rows of a table."""
-    if suffix_of(path) in SUFFIXES:
-        read = _read_json if suffix_of(path) in LINES else _read_table
-        yield from texts_of(read(path, options))
-    elif any(not line.isspace() for _, line in _file_lines(path)):
-        yield None, _file_lines(path)
-
-
-def _file_lines(path: Path) -> Iterator[Line]:
-    with reading(path, reject_nul=True) as file:
+def _lines(path: Path, reading: Reading) -> Iterator[Line]:
+    with opened(path, reject_nul=True, encoding=reading.encoding) as file:
         file.reconfigure(newline="\n")
         for number, line in lines_of(file):
             if "\0" in line:
@@ -201,39 +183,79 @@ def _file_lines(path: Path) -> Iterator[Line]:
             yield number, line
 
 
-def _read_table(path: Path, options: Options) -> Iterator[Line]:
-    column: int | None = None
-    for line, row in read_rows(path, reject_nul=True):
-        if column is None:
-            column, header = _column(path, row, options.text_column)
-            if header:
+def _open_folder(folder: Path, options: Options, reading: Reading) -> Source:
+    inside = sorted(p for p in folder.rglob("*") if p.is_file() and p.stat().st_size)
+    files = [p for p in inside if not any(name.startswith(".") for name in p.relative_to(folder).parts)]
+    faults: dict[Path, UserError | None] = {}  # of text files: a piece of a file is read only if all of it can be
+
+    def read_file(file: Path) -> Iterator[Example | Faulty]:
+        if suffix_of(file) in SUFFIXES:
+            records = open_records(file, reading, lambda first: is_header(first, options))
+            yield from _pieces(_rows(records, options, reading), options).read()
+            return
+        if file not in faults:
+            faults[file] = _fault(file, reading)
+        error = faults[file]
+        yield from [Faulty(error)] if error else _open_file(file, options, reading).read()
+
+    def read() -> Iterator[Example | Faulty]:
+        for file in files:
+            for item in read_file(file):
+                yield item._replace(place=f"{file}:{item.place}") if isinstance(item, Example) else item
+
+    if next(read(), None) is None:
+        listed = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
+        raise UserError(f"no text here (found {listed})", where=folder, remedy="give a folder with text files")
+    return Source(read, str(folder), sum(file.stat().st_size for file in files))
+
+
+def _fault(path: Path, reading: Reading) -> UserError | None:
+    """Why a text file cannot be decoded, or None.
+
+    Raises:
+        UserError: if it is no text.
+    """
+    try:
+        with opened(path, reject_nul=True, encoding=reading.encoding) as file:
+            while file.read(BLOCK):
+                pass
+    except UserError as error:
+        if _is_binary(path):
+            raise
+        return error
+    return None
+
+
+def _is_binary(path: Path) -> bool:
+    """Whether a file that cannot be decoded holds NUL bytes."""
+    try:
+        with raw_bytes(path) as file:
+            start = block = file.read(BLOCK)
+            while block and b"\0" not in block:
+                block = file.read(BLOCK)
+    except UNREADABLE:
+        return False
+    return bool(block) and not start.startswith(UTF16)
+
+
+def whole(source: Source) -> Source:
+    """The documents of a source, each as one example.
+
+    Example:
+        >>> rows = [Example("one ", "", 1), Example("two", "end", 2), Example("three", "end", 3)]
+        >>> [example.input for example in whole(Source(lambda: iter(rows), "memory"))]
+        ['one two', 'three']
+    """
+
+    def read() -> Iterator[Example | Faulty]:
+        held: list[Example] = []
+        for item in source.read():
+            if isinstance(item, Faulty):
+                yield item
                 continue
-        yield line, row[column]
+            held.append(item)
+            if item.target == END:
+                yield held[0]._replace(input="".join(piece.input for piece in held), target="")
+                held = []
 
-
-def _column(path: Path, first: list[str], wanted: str | None) -> tuple[int, bool]:
-    """The index of the text in a row, and whether the first row is a header."""
-    names = [name.strip().lower() for name in first]
-    wanted = wanted and wanted.strip().lower()
-    usual = next((names.index(name) for name in TEXT_NAMES if name in names), None)
-    if wanted is not None and wanted in names:
-        return names.index(wanted), True
-    if wanted and wanted.isdigit() and 0 < int(wanted) <= len(first):
-        return int(wanted) - 1, usual is not None
-    if wanted is None and (usual is not None or len(first) == 1):
-        return usual or 0, usual is not None
-    listed = ", ".join(repr(name[:40]) for name in first)
-    what = f"no column {wanted!r}; the columns are {listed}" if wanted else f"no text among {listed}"
-    raise UserError(what, where=path, remedy="name it with --text_column (a name of the header, or a number from 1)")
-
-
-def _read_json(path: Path, options: Options) -> Iterator[Line]:
-    names = (options.text_column,) if options.text_column else TEXT_NAMES
-    for line, record in read_records(path, 'write {"text": ...}', reject_nul=True):
-        where = f"{path}:{line}"
-        text = next((record[name] for name in names if record.get(name) is not None), None)
-        if text is None:
-            raise missing_field(record, names, where, "--text_column")
-        if not isinstance(text, str):
-            raise UserError(f"the text is not a string: {text!r:.40}", where=where, remedy="put it in quotes")
-        yield line, replace_surrogates(text)
+    return Source(read, source.name, source.size)

@@ -1,11 +1,12 @@
 """The task of translation: a sentence for a sentence."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqtasks.data.sources import Example
+from seqtasks.data.sources import Example, Source
 from seqtasks.data.token_ids import EOS, PAD
 from seqtasks.tasks.task import Task, rows, shift_right
 from seqtasks.translation import metrics
@@ -24,6 +25,10 @@ class Translation(Task):
     form. Scores are those of the decoding: log-probabilities with its length penalty. The metrics are those of
     sacrebleu.
 
+    Args:
+        language: the target language, or None; it decides what BLEU counts as words, see `metrics.tokenizer_for`.
+        tokenize: a tokenizer of sacrebleu that is used instead.
+
     Example:
         >>> Translation().answer({}, {"translation": "Zwei Männer.".encode(), "score": np.array(-0.5)})
         {'translation': 'Zwei Männer.', 'score': -0.5}
@@ -32,6 +37,17 @@ class Translation(Task):
     metrics = metrics.TRANSLATION
     min_labels = 0
     error_name = "100 - chrF"
+
+    def __init__(self, language: str | None = None, tokenize: str | None = None) -> None:
+        self.language, self.tokenize = language, tokenize
+
+    def tokenizer(self, references: Sequence[str]) -> str:
+        """The tokenizer of sacrebleu for these references."""
+        return self.tokenize or metrics.tokenizer_for(self.language, references)
+
+    def check(self, assets: Mapping[str, Any], source: Source) -> None:
+        """Raises `UserError` before training if the metrics need a package that is missing."""
+        metrics.sacrebleu_metrics(self.tokenizer([e.target for e in itertools.islice(source, metrics.LOOKED_AT)]))
 
     def labels(self, target: str) -> tuple[str, ...]:
         return ()
@@ -79,10 +95,13 @@ class Translation(Task):
         self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """The indices of the rows, and the counts of sacrebleu, (examples, 39), of which the metrics are functions."""
-        return np.arange(len(targets)), metrics.translation_counts(targets, outputs)
+        return np.arange(len(targets)), self._counts(targets, outputs)
+
+    def _counts(self, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        return metrics.translation_counts(targets, outputs, self.tokenizer(list(targets)))
 
     def compute_metrics(self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
-        counts, scorers = metrics.translation_counts(targets, outputs), metrics.sacrebleu_metrics()
+        counts, scorers = self._counts(targets, outputs), metrics.sacrebleu_metrics(self.tokenizer(list(targets)))
         return {
             **{name: metric(counts) for name, metric in self.metrics.items()},
             "bleu_signature": str(scorers["bleu"].get_signature()),
@@ -93,7 +112,7 @@ class Translation(Task):
     def worst_examples(
         self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray
     ) -> list[tuple[float, int]]:
-        counts = metrics.translation_counts(targets, outputs)
+        counts = self._counts(targets, outputs)
         lost = [100 - metrics.chrf(counts[i : i + 1]) for i in range(len(counts))]
         return [(error, i) for i, error in enumerate(lost) if error > 0 and not counts[i, -1]]
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seqtasks.data.splits import part
+from seqtasks.data.reading import Reading
+from seqtasks.data.splits import find_splits, open_data, part
 from seqtasks.errors import UserError
 from seqtasks.language.documents import LONGEST, LONGEST_LINE, PIECE
-from seqtasks.language.files import Options, load_splits, open_prose, open_tfds
+from seqtasks.language.files import Options, formats
 
 LINES, PARAGRAPHS = Options("line"), Options("paragraph")
 NAMES = ("train", "validation", "test")
@@ -27,8 +28,16 @@ def write(path, content):
     return path
 
 
+def opened(data, options=Options(), **reading):
+    return open_data(data, formats(options), Reading(**reading))
+
+
+def splits_of(data, options=Options(), train=None, valid=None, test=None, **reading):
+    return find_splits(data, formats(options), Reading(**reading), train, valid, test)
+
+
 def rows(source):
-    return [tuple(e) for e in source]
+    return [e[:3] for e in source]
 
 
 def documents(source):
@@ -42,7 +51,7 @@ def documents(source):
 
 def fault(path, options=Options()):
     with pytest.raises(UserError) as found:
-        list(open_prose(path, options))
+        list(opened(path, options))
     return str(found.value)
 
 
@@ -87,11 +96,11 @@ def test_pieces_join_to_the_documents(file, text, kind, mark):
     if not text.strip() or text.startswith("\ufeff"):
         return
     write(file, b"\xef\xbb\xbf" * mark + text.encode())
-    found = rows(open_prose(file, Options(kind)))
+    found = rows(opened(file, Options(kind)))
     assert found[-1][1] == "end" and {target for _, target, _ in found} <= {"", "end"}
     begun = expected_documents(text, kind)
     if " " * LONGEST_LINE not in text:  # white space as long as that at the start of a line may be left out
-        assert documents(open_prose(file, Options(kind))) == begun
+        assert documents(opened(file, Options(kind))) == begun
     lines = text.replace("\r\n", "\n").split("\n")
     for piece, target, line in found:
         assert piece.split("\n")[0] in lines[line - 1]
@@ -106,7 +115,7 @@ def test_pieces_join_to_the_documents(file, text, kind, mark):
 
 def test_pieces_are_whole_lines_with_the_number_of_the_first(tmp_path):
     lines = [f"{'y' * 299}\n"] * 9
-    source = open_prose(write(tmp_path / "a", "".join(lines)))
+    source = opened(write(tmp_path / "a", "".join(lines)))
     wanted = [("".join(lines[:4]), "", 1), ("".join(lines[4:8]), "", 5), (lines[8], "end", 9)]
     assert rows(source) == rows(source) == wanted
     assert source.where(list(source)[1]) == f"{tmp_path / 'a'}:5"
@@ -116,20 +125,20 @@ def test_pieces_are_whole_lines_with_the_number_of_the_first(tmp_path):
 def test_long_paragraphs_and_lines_are_cut(tmp_path):
     line = "w" * 499 + "\n"
     path = write(tmp_path / "a.md", line * 128 + "\n\n" + line * 129 + "\nend\n")
-    found = rows(open_prose(path, PARAGRAPHS))
+    found = rows(opened(path, PARAGRAPHS))
     assert found[0] == (line * 127 + line[:-1], "end", 1)  # LONGEST, the end of the last line aside
     assert found[1] == (line * 2, "", 131) and found[65] == (line[:-1], "end", 259) and found[66] == ("end", "end", 261)
     long = "v" * (LONGEST + 1)
-    assert documents(open_prose(write(path, f"a\n{long}\nb"), LINES)) == ["a", long, "b"]
-    assert [(t, n) for _, t, n in open_prose(path, LINES)] == [("end", 1), *[("", 2)] * 8, ("end", 2), ("end", 3)]
+    assert documents(opened(write(path, f"a\n{long}\nb"), LINES)) == ["a", long, "b"]
+    assert [(t, n) for _, t, n in rows(opened(path, LINES))] == [("end", 1), *[("", 2)] * 8, ("end", 2), ("end", 3)]
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
 @pytest.mark.parametrize("name", ["a.txt", "a.text", "a.md", "README", "Makefile.am"])
 def test_files_of_any_name_are_text(tmp_path, name, ending):
     path = write(tmp_path / (name + ending), "Zeile 1\r\n\r\nZeile 3 好")
-    assert rows(open_prose(path)) == [("Zeile 1\n\nZeile 3 好", "end", 1)]
-    assert rows(open_prose(path, LINES)) == [("Zeile 1", "end", 1), ("Zeile 3 好", "end", 3)]
+    assert rows(opened(path)) == [("Zeile 1\n\nZeile 3 好", "end", 1)]
+    assert rows(opened(path, LINES)) == [("Zeile 1", "end", 1), ("Zeile 3 好", "end", 3)]
 
 
 TABLES = [
@@ -150,17 +159,17 @@ TABLES = [
 @pytest.mark.parametrize(("name", "content", "column", "expected"), TABLES)
 def test_a_row_of_a_table_is_a_document(tmp_path, name, content, column, expected, ending):
     path = write(tmp_path / (name + ending), content)
-    assert rows(open_prose(path, Options(text_column=column))) == [(text, "end", line) for text, line in expected]
+    assert rows(opened(path, Options(text_column=column))) == [(text, "end", line) for text, line in expected]
     by_line = [(part, line) for text, line in expected for part in text.split("\n") if part]
-    assert rows(open_prose(path, Options("line", column))) == [(text, "end", line) for text, line in by_line]
+    assert rows(opened(path, Options("line", column))) == [(text, "end", line) for text, line in by_line]
 
 
 def test_long_rows_are_cut_into_pieces(tmp_path):
     text = "row\n" * 600
     path = write(tmp_path / "a.jsonl", "".join(json.dumps({"text": t}) + "\n" for t in (text, "short")))
-    found = rows(open_prose(path))
+    found = rows(opened(path))
     assert [(target, line) for _, target, line in found] == [("", 1), ("", 1), ("end", 1), ("end", 2)]
-    assert documents(open_prose(path)) == [text, "short"]
+    assert documents(opened(path)) == [text, "short"]
 
 
 def test_folders_are_read_in_order_without_hidden_files(tmp_path):
@@ -170,7 +179,7 @@ def test_folders_are_read_in_order_without_hidden_files(tmp_path):
     write(tmp_path / "a" / "empty.py", "")
     write(tmp_path / ".git" / "config", "hidden")
     write(tmp_path / ".hidden", b"\0")
-    source = open_prose(tmp_path)
+    source = opened(tmp_path)
     places = [("a/c.csv:2", "end"), ("a/deep/x.rst.gz:1", "end"), ("b.txt:1", ""), ("b.txt:501", "end")]
     assert [(e.place, e.target) for e in source] == [(f"{tmp_path}/{place}", target) for place, target in places]
     assert source.where(next(iter(source))) == f"{tmp_path}/a/c.csv:2"
@@ -178,18 +187,18 @@ def test_folders_are_read_in_order_without_hidden_files(tmp_path):
 
 
 def test_the_sample_is_the_help_of_python():
-    source = open_prose("pydoc:topics")
+    source = opened("pydoc:topics")
     assert documents(source) == [topics[name] for name in sorted(topics)]
     assert list(dict.fromkeys(e.place for e in source)) == [f"pydoc_data.topics: {name}" for name in sorted(topics)]
     assert source.where(next(iter(source))) == "pydoc_data.topics: assert"
 
 
-NOT_UTF8, UTF16 = "save the file as UTF-8", "UTF-16, not UTF-8 (byte 0xf{} at offset 0); save the file as UTF-8"
+NOT_UTF8 = "save the file as UTF-8, or name its encoding with --encoding, such as latin-1"
 BINARY = "a binary file (byte 0x00 at offset {}); give only text files, in UTF-8"
 COLUMN = "name it with --text_column (a name of the header, or a number from 1)"
 FAULTS = [
     ("a.txt", "", ": the file is empty; give a file with text"),
-    ("a.csv", "", ": the file is empty; give a file with text"),
+    ("a.csv", "", ": the file is empty; give a file with one record on each line"),
     ("a.txt.gz", "", ": only white space; give a file with text"),
     ("a.txt", " \n\t\r\n\u2003", ": only white space; give a file with text"),
     ("a.csv", "text\n \n", ": only white space; give a file with text"),
@@ -202,18 +211,18 @@ FAULTS = [
     ("a.txt", b"ab\ncaf\xe9\n", f":2: not UTF-8 (byte 0xe9 at offset 6); {NOT_UTF8}"),
     ("a.txt.gz", b"a\n" * 20000 + b"\xff", f":20001: not UTF-8 (byte 0xff at offset 40000); {NOT_UTF8}"),
     ("a.csv", b"text\n\xff\n", f":2: not UTF-8 (byte 0xff at offset 5); {NOT_UTF8}"),
-    ("a.txt", "ab".encode("utf-16-le").join([b"\xff\xfe", b""]), f":1: {UTF16.format('f')}"),
-    ("a.csv", "text\na".encode("utf-16-be").join([b"\xfe\xff", b""]), f":1: {UTF16.format('e')}"),
+    ("a.txt", "ab".encode("utf-16-le"), f":1: {BINARY.format(1)}"),
     ("a.csv", "a,b\n", f": no text among 'a', 'b'; {COLUMN}"),
-    ("a.csv", "text\na,b\n", ":2: 2 fields, expected 1; quote fields that contain a comma"),
+    ("a.csv", "text\na,b\n", ":2: 2 fields, expected 1; quote fields that contain a delimiter"),
     ("a.tsv", "text\na\tb\n", ":2: 2 fields, expected 1; a field cannot contain a tab"),
     (
         "a.csv",
         'text\n"a\n',
         ":2: not a table (unexpected end of data); close every quote",
     ),
-    ("a.json", '["a"]', ':1: not a JSON object; write {"text": ...}'),
-    ("a.json", "{", ":1: not JSON ("),
+    ("a.json", '["a"]', ":1: not a JSON object: ['a']; write one object with named fields"),
+    ("a.json", "{", ": one JSON object over many lines; write an array of records, or one record on each line"),
+    ("a.jsonl", '{"text"', ":1: not JSON ("),
     ("a.json", '{"a": 1}', ":1: no text or sentence among the fields a; name the field with --text_column"),
     ("a.json", '{"text": 1}', ":1: the text is not a string: 1; put it in quotes"),
 ]
@@ -236,9 +245,9 @@ def test_other_errors(tmp_path):
     assert fault(path).startswith(f"{path}: cannot be read (Not a gzipped file")
     path.unlink()
     table = write(tmp_path / "a.csv", "a,b\n1,2\n")
-    missing = f"{table}: no column 'c'; the columns are 'a', 'b'; {COLUMN}"
+    missing = f"{table}: no column 'c' for the text; the columns are 'a', 'b'; see --text_column"
     assert fault(table, Options(text_column="c")) == missing
-    assert fault(table, Options(text_column="3")) == missing.replace("'c'", "'3'")
+    assert fault(table, Options(text_column="3", header=True)) == missing.replace("'c'", "'3'")
     table.unlink()
     write(tmp_path / "a.txt", "text")
     write(tmp_path / "z" / "b.bin", b"a\0")
@@ -249,7 +258,7 @@ def test_large_files_are_not_held_in_memory(tmp_path):
     with (tmp_path / "large.txt").open("w") as out:
         for number in range(10):
             out.write(f"{number} words in a line\n" * 4000 + f"{'long ' * 50}\n" * 2000 + "no end " * 50_000 + "\n")
-    source = open_prose(tmp_path / "large.txt")
+    source = opened(tmp_path / "large.txt")
     assert source.size > 8e6
     tracemalloc.start()
     count = sum(1 for _ in source)
@@ -260,9 +269,9 @@ def test_large_files_are_not_held_in_memory(tmp_path):
 
 def test_splits_of_one_file_are_taken_from_its_end(tmp_path):
     path = write(tmp_path / "book.txt", "".join(f"line {n}\n" for n in range(3200)))
-    pieces = rows(open_prose(path))
+    pieces = rows(opened(path))
     with pytest.warns(UserWarning) as caught:
-        found = halves(load_splits(path))
+        found = halves(splits_of(path))
     assert [str(w.message) for w in caught] == [
         f"{path}: no test and no validation split given; 10 % of train each taken from its end"
     ]
@@ -271,7 +280,7 @@ def test_splits_of_one_file_are_taken_from_its_end(tmp_path):
     assert sum((found[name] for name in NAMES), []) == pieces
     other = write(tmp_path / "other.txt", "other")
     with pytest.warns(UserWarning, match="no validation split given; 10 % of train taken from its end"):
-        found = halves(load_splits(path, test=other))
+        found = halves(splits_of(path, test=other))
     assert found["validation"] == pieces[-tenth:] and found["train"] == pieces[:-tenth]
     assert found["test"] == [("other", "end", 1)]
 
@@ -279,14 +288,14 @@ def test_splits_of_one_file_are_taken_from_its_end(tmp_path):
 def test_files_too_short_to_split_raise(tmp_path):
     path = write(tmp_path / "a.txt", "x\n" * 1000)
     with pytest.warns(UserWarning), pytest.raises(UserError) as caught:
-        load_splits(path)
+        splits_of(path)
     assert str(caught.value) == (
         f"{path}: too short to take a split from (2 pieces of about 1000 characters); "
         "give more text, or name files with --valid and --test"
     )
     write(path, "x\n" * 1100)
     with pytest.warns(UserWarning):
-        assert [len(found) for found in halves(load_splits(path)).values()] == [1, 1, 1]
+        assert [len(found) for found in halves(splits_of(path)).values()] == [1, 1, 1]
 
 
 def many(folder, count):
@@ -298,8 +307,8 @@ def many(folder, count):
 def test_a_folder_of_many_files_is_split_by_their_names(tmp_path):
     here, there = many(tmp_path / "here", 40), many(tmp_path / "there" / "x", 40)
     with pytest.warns(UserWarning, match="no test and no validation split given; 10 % of train each taken by the hash"):
-        splits = load_splits(here)
-        moved = load_splits(there)
+        splits = splits_of(here)
+        moved = splits_of(there)
     found = {name: documents(source) for name, source in splits}
     assert found == {name: documents(source) for name, source in moved}
     assert sorted(sum(found.values(), [])) == sorted(f"number {n}\n" * 150 for n in range(40))
@@ -310,15 +319,15 @@ def test_a_folder_of_many_files_is_split_by_their_names(tmp_path):
 
 def test_splits_of_few_files_are_taken_from_the_end(tmp_path):
     folder = many(tmp_path / "few", 9)
-    pieces = rows(open_prose(folder))
+    pieces = rows(opened(folder))
     with pytest.warns(UserWarning, match="from its end"):
-        found = halves(load_splits(folder))
+        found = halves(splits_of(folder))
     assert sum((found[name] for name in NAMES), []) == pieces and len(found["test"]) == len(pieces) // 10 == 1
 
 
 def test_the_sample_is_split_by_topics():
     with pytest.warns(UserWarning, match="^pydoc:topics: no test and .* taken by the hash of the name"):
-        splits = load_splits("pydoc:topics")
+        splits = splits_of("pydoc:topics")
     found = {name: documents(source) for name, source in splits}
     assert sorted(sum(found.values(), [])) == sorted(topics.values())
     assert all(len(texts) > 3 for texts in found.values())
@@ -330,7 +339,7 @@ def test_equal_texts_are_in_one_split(tmp_path, suffix, kind):
     texts = [f"line {n % 50}" for n in range(150)] + ["long " * LONGEST]
     path = write(tmp_path / f"a.{suffix}", "".join(f"{text}\n{blank}" for text in texts))
     with pytest.warns(UserWarning, match="by the hash of the text"):
-        splits = load_splits(path, Options(kind))
+        splits = splits_of(path, Options(kind))
     found = {name: documents(source) for name, source in splits}
     assert sorted(sum(found.values(), [])) == sorted(texts)
     for name, tenths in (("test", {0}), ("validation", {1}), ("train", set(range(2, 10)))):
@@ -341,14 +350,14 @@ def test_given_splits(tmp_path, recwarn):
     write(tmp_path / "train.txt", "a b c")
     write(tmp_path / "valid" / "x.md", "d")
     write(tmp_path / "test.jsonl.gz", '{"text": "e"}')
-    found = {name: documents(source) for name, source in load_splits(tmp_path)}
+    found = {name: documents(source) for name, source in splits_of(tmp_path)}
     assert found == {"train": ["a b c"], "validation": ["d"], "test": ["e"]}
     train = tmp_path / "test.jsonl.gz"
-    assert documents(load_splits(tmp_path, train=train).train) == ["e"]
-    assert documents(load_splits(None, LINES, train, train, open_prose(tmp_path / "train.txt")).test) == ["a b c"]
+    assert documents(splits_of(tmp_path, train=train).train) == ["e"]
+    assert documents(splits_of(None, LINES, train, train, opened(tmp_path / "train.txt")).test) == ["a b c"]
     assert not recwarn.list
     with pytest.raises(UserError, match="--train: nothing to train on; give --data or --train a file"):
-        load_splits(None)
+        splits_of(None)
 
 
 @contextlib.contextmanager
@@ -367,13 +376,13 @@ def mocked(records):
 def test_tensorflow_datasets():
     texts = ["words\n" * 400, "", "é", *(f"text {n}" for n in range(12))]
     with mocked(texts):
-        source = open_tfds("imdb_reviews", "train")
-        assert documents(source) == [text for text in texts if text]
-        assert [e.place for e in source][:4] == [1, 1, 1, 3]
-        assert source.name == "tfds:imdb_reviews/train"
         with pytest.warns(UserWarning, match="no validation split given; 10 % of train taken by the hash of the text"):
-            splits = load_splits("tfds:imdb_reviews")
-        assert documents(splits.test) == documents(source)
-        assert sorted(documents(splits.train) + documents(splits.validation)) == sorted(documents(source))
-        with pytest.raises(UserError, match="tfds:imdb_reviews: no prose among the features .*; name the feature with"):
-            open_tfds("imdb_reviews", "train", Options(text_column="prose"))
+            splits = splits_of("tfds:imdb_reviews")
+        assert documents(splits.test) == [text for text in texts if text]
+        assert [e.place for e in splits.test][:4] == [1, 1, 1, 3]
+        assert splits.test.name == "tfds:imdb_reviews/test"
+        assert sorted(documents(splits.train) + documents(splits.validation)) == sorted(documents(splits.test))
+        with pytest.raises(
+            UserError, match="tfds:imdb_reviews/.*: no column 'prose' for the text; the columns are 'text"
+        ):
+            splits_of("tfds:imdb_reviews", Options(text_column="prose"))

@@ -326,8 +326,8 @@ def mistake(capsys, *arguments):
         (b"", "text.txt: the file is empty; give a file with text"),
         (b" \n\t\n", "text.txt: only white space; give a file with text"),
         (b"abc\nd\0e\n", "text.txt:2: a binary file (byte 0x00 at offset 5); give only text files, in UTF-8"),
-        (b"abc\ncaf\xe9\n", "text.txt:2: not UTF-8 (byte 0xe9 at offset 7); save the file as UTF-8"),
-        ("abc\n".encode("utf-16"), "text.txt:1: UTF-16, not UTF-8 (byte 0xff at offset 0); save the file as UTF-8"),
+        (b"abc\ncaf\xe9\n", "text.txt:2: not UTF-8 (byte 0xe9 at offset 7); save the file as UTF-8, or name its"),
+        ("abc\n".encode("utf-16-le"), "text.txt:1: a binary file (byte 0x00 at offset 1); give only text files"),
         (b"abc\n", "text.txt: too short to take a split from (1 piece of about 1000 characters); give more text, or"),
     ],
 )

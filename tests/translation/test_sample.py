@@ -14,7 +14,8 @@ babel = pytest.importorskip("babel")
 
 from babel.dates import format_date, get_day_names, get_month_names  # noqa: E402
 
-from seqtasks.translation.files import open_parallel  # noqa: E402
+from seqtasks.data.splits import open_data  # noqa: E402
+from seqtasks.translation.files import formats  # noqa: E402
 from seqtasks.translation.sample import LANGUAGES, pairs, patterns, plain  # noqa: E402
 
 SAMPLE = Path(__file__).parents[2] / "recipes" / "samples" / "dates.tsv"
@@ -65,7 +66,7 @@ def test_generated_dates_can_be_parsed():
 
 def test_committed_dates_can_be_parsed():
     found = [tuple(line.split("\t")) for line in SAMPLE.read_text("utf-8").splitlines()]
-    assert [(e.input, e.target) for e in open_parallel(SAMPLE)] == found
+    assert [(e.input, e.target) for e in open_data(SAMPLE, formats())] == found
     check(found)
     assert len(dict(found)) == len(found) == 6000
     assert SAMPLE.stat().st_size < 300_000

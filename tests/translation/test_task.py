@@ -16,6 +16,7 @@ from seqtasks.data.sources import Example, Source
 from seqtasks.data.vocabulary import Vocabulary
 from seqtasks.decoding import Decoded
 from seqtasks.engine import evaluation
+from seqtasks.errors import UserError
 from seqtasks.tasks import Task
 from seqtasks.tasks.task import rows
 from seqtasks.translation.baselines import TranslationMemory
@@ -86,6 +87,58 @@ def test_metrics_include_signatures_and_length_ratio():
     assert figures["bleu_signature"] == str(bleu.get_signature())
     assert figures["chrf_signature"] == str(chrf.get_signature())
     assert figures["length_ratio"] == ratio == 5 / 7
+
+
+ZH, KM = ["一只狗在跑步。", "两个人站在外面 OK"], ["ឆ្កែកំពុងរត់", "បុរសពីរនាក់នៅខាងក្រៅ"]
+JA, TH = ["犬が走っています。", "二人の男が外にいる"], ["สุนัขกำลังวิ่ง", "ชายสองคนอยู่ข้างนอก"]
+KO, DE = (
+    ["개가 달리고 있다.", "두 남자가 밖에 있다"],
+    ["Ein Hund läuft über die Straße.", "Zwei Männer, 狗, stehen draußen."],
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "references", "tokenizer"),
+    [
+        (None, ZH, "zh"),
+        ("zh_CN", DE, "zh"),
+        ("2", JA, "char"),  # without MeCab
+        ("jpn", ZH, "char"),
+        (None, TH, "char"),
+        ("answer", KM, "char"),
+        (None, KO, "13a"),
+        ("de", DE, "13a"),
+        (None, ["1984-12-31", ""], "13a"),
+        ("en", ZH, "zh"),  # a name that is no code of such a language
+    ],
+)
+def test_bleu_counts_words_of_the_target_language(language, references, tokenizer, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if "ecab" in name.lower() else name)
+    assert Translation(language).tokenizer(references) == tokenizer
+    monkeypatch.undo()
+    figures = Translation(language).compute_metrics(ASSETS, rows(references), rows(references))
+    bleu = sacrebleu.metrics.BLEU(tokenize=tokenizer)
+    assert figures["bleu"] == pytest.approx(bleu.corpus_score(references, [references]).score)
+    assert figures["bleu"] > 99 and f"tok:{tokenizer}" in figures["bleu_signature"]
+
+
+def test_japanese_and_korean_need_mecab(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    assert Translation("ja").tokenizer([]) == "ja-mecab" and Translation().tokenizer(KO) == "ko-mecab"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if "ecab" in name.lower() else name)
+    with pytest.raises(
+        UserError, match=r"--bleu_tokenize: ko-mecab needs MeCab; pip install 'sacrebleu\[ko\]', or tak"
+    ):
+        Translation("ko", "ko-mecab").check(ASSETS, Source(lambda: iter([Example("a", "b", 1)]), "memory"))
+    Translation("ko", "intl").check(ASSETS, Source(lambda: iter([Example("a", "b", 1)]), "memory"))
+
+
+def test_the_tokenizer_of_bleu_can_be_chosen():
+    references, outputs = ["The cat's here, 3.5%"], ["The cats here, 3.5%"]
+    figures = Translation("en", "char").compute_metrics(ASSETS, rows(references), rows(outputs))
+    bleu = sacrebleu.metrics.BLEU(tokenize="char")
+    assert figures["bleu"] == pytest.approx(bleu.corpus_score(outputs, [references]).score)
+    assert figures["bleu_signature"] == str(bleu.get_signature())
 
 
 def test_worst_examples_by_chrf():
