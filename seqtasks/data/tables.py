@@ -347,11 +347,9 @@ def read_json(path: str | Path, encoding: str | None = None) -> Iterator[tuple[i
         [(1, {'text': 'fine'}), (2, {'text': 'dull'})]
     """
     with opened(path, reject_nul=True, encoding=encoding) as file:
-        start = file.read(999).lstrip()
+        start = next((line.lstrip() for line in iter(lambda: file.readline(2**20), "") if line.strip()), "")
     with opened(path, reject_nul=True, encoding=encoding) as file:
-        if (start.startswith("[") and not _is_json(start.splitlines()[0])) or (
-            start.startswith("[") and _is_list_of_objects(start.splitlines()[0])
-        ):
+        if start.startswith("[") and (not _is_json(start) or _is_list_of_objects(start)):
             yield from _json_array(file, path)
         else:
             yield from json_lines(without_nul(file, path), path)

@@ -15,6 +15,7 @@ import yaml
 from seqtasks.atomic_files import write_text
 from seqtasks.capabilities import Answer, Command, FileInputs, Query, TextInputs
 from seqtasks.data.memory import KINDS
+from seqtasks.data.reading import Reading
 from seqtasks.data.text_files import reading, suffix_of
 from seqtasks.errors import UserError, needs
 from seqtasks.options import describe, make_options, read_yaml
@@ -225,6 +226,8 @@ class Run:
             return
         if carry:
             raise UserError("lines have no columns", where=path, remedy="leave out --carry, or give a table")
+        if formats.check_lines:
+            formats.check_lines(Path(path), Reading.of(self.config))
         with reading(path, encoding=self.config.encoding) as file:
             file.reconfigure(newline="\n")
             yield from (line.removesuffix("\n").removesuffix("\r") for line in file)
