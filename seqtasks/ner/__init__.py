@@ -1,7 +1,8 @@
 """Named-entity recognition: files, tag schemes, the task and its metrics, the baseline, the section of the report.
 
 `files` says how data is read: `columns` (CoNLL), `annotations` (records of annotation tools, tables of tokens) and
-`brat` give sentences, of which `sentences` makes examples with `spans` and `tag_schemes` (IOB1, IOB2, IOBES); `task` decodes scores of tags into entities; `metrics` are strict span metrics. Imports: `data`, `text`,
+`brat` give sentences; `sentences` makes examples of them, with `spans` and `tag_schemes` (IOB1, IOB2, IOBES). `task`
+decodes scores of tags into entities; `metrics` are strict span metrics. Imports: `data`, `text`,
 `tasks`, `report` and what lies below them; no other application. Start with `tag_schemes`, then `task`.
 """
 

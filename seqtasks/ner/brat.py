@@ -1,5 +1,6 @@
 """Standoff annotations of brat: a file `NAME.ann` with spans beside each text `NAME.txt`."""
 
+import itertools
 import re
 import warnings
 from collections import Counter
@@ -108,7 +109,7 @@ class Standoff:
                 if len(ends) < len(placed):
                     what = f"the span {found[2]} is empty or outside the {len(text)} characters of the text"
                     raise UserError(what, where=where, remedy="count from 0; the end is exclusive")
-                if any(text[one[1] : two[0]].strip() for one, two in zip(ends, ends[1:], strict=False)):
+                if any(text[one[1] : two[0]].strip() for one, two in itertools.pairwise(ends)):
                     yield None
                     continue
                 span = (ends[0][0], ends[-1][1], kind)

@@ -1,4 +1,4 @@
-"""Files of columns: a token on each line, a blank line after each sentence (CoNLL, CoNLL-U, tables of the same form)."""
+"""Files of columns: a token on each line, a blank line after each sentence (CoNLL, CoNLL-U, tables like them)."""
 
 import csv
 import functools
@@ -143,7 +143,9 @@ def _is_comment(fields: Sequence[str], layout: Layout) -> bool:
 
 
 def read_columns(path: Path, options: Options, reading: Reading) -> Iterator[Item]:
-    """The sentences of a file of columns; one with a faulty line is a `UserError`. Comments `# name = value` are fields.
+    """The sentences of a file of columns; one with a faulty line is a `UserError`.
+
+    Comments `# name = value` are fields of a sentence.
 
     Args:
         path: the file.

@@ -1,4 +1,4 @@
-"""How tagged sentences are read: columns, tables, JSON of annotation tools, brat's folders, data sets, data in memory."""
+"""How tagged sentences are read: columns, tables, JSON of annotation tools, brat, data sets, data in memory."""
 
 import itertools
 import json

@@ -149,6 +149,8 @@ class _Examples:
                 skipped += 1
                 continue
             some = True
+            if isinstance(sentence, Tagged) and self.reading.labelled:
+                _ = self.scheme  # an error of the whole file
             try:
                 if isinstance(sentence, UserError):
                     raise sentence
