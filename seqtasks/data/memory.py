@@ -77,7 +77,7 @@ def _library_records(value: Any, name: str) -> Records | None:
         from seqtasks.data import hf
 
         return hf.records(value, name)
-    if _is(value, "tensorflow", "data") or hasattr(value, "as_numpy_iterator"):
+    if hasattr(value, "as_numpy_iterator"):  # tf.data
         return _tensorflow_records(value, name)
     return None
 

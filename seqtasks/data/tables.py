@@ -3,6 +3,7 @@
 A record is a mapping from the names of columns to values. Every error names the file and the line.
 """
 
+import contextlib
 import csv
 import functools
 import itertools
@@ -269,7 +270,7 @@ def _excel_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     except Exception as error:  # openpyxl has no error of its own for a file that is no workbook
         what = f"cannot be read as a workbook ({error})"
         raise UserError(what, where=path, remedy="save it as .xlsx, or export it as CSV") from None
-    with book:
+    with contextlib.closing(book):
         sheet = book.worksheets[0]
         width = 0
         for line, row in enumerate(sheet.iter_rows(values_only=True), 1):

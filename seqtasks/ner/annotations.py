@@ -112,6 +112,8 @@ def _sentence(record: Record, options: Options, labelled: bool, where: str) -> T
     if labelled and record.get("answer") in REJECTED:
         return None
     found = _list(_field(record, options.token_column, LIST_NAMES))
+    if isinstance(found, str) and (options.token_column is None or options.token_column in LIST_NAMES):
+        found = found.split()
     tokens = found if isinstance(found, list) and not (found and isinstance(found[0], Mapping)) else None
     text = found if isinstance(found, str) else None
     if tokens is None and text is None:

@@ -1,5 +1,6 @@
 """How tagged sentences are read: columns, tables, JSON of annotation tools, brat, data sets, data in memory."""
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Iterator
@@ -68,7 +69,8 @@ def open_sentences(path: str | Path, options: Options = Options(), reading: Read
     suffix = suffix_of(path)
     if suffix == brat.SUFFIX or (path.is_dir() and next(path.rglob(f"*{brat.SUFFIX}"), None)):
         standoff = brat.Standoff(path, options, reading)
-        return source_of(standoff.read, _described(path, standoff.size), options, reading)
+        placed = dataclasses.replace(options, offsets="codepoints")  # it converts them itself
+        return source_of(standoff.read, _described(path, standoff.size), placed, reading)
     if path.is_dir():
         return _folder(path, options, reading)
     if path.stat().st_size == 0:
