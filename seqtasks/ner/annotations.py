@@ -96,7 +96,7 @@ def _field(record: Record, wanted: str | int | None, names: Sequence[str]) -> An
         return value_of(record, wanted)
     if isinstance(wanted, int) and 0 < abs(wanted) <= len(record):
         return list(record.values())[wanted - (wanted > 0)]
-    lower = {str(name).strip().lower(): value for name, value in reversed(record.items())}
+    lower = {str(name).strip().lower(): value for name, value in reversed(list(record.items()))}
     if wanted is not None:
         return lower.get(str(wanted).lower())
     return next((lower[name] for name in names if not missing(lower.get(name))), None)

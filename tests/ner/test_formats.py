@@ -173,8 +173,11 @@ def test_faulty_rows_of_a_table(tmp_path):
         "Sentence #,Word,Tag\n1,Ada,B-PER\n,,O\n2,a,O\n,b,\n3,c,O\n,d,O,x\n4,e,I-X\n5,f,B-X\n6,g,B-X\n",
     )
     assert [fault.partition(str(path))[2].split(";")[0] for fault in faults(path)] == [
-        ":3: an empty token", ":5: an empty tag", ":7: 4 fields, expected 3", ":8: I-X at the beginning is not valid IOB2",
-    ]  # fmt: skip
+        ":3: an empty token",
+        ":5: an empty tag",
+        ":7: 4 fields, expected 3",
+        ":8: I-X at the beginning is not valid IOB2",
+    ]
     assert [e.input for e in tolerant(opened(path), 1.0)] == [f"{SEPARATOR}{token}" for token in "efg"]
 
 
@@ -201,8 +204,8 @@ def test_a_table_with_a_sentence_on_each_row(tmp_path, names, form):
     table.insert(0, "Sentence #", [1, 2])
     table.to_csv(tmp_path / "a.csv", index=False)
     assert pairs(tmp_path / "a.csv") == pairs(table) == EXPECTED
-    assert inputs(tmp_path / "a.csv") == [text if names[0] == "tokens" else t for (text, _), t in
-                                          zip(EXPECTED, map(" ".join, [t for t, _ in SENTENCES]), strict=True)]  # fmt: skip
+    as_text = [" ".join(tokens) for tokens, _ in SENTENCES]
+    assert inputs(tmp_path / "a.csv") == ([text for text, _ in EXPECTED] if names[0] == "tokens" else as_text)
 
 
 def test_tokens_and_tags_in_memory():
@@ -259,18 +262,23 @@ TOOLS = {
     "spacy.json": json.dumps(SPACY),
     "spacy_lines.json": json.dumps(SPACY, indent=1),
     "annotator.json": json.dumps({"classes": ["PER", "LOC"], "annotations": SPACY}),
-    "doccano.jsonl": "".join(json.dumps({"id": 1, "data": t, "label": m}) + "\n" for t, m in zip(TEXTS, MARKS, strict=True)),
+    "doccano.jsonl": "".join(
+        json.dumps({"id": 1, "data": t, "label": m}) + "\n" for t, m in zip(TEXTS, MARKS, strict=True)
+    ),
     "answers.jsonl": "".join(
         json.dumps({"text": t, "entities": [{"type": k, "start": s, "end": e, "score": 0.9} for s, e, k in m]}) + "\n"
         for t, m in zip(TEXTS, MARKS, strict=True)
     ),
     "old_label_studio.json": json.dumps(
         [
-            {"data": {"text": t}, "completions": [{"result": [{"value": {"start": s, "end": e, "labels": [k]}} for s, e, k in m]}]}
-            for t, m in zip(TEXTS, MARKS, strict=True)
+            {
+                "data": {"text": text},
+                "completions": [{"result": [{"value": {"start": s, "end": e, "labels": [k]}} for s, e, k in marks]}],
+            }
+            for text, marks in zip(TEXTS, MARKS, strict=True)
         ]
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TOOLS)
@@ -324,8 +332,10 @@ def test_faulty_sentences_are_named_by_their_line_and_reading_goes_on(tmp_path):
     good = "Ada B-PER\nsleeps O\n\n"
     path = write(tmp_path / "a.conll", good + "New York B-LOC\nis O\n\n" + good + "a O\nb BX\n\n" + "\tO\n\n" + good)
     assert [fault.split(";")[0] for fault in faults(path)] == [
-        f"{path}:4: 3 columns, expected 2", f"{path}:11: 'BX' is not a tag of a known scheme", f"{path}:13: an empty token",
-    ]  # fmt: skip
+        f"{path}:4: 3 columns, expected 2",
+        f"{path}:11: 'BX' is not a tag of a known scheme",
+        f"{path}:13: an empty token",
+    ]
     assert [e.target for e in tolerant(opened(path), 1.0)] == ["S-PER O"] * 3
 
 

@@ -20,7 +20,7 @@ TEXTS = [
     "",
     "In Vienna 😀 it rained; Dr. Ben Costa stayed.",
     "Nobody slept .",
-    b"\xff\xfe in Lima",
+    b"In Lima",
     "音楽 in Oslo",
 ]
 
@@ -89,20 +89,26 @@ print(json.dumps({{name: out[name] for name in ("type", "text", "start", "end", 
 
 
 def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path):
-    texts = [*(t if isinstance(t, bytes) else t.encode() for t in TEXTS), b"x\x00y Oslo", b"Anna Berg . " * 2000]
+    texts = [
+        *(t if isinstance(t, bytes) else t.encode() for t in TEXTS),
+        b"x\x00y Oslo",
+        b"\xff\xfe in Lima",
+        b"Anna Berg . " * 2000,
+    ]
     run.export(tmp_path / "served")
     code = SERVE.format(directory=str(tmp_path / "served"), texts=texts)
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     served = json.loads(done.stdout)
-    for row, answer in enumerate(run.predict(texts)):
+    answers = list(run.predictor.answers(texts))
+    for row, answer in enumerate(answers):
         entities, found = answer["entities"], [i for i, start in enumerate(served["start"][row]) if start >= 0]
         for name in ("type", "text", "start", "end"):
             assert [served[name][row][i] for i in found] == [entity[name] for entity in entities]
         scores = [entity["score"] for entity in entities]
         np.testing.assert_allclose([served["score"][row][i] for i in found], scores, atol=1e-5)
-    assert len(run.predict(texts)[-1]["entities"]) > 1000
+    assert len(answers[-1]["entities"]) > 1000
 
 
 @pytest.mark.parametrize("head", ["crf", "softmax"])
@@ -161,7 +167,7 @@ def test_a_type_only_in_test_is_a_miss(run, tmp_path):
         (
             "a.conllu",
             "# id = 3\n"
-            + "".join(f"{i}\t{t}" + "\t_" * 8 + "\n" for i, t in enumerate("Mr. Leo Adler , Oslo".split())),
+            + "".join(f"{i}\t{t}" + "\t_" * 8 + "\n" for i, t in enumerate(["Mr.", "Leo", "Adler", ",", "Oslo"])),
         ),
     ],
 )
@@ -199,11 +205,11 @@ def test_a_tag_for_every_token_is_learnt(tmp_path):
     words = {"DET": ["the", "a"], "NOUN": ["dog", "cat", "film"], "VERB": ["sees", "likes"]}
     rng = np.random.default_rng(0)
     rows = []
-    for _ in range(150):
+    for _ in range(100):
         tags = ["DET", "NOUN", "VERB", "DET", "NOUN"][: rng.integers(2, 6)]
         rows.append("".join(f"{rng.choice(words[tag])} {tag}\n" for tag in tags))
     (tmp_path / "a.conll").write_text("\n".join(rows))
-    fields = SMALL | {"epochs": 8, "learning_rate": 2e-2, "patience": 0}
+    fields = SMALL | {"epochs": 6, "learning_rate": 3e-2, "patience": 0, "characters": "none", "head": "softmax"}
     made = seqtasks.train("ner", data=tmp_path / "a.conll", run=tmp_path / "run", **fields)
     (answer,) = made.predict(["the cat likes a film"])
     expected = [("DET", "the"), ("NOUN", "cat"), ("VERB", "likes"), ("DET", "a"), ("NOUN", "film")]
