@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from annotated_types import Ge
 
 import seqtasks as st
-from seqtasks.capabilities import Answer, Calibrates, Capability, Command, Reports
+from seqtasks.capabilities import Answer, Calibrates, Capability, Command, Query, Reports
 from seqtasks.options import Cell, Count, Declared, Options, Positive, Rate, Size, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 
@@ -24,20 +24,36 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from seqtasks.data.sources import Source
-    from seqtasks.data.splits import Splits
+    from seqtasks.data.splits import Formats
 
 AFFIXES = (1, 2, 3, 4)  # letters at the start and at the end of a token that get embeddings of their own
 LETTERS = 20  # of a token that the character encoder reads
+Scheme = Literal["IOB1", "IOB2", "BIO", "IOBES", "BIOES", "BILOU", "BMES", "BMEWO", "IO", "POS"]
 
 
 @dataclass(frozen=True)
 class Config(Options):
     """Options of the ner recipe."""
 
-    token_column: int = option(1, "column of the tokens, from 1, or from the end if negative", "data")
-    tag_column: int = option(-1, "column of the tags", "data")
-    scheme: Literal["IOB1", "IOB2", "IOBES"] | None = option(None, "tag scheme; null to detect it", "data")
-    repair: bool = option(False, "correct invalid tags and spans inside words instead of refusing them", "data")
+    token_column: int | str | None = option(
+        None,
+        "column of the tokens or texts: a name, or a number from 1, or from -1 at the end",
+        "data",
+        changeable=True,
+    )
+    tag_column: int | str | None = option(None, "column of the tags or spans, likewise", "data", changeable=True)
+    sentence_column: str | None = option(
+        None, "column that tells the sentence, in tables with a token on each row", "data", changeable=True
+    )
+    scheme: Scheme | None = option(None, "tag scheme; null to detect it", "data", changeable=True)
+    tag_names: str | None = option(
+        None, "names of tags that are numbers, from 0: O,B-PER,I-PER,... or a file with one on each line", "data",
+        changeable=True,
+    )  # fmt: skip
+    offsets: Literal["codepoints", "utf16", "utf8", "auto"] = option(
+        "codepoints", "what the offsets of spans count: characters, UTF-16 units (JavaScript) or bytes", "data",
+        changeable=True,
+    )  # fmt: skip
     max_vocabulary: Annotated[int, Ge(3)] = option(50_000, "lower-cased words kept, padding and UNK included", "data")
     min_count: Count = option(2, "how often a word must occur in train to be kept", "data")
     max_length: Count = option(128, "tokens of a training sentence; longer ones are cut into pieces", "data")
@@ -72,12 +88,12 @@ class Config(Options):
     zoneout: Rate = option(0.0, "share of the recurrent state that a step leaves unchanged, at random", "training")
 
 
-def load(config: Config, data: Any = None, train: Any = None, valid: Any = None, test: Any = None) -> "Splits":
+def reads(config: Config) -> "Formats":
     st.errors.needs("seqeval", extra="ner")
-    files = st.ner.files
-    options = files.Options(config.token_column, config.tag_column, config.scheme, config.repair, config.max_length)
-    formats = st.data.splits.Formats(files.open_tokens, files.SUFFIXES, files.open_tfds)
-    return st.data.splits.find_splits(data, options, train, valid, test, formats)
+    names = st.ner.tag_schemes.tag_names(config.tag_names) if config.tag_names else ()
+    columns = config.token_column, config.tag_column, config.sentence_column
+    options = st.ner.sentences.Options(*columns, config.scheme, names, config.offsets)
+    return st.ner.files.formats(options, config.max_length)
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
@@ -154,6 +170,20 @@ def calibrate(predictor: Any, validate: Any) -> dict[str, float]:
     return {"o_bias_shift": st.models.tune_label_bias(predictor.model, 0, validate)}
 
 
+def tokenised(given: Any) -> Any:
+    """The input of a sentence whose tokens are separated by spaces, or are a list; a record of tokens as it is."""
+    if isinstance(given, Query):
+        return given._replace(input=tokenised(given.input))
+    separator = st.text.word_tokenizer.SEPARATOR
+    if isinstance(given, list | tuple) and all(isinstance(token, str) for token in given):
+        return st.ner.sentences.joined([st.ner.sentences.clean_token(token) for token in given if token])
+    text = given.decode("utf-8", "surrogateescape") if isinstance(given, bytes) else given
+    if not isinstance(text, str) or text.startswith(separator):
+        return given
+    joined = st.ner.sentences.joined(text.split())
+    return joined.encode("utf-8", "surrogateescape") if isinstance(given, bytes) else joined
+
+
 @dataclass(frozen=True)
 class TokenOptions(Declared):
     """Options that ner adds to `predict`."""
@@ -163,13 +193,11 @@ class TokenOptions(Declared):
 
 @dataclass(frozen=True)
 class TokenisedInputs(Capability):
-    """`seqtasks predict RUN --tokens`: inputs whose tokens are separated by spaces."""
+    """`seqtasks predict RUN --tokens`: inputs whose tokens are separated by spaces; in Python also lists of tokens."""
 
     def commands(self) -> tuple[Command, ...]:
         def run(run: Any, inputs: Iterable[str | bytes], options: TokenOptions) -> Iterable[Answer]:
-            separator = st.text.word_tokenizer.SEPARATOR.encode()
-            given = (text if isinstance(text, bytes) else text.encode() for text in inputs)
-            return run.answers(separator + separator.join(text.split()) for text in given)
+            return run.answers(map(tokenised, inputs), getattr(inputs, "where", "input "))
 
         return (Command("predict", "add --tokens", run, TokenOptions, applies=lambda options, given: options.tokens),)
 
@@ -187,10 +215,21 @@ RECIPE = Recipe(
     name="ner",
     summary="Which tokens of a text name persons, places, or entities of any types.",
     rnn_type="many-to-many, equal lengths",
-    formats=("conll", "jsonl with tokens and tags", "jsonl with text and spans", "tfds:NAME"),
+    formats=(
+        "conll",
+        "conllu",
+        "csv and tsv of tokens",
+        "json and jsonl with tokens and tags, or text and spans",
+        "parquet",
+        "arrow",
+        "xlsx",
+        "brat",
+        "hf:NAME",
+        "tfds:NAME",
+    ),
     Config=Config,
     sample=Sample(Path(__file__).parent / "samples" / "ner.conll", SAMPLE_OPTIONS),
-    load=load,
+    reads=reads,
     learn=learn,
     encode=encode,
     build=build,

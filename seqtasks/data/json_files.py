@@ -35,8 +35,7 @@ def read_json(path: str | Path, encoding: str | None = None) -> Iterator[tuple[i
         [(1, {'text': 'fine'}), (2, {'text': 'dull'})]
     """
     with opened(path, encoding=encoding) as file:
-        start = file.read(9999).lstrip()
-    line = start.splitlines()[0] if start else ""
+        line = next((line.lstrip() for line in iter(lambda: file.readline(2**20), "") if line.strip()), "")
     with opened(path, encoding=encoding) as file:
         if line.startswith("[") and (not _is_json(line) or _is_list_of_objects(line)):
             yield from _json_values(file, path)

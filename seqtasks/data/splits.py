@@ -96,6 +96,8 @@ class Formats:
         grouped: how the warning calls that text.
         labels: `labels(target)`, the classes of which each needs an example in train; None if targets have none.
         training: None, or `training(source) -> source`, what of train is suitable for training.
+        check_lines: None, or `check_lines(path, reading)`, which raises `UserError` for a `.txt` file whose lines are
+            no inputs.
     """
 
     records: Callable[[Records, Reading], Source] | None
@@ -112,6 +114,7 @@ class Formats:
     grouped: str = "text"
     labels: Callable[[str], Iterable[str]] | None = None
     training: Callable[[Source], Source] | None = None
+    check_lines: Callable[[Path, Reading], None] | None = None
 
     def key(self, example: Example) -> str:
         """The text whose hash decides the split of an example."""

@@ -15,6 +15,7 @@ import yaml
 from seqtasks.atomic_files import write_text
 from seqtasks.capabilities import Answer, Command, FileInputs, Query, TextInputs
 from seqtasks.data.memory import KINDS, array_of
+from seqtasks.data.reading import Reading
 from seqtasks.data.text_files import reading, suffix_of
 from seqtasks.engine import progress
 from seqtasks.errors import UserError, needs
@@ -237,6 +238,8 @@ class Run:
             return
         if carry:
             raise UserError("lines have no columns", where=path, remedy="leave out --carry, or give a table")
+        if formats.check_lines:
+            formats.check_lines(Path(path), Reading.of(self.config))
         with reading(path, encoding=self.config.encoding) as file:
             file.reconfigure(newline="\n")
             yield from (line.removesuffix("\n").removesuffix("\r") for line in file)

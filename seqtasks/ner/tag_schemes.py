@@ -5,14 +5,20 @@
 | IOB1 | I, and B where two entities of a type touch | I I I, I, B |
 | IOB2 (BIO) | B begins | B I I, B, B |
 | IOBES (BIOES, BILOU, BMES) | B begins, E ends, S is alone | B I E, S, S |
+| IO | no letter, only the type; tokens in a row of one type are one entity | - |
+| POS | no letter: each token with a tag is an entity of its own | - |
 
-Everywhere else in seqtasks tags are IOBES, with these letters.
+Letters are read in upper and lower case, with a hyphen or an underscore after them. Everywhere else in seqtasks tags
+are IOBES, with these letters.
 """
 
 import functools
 import itertools
+import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -21,12 +27,14 @@ from seqtasks.errors import UserError, nearest
 Entity = tuple[str, int, int]  # type, first token, token after the last
 
 SCHEMES = {  # all names of a scheme, and the one used here
-    **{name: "IOB1" for name in ("IOB1", "IO")},
+    **{name: name for name in ("IOB1", "IO", "POS")},
     **{name: "IOB2" for name in ("IOB2", "BIO")},
     **{name: "IOBES" for name in ("IOBES", "BIOES", "BILOU", "BMES", "BMEWO")},
 }
+PLAIN = {"IO": "I", "POS": "S"}  # schemes whose tags have no letter, and the letter that says the same
+FEW_TAGS = 50  # different tags without letters that any file may have
 _LETTERS = {"M": "I", "L": "E", "U": "S", "W": "S"} | {letter: letter for letter in "BIES"}
-_TAG = re.compile(rf"([{''.join(_LETTERS)}])-(\S(?:.*\S)?)")
+_TAG = re.compile(rf"([{''.join(_LETTERS)}])[-_](\S(?:.*\S)?)", re.IGNORECASE)
 
 
 def parse(tag: str, where: str = "") -> tuple[str, str]:
@@ -40,7 +48,7 @@ def parse(tag: str, where: str = "") -> tuple[str, str]:
         UserError: if it is not a tag of any scheme.
 
     Example:
-        >>> parse("B-PER"), parse("U-work of art"), parse("O")
+        >>> parse("B-PER"), parse("u_work of art"), parse("O")
         (('B', 'PER'), ('S', 'work_of_art'), ('O', ''))
     """
     found = _parse(tag)
@@ -53,7 +61,37 @@ def parse(tag: str, where: str = "") -> tuple[str, str]:
 @functools.lru_cache(maxsize=10_000)
 def _parse(tag: str) -> tuple[str, str] | None:
     found = _TAG.fullmatch(tag)
-    return ("O", "") if tag == "O" else (_LETTERS[found[1]], type_named(found[2])) if found else None
+    return ("O", "") if tag in ("O", "o") else (_LETTERS[found[1].upper()], type_named(found[2])) if found else None
+
+
+def is_tag(text: str) -> bool:
+    """Whether a text is a tag of a scheme with letters.
+
+    Example:
+        >>> is_tag("B-PER"), is_tag("O"), is_tag("PER")
+        (True, True, False)
+    """
+    return _parse(text) is not None
+
+
+def lettered(tags: Sequence[str], scheme: str) -> tuple[list[str], str]:
+    """Tags without letters as tags with letters, and their scheme; other tags and schemes as they are.
+
+    Args:
+        tags: the tags of one sentence.
+        scheme: as `recognise` returns it.
+
+    Example:
+        >>> lettered(["PER", "PER", "O"], "IO"), lettered(["NN", "VB"], "POS")
+        ((['I-PER', 'I-PER', 'O'], 'IOB1'), (['S-NN', 'S-VB'], 'IOBES'))
+    """
+    letter = PLAIN.get(scheme)
+    if letter is None:
+        return list(tags), scheme
+    known = (_parse(tag) if scheme == "IO" else None for tag in tags)  # IO may have its letter
+    kinds = [found[1] if found else type_named(tag) for tag, found in zip(tags, known, strict=True)]
+    named = [f"{letter}-{kind}" if kind not in ("", "O", "o") else "O" for kind in kinds]
+    return named, {"I": "IOB1", "S": "IOBES"}[letter]
 
 
 def type_named(label: str) -> str:
@@ -85,32 +123,77 @@ def scheme_named(text: str, where: str = "--scheme") -> str:
     return SCHEMES[text.upper()]
 
 
-def recognise(sentences: Iterable[Sequence[str]]) -> str:
+def tag_names(given: str) -> tuple[str, ...]:
+    """The names of tags that are numbers, from 0.
+
+    Args:
+        given: the names, separated by commas; or a file with one on each line, or with a JSON list of them.
+
+    Raises:
+        UserError: if there are fewer than two.
+
+    Example:
+        >>> tag_names("O,B-PER,I-PER")
+        ('O', 'B-PER', 'I-PER')
+    """
+    text = Path(given).read_text("utf-8-sig") if Path(given).is_file() else given.replace(",", "\n")
+    names = json.loads(text) if text.lstrip().startswith("[") else text.split("\n")
+    found = tuple(name.strip() for name in names if name.strip())
+    if len(found) < 2:
+        what, remedy = f"{given!r} names no tags", "write O,B-PER,I-PER,... or give a file with one on each line"
+        raise UserError(what, where="--tag_names", remedy=remedy)
+    return found
+
+
+def recognise(sentences: Iterable[Sequence[str]], where: str = "") -> str:
     """The scheme of a file, in one pass: the one that it breaks least often.
 
     Args:
         sentences: iterable of the tags of one sentence each.
+        where: the file, for messages.
 
     Returns:
-        "IOB1", "IOB2" or "IOBES"; "IOB2" if there is no entity.
+        "IOB1", "IOB2" or "IOBES"; "IOB2" if there is no entity. If most tags have no letter, "IO" where some tokens
+        have the tag O, else "POS".
 
     Raises:
-        UserError: at a tag that does not belong to any scheme.
+        UserError: if what should be tags are numbers, or nearly all different.
 
     Example:
         >>> recognise([["O", "I-PER", "I-PER"]]), recognise([["B-PER", "I-PER"]]), recognise([["U-PER"]])
         ('IOB1', 'IOB2', 'IOBES')
+        >>> recognise([["PER", "O"]]), recognise([["NN", "VB"]])
+        ('IO', 'POS')
     """
-    ends = False
-    broken = {"IOB1": 0, "IOB2": 0}
+    pairs: Counter[tuple[str | None, str | None]] = Counter()
     for tags in sentences:
-        parsed = [parse(tag) for tag in tags]
-        ends = ends or any(letter in "ES" for letter, _ in parsed)
-        for before, after in zip([("O", ""), *parsed], parsed, strict=False):
-            touching = before[0] != "O" and before[1] == after[1]
-            broken["IOB1"] += after[0] == "B" and not touching
-            broken["IOB2"] += after[0] == "I" and not touching
-    return "IOBES" if ends else min(("IOB2", "IOB1"), key=lambda scheme: broken[scheme])
+        pairs.update(itertools.pairwise([None, *tags, None]))
+    counts: Counter[str] = Counter()
+    for (_, tag), number in pairs.items():
+        if tag is not None:
+            counts[tag] += number
+    plain = {tag: number for tag, number in counts.items() if _parse(tag) is None}
+    with_letter = sum(n for tag, n in counts.items() if (found := _parse(tag)) and found[0] != "O")
+    if sum(plain.values()) > with_letter:
+        if all(tag.lstrip("-").isdigit() for tag in plain):
+            what, remedy = (
+                "the tags are numbers",
+                "name them in their order with --tag_names O,B-PER,I-PER,..., or a file",
+            )
+            raise UserError(what, where=where, remedy=remedy)
+        if len(plain) > max(FEW_TAGS, sum(counts.values()) / 10):
+            listed = ", ".join(map(repr, list(plain)[:3]))
+            what = f"{len(plain)} different tags ({listed}, ...) among {sum(counts.values())} tokens are no tags"
+            raise UserError(what, where=where, remedy="name the column of the tags with --tag_column")
+        return "IO" if any(tag in counts for tag in ("O", "o")) else "POS"
+    broken: Counter[str] = Counter()
+    for (before, after), number in pairs.items():
+        if all(tag is None or _parse(tag) for tag in (before, after)):
+            for scheme in ("IOB2", "IOB1", "IOBES"):
+                broken[scheme] += number * (_wrong(before, after, scheme) is not None)
+    ends = any((_parse(tag) or "O")[0] in "ES" for tag in counts)
+    order = ("IOBES", "IOB2", "IOB1") if ends else ("IOB2", "IOB1")
+    return min(order, key=lambda scheme: broken[scheme])
 
 
 def faults(tags: Sequence[str], scheme: str) -> list[tuple[int, str]]:

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+def labels_of(target: str) -> tuple[str, ...]:
+    """The types of the entities of a target.
+
+    Example:
+        >>> labels_of("B-PER E-PER O S-LOC")
+        ('PER', 'LOC')
+    """
+    return tuple(tag[2:] for tag in target.split() if tag[0] in "BS")
+
+
 class SpanTagging(Task):
     """Typed spans, as tags in IOBES; the model scores pairs of adjacent tags (`seqtasks.layers.CRF`) or single tags.
 
@@ -35,7 +45,7 @@ class SpanTagging(Task):
     error_name = "wrong tags"
 
     def labels(self, target: str) -> tuple[str, ...]:
-        return tuple(tag[2:] for tag in target.split() if tag[0] in "BS")
+        return labels_of(target)
 
     def encode_target(self, assets: Mapping[str, Any], targets: "tf.Tensor") -> "tf.RaggedTensor":
         import tensorflow as tf

@@ -10,9 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
+from seqtasks.data import tfds
+from seqtasks.data.reading import Reading
+from seqtasks.data.sources import Faulty, literal, tolerant
+from seqtasks.data.splits import find_splits, open_data
 from seqtasks.errors import UserError
 from seqtasks.ner import tag_schemes as schemes
-from seqtasks.ner.files import SEPARATOR, Options, open_tfds, open_tokens
+from seqtasks.ner.files import formats
+from seqtasks.ner.sentences import Options, in_windows
+from seqtasks.text.word_tokenizer import SEPARATOR
 
 TOKENS = [["Ada", "Byron", "met", "Li", "in", "New", "York", "."], ["好", "#", "!"]]
 SPANS = [[("PER", 0, 2), ("PER", 3, 4), ("LOC", 5, 7)], []]
@@ -30,8 +36,17 @@ def write(path, content):
     return path
 
 
-def pairs(path, **options):
-    return [(e.input, e.target) for e in open_tokens(path, Options(**options))]
+def opened(data, reading=Reading(), **options):
+    return open_data(data, formats(Options(**options)), reading)
+
+
+def pairs(data, reading=Reading(), **options):
+    return [(e.input, e.target) for e in opened(data, reading, **options)]
+
+
+def faults(data, **options):
+    """The errors of the faulty sentences."""
+    return [str(item.error) for item in opened(data, **options).read() if isinstance(item, Faulty)]
 
 
 def columns(scheme, between=" ", line="{token}{between}{tag}\n"):
@@ -59,7 +74,7 @@ def lines(found):
 @pytest.mark.parametrize("suffix", [".conll", ".iob", ".iob2", ".bio", ".bioes", ".txt", ".tsv"])
 @pytest.mark.parametrize("scheme", ["IOB1", "IOB2", "IOBES"])
 def test_columns_of_every_scheme(tmp_path, scheme, suffix, ending):
-    source = open_tokens(write(tmp_path / f"a{suffix}{ending}", columns(scheme)))
+    source = opened(write(tmp_path / f"a{suffix}{ending}", columns(scheme)))
     for _ in range(2):
         assert [(e.input, e.target) for e in source] == EXAMPLES
     assert [e.place for e in source] == [1, 10]
@@ -102,7 +117,7 @@ def test_json_of_tokens_and_tags(tmp_path, name, ending):
     for scheme in ("IOB1", "IOB2", "IOBES"):
         path = write(tmp_path / f"a.jsonl{ending}", "\n" + lines(records(name, scheme)))
         assert pairs(path) == EXAMPLES
-        assert [e.place for e in open_tokens(path)] == [2, 3]
+        assert [e.place for e in opened(path)] == [2, 3]
 
 
 MARKED = {
@@ -147,7 +162,7 @@ def test_text_and_spans_of_every_tool(tmp_path, name):
     path = write(tmp_path / "a.jsonl", lines([MARKED[name], MARKED[name]]))
     assert pairs(path) == [(TEXT, TARGET)] * 2
     array = json.dumps([MARKED[name]] * 2, indent=1)
-    source = open_tokens(write(tmp_path / "a.json.gz", f"\n {array}\n"))
+    source = opened(write(tmp_path / "a.json.gz", f"\n {array}\n"))
     assert [(e.input, e.target) for e in source] == [(TEXT, TARGET)] * 2
     assert [e.place for e in source] == [3, 3 + json.dumps(MARKED[name], indent=1).count("\n") + 1]
 
@@ -159,11 +174,11 @@ def test_mixed_kinds_of_records_and_texts_without_tokens(tmp_path):
 
 def test_an_array_is_read_as_a_stream(tmp_path):
     many = [{"text": f'{i} 👩🏽 \n"],[', "spans": [[0, len(str(i)), "N"]]} for i in range(40_000)]
-    source = open_tokens(write(tmp_path / "a.json", json.dumps(many, indent=None)))
+    source = opened(write(tmp_path / "a.json", json.dumps(many, indent=None)))
     assert [e.input for e in itertools.islice(source, 2)] == [record["text"] for record in many[:2]]
     assert [e.input for e in source] == [record["text"] for record in many]
     long = [{"text": "x" * 300_000, "spans": []}, {"text": "y", "spans": []}]
-    assert [len(e.input) for e in open_tokens(write(tmp_path / "b.json", json.dumps(long)))] == [300_000, 1]
+    assert [len(e.input) for e in opened(write(tmp_path / "b.json", json.dumps(long)))] == [300_000, 1]
 
 
 def test_separators_and_lone_surrogates_are_replaced(tmp_path):
@@ -185,49 +200,44 @@ def test_separators_and_lone_surrogates_are_replaced(tmp_path):
         ("a U-X\nb L-X\n", "IOBES", 2, "L-X after U-X"),
     ],
 )
-def test_invalid_sequences_raise_or_are_repaired(tmp_path, content, scheme, line, what):
+def test_invalid_sequences_are_read_as_conlleval_does(tmp_path, content, scheme, line, what):
     path = write(tmp_path / "a.conll", content)
-    with pytest.raises(UserError) as fault:
+    assert faults(path) == [f"{path}:{line}: {what} is not valid {scheme}; correct it, or see --scheme"]
+    with pytest.raises(UserError, match=f":{line}: {what} is not valid"):
         pairs(path)
-    remedy = "add --repair, or name another --scheme"
-    assert str(fault.value) == f"{path}:{line}: {what} is not valid {scheme}; {remedy}"
-    with pytest.warns(UserWarning) as caught:
-        source = open_tokens(path, Options(repair=True))
-        found = [e.target.split() for e in source]
-    assert [str(w.message) for w in caught] == [f"{path}: 1 sentence with invalid tags or spans: repaired"]
+    found = [e.target.split() for e in literal(opened(path))]
+    assert found == [e.target.split() for e in tolerant(opened(path), 1.0)]
     tags = [
         line.split()[1] if line else "" for line in content.replace(" L-", " E-").replace(" U-", " S-").splitlines()
     ]
     blocks = [block.split() for block in " ".join(tag or "|" for tag in tags).split("|")]
     assert [get_entities(tags) for tags in found] == [get_entities(tags) for tags in blocks]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert [e.target.split() for e in source] == found  # once is enough
 
 
 def test_a_named_scheme_is_not_recognised(tmp_path):
     path = write(tmp_path / "a.conll", "a I-X\nb I-X\n\nc I-X\n")
     assert [target for _, target in pairs(path)] == ["B-X E-X", "S-X"]
-    with pytest.raises(UserError, match=":1: I-X at the beginning is not valid IOB2"):
-        pairs(path, scheme="BIO")
+    assert len(faults(path, scheme="BIO")) == 2
     with pytest.raises(UserError, match=r"--scheme: unknown scheme 'BIOSE'; did you mean 'BIOES'\?"):
         pairs(path, scheme="BIOSE")
 
 
-def test_long_sentences_are_split_into_windows(tmp_path):
+def test_long_sentences_of_train_are_split_into_windows(tmp_path):
     tags = ["O", "B-X", "I-X", "O", "B-X", *["I-X"] * 5, "O", "O"]
     path = write(tmp_path / "a.conll", "x O\n\n" + "".join(f"t{i} {tag}\n" for i, tag in enumerate(tags)))
-    source = open_tokens(path, Options(max_length=4))
+    splits = find_splits(None, formats(max_length=4), train=path, valid=path, test=path)
     with pytest.warns(UserWarning) as caught:
-        found = [(e.input.split(SEPARATOR)[1:], e.target, e.place) for e in source]
+        found = [(e.input.split(SEPARATOR)[1:], e.target, e.place) for e in splits.train]
     assert [str(w.message) for w in caught] == [f"{path}: 1 sentence of more than 4 tokens: split into 3"]
     assert found == [
         (["x"], "O", 1),
         (["t0", "t1", "t2", "t3"], "O B-X E-X O", 3),
-        (["t4", "t5", "t6", "t7"], "B-X I-X I-X E-X", 7),
-        (["t8", "t9", "t10", "t11"], "B-X E-X O O", 11),
+        (["t4", "t5", "t6", "t7"], "B-X I-X I-X E-X", 3),
+        (["t8", "t9", "t10", "t11"], "B-X E-X O O", 3),
     ]
-    assert [target for _, target in pairs(path, max_length=12)] == ["O", "O B-X E-X O B-X I-X I-X I-X I-X E-X O O"]
+    whole = ["O", "O B-X E-X O B-X I-X I-X I-X I-X E-X O O"]
+    assert [e.target for e in splits.test] == [e.target for e in splits.validation] == whole
+    assert [e.target for e in in_windows(opened(path), 12)] == whole
 
 
 @settings(max_examples=50)
@@ -240,7 +250,7 @@ def test_windows_keep_all_tokens_and_cut_only_long_entities(tmp_path_factory, pa
     path = write(tmp_path_factory.mktemp("windows") / "a.conll", "".join(f"t{i} {t}\n" for i, t in enumerate(tags)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = list(open_tokens(path, Options(max_length=longest)))
+        found = list(in_windows(opened(path), longest))
     assert sum((e.input.split(SEPARATOR)[1:] for e in found), []) == [f"t{i}" for i in range(len(tags))]
     assert all(1 <= len(e.target.split()) <= longest for e in found)
     assert all(not schemes.faults(e.target.split(), "IOBES") for e in found)
@@ -251,7 +261,7 @@ def test_windows_keep_all_tokens_and_cut_only_long_entities(tmp_path_factory, pa
 def test_long_texts_are_split_into_windows_of_tokens(tmp_path):
     path = write(tmp_path / "a.jsonl", lines([{"text": "I don't see Ada Byron.", "spans": [[12, 21, "PER"]]}]))
     with pytest.warns(UserWarning, match=": 1 sentence of more than 5 tokens: split into 2"):
-        found = pairs(path, max_length=5)
+        found = [(e.input, e.target) for e in in_windows(opened(path), 5)]
     first, second = (
         SEPARATOR + SEPARATOR.join(tokens) for tokens in (["I", "do", "n't", "see"], ["Ada", "Byron", "."])
     )
@@ -262,32 +272,46 @@ def test_long_texts_are_split_into_windows_of_tokens(tmp_path):
     ("spans", "what"),
     [
         ([[0, 9, "A"], [4, 13, "B"]], "the spans 'Ada Byron' (0-9) and 'Byron met' (4-13) overlap; keep one of them"),
-        ([[0, 3, "A"], [0, 3, "A"]], "the spans 'Ada' (0-3) and 'Ada' (0-3) overlap"),
-        ([[3, 3, "A"]], "the span 3-3 is empty or outside the 31 characters of the text; count characters from 0"),
+        ([[0, 3, "A"], [0, 3, "B"]], "the spans 'Ada' (0-3) and 'Ada' (0-3) overlap"),
+        (
+            [[3, 3, "A"]],
+            "the span 3-3 is empty or outside the 31 characters of the text; count from 0; the end is exclusive",
+        ),
         ([[25, 32, "A"]], "the span 25-32 is empty or outside the 31 characters"),
         ([[-1, 3, "A"]], "the span -1-3 is empty or outside"),
         ([[3, 4, "A"]], "the span ' ' (3-4) contains no token; leave it out"),
-        ([[1, 9, "A"]], "the span 'da Byron' (1-9) cuts the token 'Ada'; add --repair to widen it"),
-        ([[0, 8, "A"]], "the span 'Ada Byro' (0-8) cuts the token 'Byron'; add --repair"),
+        ([[1, 9, "A"]], "the span 'da Byron' (1-9) cuts the token 'Ada'; correct it, or it is widened to whole tokens"),
+        ([[0, 8, "A"]], "the span 'Ada Byro' (0-8) cuts the token 'Byron'; correct it"),
         ([[0, 3]], 'not a span: [0, 3]; write [start, end, "TYPE"]'),
         ([[0, 3, ""]], "not a span: [0, 3, '']"),
         ([["0", 3, "A"]], "not a span: ['0', 3, 'A']"),
-        ([{"start": 0, "end": 3, "labels": ["A", "B"]}], "not a span: (0, 3, ['A', 'B'])"),
+        ([{"start": 0, "end": 3, "labels": ["A", "B"]}], "not a span: {'start': 0, 'end': 3, 'labels': ['A', 'B']}"),
     ],
 )
-def test_invalid_spans_raise(tmp_path, spans, what):
-    path = write(tmp_path / "a.jsonl", lines([MARKED["lists"], {"text": TEXT, "spans": spans}]))
-    with pytest.raises(UserError) as fault:
-        pairs(path)
-    assert str(fault.value).startswith(f"{path}:2: {what}")
+def test_a_text_with_invalid_spans_is_faulty(tmp_path, spans, what):
+    path = write(tmp_path / "a.jsonl", lines([MARKED["lists"], {"text": TEXT, "spans": spans}, MARKED["lists"]]))
+    (fault,) = faults(path)
+    assert fault.startswith(f"{path}:2: {what}")
+    assert [e.target for e in tolerant(opened(path), 1.0)][::2] == [TARGET] * 2 or "overlap" not in what + "cuts"
+    if "cuts" not in what:
+        with pytest.raises(UserError, match="a.jsonl:2: "):
+            list(literal(opened(path)))
 
 
-def test_spans_that_cut_tokens_are_widened_by_repair(tmp_path):
+def test_of_overlapping_spans_training_keeps_the_longest(tmp_path):
+    path = write(tmp_path / "a.jsonl", lines([{"text": TEXT, "spans": [[0, 3, "A"], [0, 9, "B"], [4, 9, "C"]]}]))
+    assert [e.target for e in tolerant(opened(path), 1.0)] == ["B-B E-B O O O O O O O"]
+
+
+def test_spans_that_cut_tokens_are_widened(tmp_path):
     spans = [[1, 2, "A"], [6, 8, "B"], [8, 9, "C"], [10, 13, "D"]]
     path = write(tmp_path / "a.jsonl", lines([{"text": TEXT, "spans": spans}, MARKED["lists"]]))
-    with pytest.warns(UserWarning, match=": 1 sentence with invalid tags or spans: repaired"):
-        found = pairs(path, repair=True)
-    assert found == [(TEXT, "S-A S-B S-D O O O O O O"), (TEXT, TARGET)]
+    expected = [(TEXT, "S-A S-B S-D O O O O O O"), (TEXT, TARGET)]
+    assert [(e.input, e.target) for e in literal(opened(path))] == expected
+    with pytest.warns(
+        UserWarning, match="of 2 records 1 repaired: .*a.jsonl:1: the span 'd' .1-2. cuts the token 'Ada'"
+    ):
+        assert [(e.input, e.target) for e in tolerant(opened(path), 1.0)] == expected
 
 
 def test_white_space_at_the_ends_of_spans_is_ignored(tmp_path):
@@ -299,32 +323,34 @@ def test_white_space_at_the_ends_of_spans_is_ignored(tmp_path):
 FAULTS = {
     "a.conll": [
         ("", ": the file is empty; give a token and a tag on each line"),
-        ("\n \n-DOCSTART- O\n", ": no tagged sentences here; give a token and a tag on each line"),
+        ("\n \n-DOCSTART- O\n", ": no tagged sentences here; give sentences of tokens with tags"),
         ("a O\nb\n", ":2: 1 column, expected 2; give every line the same columns"),
         ("a O\n\nNew York B-LOC\n", ":3: 3 columns, expected 2; give every line the same columns, and put tabs"),
         ("a\nb\n", ":1: 1 column, expected a token and a tag; put a space or tab between"),
         (
-            "a O\nb PER\n",
-            ":2: 'PER' is not a tag of a known scheme; tags are O, or B-, I-, E- or S- and a type",
+            "a O\nb B-PER\nc PER\n",
+            ":3: 'PER' is not a tag of a known scheme; tags are O, or B-, I-, E- or S- and a type",
         ),
-        ("This is a text.\n", ":1: 'text.' is not a tag of a known scheme"),
+        ("a b c\n\n".join(f"w {i}w x{i}\n" for i in range(99)), ": 100 different tags ('x0', "),
+        ("a 1\nb 0\n", ": the tags are numbers; name them in their order with --tag_names O,B-PER"),
         (b"a O\n\xff O\n", ":2: not UTF-8 (byte 0xff at offset 4); save the file as UTF-8"),
         ("\tO\n", ":1: an empty token; leave it out, together with its tag"),
     ],
-    "a.conll.gz": [("a O\nb B_X\n", ":2: 'B_X' is not a tag of a known scheme")],
+    "a.conll.gz": [("a B-X\nb BX\n", ":2: 'BX' is not a tag of a known scheme")],
     "a.jsonl": [
         (
             '{"tokens": ["a"], "tags": ["O"]}\n{"tokens": ["a", "b"], "tags": ["O"]}',
             ":2: 2 tokens and 1 tags; give each",
         ),
-        ('{"tokens": ["a"], "ner_tags": [0]}', ":1: the tags are not strings; write their names"),
+        ('{"tokens": ["a"], "ner_tags": [0]}', ": the tags are numbers; name them"),
+        ('{"tokens": ["a"], "ner_tags": [0.5]}', ":1: the tags are not strings; write their names"),
         ('{"tokens": [1], "tags": ["O"]}', ":1: the tokens are not strings; write"),
         ('{"tokens": ["a", ""], "tags": ["O", "O"]}', ":1: an empty token; leave it out"),
-        ('{"tokens": ["a"], "tags": ["PER"]}', ":1: 'PER' is not a tag of a known scheme"),
+        ('{"tokens": ["a", "b"], "tags": ["PER", "B-PER"]}', ":1: 'PER' is not a tag of a known scheme"),
         ('{"text": "a"}', ":1: no tokens and tags, and no text and spans, among text; write"),
         ('{"text": 3, "spans": []}', ":1: no tokens and tags, and no text and spans, among text, spans"),
-        ('\n{"data": {"text": "a"}, "annotations": []}', ":2: a task without annotation; leave it out"),
-        ('"a"\n', ":1: not a JSON object; write"),
+        ('\n{"data": {"text": "a"}, "annotations": []}', ": no tagged sentences here"),
+        ('"a"\n', ':1: not a sentence: "a"; write'),
         ('{"text": "a", "spans": []}\n{"text"\n', ":2: not JSON (Expecting ':' delimiter at column "),
         (b'{"text": "\xe9", "spans": []}\n', ":1: not UTF-8 (byte 0xe9 at offset 10)"),
         ("\n\n", ": no tagged sentences here"),
@@ -339,7 +365,7 @@ FAULTS = {
             ":4: not JSON (Expecting value); correct it, or write one object",
         ),
         ('[{"text": "a', ":1: not JSON (Unterminated string"),
-        ("[\n1]", ":2: not a JSON object"),
+        ("[\n1]", ":2: not a sentence: 1; write"),
         ("[]", ": no tagged sentences here"),
     ],
 }
@@ -362,12 +388,13 @@ def test_truncated_or_invalid_gzip_raises(tmp_path):
 
 
 def test_invalid_paths_raise(tmp_path):
-    with pytest.raises(UserError, match="no.conll: no such file; check the path"):
-        open_tokens(tmp_path / "no.conll")
-    with pytest.raises(UserError, match=r"unknown format '.csv'; files end in .conll, .iob, .*, also with .gz"):
-        open_tokens(write(tmp_path / "a.csv", "x"))
-    with pytest.raises(UserError, match=r"a folder without train\.\*; files end in .conll"):
-        open_tokens(tmp_path)
+    with pytest.raises(UserError, match="no.conll: no such file or folder; check the path"):
+        opened(tmp_path / "no.conll")
+    with pytest.raises(UserError, match=r"unknown format '.pdf'; files end in .conll, .conllu, .*, also with .gz"):
+        opened(write(tmp_path / "a.pdf", "x"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"no files of sentences in this folder; files end in .conll"):
+        opened(tmp_path / "empty")
 
 
 @pytest.mark.parametrize(
@@ -409,20 +436,24 @@ def test_tensorflow_datasets(name, field):
         for tokens, spans in zip(TOKENS, SPANS, strict=True)
     ]
     with mocked({"tokens": "string", field: "int64"}, rows):
-        source = open_tfds(name, "train")
+        source = opened(tfds.open_records(name, "train"))
         assert [(e.input, e.target, e.place) for e in source] == [(*EXAMPLES[0], 1), (*EXAMPLES[1], 2)]
         assert source.name == f"tfds:{name}/train"
     rows[1][field].append(0)
     with mocked({"tokens": "string", field: "int64"}, rows), pytest.raises(UserError) as fault:
-        list(open_tfds(name, "train"))
+        list(opened(tfds.open_records(name, "train")))
     assert str(fault.value) == f"tfds:{name}/train:2: 3 tokens and 4 tags; give each token one tag"
 
 
-def test_tensorflow_datasets_without_tags():
-    import tensorflow_datasets as tfds
+def test_a_data_set_without_tags_is_refused():
+    with tfds_without_tags(), pytest.raises(UserError, match="tfds:imdb_reviews/train:1: .* tokens and 1 tags"):
+        list(opened(tfds.open_records("imdb_reviews", "train")))
 
-    with tfds.testing.mock_data(), pytest.raises(UserError, match="tfds:imdb_reviews: no tokens and tags among"):
-        open_tfds("imdb_reviews", "train")
+
+def tfds_without_tags():
+    import tensorflow_datasets
+
+    return tensorflow_datasets.testing.mock_data()
 
 
 @pytest.mark.parametrize(("corpus", "sentences"), [("wikigold", (1364, 150, 327)), ("wnut17", (3394, 1009, 1287))])
@@ -434,7 +465,7 @@ def test_real_files_match_seqeval(data_folder, corpus, sentences):
             for block in path.read_text("utf-8").split("\n\n")
         ]
         rows = [row for row in rows if row]
-        found = list(open_tokens(path))
+        found = list(opened(path))
         assert len(found) == len(rows) and count - len(rows) in (0, 145)  # 145 documents begin with a mark
         for example, row in zip(found, rows, strict=True):
             assert example.input == SEPARATOR + SEPARATOR.join(token for token, _ in row)

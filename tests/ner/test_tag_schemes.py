@@ -1,6 +1,7 @@
 """Tagging schemes: every sequence against those written by hand, by brute force, and as seqeval reads them."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from seqtasks.ner.tag_schemes import (
     constraints,
     faults,
     iobes,
+    lettered,
     parse,
     recognise,
     repair,
     scheme_named,
     spans,
+    tag_names,
     tagset,
     write,
 )
@@ -154,18 +157,52 @@ def test_the_scheme_with_the_fewest_faults_is_recognised():
     assert recognise([]) == recognise([["O", "O"]]) == "IOB2"
 
 
-@pytest.mark.parametrize("tag", ["PER", "X-PER", "B", "B-", "B_PER", "", "o", "3", "B- "])
+@pytest.mark.parametrize("tag", ["PER", "X-PER", "B", "B-", "BPER", "", "0", "3", "B- "])
 def test_invalid_tags_raise(tag):
     with pytest.raises(UserError) as fault:
         parse(tag, "a.conll:7")
     remedy = "tags are O, or B-, I-, E- or S- and a type (B-PER)"
     assert str(fault.value) == f"a.conll:7: {tag!r} is not a tag of a known scheme; {remedy}"
-    with pytest.raises(UserError, match="is not a tag of a known scheme"):
-        recognise([["O", tag]])
+
+
+@pytest.mark.parametrize("separator", "-_")
+@pytest.mark.parametrize("change", [str.upper, str.lower])
+def test_letters_of_both_cases_and_both_separators(separator, change):
+    for letter, expected in {"B": "B", "M": "I", "L": "E", "U": "S", "W": "S", "I": "I", "E": "E", "S": "S"}.items():
+        assert parse(change(letter) + separator + "Per") == (expected, "Per")
+    assert parse(change("O")) == ("O", "")
+
+
+def test_one_tag_of_another_scheme_does_not_change_the_scheme():
+    many = [["B-A", "I-A", "O"]] * 50
+    assert recognise([*many, ["E-A", "S-A"]]) == recognise([*many, ["A", "O"]]) == "IOB2"
+
+
+def test_tags_without_letters():
+    assert recognise([["A", "O"], ["B-A"]]) == "IO" or recognise([["A", "O"], ["A"]]) == "IO"
+    assert lettered(["A", "A", "O", "I-B"], "IO") == (["I-A", "I-A", "O", "I-B"], "IOB1")
+    assert lettered([",", "B-X", "O"], "POS") == (["S-,", "S-B-X", "O"], "IOBES")
+    assert lettered(["B-A", "I-A"], "IOB2") == (["B-A", "I-A"], "IOB2")
+    with pytest.raises(UserError, match="a.conll: the tags are numbers; name them in their order with --tag_names"):
+        recognise([["0", "1"]], "a.conll")
+    with pytest.raises(
+        UserError, match="a.conll: 60 different tags .'w0', 'w1', 'w2', .... among 60 tokens are no tags"
+    ):
+        recognise([[f"w{i}"] for i in range(60)], "a.conll")
+
+
+def test_names_of_tags_from_a_list_or_a_file(tmp_path):
+    names = ("O", "B-PER", "I-PER")
+    (tmp_path / "a.txt").write_text("O\nB-PER\nI-PER\n")
+    (tmp_path / "a.json").write_text(json.dumps(names))
+    given = ("O, B-PER,I-PER", str(tmp_path / "a.txt"), str(tmp_path / "a.json"))
+    assert [tag_names(one) for one in given] == [names] * 3
+    with pytest.raises(UserError, match="--tag_names: 'tags.txt' names no tags; write O,B-PER"):
+        tag_names("tags.txt")
 
 
 def test_names_of_schemes():
-    assert [scheme_named(n) for n in ("bio", "BILOU", "BMES", "IO")] == ["IOB2", "IOBES", "IOBES", "IOB1"]
+    assert [scheme_named(n) for n in ("bio", "BILOU", "BMES", "IO")] == ["IOB2", "IOBES", "IOBES", "IO"]
     with pytest.raises(UserError, match=r"--scheme: unknown scheme 'BLUE'; did you mean 'BILOU'\?|known are: IOB1"):
         scheme_named("BLUE")
 

@@ -20,7 +20,7 @@ TEXTS = [
     "",
     "In Vienna 😀 it rained; Dr. Ben Costa stayed.",
     "Nobody slept .",
-    b"\xff\xfe in Lima",
+    b"In Lima",
     "音楽 in Oslo",
 ]
 
@@ -89,20 +89,26 @@ print(json.dumps({{name: out[name] for name in ("type", "text", "start", "end", 
 
 
 def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path):
-    texts = [*(t if isinstance(t, bytes) else t.encode() for t in TEXTS), b"x\x00y Oslo", b"Anna Berg . " * 2000]
+    texts = [
+        *(t if isinstance(t, bytes) else t.encode() for t in TEXTS),
+        b"x\x00y Oslo",
+        b"\xff\xfe in Lima",
+        b"Anna Berg . " * 2000,
+    ]
     run.export(tmp_path / "served")
     code = SERVE.format(directory=str(tmp_path / "served"), texts=texts)
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     served = json.loads(done.stdout)
-    for row, answer in enumerate(run.predict(texts)):
+    answers = list(run.predictor.answers(texts))
+    for row, answer in enumerate(answers):
         entities, found = answer["entities"], [i for i, start in enumerate(served["start"][row]) if start >= 0]
         for name in ("type", "text", "start", "end"):
             assert [served[name][row][i] for i in found] == [entity[name] for entity in entities]
         scores = [entity["score"] for entity in entities]
         np.testing.assert_allclose([served["score"][row][i] for i in found], scores, atol=1e-5)
-    assert len(run.predict(texts)[-1]["entities"]) > 1000
+    assert len(answers[-1]["entities"]) > 1000
 
 
 @pytest.mark.parametrize("head", ["crf", "softmax"])
@@ -141,14 +147,73 @@ def test_finetune_starts_from_the_run(run, tmp_path):
     assert new.assets["tags"].tokens == run.assets["tags"].tokens
 
 
-def test_a_type_only_in_test_is_refused(tmp_path):
-    sentence = "Anna B-PER\nslept O\n\n"
-    (tmp_path / "train.conll").write_text(sentence * 30)
-    (tmp_path / "dev.conll").write_text(sentence)
-    (tmp_path / "test.conll").write_text(sentence + "Oslo B-LOC\nsleeps O\n")
-    with pytest.raises(UserError, match=r"test.conll:4: the label 'LOC' of the test split is not among those of train"):
-        seqtasks.train("ner", data=tmp_path, run=tmp_path / "run", **SMALL)
-    assert not (tmp_path / "run").exists()
+def test_a_type_only_in_test_is_a_miss(run, tmp_path):
+    (tmp_path / "a.conll").write_text("Anna B-PER\nslept O\n\nTitan B-SHIP\nsank O\n")
+    with pytest.warns(
+        UserWarning, match="a.conll: labels of the test split that the run lacks: 'SHIP'; each of 1 is a"
+    ):
+        figures = run.evaluate(tmp_path / "a.conll")
+    assert figures["recall"] <= 0.5 and figures["per_class"]["SHIP"]["recall"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.conll", "Mr. B-X\nLeo O\nAdler O\n, O\nOslo O\n"),
+        ("b.conll", "Mr.\nLeo\nAdler\n,\nOslo\n"),
+        ("a.csv", 'Sentence #,Word\n1,Mr.\n,Leo\n,Adler\n,","\n,Oslo\n'),
+        ("a.jsonl", '{"tokens": ["Mr.", "Leo", "Adler", ",", "Oslo"]}\n'),
+        ("b.jsonl", '{"text": "Mr. Leo Adler , Oslo"}\n'),
+        (
+            "a.conllu",
+            "# id = 3\n"
+            + "".join(f"{i}\t{t}" + "\t_" * 8 + "\n" for i, t in enumerate(["Mr.", "Leo", "Adler", ",", "Oslo"])),
+        ),
+    ],
+)
+def test_files_are_answered_sentence_by_sentence(run, tmp_path, name, content):
+    path = tmp_path / name
+    path.write_text(content * 2 if name == "a.jsonl" else content)
+    answers = [run.recipe and answer for answer in run.answers(run.read_inputs(path))]
+    assert len(answers) == 1 + (name == "a.jsonl")
+    assert [(e["text"], e["start"]) for e in answers[0]["entities"]] == [("Leo Adler", 4), ("Oslo", 16)]
+
+
+def test_a_text_file_of_columns_is_not_answered_line_by_line(run, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("Anna B-PER\nslept O\n\nOslo B-LOC\n")
+    with pytest.raises(
+        UserError, match="a.txt: lines of tokens and tags, where each line .*; rename it to end in .conll"
+    ):
+        list(run.read_inputs(path))
+    path.write_text("Anna slept\n\nOslo\n")
+    assert list(run.read_inputs(path)) == ["Anna slept", "", "Oslo"]
+
+
+def test_lists_of_tokens(run):
+    sentences = [["Mr.", "Leo Adler", ",", "Oslo"], ["Oslo"], []]
+    answers = run.predict(sentences, tokens=True)
+    assert [[e["text"] for e in a["entities"]] for a in answers][1:] == [["Oslo"], []]
+    frame = run.predict([{"tokens": tokens, "id": i} for i, tokens in enumerate(sentences)], carry="id")
+    assert [a.pop("id") for a in frame] == [0, 1, 2] and frame == answers
+    assert run.predict(["Mr. Leo Adler"], tokens=True) == run.predict([["Mr.", "Leo", "Adler"]], tokens=True)
+    with pytest.raises(UserError, match="input 1: list is not a text; give a string"):
+        run.predict(sentences)
+
+
+def test_a_tag_for_every_token_is_learnt(tmp_path):
+    words = {"DET": ["the", "a"], "NOUN": ["dog", "cat", "film"], "VERB": ["sees", "likes"]}
+    rng = np.random.default_rng(0)
+    rows = []
+    for _ in range(100):
+        tags = ["DET", "NOUN", "VERB", "DET", "NOUN"][: rng.integers(2, 6)]
+        rows.append("".join(f"{rng.choice(words[tag])} {tag}\n" for tag in tags))
+    (tmp_path / "a.conll").write_text("\n".join(rows))
+    fields = SMALL | {"epochs": 6, "learning_rate": 3e-2, "patience": 0, "characters": "none", "head": "softmax"}
+    made = seqtasks.train("ner", data=tmp_path / "a.conll", run=tmp_path / "run", **fields)
+    (answer,) = made.predict(["the cat likes a film"])
+    expected = [("DET", "the"), ("NOUN", "cat"), ("VERB", "likes"), ("DET", "a"), ("NOUN", "film")]
+    assert [(e["type"], e["text"]) for e in answer["entities"]] == expected
 
 
 def test_data_without_entities_is_refused(tmp_path):
