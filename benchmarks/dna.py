@@ -4,7 +4,7 @@
 
 Splice junctions: ten-fold cross-validation over all 3,190 sequences, the fold is the SHA-256 of the sequence modulo 10,
 so that equal ones are together; a twentieth of the training part, by its hash too, is the validation split. Promoters:
-split 80/10/10 by `seqtasks.data.splits.part`. The machine is `seqtasks.dna.baselines.BaseSVM`, on the same sequences.
+split 80/10/10 by `seqtasks.data.partition.part`. The machine is `seqtasks.dna.baselines.BaseSVM`, on the same sequences.
 """
 
 import argparse

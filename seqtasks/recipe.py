@@ -131,7 +131,7 @@ class Recipe(Generic[ConfigT]):
         return functools.partial(reader.checked, fits=fits)
 
     def folds(self, config: ConfigT, data: Any, count: int, reader: "Reader | None" = None) -> "Iterator[Splits]":
-        """The splits of each fold of a cross-validation; see `seqtasks.data.splits.fold`.
+        """The splits of each fold of a cross-validation; see `seqtasks.data.partition.fold`.
 
         Args:
             config: the options.
@@ -139,12 +139,13 @@ class Recipe(Generic[ConfigT]):
             count: the number of folds.
             reader: as for `splits`.
         """
+        from seqtasks.data.partition import fold
         from seqtasks.data.reading import Reading
-        from seqtasks.data.splits import fold, whole
+        from seqtasks.data.splits import Splits, whole
 
         formats = self.reads(config)
         source = whole(data, formats, Reading.of(config), self._check(config, reader))
-        return (fold(source, formats, number, count) for number in range(count))
+        return (Splits(**fold(source, formats, number, count)) for number in range(count))
 
     def open(
         self, config: ConfigT, data: Any, labelled: bool = True, carry: tuple[str, ...] = (),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         json_files,
         media_segments,
         memory,
+        partition,
         path_sources,
         reading,
         remote,
@@ -39,7 +40,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("batches", "columns", "file_inputs", "generators", "hf", "json_files", "media_segments", "memory"),
-    *("path_sources", "reading", "remote", "segments", "sources", "splits", "tables", "text_files", "tfds"),
+    *(
+        "partition",
+        "path_sources",
+        "reading",
+        "remote",
+        "segments",
+        "sources",
+        "splits",
+        "tables",
+        "text_files",
+        "tfds",
+    ),
     *("token_ids", "vocabulary"),
 ]
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, __all__)

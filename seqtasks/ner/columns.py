@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seqtasks.data.reading import Reading
-from seqtasks.data.tables import delimiter_of
+from seqtasks.data.tables import dialect_of
 from seqtasks.data.text_files import reading as opened
 from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError
@@ -54,14 +54,14 @@ def lines_of(path: Path, reading: Reading) -> Iterator[tuple[int, list[str]]]:
     """
     with opened(path, encoding=reading.encoding) as file:
         if suffix_of(path) == ".csv":
-            rows = csv.reader(file, delimiter=delimiter_of(path, reading), strict=True)
+            rows = csv.reader(file, strict=True, **dialect_of(path, reading).options)
             try:
                 yield from ((rows.line_num, row if any(field.strip() for field in row) else []) for row in rows)
             except csv.Error as error:
                 what, remedy = f"not a table ({error})", "close every quote, and double quotes inside a quoted field"
                 raise UserError(what, where=f"{path}:{rows.line_num}", remedy=remedy) from None
             return
-        delimiter = delimiter_of(path, reading) if reading.delimiter else None
+        delimiter = dialect_of(path, reading).delimiter if reading.delimiter else None
         for number, line in enumerate(file, 1):
             line = line.rstrip(" \t\r\n")
             if not line.strip():

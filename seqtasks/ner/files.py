@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from seqtasks.data.json_files import read_json
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Source, join
 from seqtasks.data.splits import Formats
-from seqtasks.data.tables import LINES, Record, Records, open_records, read_json
+from seqtasks.data.tables import LINES, Record, Records, open_records
 from seqtasks.data.tables import SUFFIXES as RECORDS
 from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError

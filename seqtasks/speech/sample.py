@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from seqtasks.data.partition import TEST, VALIDATION, part
 from seqtasks.data.sources import Example, Source
-from seqtasks.data.splits import TEST, VALIDATION, part
 from seqtasks.errors import UserError
 
 LETTERS, DIGITS = "abcdefghijklmnopqrstuvwxyz", "0123456789"
@@ -55,7 +55,7 @@ def splits(seed: int = 0, counts: Mapping[str, int] = COUNTS) -> dict[str, Sourc
 def messages(count: int, seed: int = 0, split: str = "train") -> list[str]:
     """Texts of random words.
 
-    The hash of a text (`seqtasks.data.splits.part`) decides its split, so splits have no text in common.
+    The hash of a text (`seqtasks.data.partition.part`) decides its split, so splits have no text in common.
 
     Args:
         count: number of texts.

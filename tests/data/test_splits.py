@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtasks.data import splits as splitting
+from seqtasks.data.partition import fold, number_of, part, place_of
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Source
-from seqtasks.data.splits import Formats, fold, has_splits, number_of, open_data, part, place_of
+from seqtasks.data.splits import Formats, has_splits, open_data
 from seqtasks.errors import UserError
 from seqtasks.text.files import formats as text_formats
 
@@ -276,7 +277,7 @@ def test_folds_are_by_the_hash_and_disjoint():
     source = open_data(rows(*"ab" * 200), TEXTS)
     seen = Counter()
     for number in range(5):
-        parts = dict(fold(source, TEXTS, number, 5))
+        parts = fold(source, TEXTS, number, 5)
         assert all(number_of(e.input) % 5 == number for e in parts["test"])
         held_out = [e for e in source if number_of(e.input) % 5 != number and number_of(e.input) // 5 % 20 == 0]
         assert list(parts["validation"]) == held_out

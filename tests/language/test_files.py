@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from seqtasks.data.partition import part
 from seqtasks.data.reading import Reading
-from seqtasks.data.splits import find_splits, open_data, part
+from seqtasks.data.splits import find_splits, open_data
 from seqtasks.errors import UserError
 from seqtasks.language.documents import LONGEST, LONGEST_LINE, PIECE
 from seqtasks.language.files import Options, formats

@@ -8,9 +8,10 @@ import warnings
 
 import pytest
 
+from seqtasks.data.partition import place_of
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Source
-from seqtasks.data.splits import find_splits, open_data, place_of
+from seqtasks.data.splits import find_splits, open_data
 from seqtasks.errors import UserError
 from seqtasks.language.documents import PIECE
 from seqtasks.language.files import Options, formats

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from seqtasks.data.splits import find_splits, part
+from seqtasks.data.partition import part
+from seqtasks.data.splits import find_splits
 from seqtasks.errors import UserError
 from seqtasks.music import analysis, files, piano_rolls, pieces, synthesis, tunes
 from seqtasks.music.midi import read_midi

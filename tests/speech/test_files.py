@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtasks.data.columns import Columns
+from seqtasks.data.partition import part
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example
-from seqtasks.data.splits import find_splits, part
+from seqtasks.data.splits import find_splits
 from seqtasks.errors import UserError
 from seqtasks.speech import files, sample
 from seqtasks.speech.audio import Options

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqtasks.data.partition import part
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Source
-from seqtasks.data.splits import find_splits, open_data, part
+from seqtasks.data.splits import find_splits, open_data
 from seqtasks.errors import UserError
 from seqtasks.translation.directions import Options
 from seqtasks.translation.files import filtered, formats, open_tfds

@@ -7,8 +7,9 @@ import warnings
 
 import pytest
 
+from seqtasks.data.partition import part
 from seqtasks.data.reading import Reading
-from seqtasks.data.splits import find_splits, has_splits, open_data, part
+from seqtasks.data.splits import find_splits, has_splits, open_data
 from seqtasks.errors import UserError
 from seqtasks.translation.directions import Options
 from seqtasks.translation.files import formats

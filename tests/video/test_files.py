@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seqtasks.data.partition import part
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example
-from seqtasks.data.splits import find_splits, open_data, part
+from seqtasks.data.splits import find_splits, open_data
 from seqtasks.errors import UserError
 from seqtasks.video.clips import Options, read
 from seqtasks.video.files import Tables, formats, open_tfds
