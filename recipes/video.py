@@ -50,11 +50,8 @@ class Config(Options):
     end_column: str | None = option(
         None, "name or number of the column with the end of a segment, in seconds", "data", changeable=True
     )
-    segments: bool = option(
-        True,
-        "cut the segments of tables with columns of start and end; false reads whole files",
-        "data",
-        changeable=True,
+    whole_files: bool = option(
+        False, "read whole files, whatever the columns of start and end say", "data", changeable=True
     )
     media_root: str | None = option(
         None, "folder that the paths of tables and lists are relative to; null for that of the table", "data",
@@ -127,9 +124,9 @@ def options(config: Config) -> Any:
 
 def reads(config: Config) -> "Formats":
     columns = st.data.columns.Columns(config.path_column, config.label_column, config.header)
-    segments = st.data.media_segments.SegmentColumns(config.start_column, config.end_column, off="--segments false")
+    segments = st.data.media_segments.SegmentColumns(config.start_column, config.end_column, off="--whole_files")
     layout = st.video.lists.Layout(config.media_root, config.class_list, config.frame_rate)
-    tables = st.video.files.Tables(columns, segments if config.segments else None, layout)
+    tables = st.video.files.Tables(columns, None if config.whole_files else segments, layout)
     return st.video.files.formats(options(config), tables)
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from seqtasks.data.columns import Columns, read_columns
@@ -143,8 +143,7 @@ def open_labelled(
     if not labels:
         listed = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
         raise UserError(f"no {kind}s in sub-folders here (found {listed})", where=folder, remedy=remedy)
-    others = (p for label in named for p in label.rglob("*") if p not in labels and p.parent not in labels)
-    warn_of_others(folder, others, (), kind)
+    warn_of_others(folder, (p for label in named for p in _unread(label, labels)), (), kind)
     if beside := sum(_is_read(p, suffixes) for p in folder.iterdir()):
         warnings.warn(f"{folder}: {beside} {kind}s outside the folders of the labels were not read", stacklevel=2)
 
@@ -154,6 +153,13 @@ def open_labelled(
 
     examples = [example(path) for path in mixed(labels)]
     return Source(lambda: iter(examples), str(folder), sum(p.stat().st_size for p in labels))
+
+
+def _unread(folder: Path, read: Container[Path]) -> Iterator[Path]:
+    """The files below a folder that are not read, and are not in a folder that is."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "." and Path(place, name) not in read]
+        yield from (path for name in names if (path := Path(place, name)) not in read)
 
 
 def _is_read(path: Path, suffixes: Sequence[str]) -> bool:

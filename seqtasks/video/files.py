@@ -3,6 +3,7 @@
 The input of an example names a clip as `seqtasks.video.clips.read` takes it; its target is the class.
 """
 
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -159,11 +160,14 @@ def _without_columns(path: Path, reading: Reading) -> None:
 
 def _clips_in(folder: Path) -> Iterator[Path]:
     """The clips in a folder and below it: files, and folders of pictures that are not the folder itself."""
-    for path in sorted(p for p in folder.iterdir() if not p.name.startswith(".")):
-        if path.is_dir():
-            inside = list(_clips_in(path))
-            yield from inside or ([path] if has_pictures(path) else [])
-        elif suffix_of(path) in CLIPS:
+    with os.scandir(folder) as found:  # it tells folders from files without looking at each
+        inside = sorted((entry.name, entry.is_dir()) for entry in found if not entry.name.startswith("."))
+    for name, is_folder in inside:
+        path = folder / name
+        if is_folder:
+            deeper = list(_clips_in(path))
+            yield from deeper or ([path] if has_pictures(path) else [])
+        elif suffix_of(name) in CLIPS:
             yield path
 
 

@@ -102,7 +102,7 @@ def open_list(path: Path, reading: Reading = Reading(), layout: Layout = Layout(
     listed = list(entries(path, reading))
     if not listed:
         raise UserError("the file is empty", where=path, remedy="give a path and a label on each line")
-    folders = _roots(path.parent, [entry.path for entry in listed], layout.media_root)
+    folders = _roots(path, [entry.path for entry in listed], layout.media_root)
     names = class_names(layout.class_list or _class_list(path))
     if names and 0 in {entry.numbers[-1] for entry in listed if entry.numbers} - set(names):
         names = {number - 1: name for number, name in names.items()}  # the list counts from 0, its names from 1
@@ -155,16 +155,17 @@ def _frames(entry: Entry, clip: Path, where: str, rate: float) -> str:
     return "" if (first, count) == (0, there) else fragment(first / rate, (first + count) / rate)
 
 
-def _roots(folder: Path, names: Sequence[str], root: str | None) -> list[Path]:
-    """The folders of the clips of a list; the one that holds the first of them comes first."""
+def _roots(path: Path, names: Sequence[str], root: str | None) -> list[Path]:
+    """The folder of the clips of a list: the first near it that holds one; that of its split comes before others."""
     if root is not None:
         return [Path(root)]
-    found = [folder]
-    for near in (folder, folder.resolve().parent):
+    found = []
+    for near in (path.parent, path.resolve().parent.parent):
         found += [near, *(p for p in sorted(near.iterdir()) if p.is_dir() and p.name[0] != ".")]
-    found = list(dict.fromkeys(found))
-    best = next((f for f in found if any(find_path(name, [f]) for name in names[:TRIED])), folder)
-    return [best]
+    split, _ = _split_of(path.stem)
+    places = {"": 1} | ({split: 0} if split else {})
+    found.sort(key=lambda p: places.get(_split_of(p.name)[0], 2))
+    return [next((f for f in found if any(find_path(name, [f]) for name in names[:TRIED])), path.parent)]
 
 
 def _class_list(path: Path) -> Path | None:
@@ -249,7 +250,7 @@ def _names_clips(path: Path, reading: Reading, root: str | None) -> bool:
         names = [entry.path for entry, _ in zip(entries(path, reading), range(TRIED), strict=False)]
     except UserError:
         return False
-    folders = _roots(path.parent, names, root)
+    folders = _roots(path, names, root)
     return any(find_path(name, folders) for name in names)
 
 
@@ -265,7 +266,7 @@ def _hmdb(lists: Sequence[tuple[Path, str]], folder: Path, root: str | None) -> 
     parts: dict[str, list[Source]] = {name: [] for name in HMDB_SPLITS.values()}
     for path, label in lists:
         listed = list(entries(path))
-        folders = _roots(path.parent, [f"{label}/{entry.path}" for entry in listed], root)
+        folders = _roots(path, [f"{label}/{entry.path}" for entry in listed], root)
         for number, split in HMDB_SPLITS.items():
             chosen = [e for e in listed if e.numbers == (int(number),)]
             parts[split].append(Source(_reader(chosen, path, label, folders), str(path)))

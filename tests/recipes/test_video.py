@@ -392,6 +392,8 @@ def test_answers_to_a_table_and_to_a_folder(small, tmp_path, capsys):
     over = ["--clip_seconds", "0.5", "--carry", "id"]
     status, _, found = told(capsys, "predict", small.directory, "--input", table, *over)
     assert [(a["id"], a["second"]) for a in found] == [("7", n / 2) for n in range(4)] + [("8", 0), ("8", 0.5)]
+    status, _, found = told(capsys, "predict", small.directory, "--input", table, "--whole_files")
+    assert [a["file"] for a in found] == [f"{tmp_path}/a.mp4"] * 2
     status, _, found = told(capsys, "predict", small.directory, "--input", tmp_path / "b")
     assert [a["file"] for a in found] == [f"{tmp_path}/b/clip"] and "label" in found[0]
     status, error, found = told(capsys, "predict", small.directory, tmp_path / "b")
@@ -436,3 +438,16 @@ def test_an_export_refuses_clips_without_frames(small, tmp_path, shape):
     served = tf.saved_model.load(str(small.export(tmp_path / "served"))).signatures["serving_default"]
     with pytest.raises(tf.errors.InvalidArgumentError, match="frames: a clip without frames or pixels; give"):
         served(frames=tf.zeros(shape, tf.uint8))
+
+
+def test_features_are_computed_again_when_a_picture_or_the_segment_changes(tmp_path):
+    folder = pictured(tmp_path / "clip", grey(4))
+    versions = [backbones.file_version(folder), backbones.file_version(f"{folder}#t=0,0.1")]
+    os.utime(folder / "2.png", (0, 2e9))
+    versions += [
+        backbones.file_version(folder),
+        backbones.file_version("memory:0"),
+        backbones.file_version("digits:test:1"),
+    ]
+    assert len({tuple(version) for version in versions}) == 5
+    assert backbones.file_version(folder) == versions[2]

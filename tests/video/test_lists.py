@@ -162,3 +162,13 @@ def test_faulty_entries(tmp_path):
     path.unlink()
     with pytest.raises(UserError, match="several files for test: test_x.txt, test_y.txt; name one with --test"):
         find_splits(tmp_path, formats())
+
+
+def test_lists_of_splits_with_equal_names_find_their_own_clips(tmp_path):
+    for split in ("train", "val"):
+        clips_of(tmp_path / f"videos_{split}", "1.mp4", "2.mp4")
+        text(tmp_path / f"{split}_list.txt", "1.mp4 0\n2.mp4 1\n")
+    with pytest.warns(UserWarning, match="no test split given"):
+        splits = find_splits(tmp_path, formats())
+    assert found(splits.validation, tmp_path) == [("videos_val/1.mp4", "0"), ("videos_val/2.mp4", "1")]
+    assert all(name.startswith("videos_train/") for name, _ in found(splits.train, tmp_path))
