@@ -159,7 +159,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         with _as_value_errors():
-            answers = list(self.run_.answers(self.run_.queries(records_of(_inputs(X)))))
+            answers = list(self.run_.answers(queries(self.run_, records_of(_inputs(X)))))
             for answer in answers:
                 if "error" in answer:
                     raise UserError(answer["error"])

@@ -49,7 +49,7 @@ def _named(name: str) -> list[str]:
 
 
 def records(data: Any, name: str) -> Records:
-    """The records of a `datasets.Dataset`. Numbers of classes become their names; sound, pictures and videos stay encoded.
+    """The records of a `datasets.Dataset`. Numbers of classes become names; sound, pictures and videos stay encoded.
 
     Args:
         data: the data set.

@@ -5,19 +5,16 @@ import functools
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import yaml
 
 from seqtasks.atomic_files import write_text
-from seqtasks.capabilities import Answer, Command, FileInputs, Query, TextInputs
-from seqtasks.data.memory import KINDS, array_of
-from seqtasks.data.reading import Reading
-from seqtasks.data.text_files import reading, suffix_of
+from seqtasks.capabilities import Answer, Command
 from seqtasks.engine import progress
+from seqtasks.engine.inputs import inputs_of, parsed, read_inputs
 from seqtasks.errors import UserError, needs
 from seqtasks.options import describe, make_options, read_yaml
 from seqtasks.recipe import list_recipes, load_recipe
@@ -164,7 +161,7 @@ class Run:
         """
         command, own, fields = self.predict_command(options, [])
         run = self.with_options(**fields)
-        given = run.inputs_of(inputs, carry)
+        given = inputs_of(run, inputs, carry)
         with progress.shown():
             answers = list(progress.counted("predict", command.run(run, given, own) if command else run.answers(given)))
         if not as_frame:
@@ -173,76 +170,6 @@ class Run:
         import pandas as pd
 
         return pd.DataFrame(answers)
-
-    def inputs_of(self, inputs: Any, carry: str = "") -> Iterable[Any]:
-        """The raw inputs of `predict`, or queries made of the records of data in memory.
-
-        Args:
-            inputs: as of `predict`.
-            carry: as of `predict`.
-
-        Raises:
-            UserError: if they are neither.
-        """
-        files = self.recipe.capability(FileInputs)
-        if isinstance(inputs, np.ndarray) and not files:
-            return self.queries([inputs] if inputs.dtype.kind in "buif" else inputs, carry)
-        if isinstance(inputs, str | bytes | np.ndarray):
-            return [inputs]
-        if inputs is None or isinstance(inputs, Mapping | int | float):
-            what = f"{type(inputs).__name__} {inputs!r:.40} is not a list of inputs"
-            raise UserError(what, where="inputs", remedy=f"give a string, a list of strings, or {KINDS}")
-        first = None
-        if isinstance(inputs, Sequence):
-            first = next(iter(inputs), None)
-        nested = isinstance(first, np.ndarray) or (
-            isinstance(first, list) and isinstance(next(iter(first), None), list)
-        )
-        if isinstance(first, Mapping | tuple) or (nested and not files) or not isinstance(inputs, Sequence | Iterator):
-            return self.queries(inputs, carry)
-        return inputs
-
-    def queries(self, data: Any, carry: str = "") -> Iterator[Query]:
-        """The inputs of a file or of data in memory, with the columns that their answers repeat.
-
-        Args:
-            data: what `seqtasks.train` takes as data; a target is not needed.
-            carry: names of columns, separated by commas, or `all`.
-
-        Raises:
-            UserError: if it cannot be read.
-        """
-        columns = tuple(name.strip() for name in carry.split(",") if name.strip())
-        source = self.recipe.open(self.config, data, labelled=False, carry=columns)
-        files = self.recipe.capability(FileInputs)
-        for example in source:
-            named = {"file": example.input} if files and array_of(example.input) is None else {}
-            parsed = files.parse(self.config, example.input) if files and files.parse else [Query(example.input, named)]
-            for query in parsed:
-                metadata = {n: value for n, value in query.metadata.items() if n != "file" or named}
-                yield Query(query.input, {**metadata, **dict(example.fields)})
-
-    def read_inputs(self, path: str | Path, carry: str = "") -> Iterator[Any]:
-        """The inputs in a file: its records if training reads such files, else its lines.
-
-        Args:
-            path: the file.
-            carry: as of `predict`.
-
-        Raises:
-            UserError: if it cannot be read.
-        """
-        formats = self.recipe.reads(self.config)
-        if suffix_of(path) in {*formats.tables, *formats.suffixes} - {*formats.lines} or Path(path).is_dir():
-            yield from self.queries(path, carry)
-            return
-        if carry:
-            raise UserError("lines have no columns", where=path, remedy="leave out --carry, or give a table")
-        if formats.check_lines:
-            formats.check_lines(Path(path), Reading.of(self.config))
-        with reading(path, encoding=self.config.encoding) as file:
-            file.reconfigure(newline="\n")
-            yield from (line.removesuffix("\n").removesuffix("\r") for line in file)
 
     def predict_command(
         self, options: Mapping[str, Any], given: list[str]
@@ -280,26 +207,11 @@ class Run:
         Raises:
             UserError: at an input that is not a text, or not an array or a path where inputs are files.
         """
-        files, texts = self.recipe.capability(FileInputs), self.recipe.capability(TextInputs)
-        parse = files.parse if files else texts.parse if texts else None
+        return self.predictor.answers(parsed(self, inputs, where))
 
-        def queries() -> Iterator[Query]:
-            for number, item in enumerate(inputs, 1):
-                if isinstance(item, Query):
-                    yield item
-                    continue
-                raw = checked_input(item, f"{where}{number}", bool(files))
-                if isinstance(raw, np.ndarray) or parse is None:
-                    yield Query(raw, {"file": raw} if files and isinstance(raw, str) else {})
-                    continue
-                try:
-                    yield from parse(self.config, raw)
-                except UserError as error:
-                    if not files:
-                        raise UserError(str(error), where=f"{where}{number}") from None
-                    yield Query(error, {"file": raw})
-
-        return self.predictor.answers(queries())
+    def read_inputs(self, path: str | Path, carry: str = "") -> Iterator[Any]:
+        """The inputs in a file, for `answers`; see `seqtasks.engine.inputs.read_inputs`."""
+        return read_inputs(self, path, carry)
 
     def evaluate(self, data: Any = None, split: str | None = None) -> dict[str, Any]:
         """Metrics on a split of the run's data, or on other data.
@@ -356,46 +268,6 @@ class Run:
         from seqtasks.report.page import write_report
 
         return write_report(self.directory)
-
-
-def checked_input(item: Any, where: str, files: bool = False) -> Any:
-    """A raw input: a text, or where inputs are files the path of one or an array.
-
-    Args:
-        item: what was given.
-        where: its name, for the message.
-        files: whether inputs are files.
-
-    Raises:
-        UserError: if it is something else.
-
-    Example:
-        >>> checked_input(None, "input 3")
-        Traceback (most recent call last):
-        seqtasks.errors.UserError: input 3: NoneType is not a text; give a string
-    """
-    if files:
-        if isinstance(item, str | bytes | os.PathLike):
-            return os.fsdecode(item)
-        if isinstance(item, np.ndarray) and item.dtype.kind in "fiu":
-            return item
-        kind, remedy = "a file", "give its path, or an array of numbers"
-    else:
-        kind, remedy = "a text", "give a string"
-        if isinstance(item, bytes):
-            try:
-                item = item.decode("utf-8")
-            except UnicodeDecodeError as error:
-                what = f"not UTF-8 (byte 0x{item[error.start]:02x} at offset {error.start})"
-                raise UserError(what, where=where, remedy="save the text as UTF-8, or name its --encoding") from None
-        if isinstance(item, str):
-            try:
-                item.encode("utf-8")
-            except UnicodeEncodeError as error:
-                what = f"a lone surrogate U+{ord(item[error.start]):04X} at position {error.start} is no character"
-                raise UserError(what, where=where, remedy="decode the text with its right encoding") from None
-            return str(item)
-    raise UserError(f"{type(item).__name__} is not {kind}", where=where, remedy=remedy)
 
 
 def written(paths: Mapping[str, Any]) -> dict[str, str]:
