@@ -173,10 +173,11 @@ def _bars() -> Any:
     from rich.table import Column
 
     console = Console(stderr=True)
-    facts = Column(no_wrap=True, overflow="ellipsis")
+    width = max(6, min(40, console.width - 100))
+    facts = Column(no_wrap=True, overflow="ellipsis", max_width=max(20, console.width - width - 12))
     return Progress(
         TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
-        BarColumn(bar_width=max(8, min(40, console.width - 100))),
+        BarColumn(bar_width=width),
         TextColumn("{task.fields[facts]}", markup=False, table_column=facts),
         console=console, transient=True, refresh_per_second=5, redirect_stdout=sys.stdout.isatty(),
     )  # fmt: skip
