@@ -157,6 +157,8 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             InvalidInput: if an input cannot be read.
         """
+        from seqtasks.engine.inputs import queries
+
         check_is_fitted(self)
         with _as_value_errors():
             answers = list(self.run_.answers(queries(self.run_, records_of(_inputs(X)))))
