@@ -228,8 +228,8 @@ def read_pairs(records: Records, options: Options = Options(), reading: Reading 
                 if isinstance(record, UserError):
                     raise record
                 where, fields = records.where(place), _fields(record)
-                texts = [_text(fields, side, where) if side else "" for side in sides]
-                yield rest(Example(texts[0], texts[1], place), record)
+                target = _text(fields, sides[1], where) if reading.labelled else ""
+                yield rest(Example(_text(fields, sides[0], where), target, place), record)
             except UserError as error:
                 yield Faulty(error)
 
