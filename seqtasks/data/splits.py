@@ -101,7 +101,8 @@ def open_data(data: Any, formats: Formats, reading: Reading = Reading()) -> Sour
     if isinstance(data, Source):
         return data
     if isinstance(data, list | tuple) and data and all(isinstance(path, os.PathLike) for path in data):
-        return join([_open_path(Path(path), formats, reading) for path in data], f"{data[0]}, ...")
+        sources = [_open_path(path, formats, reading) for path in _together(map(Path, data), formats)]
+        return join(sources, f"{data[0]}, ...") if len(sources) > 1 else sources[0]
     if isinstance(data, Records) or is_in_memory(data):
         records = data if isinstance(data, Records) else records_of(data)
         if formats.records is None:
@@ -116,9 +117,15 @@ def open_data(data: Any, formats: Formats, reading: Reading = Reading()) -> Sour
         return next(iter(found.values()))
     if formats.find and (special := formats.find(name, reading)):
         return join(list(special.values()), name) if len(special) > 1 else next(iter(special.values()))
-    files = _files(name)
-    sources = [_open_path(path, formats, reading) for path in files]
+    sources = [_open_path(path, formats, reading) for path in _together(_files(name), formats)]
     return sources[0] if len(sources) == 1 else join(sources, name)
+
+
+def _together(paths: Iterable[Path], formats: Formats) -> list[Path]:
+    """What to open of several paths, of which some may belong together."""
+    paths = list(paths)
+    together = formats.several(paths) if formats.several and len(paths) > 1 else []
+    return together or paths
 
 
 def _files(name: str) -> list[Path]:

@@ -11,6 +11,12 @@ from seqtasks.errors import UserError
 SIDES = (("source", "src"), ("target", "tgt", "trg"))  # usual names of the two sides
 LANGUAGE = re.compile(r"[a-z]{2,3}([-_][a-z0-9]{2,8})*")  # de, deu, zh-hans, pt_br
 CODE = re.compile(r"[a-z]{2}")
+LANGUAGE_NAME = re.compile(
+    "arabic|bengali|bulgarian|catalan|chinese|croatian|czech|danish|dutch|english|estonian|finnish|french|"
+    "german|greek|hebrew|hindi|hungarian|icelandic|indonesian|irish|italian|japanese|khmer|korean|latin|"
+    "latvian|lithuanian|malay|norwegian|persian|polish|portuguese|romanian|russian|serbian|slovak|slovenian|"
+    "spanish|swahili|swedish|tamil|thai|turkish|ukrainian|urdu|vietnamese|welsh"
+)  # in a first row of a table they are names
 
 
 @dataclass(frozen=True)

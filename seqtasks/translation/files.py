@@ -22,7 +22,7 @@ from seqtasks.data.text_files import reading as opened
 from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError
 from seqtasks.translation import parallel, tmx
-from seqtasks.translation.directions import CODE, SIDES, Options, direction, find_name, side_of
+from seqtasks.translation.directions import CODE, LANGUAGE_NAME, SIDES, Options, direction, find_name, side_of
 from seqtasks.translation.parallel import ONE_FILE, Corpus
 
 SHORT = 20  # characters; if both sides of a pair are shorter, their ratio is not limited
@@ -195,7 +195,8 @@ def is_header(first: list[str], options: Options = Options(), labelled: bool = T
     if any(find_name(name, first) for name in (options.source, options.target) if name and not name.isdigit()):
         return True
     sides = {side_of(name) for name in first} - {None}
-    if sides == {0, 1} or all(CODE.fullmatch(name) for name in first):
+    languages = [LANGUAGE_NAME.fullmatch(name.strip().lower()) for name in first]
+    if sides == {0, 1} or all(CODE.fullmatch(name) for name in first) or (len(first) > 1 and all(languages[:2])):
         return True
     return not labelled and any(name.strip().lower() in (*SIDES[0], *TEXT_NAMES) for name in first)
 
@@ -228,8 +229,8 @@ def read_pairs(records: Records, options: Options = Options(), reading: Reading 
                 if isinstance(record, UserError):
                     raise record
                 where, fields = records.where(place), _fields(record)
-                texts = [_text(fields, side, where) if side else "" for side in sides]
-                yield rest(Example(texts[0], texts[1], place), record)
+                target = _text(fields, sides[1], where) if reading.labelled else ""
+                yield rest(Example(_text(fields, sides[0], where), target, place), record)
             except UserError as error:
                 yield Faulty(error)
 

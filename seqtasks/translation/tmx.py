@@ -157,6 +157,7 @@ class _Memory:
             raise read_error(self.path, error) from None
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
+        name = name.rpartition(":")[2]  # without the prefix of a namespace
         if name == "tu":
             self.unit = Unit(self.parser.CurrentLineNumber, {})
         elif name == "tuv":
@@ -168,6 +169,7 @@ class _Memory:
         self.depth += name in CODES
 
     def _end(self, name: str) -> None:
+        name = name.rpartition(":")[2]
         self.depth -= name in CODES
         if name == "seg" and self.unit is not None and self.pieces is not None:
             self.unit.texts.setdefault(self.language, "".join(self.pieces))

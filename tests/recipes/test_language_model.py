@@ -18,6 +18,7 @@ from seqtasks.cells import CELLS
 from seqtasks.cli.main import main
 from seqtasks.data.sources import Example
 from seqtasks.engine import loop
+from seqtasks.engine.experiment import Experiment
 from seqtasks.errors import UserError
 from seqtasks.language import report
 from seqtasks.recipe import load_recipe
@@ -392,7 +393,28 @@ def test_other_recipes_neither_score_nor_write(capsys, tmp_path):
     assert told == "score: not for a run of translation; use a run of language_model or music"
 
 
-def test_what_is_not_utf_8_is_read_as_unknown(lines):
-    (answer,) = lines.score([b"ba\xff"])
-    assert [token for token, _ in answer["tokens"]] == ["b", "a", "[UNK]", "[EOS]"]
+def test_rows_of_a_table_are_scored_and_measured(lines, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("seqtasks.cli.console.open_run", lambda directory: lines)
+    (tmp_path / "in.csv").write_text("id;text\n7;mita2\n8;\n", "utf-16")
+    assert main(["score", str(lines.directory), "--input", str(tmp_path / "in.csv"), "--carry", "id"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["id"] for answer in answers] == ["7", "8"]
+    (expected, _) = lines.score(["mita2", ""])
+    assert answers[0]["log_probability"] == pytest.approx(expected["log_probability"], abs=1e-4)
+    figures = lines.evaluate(["mita2", "ta1", ""])
+    assert figures["examples"] == 2 and figures["tokens"] == len("mita2ta1") + 2
+
+
+def test_finetuning_on_another_script_is_warned_of(lines, tmp_path):
+    texts = ["яблоко", "груша", "слива"]
+    experiment = Experiment(lines.recipe, lines.config, {"train": texts, "valid": texts[:2], "test": ["mita2"]})
+    with pytest.warns(UserWarning) as caught:
+        experiment.prepare(base=lines)
+    told = [str(w.message) for w in caught if "vocabulary" in str(w.message)]
+    assert len(told) == 1 and told[0].startswith("list: 100 % of the tokens are not in the vocabulary and count as one")
+
+
+def test_what_is_not_utf_8_is_refused_and_a_prompt_is_read_as_it_can_be(lines):
+    with pytest.raises(UserError, match=r"input 1: not UTF-8 \(byte 0xff at offset 2\)"):
+        lines.score([b"ba\xff"])
     assert next(lines.generate("ba\udcff", length=1))["text"].startswith("ba\ufffd")

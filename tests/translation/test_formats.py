@@ -133,6 +133,30 @@ def test_a_memory_that_is_cut_off_or_empty(tmp_path):
     assert fault(tmp_path / "no.tmx") == f"{tmp_path}/no.tmx: no such file; check the path"
 
 
+def test_elements_with_a_namespace_and_old_attributes(tmp_path):
+    text = memory(UNITS).replace("xml:lang", "lang").replace("</", "</t:")
+    for name in ("tmx", "header", "body", "tu>", "tuv", "seg"):
+        text = text.replace(f"<{name}", f"<t:{name}")
+    (tmp_path / "a.tmx").write_text(text.replace("<t:tmx", '<t:tmx xmlns:t="http://www.lisa.org/tmx14"'), "utf-8")
+    assert pairs(opened(tmp_path / "a.tmx", EN_DE)) == PAIRS
+
+
+def test_a_pattern_or_a_list_of_paths_reads_each_corpus_once(tmp_path):
+    for name in ("a", "b"):
+        files = [lines(tmp_path / f"{name}.en", EN), lines(tmp_path / f"{name}.de", DE)]
+    for data in (f"{tmp_path}/*", f"{tmp_path}/*.en"):
+        assert pairs(opened(data, EN_DE)) == PAIRS * 2
+    assert pairs(opened(files, EN_DE)) == PAIRS
+    assert "cannot tell source and target among 'de', 'en'" in fault(files)
+
+
+def test_names_of_languages_are_a_header(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("English\tGerman\n" + "".join(f"{en}\t{de}\n" for en, de in PAIRS), "utf-8")
+    assert pairs(opened(path, Options("english", "german"))) == pairs(opened(path, Options("1", "2"))) == PAIRS
+    assert "choose, e.g. --source_language English --target_language German" in fault(path)
+
+
 def test_two_files_of_free_names_for_each_split(tmp_path):
     for number, (name, count) in enumerate((("alpha", 3), ("beta", 2), ("gamma", 1))):
         lines(tmp_path / f"{name}.txt", EN[:count])
