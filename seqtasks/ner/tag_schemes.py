@@ -184,7 +184,7 @@ def recognise(sentences: Iterable[Sequence[str]], where: str = "") -> str:
         if len(plain) > max(FEW_TAGS, sum(counts.values()) / 10):
             listed = ", ".join(map(repr, list(plain)[:3]))
             what = f"{len(plain)} different tags ({listed}, ...) among {sum(counts.values())} tokens are no tags"
-            raise UserError(what, where=where, remedy="name the column of the tags with --tag_column")
+            raise UserError(what, where=where, remedy="name their column with --tag_column, or say --scheme POS")
         return "IO" if any(tag in counts for tag in ("O", "o")) else "POS"
     broken: Counter[str] = Counter()
     for (before, after), number in pairs.items():
