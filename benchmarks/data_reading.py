@@ -84,7 +84,7 @@ def library(name, data):
         "array.json": lambda: pd.read_json(data),
         "a.parquet": lambda: pq.read_table(data),
         "a.arrow": lambda: ipc.open_file(data).read_all(),
-        "a.xlsx": lambda: pd.read_excel(data),
+        "a.xlsx": lambda: pd.read_excel(data, engine="openpyxl"),
         "hf:": lambda: datasets.load_from_disk(str(data).removeprefix("hf:")),
     }.get(name, None if "DataFrame" in name else lambda: pd.read_csv(data))
 
