@@ -7,7 +7,7 @@ search looks for the most probable one. The same recipe learns any rewriting of 
 rewrites dates in many languages as ISO 8601.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -34,6 +34,8 @@ UNWRITTEN = (PAD, UNK, BOS)  # tokens that are never generated
 class Config(Options):
     """Options of the translation recipe."""
 
+    source_file: str | None = option(None, "file with the source sentences of train, of any name", "data")
+    target_file: str | None = option(None, "file with their translations, line by line", "data")
     source_language: str | None = option(
         None, "suffix of the source files, or name or number (from 1) of the source column", "data", changeable=True
     )
@@ -109,7 +111,12 @@ class Config(Options):
 def reads(config: Config) -> "Formats":
     files = st.translation.files
     languages = config.source_language, config.target_language
-    return files.formats(files.Options(*languages, config.max_characters, config.max_ratio, config.header))
+    formats = files.formats(files.Options(*languages, config.max_characters, config.max_ratio, config.header))
+    given = config.source_file, config.target_file
+    if None in given and given != (None, None):
+        missing = "--source_file" if config.source_file is None else "--target_file"
+        raise st.errors.UserError("is missing", where=missing, remedy="name the files of both sides")
+    return replace(formats, named=",".join(given)) if config.source_file else formats
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:

@@ -105,6 +105,18 @@ class Recipe(Generic[ConfigT]):
         array = files.array and functools.partial(files.array, config)
         return Reader(functools.partial(files.read, config), files.spec(config), config.cache_mb * 2**20, array)
 
+    def paths(self, config: ConfigT, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The data to read: what is given, else what the options name, else the built-in sample.
+
+        Args:
+            config: the options.
+            given: `data`, `train`, `valid`, `test`, each None if it is not given.
+        """
+        if any(value is not None for value in given.values()):
+            return dict(given)
+        named = self.reads(config).named
+        return {"data": str(self.sample.data) if named is None else named}
+
     def splits(
         self, config: ConfigT, data: Any = None, train: Any = None, valid: Any = None, test: Any = None,
         reader: "Reader | None" = None,

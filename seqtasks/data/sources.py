@@ -161,7 +161,7 @@ def tolerant(source: Source, max_bad: float, strict: bool = False) -> Source:
 
     Args:
         source: what was read.
-        max_bad: the largest share of faulty records. Three are accepted anyway if they are less than a tenth.
+        max_bad: the largest share of faulty records. If it is not 0, three are accepted if they are less than a tenth.
         strict: whether the first faulty record is an error.
 
     Raises:
@@ -191,7 +191,7 @@ def tolerant(source: Source, max_bad: float, strict: bool = False) -> Source:
             yield item
         if known or not faults.total:
             return
-        allowed = max(max_bad * faults.count, min(FEW, faults.count / 10))
+        allowed = max(max_bad * faults.count, min(FEW, faults.count / 10) if max_bad else 0)
         if faults.first and (faults.total == faults.count or (faults.total == 1 and allowed < 1)):
             raise faults.first
         if faults.total > allowed:

@@ -50,6 +50,7 @@ class Formats:
         tables: the suffixes of files that `records` reads.
         lines: the suffixes of files that hold an input on each line when inputs are answered.
         is_header: `is_header(first row, reading)`, whether the first row of a table holds names.
+        named: the data that options of the application name, if none is given otherwise; None if they name none.
         find: None, or `find(data, reading) -> {split: Source}` of a layout that only this application knows; empty for
             other data. `data` is a string.
         open_tfds: None, or `open_tfds(name, split, reading) -> Source`, where `records` cannot read what is inside.
@@ -70,6 +71,7 @@ class Formats:
     tables: tuple[str, ...] = SUFFIXES
     lines: tuple[str, ...] = (".txt",)
     is_header: Callable[[list[str], Reading], bool] = lambda first, reading: True
+    named: Any = None
     find: Callable[[str, Reading], Mapping[str, Source]] | None = None
     open_tfds: Callable[[str, str, Reading], Source] | None = None
     several: Callable[[list[Path]], list[Path]] | None = None

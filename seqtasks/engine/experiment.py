@@ -91,7 +91,7 @@ class Experiment:
         Raises:
             UserError: if the data is missing or not understood.
         """
-        paths = self.paths if has_data(self.paths) else {"data": str(self.recipe.sample.data)}
+        paths = self.recipe.paths(self.config, self.paths)
         splits = self.splits or self.recipe.splits(self.config, **paths, reader=self.reader)
         data = Data(*summarize_splits(splits, self.task, self.config.cache_mb))
         train = data.summaries["train"]

@@ -135,7 +135,7 @@ class Run:
             if str(path).startswith(IN_MEMORY):
                 what = f"was trained on data in memory ({str(path).removeprefix(IN_MEMORY)})"
                 raise UserError(what, where=self.directory, remedy="give the data")
-        return self.paths if any(self.paths.values()) else {"data": str(self.recipe.sample.data)}
+        return self.recipe.paths(self.config, self.paths)
 
     def splits(self, data: Any = None) -> Any:
         """The splits it was trained on, or those of `data`."""

@@ -75,7 +75,7 @@ def train(
             return _resume(directory, run, fields, paths, callbacks)
     check_free(directory, overwrite)
     source = Path(name).read_text("utf-8") if name.endswith(".py") else None
-    if not has_data(paths):
+    if not has_data(paths) and found.reads(make_options(found.Config, fields)).named is None:
         fields = {**found.sample.options, **fields}
     experiment = Experiment(found, make_options(found.Config, fields), paths)
     with progress.shown(quiet):
