@@ -125,7 +125,7 @@ def compiled(**fields):
 
     recipe = load_recipe("language_model")
     config = make_options(recipe.Config, SIZES | fields)
-    source = recipe.load(config, shakespeare()).train
+    source = recipe.splits(config, shakespeare()).train
     assets = recipe.learn(config, source)
     model = recipe.build(config, assets)
     model.compile(st.optimizers.AdamW(0.0, 0.0, 1.0, 0.99, epsilon=config.epsilon), recipe.loss(config))

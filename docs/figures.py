@@ -132,7 +132,7 @@ def piano_roll() -> None:
     recipe = load_recipe("music")
     sample = getattr(recipe.sample, "data", recipe.sample)
     config = recipe.Config(step=0.5)
-    text = next(iter(recipe.load(config, data=str(sample)).train)).input
+    text = next(iter(recipe.splits(config, data=str(sample)).train)).input
     roll = st.music.piano_rolls.parse(text)[:64]
     low, high = np.flatnonzero(roll.any(0))[[0, -1]]
     drawn, (axis,) = figure(1, 6.8, 2.4)

@@ -112,11 +112,12 @@ def reads(config: Config) -> "Formats":
     files = st.translation.files
     languages = config.source_language, config.target_language
     formats = files.formats(files.Options(*languages, config.max_characters, config.max_ratio, config.header))
-    given = config.source_file, config.target_file
-    if None in given and given != (None, None):
-        missing = "--source_file" if config.source_file is None else "--target_file"
+    if config.source_file and config.target_file:
+        return replace(formats, named=f"{config.source_file},{config.target_file}")
+    if config.source_file or config.target_file:
+        missing = "--target_file" if config.source_file else "--source_file"
         raise st.errors.UserError("is missing", where=missing, remedy="name the files of both sides")
-    return replace(formats, named=",".join(given)) if config.source_file else formats
+    return formats
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:

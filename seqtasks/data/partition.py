@@ -92,7 +92,7 @@ class _Choice:
             raise UserError("the data has no classes", where="--stratify", remedy="leave it out")
         self.train, self.formats, self.reading = train, formats, reading
         self.missing, ends = missing, (shares["test"], round(shares["test"] + shares["validation"], 12))
-        self.ranges = {"test": (0.0, ends[0]), "validation": ends}
+        self.ranges: Ranges = {"test": (0.0, ends[0]), "validation": ends}
 
     def __call__(self, example: Example) -> str:
         key = self.formats.key(example)
@@ -111,7 +111,7 @@ class _Choice:
     @functools.cached_property
     def _learnt(self) -> tuple[dict[str, Ranges], dict[str, str]]:
         """The ranges of the places of each split, by label if stratified, and keys that are exceptions."""
-        bounds = {"": self.ranges}
+        bounds: dict[str, Ranges] = {"": self.ranges}
         if self.reading.stratify:
             places: dict[str, array[float]] = {}
             for example in self.train:

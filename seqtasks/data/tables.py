@@ -121,7 +121,7 @@ def open_records(
     if suffix not in (*DELIMITED, *EXCEL):
         remedy = f"tables end in {', '.join(SUFFIXES)}, also with .gz, .bz2, .xz or .zst"
         raise UserError(f"unknown format {suffix or '(no suffix)'!r}", where=path, remedy=remedy)
-    rows = functools.partial(_excel_rows, path)
+    rows: Callable[[], Iterator[tuple[int, list[str] | UserError]]] = functools.partial(_excel_rows, path)
     if suffix in DELIMITED:
         rows = functools.partial(read_rows, path, dialect_of(path, reading), reading.encoding)
     return of_rows(rows, str(path), is_header, size)
@@ -297,7 +297,7 @@ def _delimited(lines: Iterator[str], dialect: Dialect, path: str | Path) -> Iter
         raise UserError(what, where=f"{path}:{complete + 1}", remedy=remedy) from None
 
 
-def _excel_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _excel_rows(path: Path) -> Iterator[tuple[int, list[str] | UserError]]:
     needs("openpyxl", extra="formats")
     import openpyxl
 

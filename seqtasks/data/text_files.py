@@ -74,7 +74,7 @@ def open_text(path: str | Path, encoding: str | None = None) -> io.TextIOWrapper
         path: the file.
         encoding: see `encoding_of`.
     """
-    return io.TextIOWrapper(raw_bytes(path), encoding=encoding_of(path, encoding), newline="")  # type: ignore[type-var]
+    return io.TextIOWrapper(raw_bytes(path), encoding=encoding_of(path, encoding), newline="")
 
 
 def open_bytes(path: str | Path) -> "io.BufferedReader[Any]":
@@ -89,7 +89,7 @@ def open_bytes(path: str | Path) -> "io.BufferedReader[Any]":
     if path.stat().st_size == 0:
         raise UserError("the file is empty", where=path, remedy="give a file that holds records")
     try:
-        file: io.BufferedReader[Any] = io.BufferedReader(raw_bytes(path))  # type: ignore[type-var]
+        file: io.BufferedReader[Any] = io.BufferedReader(raw_bytes(path))
         if file.peek(3)[:3] == codecs.BOM_UTF8:
             file.read(3)
     except (*UNREADABLE, OSError) as error:

@@ -74,8 +74,8 @@ def summarize_splits(
     if len(labels) < task.min_labels:
         remedy = f"a model needs at least {task.min_labels}; check the label column"
         raise UserError(f"every example has the label {next(iter(labels))!r}", where=where, remedy=remedy)
-    for name, seen in held_out.items():
-        seen.warn(name, summaries[name])
+    for name, inputs in held_out.items():
+        inputs.warn(name, summaries[name])
     if task.min_labels and (rare := {label: n for label, n in labels.items() if n < RARE}):
         listed = ", ".join(f"{label} ({n})" for label, n in list(rare.items())[:NAMED])
         what = f"{len(rare)} label{'s' * (len(rare) > 1)} with fewer than {RARE} examples in train"

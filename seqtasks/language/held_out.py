@@ -5,10 +5,9 @@ import itertools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from seqtasks.data.partition import place_of
+from seqtasks.data.partition import SMALL, place_of
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Source
-from seqtasks.data.splits import SMALL
 from seqtasks.errors import UserError
 from seqtasks.language.documents import END, PIECE, Document, count_if_few
 

@@ -17,7 +17,7 @@ from seqtasks.data.columns import TEXT_NAMES, missing, text_of, with_fields
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Faulty, Source
 from seqtasks.data.splits import Formats, open_data
-from seqtasks.data.tables import Record, Records, of_rows, read_rows, value_of
+from seqtasks.data.tables import Dialect, Record, Records, of_rows, read_rows, value_of
 from seqtasks.data.text_files import reading as opened
 from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError
@@ -131,7 +131,7 @@ def _open_lines(path: Path, options: Options, reading: Reading) -> Source:
     with opened(path, encoding=reading.encoding) as file:
         tabs = "\t" in file.readline()
     if tabs:
-        rows = functools.partial(read_rows, path, "\t", reading.encoding)
+        rows = functools.partial(read_rows, path, Dialect("\t"), reading.encoding)
         header = functools.partial(is_header, options=options, labelled=reading.labelled)
         return read_pairs(of_rows(rows, str(path), header, path.stat().st_size), options, reading)
     if not reading.labelled:
