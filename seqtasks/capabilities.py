@@ -157,7 +157,7 @@ class FileInputs(Capability):
         from_serving: `from_serving(config, **batch) -> inputs`, what `encode` takes, from such a batch, in the graph.
         check: None, or `check(config, target, array)`, which raises `UserError` if the target does not fit its input.
         parse: None, or `parse(config, path) -> iterable of Query`, where one file can have several answers.
-        array: None, or `array(config, array) -> array` of an input that is in memory; raises `UserError` if it is faulty.
+        array: None, or `array(config, array) -> array` of an input in memory; raises `UserError` if it is faulty.
     """
 
     read: Callable[[Any, str], "np.ndarray"]

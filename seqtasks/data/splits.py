@@ -238,11 +238,18 @@ def find_splits(
     return Splits(**sources)
 
 
-def has_splits(data: Any) -> bool:
-    """Whether data names a test split of its own: a data set, a dict of splits, a folder with `test.*`."""
+def has_splits(data: Any, formats: Formats | None = None) -> bool:
+    """Whether data names a test split of its own: a data set, a dict of splits, a folder with `test.*`.
+
+    Args:
+        data: as of `find_splits`.
+        formats: None, or what may know more layouts.
+    """
     if is_in_memory(data):
         return isinstance(data, Mapping)
     if os.fspath(data).startswith(("hf:", "tfds:")):
+        return True
+    if formats and formats.find and "test" in formats.find(os.fspath(data), Reading()):
         return True
     folder = Path(os.fspath(data))
     return folder.is_dir() and any(_split_of(_stem(path)) == "test" for path in folder.iterdir())

@@ -305,7 +305,7 @@ class Run:
         from seqtasks.engine.evaluation import evaluate, interval
 
         task, reader, reference = self.predictor.task, self.predictor.reader, None
-        if data is not None and split is None and not has_splits(data):
+        if data is not None and split is None and not has_splits(data, self.recipe.reads(self.config)):
             source = self.recipe.open(self.config, data, reader=reader)
         else:
             splits = dict(self.splits(data))
