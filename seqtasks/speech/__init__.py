@@ -1,6 +1,7 @@
 """Speech recognition: transcripts of recordings, by connectionist temporal classification.
 
-- Data: `files` (sources and splits), `audio` (waveforms), `transcripts` (normalisation), `sample` (Morse code)
+- Data: `files` (sources and splits), `layouts` (folders), `records` (tables, memory), `audio` (waveforms), `decoding`
+  (sound files), `transcripts` (normalisation), `sample` (Morse code)
 - Training: `task`, `metrics` (error rates), `augmentation`, `baselines`
 - Prediction: `streaming` (words while a stream runs), `fusion` (language model in the beam search)
 
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
         audio,
         augmentation,
         baselines,
+        decoding,
         files,
         fusion,
+        layouts,
         metrics,
+        records,
         sample,
         streaming,
         task,
@@ -30,9 +34,12 @@ __all__ = [
     "audio",
     "augmentation",
     "baselines",
+    "decoding",
     "files",
     "fusion",
+    "layouts",
     "metrics",
+    "records",
     "sample",
     "streaming",
     "task",

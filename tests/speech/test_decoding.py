@@ -237,7 +237,7 @@ def test_arrays_in_memory():
         (np.ones((20, 30)), r"array of type float64 and shape \(20, 30\); give numbers"),
         (np.array(["a"]), "array of type <U1"),
         (np.zeros(100), "the recording is silent"),
-        (np.array([0.5, np.nan]), "samples that are not finite"),
+        (np.array([0.5, np.nan]), "contains samples that are not finite"),
         (wave[:0], "contains no samples"),
         (np.tile(wave, 50), "lasts 100.0 seconds, maximum 60"),
     ):

@@ -14,7 +14,7 @@ from seqtasks.data.columns import Columns
 from seqtasks.data.partition import part
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example
-from seqtasks.data.splits import find_splits
+from seqtasks.data.splits import find_splits, has_splits
 from seqtasks.errors import UserError
 from seqtasks.speech import files, sample
 from seqtasks.speech.audio import Options
@@ -113,6 +113,7 @@ def test_the_layout_of_librispeech(tmp_path):
     other = load_splits(tmp_path, valid=tmp_path / "dev-other")
     assert [name for name, _ in pairs(other.validation)] == ["6-8-0000.mp3", "6-8-0001.mp3"]
     assert len(pairs(open_speech(tmp_path))) == 12  # all of it
+    assert has_splits(tmp_path, formats()) and not has_splits(tmp_path / "dev-other", formats())
     (tmp_path / "test-clean/8/9/8-9-0001.flac").unlink()
     with pytest.raises(
         UserError, match=f"^{trans}:2: no recording 8-9-0001; put it next to the transcripts, as 8-9-0001.wav"
