@@ -151,7 +151,8 @@ def parse_midi(data: bytes, where: Path | str, unit: Unit = "seconds", instrumen
 def _piece(file: smf.MidiFile, tracks: Sequence[smf.Track], unit: Unit, instruments: Instruments) -> Piece:
     tempi = sorted((change for track in tracks for change in track.tempi), key=lambda change: change[0])
     clock = _Clock(file, tempi)
-    found, others, programs = [], 0, Counter[tuple[int, bool]]()
+    found: list[smf.Sounding] = []
+    others, programs = 0, Counter[tuple[int, bool]]()
     for track in tracks:
         for channel in sorted(track.last):
             notes = [note for note in track.notes if note.channel == channel]
@@ -160,9 +161,9 @@ def _piece(file: smf.MidiFile, tracks: Sequence[smf.Track], unit: Unit, instrume
             else:
                 found += _sustained(track, channel, notes)
                 programs.update((note.program, channel == DRUMS) for note in notes)
-    ticks = np.array([(note.start, note.end) for note in found], float).reshape(-1, 2)
+    ticks = np.array([(note.start, note.end) for note in found], "float64").reshape(-1, 2)
     times = (clock.seconds(ticks) if unit == "seconds" else clock.quarters(ticks)).tolist()
-    placed = [Note(note.pitch, *time, note.velocity) for note, time in zip(found, times, strict=True)]
+    placed = [Note(note.pitch, start, end, note.velocity) for note, (start, end) in zip(found, times, strict=True)]
     program, drums = programs.most_common(1)[0][0] if programs else (0, instruments == "drums")
     metres = sorted((change for track in tracks for change in track.metres), key=lambda change: change[0])
     placed_metres = tuple((float(clock.quarters(np.array(tick))), one, two) for tick, one, two in metres)

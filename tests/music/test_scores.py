@@ -17,7 +17,8 @@ CONTAINER = '<?xml version="1.0"?><container><rootfiles><rootfile full-path="sco
 
 
 def part(measures, part_id="P1", attributes="", before=""):
-    head = f"<attributes><divisions>2</divisions><time><beats>3</beats><beat-type>4</beat-type></time>{attributes}</attributes>"
+    metre = "<time><beats>3</beats><beat-type>4</beat-type></time>"
+    head = f"<attributes><divisions>2</divisions>{metre}{attributes}</attributes>"
     bars = [
         f'<measure number="{n}">{before + head if n == 1 else ""}{bar}</measure>' for n, bar in enumerate(measures, 1)
     ]
@@ -114,7 +115,8 @@ def test_scores_that_cannot_be_read_are_faulty(tmp_path):
 
 
 def test_the_sounds_of_drums_in_scores_are_not_guessed(tmp_path):
-    beat = "<note><unpitched><display-step>F</display-step><display-octave>4</display-octave></unpitched><duration>6</duration></note>"
+    place = "<display-step>F</display-step><display-octave>4</display-octave>"
+    beat = f"<note><unpitched>{place}</unpitched><duration>6</duration></note>"
     (tmp_path / "a.musicxml").write_text(musicxml(part(TIED), part([beat, beat], "P2")))
     (found,) = read_file(tmp_path / "a.musicxml", QUARTERS)
     assert found.text == "60;66;66;66" and not found.error
