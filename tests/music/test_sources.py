@@ -317,7 +317,8 @@ def test_one_wrong_tune_of_a_file_is_faulty(tmp_path):
     (tmp_path / "a.txt").write_text(good.format("A") + good.format("B").replace("C4", "H4") + good.format("C"))
     items = list(open_data(tmp_path / "a.txt", FORMATS).read())
     assert [str(item.error) for item in items if hasattr(item, "error")] == [
-        f"{tmp_path}/a.txt: B, melody, bar 1: 'H4:3' is not a note; write notes like C4, F#4:0.5, Bb3:2, rests as R, and - to extend"
+        f"{tmp_path}/a.txt: B, melody, bar 1: 'H4:3' is not a note; write notes like C4, F#4:0.5, Bb3:2, "
+        "rests as R, and - to extend"
     ]
     assert len(items) == 12 + 1 + 12
 
