@@ -58,11 +58,7 @@ def formats(options: Options = Options()) -> Formats:
 
 
 def open_pieces(path: Path | str, options: Options = Options(), how: Reading = Reading()) -> Source:
-<<<<<<< HEAD
-    """Opens a MIDI file or score, a folder of these at any depth, a JSON file with a list of pieces, a file of tunes.
-=======
     """Opens a MIDI file or score, a folder of these at any depth, a JSON file of pieces, or a file of tunes.
->>>>>>> h5
 
     Files that are damaged are `Faulty`. Those without notes are left out; after the first complete pass a warning names
     them. Examples of one file, or of one title, are a group.

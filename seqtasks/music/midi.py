@@ -151,11 +151,7 @@ def parse_midi(data: bytes, where: Path | str, unit: Unit = "seconds", instrumen
 def _piece(file: smf.MidiFile, tracks: Sequence[smf.Track], unit: Unit, instruments: Instruments) -> Piece:
     tempi = sorted((change for track in tracks for change in track.tempi), key=lambda change: change[0])
     clock = _Clock(file, tempi)
-<<<<<<< HEAD
-    found: list[Any] = []
-=======
     found: list[smf.Sounding] = []
->>>>>>> h5
     others, programs = 0, Counter[tuple[int, bool]]()
     for track in tracks:
         for channel in sorted(track.last):

@@ -17,13 +17,8 @@ CONTAINER = '<?xml version="1.0"?><container><rootfiles><rootfile full-path="sco
 
 
 def part(measures, part_id="P1", attributes="", before=""):
-<<<<<<< HEAD
-    metre = "<divisions>2</divisions><time><beats>3</beats><beat-type>4</beat-type></time>"
-    head = f"<attributes>{metre}{attributes}</attributes>"
-=======
     metre = "<time><beats>3</beats><beat-type>4</beat-type></time>"
     head = f"<attributes><divisions>2</divisions>{metre}{attributes}</attributes>"
->>>>>>> h5
     bars = [
         f'<measure number="{n}">{before + head if n == 1 else ""}{bar}</measure>' for n, bar in enumerate(measures, 1)
     ]
