@@ -218,9 +218,11 @@ def _records(
 
 
 def _sequences(path: Path, reading: Reading) -> Iterator[tuple[str, Record]]:
+    wanted = reading.group or reading.carry
     for line, header, letters, features in fasta.read_sequences(path, reading.encoding):
         name = (header.split(None, 1) or [f"record {line}"])[0]
-        fields = dict(part.split("=", 1) for part in header.replace("|", " ").split() if "=" in part)
+        words = header.replace("|", " ").split() if wanted else ()
+        fields = dict(word.split("=", 1) for word in words if "=" in word)
         yield f"{path}:{line}", {**fields, "id": name, "header": header, "sequence": letters, "features": features}
 
 
