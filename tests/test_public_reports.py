@@ -52,7 +52,8 @@ TEXTS = {
                              {"text_column": "name", "label_column": "category"},
                              [("Boots 'S High", "fashion"), ("Boys' Shirt 992", "fashion")]),
     "ludwig-ai/ludwig#201 tabs": ("a.csv", "category\tname\nfashion\tScratch 'n' Sniff\n",
-                                  {"text_column": "name", "label_column": "category"}, [("Scratch 'n' Sniff", "fashion")]),
+                                  {"text_column": "name", "label_column": "category"},
+                                  [("Scratch 'n' Sniff", "fashion")]),
     "pandas-dev/pandas#22140": ("a.csv", 'text|label\np|num1\nq|num2\n"|num3\ns|num4\n', {},
                                 [("p", "num1"), ("q", "num2"), ('"', "num3"), ("s", "num4")]),
     "activeviam/atoti-notebooks#135": ("a.csv", 'text|label\n"Holdings (D) |Q2"|CASH\nRate my "BDP" (Picks)|test\n', {},
@@ -61,7 +62,8 @@ TEXTS = {
                                     [("fine", "good"), ("dull", "bad")]),
     "ThilinaRajapakse/simpletransformers#127": ("a.csv", "text,label\nfine,good\n,\n,\ndull,bad\n", {},
                                                 [("fine", "good"), ("dull", "bad")]),
-    "capitalone/DataProfiler#105": ("a.json", '{ "data": [ {"text": "fine", "label": "good"}, {"text": "dull", "label": 0} ] }', {},
+    "capitalone/DataProfiler#105": ("a.json", '{ "data": [ {"text": "fine", "label": "good"}, {"text": "dull", "label": 0} ] }',
+                                    {},
                                     [("fine", "good"), ("dull", "0")]),
     "yakew7/Fair-Code#141": ("a.json", '{"text":{"0":"fine","1":"dull"},"label":{"0":"good","1":"bad"}}', {},
                              [("fine", "good"), ("dull", "bad")]),
@@ -176,12 +178,13 @@ def fmt(code, bits, extra=b""):
     return struct.pack("<HHIIHH", code, 1, RATE, RATE * bits // 8, bits // 8, bits) + extra
 
 
+DATA = (b"data", SOUND.tobytes())
 PCM = b"\x01\0\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71"
 WAVES = {
     "facebookresearch/svoice#58": riff((b"fmt ", fmt(3, 32)), (b"data", (SOUND / 32768).astype("<f4").tobytes())),
-    "jstrait/wavefile#11": riff((b"fmt ", fmt(65534, 16, struct.pack("<HHI", 22, 16, 4) + PCM)), (b"data", SOUND.tobytes())),
-    "swharden/Spectrogram#12": riff((b"fmt ", fmt(1, 16)), (b"LIST", b"INFOISFT\4\0\0\0Lav\0"), (b"data", SOUND.tobytes())),
-    "IPS-LMU/emuR#166": riff((b"bext", b"\0" * 858), (b"fmt ", fmt(1, 16)), (b"data", SOUND.tobytes())),
+    "jstrait/wavefile#11": riff((b"fmt ", fmt(65534, 16, struct.pack("<HHI", 22, 16, 4) + PCM)), DATA),
+    "swharden/Spectrogram#12": riff((b"fmt ", fmt(1, 16)), (b"LIST", b"INFOISFT\4\0\0\0Lav\0"), DATA),
+    "IPS-LMU/emuR#166": riff((b"bext", b"\0" * 858), (b"fmt ", fmt(1, 16)), DATA),
 }  # fmt: skip
 
 
