@@ -148,6 +148,10 @@ class _Faults:
     def total(self) -> int:
         return self.left_out + self.repaired
 
+    def counted(self) -> str:
+        listed = f"{', '.join(self.named)}{', ...' * (self.total > NAMED)}"
+        return f"{self.total} of {self.count} records are not right and count as they stand: {listed}"
+
     def text(self) -> str:
         done = [(self.left_out, "left out"), (self.repaired, "repaired")]
         counts = " and ".join(f"{n} {what}" for n, what in done if n)
@@ -207,17 +211,31 @@ def tolerant(source: Source, max_bad: float, strict: bool = False) -> Source:
 def literal(source: Source) -> Source:
     """The examples for evaluation, which leaves nothing out: records that training would repair count as they stand.
 
+    The first whole pass ends with a warning that counts them and names the first three.
+
     Raises:
         UserError: while reading, at a record that cannot be measured.
 
     Example:
         >>> wrong = Faulty(UserError("the source is empty", where="a.tsv:1"), None, Example("", "Nein", 1))
-        >>> list(literal(Source(lambda: iter([wrong]), "a.tsv")))[0].target
-        'Nein'
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     print(list(literal(Source(lambda: iter([wrong]), "a.tsv")))[0].target, caught[-1].message)
+        Nein a.tsv: 1 of 1 records are not right and count as they stand: a.tsv:1: the source is empty
     """
 
+    known = False
+
     def read() -> Iterator[Example | Faulty]:
+        nonlocal known
+        faults = _Faults()
         for item in source.read():
-            yield (item.literal or item) if isinstance(item, Faulty) else item
+            faults.count += 1
+            if isinstance(item, Faulty) and item.literal:
+                faults.add(item)
+                item = item.literal
+            yield item
+        if faults.total and not known:
+            known = True
+            warnings.warn(f"{source.name}: {faults.counted()}", stacklevel=2)
 
     return Source(read, source.name, source.size)

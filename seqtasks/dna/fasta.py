@@ -2,6 +2,7 @@
 
 import codecs
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -17,6 +18,7 @@ SUFFIXES = (*FASTA, *FASTQ, *ANNOTATED)
 BLOCK = 1 << 20  # bytes that are read at once
 NO_HEADER = "begin each sequence with a line '>name'"
 _SPACE = b" \t\r\n"
+_COMMENT, _COMMENT_INSIDE = re.compile(rb"(\n|\A);[^\n]*"), re.compile(rb"(\n);[^\n]*")
 
 
 class Sequence(NamedTuple):
@@ -115,10 +117,15 @@ def pieces(path: str | Path, encoding: str | None = None) -> Iterator[tuple[int,
 
 
 def _blocks(path: str | Path, encoding: str | None) -> Iterator[bytes]:
-    """The bytes of a text file in blocks, as UTF-8 and without a byte order mark."""
+    """The bytes of a text file in blocks, as UTF-8, without a byte order mark and without comments (`;`)."""
+    begun = False  # a line, in the block before
     with _opened(path, encoding) as file:
         try:
             while block := file.read(BLOCK):
+                if b"\n;" in block or (block[:1] == b";" and not begun):
+                    block += file.readline()
+                    block = (_COMMENT_INSIDE if begun else _COMMENT).sub(rb"\1", block)
+                begun = not block.endswith(b"\n")
                 yield block
         except (*UNREADABLE, OSError) as error:
             raise read_error(path, error, encoding) from None
@@ -134,10 +141,10 @@ def _opened(path: str | Path, encoding: str | None) -> Any:
 
 
 def begins_with_header(path: str | Path, encoding: str | None = None) -> bool:
-    """Whether the first character of a file that is no white space is `>`."""
+    """Whether a file begins with `>`, after comments and white space."""
     with _opened(path, encoding) as file:
         try:
-            return file.read(999).lstrip()[:1] == b">"
+            return _COMMENT.sub(rb"\1", file.read(9999)).lstrip()[:1] == b">"
         except (*UNREADABLE, OSError) as error:
             raise read_error(path, error, encoding) from None
 
