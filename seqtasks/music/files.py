@@ -150,18 +150,22 @@ def _held(source: Source, options: Options) -> Source:
 
     def read() -> Iterator[Example | Faulty]:
         nonlocal held
-        if held is not None:
-            yield from held
-            return
-        found: list[Example | Faulty] | None = []
-        free = options.cache_mb * 2**20
-        for item in source.read():
-            yield item
+        stream = source.read()
+        found: list[Example | Faulty] = []
+        count, free = 0, options.cache_mb * 2**20
+        while held is None:  # another pass may have filled it meanwhile
+            item = next(stream, None)
+            if item is None:
+                held = found if free >= 0 else None
+                return
+            count += 1
             free -= len(item.input) if isinstance(item, Example) else 0
-            if found is not None:
+            if free >= 0:
                 found.append(item)
-                found = found if free >= 0 else None
-        held = found
+            else:
+                found.clear()
+            yield item
+        yield from held[count:]
 
     return Source(read, source.name, source.size)
 

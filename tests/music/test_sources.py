@@ -10,10 +10,9 @@ import pandas as pd
 import pretty_midi
 import pytest
 
-from seqtasks.data.partition import part
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import literal
-from seqtasks.data.splits import find_splits, has_splits, open_data
+from seqtasks.data.splits import find_splits, has_splits, open_data, part
 from seqtasks.errors import UserError
 from seqtasks.music import files, piano_rolls
 from seqtasks.music.pieces import Options
@@ -169,8 +168,8 @@ def test_damaged_files_are_faulty_and_files_without_notes_are_left_out(tmp_path)
     assert faulty.repaired.input == f"48 {CHORD}" and faulty.literal is None
     said = [str(warning.message) for warning in caught]
     assert said == [
-        f"{tmp_path}: 3 of 19 files left out: drums.mid: only drums, which --instruments drums reads, low.mid: no "
-        "notes in the range of a piano, silent.mid: no notes",
+        f"{tmp_path}: 3 of 19 files left out: drums.mid: only drums, which --instruments drums reads, "
+        "low.mid: no notes in the range of a piano, silent.mid: no notes",
         f"{tmp_path}: 1 of 19 files with notes without an end, which last to the end of their track: open.mid",
     ]
     with pytest.raises(UserError, match="cut.mid: cut short"):
