@@ -103,6 +103,8 @@ class ExplainsVariants(Explains):
                 path = os.fsdecode(item) if isinstance(item, str | bytes) else ""
                 if suffix_of(path) == VCF:
                     yield from explain_variants(run, path, None, options.window)
+                elif options.window is not None:
+                    raise UserError("has no effect on a sequence", where="--window", remedy="give a VCF file")
                 else:
                     yield from self._rows(run, item)
 

@@ -213,6 +213,8 @@ def test_variants_are_differences_of_predictions(run, tmp_path, capsys):
     assert expected in capsys.readouterr().err
     assert main(["explain", str(run.directory), str(path), "--window", "60"]) == 2
     assert "variants need a genome; name its FASTA or 2bit file with --genome" in capsys.readouterr().err
+    assert main(["explain", str(run.directory), "ACGT", "--window", "60"]) == 2
+    assert "--window: has no effect on a sequence; give a VCF file" in capsys.readouterr().err
 
 
 def test_only_classifiers_scan_and_explain(tagged, tmp_path, rng, capsys):
@@ -285,7 +287,7 @@ def test_proteins_are_classified_explained_and_exported(proteins, tmp_path):
     proteins.export(tmp_path / "served")
     served = tf.saved_model.load(str(tmp_path / "served")).signatures["serving_default"](inputs=tf.constant(sequences))
     np.testing.assert_allclose(served["score"], [a["score"] for a in answers], atol=1e-5)
-    with pytest.raises(UserError, match="input 1: input: 'B1' at|'1' at position 2 is not an amino acid"):
+    with pytest.raises(UserError, match="'1' at position 2 is not an amino acid"):
         proteins.predict(["B1"])
 
 
