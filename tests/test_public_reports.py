@@ -62,7 +62,7 @@ TEXTS = {
                                     [("fine", "good"), ("dull", "bad")]),
     "ThilinaRajapakse/simpletransformers#127": ("a.csv", "text,label\nfine,good\n,\n,\ndull,bad\n", {},
                                                 [("fine", "good"), ("dull", "bad")]),
-    "capitalone/DataProfiler#105": ("a.json", '{ "data": [ {"text": "fine", "label": "good"}, {"text": "dull", "label": 0} ] }',
+    "capitalone/DataProfiler#105": ("a.json", '{ "data": [ {"text": "fine", "label": "good"}, {"text": "dull", "label": 0}]}',
                                     {},
                                     [("fine", "good"), ("dull", "0")]),
     "yakew7/Fair-Code#141": ("a.json", '{"text":{"0":"fine","1":"dull"},"label":{"0":"good","1":"bad"}}', {},
@@ -212,7 +212,7 @@ GENES = {
 
 @pytest.mark.parametrize("report", GENES)
 def test_fasta(tmp_path, report):
-    pytest.importorskip("dnaio")
+    pytest.importorskip("Bio")
     assert read("dna", write(tmp_path / "a.fa", GENES[report])) == [("ACGT", "x"), ("GG", "y")]
 
 

@@ -199,7 +199,7 @@ def find_splits(
     """
     found = _find(data, formats, reading) if data is not None else {}
     given = {"train": train, "validation": valid, "test": test}
-    found |= {name: open_data(value, formats, reading) for name, value in given.items() if value is not None}
+    found |= {name: _given(value, name, formats, reading) for name, value in given.items() if value is not None}
     if "train" not in found:
         raise UserError(
             "nothing to train on",
@@ -218,6 +218,16 @@ def find_splits(
     if formats.training:
         sources["train"] = formats.training(sources["train"])
     return Splits(**sources)
+
+
+def _given(data: Any, split: str, formats: Formats, reading: Reading) -> Source:
+    """The examples of a split that is given; of data that has several splits only this one."""
+    if formats.find and not is_in_memory(data) and len(several := formats.find(os.fspath(data), reading)) > 1:
+        if split not in several:
+            what = f"has the splits {', '.join(several)}, but no {split}"
+            raise UserError(what, where=os.fspath(data), remedy="give the file or folder of one split")
+        return several[split]
+    return open_data(data, formats, reading)
 
 
 def has_splits(data: Any, formats: Formats | None = None) -> bool:
