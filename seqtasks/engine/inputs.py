@@ -10,6 +10,7 @@ import numpy as np
 from seqtasks.capabilities import FileInputs, Query, TextInputs
 from seqtasks.data.memory import KINDS, array_of
 from seqtasks.data.reading import Reading
+from seqtasks.data.sources import Faulty
 from seqtasks.data.text_files import reading, suffix_of
 from seqtasks.errors import UserError
 
@@ -56,7 +57,12 @@ def queries(run: Any, data: Any, carry: str = "") -> Iterator[Query]:
     columns = tuple(name.strip() for name in carry.split(",") if name.strip())
     source = run.recipe.open(run.config, data, labelled=False, carry=columns)
     files = run.recipe.capability(FileInputs)
-    for example in source:
+    for example in source.read():
+        if isinstance(example, Faulty):
+            if not files:
+                raise example.error
+            yield Query(example.error, {})  # answered as a file that cannot be read is
+            continue
         named = {"file": example.input} if files and array_of(example.input) is None else {}
         parsed = files.parse(run.config, example.input) if files and files.parse else [Query(example.input, named)]
         for query in parsed:
