@@ -45,15 +45,20 @@ class Columns:
         Example:
             >>> Columns().is_header(["Text", "Label"]), Columns().is_header(["a fine film", "good"])
             (True, False)
+            >>> Columns("1", "2").is_header(["Text", "Label"]), Columns("1", "2").is_header(["a fine film", "good"])
+            (True, False)
         """
         if self.header is not None:
             return self.header
-        wanted = [(self.text, self.text_names)] + [(self.label, self.label_names)] * labelled
-        given = [name for name, _ in wanted if name]
-        if not all(name.isdigit() for name in given):
+        wanted = [(self.text, self.text_names), (self.label, self.label_names)]
+        if not labelled and not (self.label or "").isdigit():
+            wanted.pop()
+        if any(name and not name.isdigit() for name, _ in wanted):
             return True  # a column that is called by its name has one
-        names = {name.strip().lower() for name in first}
-        return len(given) < len(wanted) and all({*usual} & names for name, usual in wanted if not name)
+        names = [name.strip().lower() for name in first]
+        numbered = [{*usual} & {*names[int(n) - 1 : int(n)]} for n, usual in wanted if n and int(n)]
+        others = [{*usual} & {*names} for n, usual in wanted if not n]
+        return all(others) and (bool(others) or any(numbered))
 
 
 def find_column(
@@ -150,7 +155,9 @@ def _found(records: Records, columns: Columns, reading: Reading) -> tuple[str, s
         what = f"no text{' and label' * reading.labelled} among {listed}" if len(names) > 1 else f"one column, {listed}"
         raise UserError(what, where=where, remedy=f"name {named} (a name or a number from 1)")
     text = find_column(names, columns.text, columns.text_names, "text", columns.text_option, where)
-    label = find_column(names, columns.label, columns.label_names, "label", columns.label_option, where)
+    label = None
+    if reading.labelled:
+        label = find_column(names, columns.label, columns.label_names, "label", columns.label_option, where)
     if text is None or (reading.labelled and (label is None or text == label)):
         listed = ", ".join(repr(name[:40]) for name in names)
         wanted = "text and label" if reading.labelled else "text"
@@ -159,18 +166,18 @@ def _found(records: Records, columns: Columns, reading: Reading) -> tuple[str, s
 
 
 def _has_header(records: Records, columns: Columns, reading: Reading) -> bool:
-    """Whether the first row of a table of text and label, none of whose columns has a usual name, holds the names.
+    """Whether the first row of a table, none of whose columns has a usual name, holds the names.
 
     It does if its label is the only one that does not occur again.
 
     Raises:
         UserError: of inputs to answer, if that cannot be told.
     """
-    if columns.text or columns.label or len(records.names) > 2:
-        return False
+    names, numbered = records.names, columns.text is not None or columns.label is not None
+    label = columns.label if numbered and columns.label in names else names[-1] if len(names) == 2 else None
     rows = (record for _, record in records.read() if not isinstance(record, UserError))
     sample = list(itertools.islice(rows, SAMPLE))
-    labels = [str(row[records.names[-1]]).strip() for row in sample] if len(records.names) == 2 else []
+    labels = [str(row[label]).strip() for row in sample] if label and label != columns.text else []
     counts = Counter(labels)
     if (
         len(labels) >= FEW
@@ -181,7 +188,8 @@ def _has_header(records: Records, columns: Columns, reading: Reading) -> bool:
     if reading.labelled or (labels and counts[labels[0]] > 1):
         return False
     first = ", ".join(repr(str(value)[:40]) for value in sample[0].values())
-    remedy = f"name the column with {columns.text_option}, or say --header true or --header false"
+    named = "" if columns.text else f"name the column with {columns.text_option}, or "
+    remedy = f"{named}say --header true or --header false"
     raise UserError(f"cannot tell whether {first} are the names of columns", where=records.name, remedy=remedy)
 
 

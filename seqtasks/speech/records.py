@@ -110,7 +110,8 @@ class _Fields:
             self.path, self.text = names[0], names[-1]
             return
         self.path = find_column(names, columns.text, columns.text_names, "path", columns.text_option, where)
-        self.text = find_column(names, columns.label, columns.label_names, "text", columns.label_option, where)
+        if labelled:
+            self.text = find_column(names, columns.label, columns.label_names, "text", columns.label_option, where)
         if self.path is None or (labelled and self.text in (None, self.path)):
             wanted = "path and text" if labelled else "path"
             remedy = f"name them with {columns.text_option} and {columns.label_option} (a name, or a number from 1)"

@@ -76,6 +76,30 @@ def test_unusual_names_over_labels_that_repeat_are_names(tmp_path):
     assert pairs(write(tmp_path / "e.csv", "odd,z\n" + body), header=False) == [("odd", "z"), *rows]
 
 
+def test_columns_by_number_leave_out_the_names_above_them(tmp_path):
+    rows = [(f"film {n}", "xy"[n % 2]) for n in range(10)]
+    body = "".join(f"{n},{text},{label}\n" for n, (text, label) in enumerate(rows))
+    for first in ("id,text,label", "id,words,Label", "id,words,mood"):
+        path = write(tmp_path / "a.csv", f"{first}\n{body}")
+        assert pairs(path, text="2", label="3") == rows
+        inputs = open_source(path, Columns("2", "3"), labelled=False)
+        assert [e.input for e in inputs] == [text for text, _ in rows]
+    assert pairs(write(tmp_path / "b.csv", body), text="2", label="3") == rows
+    path = write(tmp_path / "c.csv", "id,text\n1,fine\n")
+    assert [e.input for e in open_source(path, Columns("2"), labelled=False)] == ["fine"]
+    assert (
+        pairs(write(tmp_path / "d.csv", "id,text,label\n1,fine,good\n"), text="2", label="3", header=False)[0][1]
+        == "label"
+    )
+
+
+@pytest.mark.parametrize("label", ["stars", "3"])
+def test_inputs_need_no_column_of_labels(tmp_path, label):
+    path = write(tmp_path / "a.csv", "text,n\nfine,1\ndull,2\n")
+    found = open_source(path, Columns(label=label), labelled=False)
+    assert [e.input for e in found] == ["fine", "dull"]
+
+
 def test_inputs_whose_names_cannot_be_told_from_data_are_refused(tmp_path):
     def inputs(content, **columns):
         source = open_source(write(tmp_path / "a.csv", content), Columns(**columns), labelled=False)
@@ -90,6 +114,10 @@ def test_inputs_whose_names_cannot_be_told_from_data_are_refused(tmp_path):
             inputs(content)
         assert inputs(content, header=True, text="1") == inputs(content, text="words") == ["fine", "dull"]
         assert inputs(content, header=False) == ["words", "fine", "dull"]
+    with pytest.raises(
+        UserError, match=r"cannot tell whether '7', 'words' are .*; say --header true or --header false"
+    ):
+        inputs("7,words\n8,fine\n", text="2")
     assert inputs("text\nfine\n") == ["fine"]
 
 
@@ -216,7 +244,7 @@ def test_truncated_or_invalid_gzip_raises(tmp_path, name, content):
 def test_errors_name_the_missing_column_and_those_present(tmp_path, columns, missing):
     with pytest.raises(UserError) as fault:
         pairs(write(tmp_path / "a.csv", "text,label\nx,a\n"), **columns)
-    listed = "'1', '2'" if missing.isdigit() else "'text', 'label'"  # without names a column has a number
+    listed = "'1', '2'" if missing == "3" else "'text', 'label'"  # without usual names a column has a number
     assert f"a.csv: no column '{missing}'; the columns are {listed}; name the" in str(fault.value)
 
 
