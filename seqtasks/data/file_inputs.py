@@ -82,6 +82,8 @@ class Reader:
                 return item.error
             try:
                 raw = getattr(item, "input", item)
+                if isinstance(raw, UserError):  # a row of a table whose file is missing
+                    return raw
                 array = self.array(raw) if self.array and not isinstance(raw, str) else self(raw)
                 then(item, array)
                 return array

@@ -1,9 +1,10 @@
 """Segments of recordings and clips: `a.wav#t=1.5,3` names the part from 1.5 to 3 seconds of a file."""
 
+import functools
 import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ SAMPLE = 100  # records of JSON in whose fields the columns are looked for
 FRAGMENT = re.compile(r"(.+)#t=([0-9.]*)(?:,([0-9.]+))?")
 START_NAMES = (
     "start", "start_time", "start_sec", "start_secs", "start_seconds", "start_timestamp", "time_start", "segment_start",
-    "t_start", "t-start", "begin", "begin_time", "onset",
+    "t_start", "t-start", "begin", "begin_time", "onset", "offset",
 )  # fmt: skip
 END_NAMES = (
     "end", "end_time", "end_sec", "end_secs", "end_seconds", "end_timestamp", "time_end", "segment_end", "t_end",
     "t-end", "stop", "stop_time", "stop_timestamp", "finish",
 )  # fmt: skip
-FRAME_NAMES = ("start_frame", "end_frame", "stop_frame", "begin_frame", "frame_start", "frame_end")
+DURATION_NAMES = ("duration", "duration_sec", "duration_secs", "duration_seconds", "segment_duration")
+BOUND, UNIT = "(?:start|end|stop|begin|onset|offset)_?(?:time)?", "(?:ms|msecs?|millis|milliseconds|frames?|samples?)"
+OTHER_UNITS = re.compile(f"{BOUND}_?{UNIT}|{UNIT}_{BOUND}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,13 @@ class SegmentColumns:
     """The columns of a table with the start and the end of a segment.
 
     Values are seconds, or times such as `0:01:02.5`. A missing start is the start of the file, a missing end its end.
+    Beside a start, `duration` can take the place of the end; alone it is the length of the file.
 
     Args:
         start, end: names or numbers (from 1); None looks for usual names.
         start_option, end_option: the options that name them, for messages.
         off: how messages tell to read whole files.
+        manifest: the name of a column beside which `duration` alone is the length of the segment; None for no such one.
     """
 
     start: str | None = None
@@ -44,6 +49,29 @@ class SegmentColumns:
     start_option: str = "--start_column"
     end_option: str = "--end_column"
     off: str = ""
+    manifest: str | None = None
+
+    def found(self, names: Sequence[str], where: str) -> tuple[str | None, str | None, str | None]:
+        """The columns with the start, the end and the duration, each None if it is not among the names.
+
+        Raises:
+            UserError: if a column that is wanted is not there, or there are columns of another unit alone.
+
+        Example:
+            >>> SegmentColumns().found(["path", "offset", "duration"], "a.csv")
+            ('offset', None, 'duration')
+        """
+        start = find_column(names, self.start, START_NAMES, "start", self.start_option, where)
+        end = find_column(names, self.end, END_NAMES, "end", self.end_option, where)
+        duration = None
+        if end is None and (start or self.manifest in names):
+            duration = find_column(names, None, DURATION_NAMES, "duration", "", where)
+        if not (start or end) and (other := next((name for name in names if OTHER_UNITS.fullmatch(name)), None)):
+            given = " and ".join(filter(None, (self.start_option, self.end_option)))
+            remedy = f"give seconds with {given}" if given else "give seconds in columns start and end"
+            remedy += f", or read whole files with {self.off}" * bool(self.off)
+            raise UserError(f"the column {other!r} is not in seconds", where=where, remedy=remedy)
+        return start, end, duration
 
 
 def segment_of(name: str) -> tuple[str, float, float | None]:
@@ -91,10 +119,13 @@ def seconds_of(value: Any) -> float:
         >>> seconds_of("12.5"), seconds_of("0:01:02.5"), seconds_of("01:02,5")
         (12.5, 62.5, 62.5)
     """
-    parts = [float(part) for part in str(value).strip().replace(",", ".").split(":")]
+    try:
+        parts = [float(part) for part in str(value).strip().replace(",", ".").split(":")]
+    except ValueError:
+        raise ValueError(f"not a time: {value!r:.40}") from None
     seconds = sum(part * 60**power for power, part in enumerate(reversed(parts)))
     if len(parts) > 3 or min(parts) < 0 or not math.isfinite(seconds):
-        raise ValueError(f"no time: {value!r}")
+        raise ValueError(f"not a time: {value!r:.40}")
     return seconds
 
 
@@ -110,8 +141,8 @@ def with_segments(records: Records, reading: Reading, columns: SegmentColumns) -
         What was given, if there are no such columns.
 
     Raises:
-        UserError: if a column is not there, or there are columns of frames but not of seconds. A record whose segment
-            is not understood is an error in its place.
+        UserError: if a column is not there, or there are columns of another unit but none of seconds. A record whose
+            segment is not understood is an error in its place.
 
     Example:
         >>> rows = [(1, {"path": "a.wav", "start": 1.5, "end": "3"}), (2, {"path": "b.wav", "start": 2, "end": 1})]
@@ -120,26 +151,24 @@ def with_segments(records: Records, reading: Reading, columns: SegmentColumns) -
         >>> [str(r) if isinstance(r, UserError) else r["#t"] for _, r in records.read()]
         ['#t=1.5,3', 'here:2: the segment ends at 1, but begins at 2; give seconds from the start of the file, or ...']
     """
-    known = records.names or _first_names(records)
-    where = records.name
-    start = find_column(known, columns.start, START_NAMES, "start", columns.start_option, where) if known else None
-    end = find_column(known, columns.end, END_NAMES, "end", columns.end_option, where) if known else None
-    if start is None and end is None:
-        frames = find_column(known, None, FRAME_NAMES, "start", columns.start_option, where)
-        if frames:
-            remedy = f"give seconds with {columns.start_option} and {columns.end_option}"
-            remedy += f", or read whole files with {columns.off}" * bool(columns.off)
-            raise UserError(f"the column {frames!r} counts frames", where=where, remedy=remedy)
+    first = columns.found(records.names or _first_names(records), records.name)
+    if records.names and not any(first):
         return records, reading
+
+    @functools.cache  # records of JSON have names of their own
+    def of_names(names: tuple[str, ...]) -> tuple[str | None, ...]:
+        return first if records.names or columns.start or columns.end else columns.found(names, records.name)
 
     def read() -> Iterator[tuple[int | str, Record | UserError]]:
         for place, record in records.read():
             if not isinstance(record, UserError):
                 try:
-                    record = {**record, SEGMENT: _fragment_of(record, start, end)}
+                    record = {**record, SEGMENT: _fragment_of(record, *of_names(records.names or tuple(record)))}
                 except ValueError as error:
                     remedy = "give seconds from the start of the file, or hours:minutes:seconds"
                     record = UserError(str(error), where=records.where(place), remedy=remedy)
+                except UserError as error:
+                    record = error
             yield place, record
 
     names = (*records.names, SEGMENT) if records.names else ()
@@ -152,10 +181,12 @@ def _first_names(records: Records) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(name) for record in first for name in record))
 
 
-def _fragment_of(record: Record, start: str | None, end: str | None) -> str:
-    values = [value_of(record, name) if name else None for name in (start, end)]
-    times = [None if missing(value) or not str(value).strip() else seconds_of(value) for value in values]
-    begin = times[0] or 0.0
-    if times[1] is not None and times[1] <= begin:
-        raise ValueError(f"the segment ends at {_plain(times[1])}, but begins at {_plain(begin)}")
-    return fragment(begin, times[1])
+def _fragment_of(record: Record, *columns: str | None) -> str:
+    values = [value_of(record, name) if name else None for name in columns]
+    start, end, duration = (None if missing(v) or not str(v).strip() else seconds_of(v) for v in values)
+    begin = start or 0.0
+    if end is None and duration is not None:
+        end = begin + duration
+    if end is not None and end <= begin:
+        raise ValueError(f"the segment ends at {_plain(end)}, but begins at {_plain(begin)}")
+    return fragment(begin, end)

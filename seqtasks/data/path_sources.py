@@ -67,6 +67,9 @@ def open_paths(
         example = example._replace(fields=tuple(fields.items()))
         name, where = example.input.strip(), source.where(example)
         if array_of(name) is not None:
+            if segment:
+                what, remedy = "a segment of an array", "give the array of the segment alone"
+                return Faulty(UserError(what, where=where, remedy=remedy))
             return example
         path = find_path(name, folders)
         if path is None:

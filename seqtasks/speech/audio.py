@@ -1,6 +1,5 @@
 """Waveforms: from sound files, from arrays in memory, and from streams of samples."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +8,10 @@ from typing import BinaryIO
 import numpy as np
 
 from seqtasks.data.columns import Columns
+from seqtasks.data.media_segments import segment_of
 from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError, needs
-from seqtasks.speech.decoding import MAX_CHANNELS, WHOLE, Part, check_length, decode, incomplete, samples_of
+from seqtasks.speech.decoding import MAX_CHANNELS, Part, check_length, decode, incomplete, samples_of
 
 ARRAY = ".npy"
 SOUNDS = (
@@ -37,7 +37,6 @@ SOUNDS = (
 RECORDINGS = (*SOUNDS, ARRAY)
 SILENT_RANGE = 1e-4  # a recording is silent if the range of its samples is smaller; the full range is 2
 FULL = 2**15  # largest 16-bit sample, plus 1
-PART = re.compile(r"(.+)#t=([0-9.]*)(?:,([0-9.]+))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -105,19 +104,6 @@ def read(path: Path | str, options: Options = Options()) -> np.ndarray:
     return _finished(waveform, rate, options, path)
 
 
-def named_part(path: Path | str, start: float, end: float | None) -> str:
-    """The name of a part of a recording, as `read` takes it.
-
-    Example:
-        >>> named_part("talk.wav", 10, 12.5), named_part("talk.wav", 10, None), named_part("talk.wav", 0, None)
-        ('talk.wav#t=10,12.5', 'talk.wav#t=10', 'talk.wav')
-    """
-    if start == 0 and end is None:
-        return str(path)
-    times = [f"{time:.6f}".rstrip("0").rstrip(".") for time in (start, end) if time is not None]
-    return f"{path}#t={','.join(times)}"
-
-
 def file_and_part(name: Path | str) -> tuple[Path, Part]:
     """The file of a name, and the part of it that is meant.
 
@@ -125,16 +111,8 @@ def file_and_part(name: Path | str) -> tuple[Path, Part]:
         >>> file_and_part("talk.wav#t=10,12.5")[1]
         Part(start=10.0, end=12.5)
     """
-    match = PART.fullmatch(str(name))
-    if match is None or Path(name).exists():
-        return Path(name), WHOLE
-    try:
-        part = Part(float(match[2] or 0), float(match[3]) if match[3] else None)
-    except ValueError:
-        return Path(name), WHOLE
-    if part.end is not None and part.end <= part.start:
-        raise UserError("the part ends before it starts", where=name, remedy="write file.wav#t=START,END, in seconds")
-    return Path(match[1]), part
+    file, start, end = segment_of(str(name))
+    return Path(file), Part(start, end)
 
 
 def from_array(array: np.ndarray, rate: int, options: Options = Options(), where: str = "array") -> np.ndarray:

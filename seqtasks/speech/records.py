@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from seqtasks.data.columns import Columns, find_column, label_text, missing, missing_field, with_fields
+from seqtasks.data.media_segments import SEGMENT, SegmentColumns, fragment, with_segments
 from seqtasks.data.memory import keep_array
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Faulty, Source
@@ -33,10 +33,7 @@ TEXT_NAMES = (
     "normalized_text",
     "raw_transcription",
 )
-START_NAMES = ("start", "offset", "start_time", "begin", "start_seconds")
-END_NAMES = ("end", "end_time", "stop", "end_seconds")
-DURATION = "duration"
-MANIFEST = "audio_filepath"  # the field of the path in manifests of NeMo, whose duration counts from the offset
+SEGMENTS = SegmentColumns(start_option="", end_option="", manifest="audio_filepath")  # the manifests of NeMo
 FOLDERS = ("clips", "wavs", "wav", "audio", "data", "recordings")  # of recordings, beside the tables that name them
 
 
@@ -77,6 +74,7 @@ def open_table(
     if grouped and not reading.group:
         reading = dataclasses.replace(reading, group=grouped)
     rest = with_fields(records, reading)
+    records, _ = with_segments(records, reading, SEGMENTS)
 
     def examples() -> Iterator[Example | Faulty]:
         for place, record in records.read():
@@ -86,8 +84,8 @@ def open_table(
                 where = records.where(place)
                 path, text = fields.of(record, where)
                 name = finder.name_of(path, where)
-                if part := _part(record, where):
-                    name = _cut(name, part, where)
+                if segment := record.get(SEGMENT):
+                    name = _cut(name, segment, where)
                 carried = {c: value for c, value in record.items() if value is not path and c != "array"}
                 yield rest(Example(name, text, place), {**carried, **({fields.path: name} if fields.path else {})})
             except UserError as error:
@@ -198,7 +196,7 @@ class _Finder:
             for spelling in dict.fromkeys([f"{file}{suffix}", f"{file}{suffix}".replace("\\", "/")]):
                 if (found := folder / spelling).is_file():
                     self.last = folder, suffix
-                    return audio.named_part(found, *part)
+                    return f"{found}{fragment(*part)}"
         remedy = "give paths relative to the folder of the table, or name their folder with --media_root"
         raise UserError(f"no such file {self.named / file}", where=where, remedy=remedy)
 
@@ -237,48 +235,8 @@ def _decoded(name: bytes) -> str | None:
         return None
 
 
-def _cut(name: str, part: tuple[float, float | None], where: str) -> str:
+def _cut(name: str, segment: str, where: str) -> str:
     if not Path(name).exists():
         what = "a part of an array" if name.startswith("memory:") else "a part of a part"
         raise UserError(what, where=where, remedy="give the array of the part alone")
-    return audio.named_part(name, *part)
-
-
-def _part(record: Record, where: str) -> tuple[float, float | None] | None:
-    """The start and the end in seconds that a record states; None for the whole recording."""
-    names = {name.strip().lower(): name for name in record}
-
-    def value(usual: Sequence[str]) -> float | None:
-        name = next((names[name] for name in usual if name in names and not missing(record[names[name]])), None)
-        return None if name is None or record[name] == "" else _seconds(record[name], name, where)
-
-    start, end = value(START_NAMES), value(END_NAMES)
-    if end is None and (start is not None or MANIFEST in names):
-        duration = value([DURATION])
-        end = None if duration is None else (start or 0.0) + duration
-    if start is None and end is None:
-        return None
-    start = start or 0.0
-    if start < 0 or (end is not None and end <= start):
-        raise UserError(
-            f"the part from {start:g} to {end or 0:g} seconds", where=where, remedy="end it after its start"
-        )
-    return start, end
-
-
-def _seconds(value: Any, column: str, where: str) -> float:
-    """A time in seconds, also of `01:02.5` and `00:01:02,500`.
-
-    Example:
-        >>> _seconds("62.5", "start", "a.csv:2"), _seconds("00:01:02,500", "start", "a.csv:2")
-        (62.5, 62.5)
-    """
-    try:
-        seconds = 0.0
-        for part in str(value).strip().replace(",", ".").split(":"):
-            seconds = 60 * seconds + float(part)
-        if math.isfinite(seconds):
-            return seconds
-    except ValueError:
-        pass
-    raise UserError(f"{column} is not a time: {value!r:.40}", where=where, remedy="give seconds")
+    return f"{name}{segment}"

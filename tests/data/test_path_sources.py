@@ -1,5 +1,6 @@
 """Sources of paths: tables, a folder per label, segments, and what is not read."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -140,7 +141,11 @@ def test_segments_of_json_have_names_of_their_own():
     assert [record["#t"] for _, record in found.read()] == ["", "#t=1,2", ""]
     assert reading.carry == ("path", "#t")
     same, _ = with_segments(records_of([{"path": "a", "date": "start"}]), Reading(), SegmentColumns())
-    assert list(same.read()) == [(1, {"path": "a", "date": "start"})]
+    assert list(same.read()) == [(1, {"path": "a", "date": "start", "#t": ""})]
+    late = records_of([*[{"path": "a"}] * 200, {"path": "a", "start": 1, "stop": 2}])
+    assert [record["#t"] for _, record in with_segments(late, Reading(), SegmentColumns())[0].read()][199:] == [
+        "", "#t=1,2",
+    ]  # fmt: skip
     with pytest.raises(UserError, match="no column .from.; the columns are 'path', 'start'"):
         with_segments(records, Reading(), SegmentColumns(start="from"))
     given = records_of([{"path": "a", "from": 3, "start": 1}])
@@ -148,6 +153,45 @@ def test_segments_of_json_have_names_of_their_own():
     assert next(found.read())[1]["#t"] == "#t=3"
     frames = records_of([{"path": "a", "end_frame": 3}])
     with pytest.raises(
-        UserError, match="counts frames; give seconds with --from and --to, or read whole files with --x"
+        UserError, match="is not in seconds; give seconds with --from and --to, or read whole files with --x"
     ):
         with_segments(frames, Reading(), SegmentColumns(None, None, "--from", "--to", "--x"))
+
+
+@pytest.mark.parametrize(
+    ("row", "segment"),
+    [
+        ({"start": 1, "duration": 2}, "#t=1,3"),
+        ({"offset": "0:01", "duration": 0.5}, "#t=1,1.5"),
+        ({"start": 1, "end": 2, "duration": 60}, "#t=1,2"),
+        ({"start_sec": 0, "end_sec": 2}, "#t=0,2"),
+        ({"start": 1, "start_ms": 1000}, "#t=1"),
+        ({"duration": 3}, ""),
+        ({"manifest": "x", "duration": 3}, "#t=0,3"),
+        ({"manifest": "x", "offset": None, "duration": 3}, "#t=0,3"),
+    ],
+)
+def test_columns_of_segments(row, segment):
+    for names in ((), tuple(row)):
+        records = dataclasses.replace(records_of([row]), names=names)
+        found, _ = with_segments(records, Reading(), SegmentColumns(manifest="manifest"))
+        assert next(found.read())[1].get("#t", "") == segment
+
+
+@pytest.mark.parametrize(
+    "names", ["start_ms,end_ms", "ms_start", "begin_sample,end_sample", "start_time_ms", "StartFrame"]
+)
+def test_segments_in_other_units_are_refused(names):
+    records = records_of([{"path": "a", **dict.fromkeys(names.split(","), 3)}])
+    with pytest.raises(UserError, match=f"the column '{names.split(',')[0]}' is not in seconds; give seconds with"):
+        with_segments(records, Reading(), SegmentColumns())
+
+
+def test_a_segment_of_an_array_is_faulty():
+    rows = [{"path": keep_array(np.zeros(3)), "label": "yes", "start": 1, "end": 2}]
+    source = open_paths(
+        records_of(rows), Columns(text_names=("path",)), Reading(), [".wav"], "recording", segments=SegmentColumns()
+    )
+    assert [str(item.error) for item in source.read()] == [
+        "list:1: a segment of an array; give the array of the segment alone"
+    ]

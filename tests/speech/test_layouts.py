@@ -218,15 +218,30 @@ def test_times_in_a_table_cut_the_recording(tmp_path, header, row, name):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("a.wav,0.3,0.1,yes", "the part from 0.3 to 0.1 seconds; end it after its start"),
-        ("a.wav,soon,0.1,yes", "start is not a time: 'soon'; give seconds"),
-        ("a.wav,-1,0.1,yes", "the part from -1 to 0.1 seconds"),
+        ("a.wav,0.3,0.1,yes", "the segment ends at 0.1, but begins at 0.3; give seconds"),
+        ("a.wav,soon,0.1,yes", "not a time: 'soon'; give seconds"),
+        ("a.wav,-1,0.1,yes", "not a time: '-1'; give seconds"),
     ],
 )
 def test_wrong_times_are_faulty(tmp_path, row, message):
     recordings(tmp_path, "a.wav")
     path = text(tmp_path / "all.csv", "path,start,end,text", row)
     assert faults(opened(path))[0].startswith(f"{path}:2: {message}")
+
+
+@pytest.mark.parametrize("names", ["start_sec,end_sec", "onset,finish", "start,stop_time", "offset,duration"])
+def test_columns_of_parts(tmp_path, names):
+    recordings(tmp_path, "a.wav")
+    path = text(tmp_path / "all.csv", f"path,{names},text", "a.wav,0,0.2,yes", "a.wav,0.1,0.2,no")
+    ends = ("0.2", "0.3") if "duration" in names else ("0.2", "0.2")
+    assert [e.input for e in opened(path)] == [f"{tmp_path}/a.wav#t=0,{ends[0]}", f"{tmp_path}/a.wav#t=0.1,{ends[1]}"]
+
+
+def test_parts_in_milliseconds_are_refused(tmp_path):
+    recordings(tmp_path, "a.wav")
+    path = text(tmp_path / "all.csv", "path,start_ms,end_ms,text", "a.wav,0,200,yes")
+    with pytest.raises(UserError, match="'start_ms' is not in seconds; give seconds in columns start and end"):
+        list(opened(path))
 
 
 def test_a_part_after_the_end_is_an_error(tmp_path):
@@ -245,12 +260,13 @@ def test_a_media_root(tmp_path):
 
 
 def test_tables_beside_folders_of_their_names(tmp_path):
-    folder_of(tmp_path, "train/a.wav", "test/b.wav")
-    text(tmp_path / "train.csv", "path,text", "a.wav,one")
+    folder_of(tmp_path, *(f"train/{n}.wav" for n in range(9)), "test/b.wav")
+    text(tmp_path / "train.csv", "path,text", *(f"{n}.wav,one" for n in range(9)))
     text(tmp_path / "test.csv", "path,text", "b.wav,two")
     with pytest.warns(UserWarning, match="no validation split"):
         splits = load_splits(tmp_path)
-    assert pairs(splits.train) == [("a.wav", "one")] and pairs(splits.test) == [("b.wav", "two")]
+    assert sorted(pairs(splits.train) + pairs(splits.validation)) == [(f"{n}.wav", "one") for n in range(9)]
+    assert pairs(splits.test) == [("b.wav", "two")]
 
 
 def test_an_audiofolder_with_splits_and_one_table(tmp_path):

@@ -297,9 +297,11 @@ def test_segments_of_a_table_are_read_and_stay_in_one_split(tmp_path):
     text(tmp_path / "a.csv", "path,label,start,end\na.mp4,run,2,1\na.mp4,run,soon,1\na.mp4,run,0,1\n")
     found = [str(getattr(item, "error", item)) for item in opened(tmp_path / "a.csv").read()]
     assert found[0].startswith(f"{tmp_path}/a.csv:2: the segment ends at 1, but begins at 2; give seconds")
-    assert found[1].startswith(f"{tmp_path}/a.csv:3: could not convert string to float: 'soon'; give seconds")
+    assert found[1].startswith(f"{tmp_path}/a.csv:3: not a time: 'soon'; give seconds")
     text(tmp_path / "b.csv", "path,label,start_frame,end_frame\na.mp4,run,2,12\n")
-    with pytest.raises(UserError, match="the column 'start_frame' counts frames; give seconds with --start_column and"):
+    with pytest.raises(
+        UserError, match="the column 'start_frame' is not in seconds; give seconds with --start_column and"
+    ):
         opened(tmp_path / "b.csv")
     carried = opened(text(tmp_path / "c.csv", "path,start\na.mp4,1\n"), labelled=False, carry=("all",))
     assert [e.fields for e in carried] == [(("path", "a.mp4"), ("start", "1"))]
