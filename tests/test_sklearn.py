@@ -89,11 +89,12 @@ def test_two_examples_a_recipe_of_ones_own_and_a_run_that_stays(tmp_path, caplog
     source = "from seqtasks.recipe import load_recipe\nRECIPE = load_recipe('sentiment')\n"
     (tmp_path / "mine.py").write_text(source)
     classifier = make(str(tmp_path / "mine.py"), run=tmp_path / "run", verbose=True)
+    before = logging.getLogger("seqtasks").level
     with pytest.warns(UserWarning, match="2 of 2 inputs of the validation split stand in train too"):
         classifier.fit(["fine", "dull"], [True, False])
     assert classifier.classes_.tolist() == [False, True]
-    assert [record.getMessage()[:10] for record in caplog.records][:1] == ["epoch 1/1 "]
-    assert logging.getLogger("seqtasks").level == logging.NOTSET
+    assert [record.getMessage()[:10] for record in caplog.records][:2] == ["examples: ", "epoch 1/1 "]
+    assert logging.getLogger("seqtasks").level == before
     assert (tmp_path / "run" / "recipe.py").read_text() == source
     other = pickle.loads(pickle.dumps(classifier))
     assert np.array_equal(other.predict_proba(["fine"]), classifier.predict_proba([["fine"]]))

@@ -196,9 +196,9 @@ def tolerant(source: Source, max_bad: float, strict: bool = False) -> Source:
         if known or not faults.total:
             return
         allowed = max(max_bad * faults.count, min(FEW, faults.count / 10) if max_bad else 0)
-        if faults.first and (faults.total == faults.count or (faults.total == 1 and allowed < 1)):
-            raise faults.first
         if faults.total > allowed:
+            if faults.first and faults.total in (1, faults.count):
+                raise faults.first
             share = f"{faults.total} of {faults.count} records are faulty, more than --max_bad {max_bad:g}"
             shown = f"{', '.join(faults.named)}{', ...' * (faults.total > NAMED)}"
             raise UserError(f"{share} allows: {shown}", where=source.name, remedy="correct them, or raise --max_bad")

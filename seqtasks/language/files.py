@@ -109,6 +109,8 @@ def _rows(records: Records, options: Options, reading: Reading) -> Source:
         listed = ", ".join(repr(str(value)[:40]) for value in first.values())
         remedy = "name it with --text_column (a name of the header, or a number from 1)"
         raise UserError(f"no text among {listed}", where=records.name, remedy=remedy)
+    if reading.labelled:  # a corpus: an unusual name above it is one short text more
+        records = replace(records, unsure=False)
     return read_columns(records, Columns(options.text_column), replace(reading, labelled=False))
 
 

@@ -56,6 +56,8 @@ def open_texts(path: str | Path, reading: Reading = Reading()) -> Source:
 
 
 def _open_lines(path: Path, reading: Reading) -> Source:
+    if reading.carry:
+        raise UserError("lines have no columns", where=path, remedy="leave out --carry, or give a table")
     if path.stat().st_size == 0:
         raise UserError("the file is empty", where=path, remedy="give a file with a label and a text on each line")
     with opened(path, reject_nul=True, encoding=reading.encoding) as file:

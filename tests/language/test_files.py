@@ -207,8 +207,8 @@ FAULTS = [
     ("a.txt", b"\xef\xbb\xbf" + b"ab\ncd\0e", f":2: {BINARY.format(8)}"),
     ("a.gz", b"a\n" * 20000 + b"\0", f":20001: {BINARY.format(40000)}"),
     ("a.txt", b"\x89PNG\r\n\x1a\n\0\0", f":3: {BINARY.format(8)}"),
-    ("a.csv", b"text\nab\0\n", f":2: {BINARY.format(7)}"),
-    ("a.jsonl", b'{"text": "a\0"}', f":1: {BINARY.format(11)}"),
+    ("a.csv", b"text\nab\0\n", ": not text (many of its bytes are zero); name its encoding with --encoding"),
+    ("a.jsonl", b'{"text": "a\0"}', ":1: not JSON (Invalid control character at); correct it"),
     ("a.txt", b"ab\ncaf\xe9\n", f":2: not UTF-8 (byte 0xe9 at offset 6); {NOT_UTF8}"),
     ("a.txt.gz", b"a\n" * 20000 + b"\xff", f":20001: not UTF-8 (byte 0xff at offset 40000); {NOT_UTF8}"),
     ("a.csv", b"text\n\xff\n", f":2: not UTF-8 (byte 0xff at offset 5); {NOT_UTF8}"),
@@ -219,10 +219,10 @@ FAULTS = [
     (
         "a.csv",
         'text\n"a\n',
-        ":2: not a table (unexpected end of data); close every quote",
+        ":2: not a table (the row that begins here: unexpected end of data); close every quote",
     ),
     ("a.json", '["a"]', ":1: not a JSON object: ['a']; write one object with named fields"),
-    ("a.json", "{", ": one JSON object over many lines; write an array of records, or one record on each line"),
+    ("a.json", "{", ":1: not JSON (Expecting property name enclosed in double quotes); correct it"),
     ("a.jsonl", '{"text"', ":1: not JSON ("),
     ("a.json", '{"a": 1}', ":1: no text or sentence among the fields a; name the field with --text_column"),
     ("a.json", '{"text": 1}', ":1: the text is not a string: 1; put it in quotes"),
@@ -246,7 +246,7 @@ def test_other_errors(tmp_path):
     assert fault(path).startswith(f"{path}: cannot be read (Not a gzipped file")
     path.unlink()
     table = write(tmp_path / "a.csv", "a,b\n1,2\n")
-    missing = f"{table}: no column 'c' for the text; the columns are 'a', 'b'; see --text_column"
+    missing = f"{table}: no column 'c'; the columns are 'a', 'b'; name the text with --text_column (a name of the header, or a number from 1)"
     assert fault(table, Options(text_column="c")) == missing
     assert fault(table, Options(text_column="3", header=True)) == missing.replace("'c'", "'3'")
     table.unlink()
@@ -384,6 +384,6 @@ def test_tensorflow_datasets():
         assert splits.test.name == "tfds:imdb_reviews/test"
         assert sorted(documents(splits.train) + documents(splits.validation)) == sorted(documents(splits.test))
         with pytest.raises(
-            UserError, match="tfds:imdb_reviews/.*: no column 'prose' for the text; the columns are 'text"
+            UserError, match="tfds:imdb_reviews/.*: no column 'prose'; the columns are 'text"
         ):
             splits_of("tfds:imdb_reviews", Options(text_column="prose"))

@@ -437,7 +437,7 @@ def test_unreadable_files_are_reported(tmp_path, capsys):
         ('{"train": 3, "valid": [[[60]]], "test": [[[60]]]}', "bad.json: no list of pieces in train; "),
         (
             '{"train": [[[60],[109]]], "valid": [[[60]]], "test": [[[60]]]}',
-            "1 of 1 records are faulty, more than --max_bad 0.01 allows: ",
+            "bad.json: piece 1 of train: 109 in step 2; a step is a list of MIDI numbers from 21 to 108",
         ),
         ('{"train": [\n[[60],[61]', "bad.json:2: not JSON"),
         ('{"trian": [[[60]]]}', "no split train; write"),

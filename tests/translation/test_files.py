@@ -169,7 +169,7 @@ FAULTS = [
         ": cannot tell source and target among 'English'; give a source and a target",
     ),
     ("a.csv", "source,target\na,b,c\n", NO_OPTIONS, ":2: 3 fields, expected 2; quote fields that contain a"),
-    ("a.csv", 'source,target\n"a,b\n', NO_OPTIONS, ":2: not a table ("),
+    ("a.csv", 'source,target\n"a, c,b\n', NO_OPTIONS, ":2: not a table ("),
     ("a.csv", b"source,target\n\xff,b\n", NO_OPTIONS, ":2: not UTF-8 (byte 0xff at offset 14)"),
     ("a.jsonl", "[1]\n", NO_OPTIONS, ":1: not a JSON object: [1]; write one object with named fields a line"),
     ("a.jsonl", '{"de": "a", "en": "b"}', NO_OPTIONS, f": cannot tell source and target among 'de', 'en'; {CHOOSE}"),
