@@ -264,8 +264,8 @@ def _find(data: Any, formats: Formats, reading: Reading) -> dict[str, Source]:
         return {name: open_data(value, formats, reading) for name, value in named.items() if name}
     if is_in_memory(data):
         records = data if isinstance(data, Records) else records_of(data)
-        named = formats.parts(records, reading) if formats.parts else {}
-        return dict(named) or {"train": open_data(records, formats, reading)}
+        parts = formats.parts(records, reading) if formats.parts else {}
+        return dict(parts) or {"train": open_data(records, formats, reading)}
     name = os.fspath(data)
     if name.startswith(("hf:", "tfds:")):
         return _data_set(name, formats, reading)
