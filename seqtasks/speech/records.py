@@ -126,6 +126,8 @@ class _Fields:
         path = self._value(record, self.path, columns.text, columns.text_names, where, columns.text_option)
         if path is record.get("array") and "sampling_rate" in record:
             path = {"array": path, "sampling_rate": record["sampling_rate"]}
+        elif record.get("bytes") and isinstance(record["bytes"], bytes):
+            path = {"bytes": record["bytes"], "path": path}
         if missing(path) or (isinstance(path, str) and not path.strip()):
             raise UserError("the path is missing", where=where, remedy="give every record the path of a recording")
         if not self.labelled:
