@@ -61,7 +61,7 @@ def queries(run: Any, data: Any, carry: str = "") -> Iterator[Query]:
         if isinstance(example, Faulty):
             if not files:
                 raise example.error
-            yield Query(example.error, {})  # answered as a file that cannot be read is
+            yield Query(example.error, dict(example.fields))  # answered as a file that cannot be read is
             continue
         named = {"file": example.input} if files and array_of(example.input) is None else {}
         parsed = files.parse(run.config, example.input) if files and files.parse else [Query(example.input, named)]

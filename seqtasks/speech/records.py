@@ -77,18 +77,21 @@ def open_table(
 
     def examples() -> Iterator[Example | Faulty]:
         for place, record in records.read():
+            told: Example | None = None
             try:
                 if isinstance(record, UserError):
                     raise record
                 where = records.where(place)
                 path, text = fields.of(record, where)
+                if isinstance(path, str):
+                    told = rest(Example(path, text, place), record)
                 name = finder.name_of(path, where)
                 if segment := record.get(SEGMENT):
                     name = _cut(name, segment, where)
                 carried = {c: value for c, value in record.items() if value is not path and c != "array"}
                 yield rest(Example(name, text, place), {**carried, **({fields.path: name} if fields.path else {})})
             except UserError as error:
-                yield Faulty(error)
+                yield Faulty(error, fields=(("file", told.input), *told.fields) if told else ())
 
     return Source(examples, records.name, records.size)
 

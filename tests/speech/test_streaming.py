@@ -194,6 +194,7 @@ def test_a_table_is_answered_with_its_columns_and_its_parts(run, corpus, tmp_pat
     assert main(["predict", str(run.directory), "--input", str(path), "--carry", "id"]) == 0
     answer, gone = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert "all.csv:3: no such file" in gone["error"]
+    assert (gone["id"], gone["file"]) == ("8", f"{corpus}/gone.wav")
     assert (answer["id"], answer["file"]) == ("7", f"{corpus}/test1.wav#t=0.2,0.7")
     (expected,) = run.predict([f"{corpus}/test1.wav#t=0.2,0.7"])
     assert answer["text"] == expected["text"]
