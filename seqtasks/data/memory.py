@@ -1,8 +1,10 @@
 """Data that is in memory already, as records: frames of pandas and Polars, lists, data sets of libraries, arrays."""
 
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,8 +28,6 @@ def is_in_memory(value: Any) -> bool:
         >>> is_in_memory([("fine", "good")]), is_in_memory("reviews.csv")
         (True, False)
     """
-    import os
-
     return not isinstance(value, str | os.PathLike)
 
 
@@ -178,6 +178,37 @@ def keep_array(array: np.ndarray) -> str:
     name = PREFIX + hashlib.sha256(head + array.tobytes()).hexdigest()
     _arrays.setdefault(name, array)
     return name
+
+
+def keep_file(data: bytes, name: str = "", suffix: str = "") -> str:
+    """Keep an encoded file in a cache on disk: data sets of such files are larger than memory.
+
+    The copy keeps the name of the file, by which parts of one recording are recognised. It is made once, in
+    `$SEQTASKS_CACHE` or `~/.cache/seqtasks`.
+
+    Args:
+        data: the content.
+        name: the name of the file, where it is known.
+        suffix: what the name must end in; it is added if it is missing.
+
+    Returns:
+        The path of the copy.
+
+    Example:
+        >>> path = keep_file(b"sound", "talks/a.wav")
+        >>> path.endswith("/file/a.wav"), path == keep_file(b"sound", "a.wav")
+        (True, True)
+    """
+    digest = hashlib.sha256(data).hexdigest()
+    cache = Path(os.environ.get("SEQTASKS_CACHE", Path.home() / ".cache" / "seqtasks")) / "media"
+    own = Path(name.replace("\\", "/")).name or digest
+    target = cache / digest[:2] / digest / "file" / (own if own.lower().endswith(suffix) else f"{own}{suffix}")
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        started = target.with_name(f".{os.getpid()}.{target.name}")
+        started.write_bytes(data)
+        started.rename(target)
+    return str(target)
 
 
 def array_of(name: str) -> np.ndarray | None:

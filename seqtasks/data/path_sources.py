@@ -74,7 +74,9 @@ def open_paths(
         path = find_path(name, folders)
         if path is None:
             remedy = f"give paths relative to {'the folder of the table' if root is None else root}"
-            return Faulty(UserError(f"no such file {folders[0] / name}", where=where, remedy=remedy))
+            gone = folders[0] / name
+            error = UserError(f"no such file {gone}", where=where, remedy=remedy)
+            return Faulty(error, fields=(("file", f"{gone}{segment}"), *example.fields))
         if path.is_file() and suffix_of(path) not in suffixes:
             remedy = f"{kind}s end in {', '.join(suffixes)}"
             return Faulty(UserError(f"{path.name} is not a {kind}", where=where, remedy=remedy))

@@ -40,11 +40,13 @@ class Faulty(NamedTuple):
         error: what is wrong, and where.
         repaired: the example that training takes instead; None leaves the record out.
         literal: the example as evaluation counts it; None if it cannot be measured.
+        fields: what the answer to it repeats, as `Example.fields`.
     """
 
     error: UserError
     repaired: Example | None = None
     literal: Example | None = None
+    fields: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Source:
         def read() -> Iterator[Example | Faulty]:
             for item in self.read():
                 if isinstance(item, Faulty):
-                    yield Faulty(item.error, one(item.repaired), one(item.literal))
+                    yield item._replace(repaired=one(item.repaired), literal=one(item.literal))
                 elif (changed := change(item)) is not None:
                     yield changed
 

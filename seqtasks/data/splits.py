@@ -53,6 +53,8 @@ class Formats:
         named: the data that options of the application name, if none is given otherwise; None if they name none.
         find: None, or `find(data, reading) -> {split: Source}` of a layout that only this application knows; empty for
             other data. `data` is a string.
+        parts: None, or `parts(Records, reading) -> {split: Source}` of data in memory whose records name their split;
+            empty for other data.
         open_tfds: None, or `open_tfds(name, split, reading) -> Source`, where `records` cannot read what is inside.
         several: None, or for splits of several files each `several(paths) -> paths`, what to open of these files.
         complete: `complete({name: source}, reading) -> {name: source}` takes the splits that are missing from train;
@@ -73,6 +75,7 @@ class Formats:
     is_header: Callable[[list[str], Reading], bool] = lambda first, reading: True
     named: Any = None
     find: Callable[[str, Reading], Mapping[str, Source]] | None = None
+    parts: Callable[[Records, Reading], Mapping[str, Source]] | None = None
     open_tfds: Callable[[str, str, Reading], Source] | None = None
     several: Callable[[list[Path]], list[Path]] | None = None
     complete: Callable[[dict[str, Source], Reading], dict[str, Source]] | None = None
@@ -260,7 +263,9 @@ def _find(data: Any, formats: Formats, reading: Reading) -> dict[str, Source]:
             raise UserError(what, where="data", remedy="call them train, validation and test")
         return {name: open_data(value, formats, reading) for name, value in named.items() if name}
     if is_in_memory(data):
-        return {"train": open_data(data, formats, reading)}
+        records = data if isinstance(data, Records) else records_of(data)
+        parts = formats.parts(records, reading) if formats.parts else {}
+        return dict(parts) or {"train": open_data(records, formats, reading)}
     name = os.fspath(data)
     if name.startswith(("hf:", "tfds:")):
         return _data_set(name, formats, reading)

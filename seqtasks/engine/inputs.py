@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from seqtasks.capabilities import FileInputs, Query, TextInputs
-from seqtasks.data.memory import KINDS, array_of
+from seqtasks.data.memory import KINDS, array_of, keep_file
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Faulty
 from seqtasks.data.text_files import reading, suffix_of
@@ -61,7 +61,7 @@ def queries(run: Any, data: Any, carry: str = "") -> Iterator[Query]:
         if isinstance(example, Faulty):
             if not files:
                 raise example.error
-            yield Query(example.error, {})  # answered as a file that cannot be read is
+            yield Query(example.error, dict(example.fields))  # answered as a file that cannot be read is
             continue
         named = {"file": example.input} if files and array_of(example.input) is None else {}
         parsed = files.parse(run.config, example.input) if files and files.parse else [Query(example.input, named)]
@@ -124,7 +124,7 @@ def parsed(run: Any, inputs: Iterable[Any], where: str) -> Iterator[Query]:
 
 
 def checked_input(item: Any, where: str, files: bool = False) -> Any:
-    """A raw input: a text, or where inputs are files the path of one or an array.
+    """A raw input: a text, or where inputs are files the path of one, its content or an array.
 
     Args:
         item: what was given.
@@ -140,6 +140,8 @@ def checked_input(item: Any, where: str, files: bool = False) -> Any:
         seqtasks.errors.UserError: input 3: NoneType is not a text; give a string
     """
     if files:
+        if isinstance(item, bytes) and b"\0" in item:  # no path: the content of a file
+            return keep_file(item)
         if isinstance(item, str | bytes | os.PathLike):
             return os.fsdecode(item)
         if isinstance(item, np.ndarray) and item.dtype.kind in "fiu":

@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -99,32 +99,43 @@ class Predictor:
 
     def _answers_to_files(self, reader: Reader, inputs: Iterable[Any]) -> Iterator[Answer]:
         queries = (item if isinstance(item, Query) else Query(item, {"file": item}) for item in inputs)
-        waiting: list[Answer] = []  # answers about faulty files wait for a file that can be read
-        first = True
+        waiting: list[tuple[Mapping[str, Any], Answer]] = []  # faults wait for a file that can be read
+        usual: Answer = {}  # the last answer, whose names no other field takes
         for pool in batched(reader.each(queries), self.pool):
             good = [array for _, array in pool if not isinstance(array, UserError)]
             decoded, rows = self.predict_batch(good) if good else {}, itertools.count()
             for item, array in pool:
-                fault = isinstance(array, UserError)
-                answer = {"error": str(array)} if fault else self._answer(decoded, next(rows))
-                waiting.append(merged(item.metadata, answer))
-            if good or not first:
-                yield from waiting
-                waiting, first = [], False
-        if len(waiting) == 1:
-            raise UserError(waiting[0]["error"])
-        if waiting:
-            raise UserError(f"none of {len(waiting)} files can be read: {waiting[0]['error']}")
+                if isinstance(array, UserError):
+                    waiting.append((item.metadata, {"error": str(array)}))
+                else:
+                    usual = self._answer(decoded, next(rows))
+                    waiting.append((item.metadata, usual))
+            if usual:
+                yield from (merged(metadata, answer, usual) for metadata, answer in waiting)
+                waiting = []
+        errors = [answer["error"] for _, answer in waiting]
+        if len(errors) == 1:
+            raise UserError(errors[0])
+        if errors:
+            raise UserError(f"none of {len(errors)} files can be read: {errors[0]}")
 
 
-def merged(metadata: Mapping[str, Any], answer: Answer) -> Answer:
+def merged(metadata: Mapping[str, Any], answer: Answer, names: Container[str] = ()) -> Answer:
     """The answer after the fields of its query; a field of the query with the name of one of the answer's is renamed.
+
+    Args:
+        metadata: the fields of the query.
+        answer: the answer, or `{"error"}`.
+        names: names that answers have, beside those of this one.
 
     Example:
         >>> merged({"id": 7, "label": "good"}, {"label": "bad"})
         {'id': 7, 'given_label': 'good', 'label': 'bad'}
+        >>> merged({"file": "a.wav", "label": "good"}, {"error": "no such file"}, ("label",))
+        {'file': 'a.wav', 'given_label': 'good', 'error': 'no such file'}
     """
-    return {f"given_{name}" if name in answer else name: value for name, value in metadata.items()} | answer
+    taken = {name for name in metadata if name in answer or name in names}
+    return {f"given_{name}" if name in taken else name: value for name, value in metadata.items()} | answer
 
 
 def stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:

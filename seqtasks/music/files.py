@@ -53,6 +53,7 @@ def formats(options: Options = Options()) -> Formats:
         suffixes=SUFFIXES,
         is_header=lambda first, reading: columns.is_header(first, labelled=False),
         find=lambda data, reading: find_splits_of(data, options, reading),
+        parts=lambda records, reading: _record_splits(records, options, reading),
         grouped="name of the file, title or piece",
     )
 
@@ -275,10 +276,16 @@ def _table_splits(path: Path, options: Options, how: Reading) -> dict[str, Sourc
     held = json_files.read_json(path, how) if suffix_of(path) == ".json" else None
     if isinstance(held, list) and not (held and isinstance(held[0], dict)):
         return {}
-    records = json_files.json_table(path, held, how) if held else tables.open_records(path, how)
+    return _record_splits(
+        json_files.json_table(path, held, how) if held else tables.open_records(path, how), options, how
+    )
+
+
+def _record_splits(records: Records, options: Options, how: Reading) -> dict[str, Source]:
+    """The splits of records that name the split and the file of each piece; empty if they do not."""
     names = records.names or tuple(next((r for _, r in records.read() if not isinstance(r, UserError)), {}))
     lower = {name.lower(): name for name in reversed(names)}
-    if SPLIT_COLUMN not in lower or not ({*PATH_NAMES, options.path_column} & {*names, *lower}):
+    if SPLIT_COLUMN not in lower or not ({*PATH_NAMES, *PIECE_NAMES, options.path_column} & {*names, *lower}):
         return {}
     column, found = lower[SPLIT_COLUMN], {}
     values = {value_of(record, column) for _, record in records.read() if not isinstance(record, UserError)}
@@ -288,7 +295,7 @@ def _table_splits(path: Path, options: Options, how: Reading) -> dict[str, Sourc
             found[split] = read_records(chosen, options, how)
     if unknown := sorted(str(value) for value in values if _split_of(value) is None):
         what = f"no split is called {unknown[0]!r} in column {column!r}"
-        raise UserError(what, where=path, remedy="call them train, validation and test")
+        raise UserError(what, where=records.name, remedy="call them train, validation and test")
     return found
 
 

@@ -1,7 +1,6 @@
 """Examples from records of recordings and texts: tables, manifests, data sets, waveforms in memory."""
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from seqtasks.data.columns import Columns, find_column, label_text, missing, missing_field, with_fields
 from seqtasks.data.media_segments import SEGMENT, SegmentColumns, fragment, with_segments
-from seqtasks.data.memory import keep_array
+from seqtasks.data.memory import keep_array, keep_file
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Faulty, Source
 from seqtasks.data.tables import Record, Records, value_of
@@ -78,18 +77,21 @@ def open_table(
 
     def examples() -> Iterator[Example | Faulty]:
         for place, record in records.read():
+            told: Example | None = None
             try:
                 if isinstance(record, UserError):
                     raise record
                 where = records.where(place)
                 path, text = fields.of(record, where)
+                if isinstance(path, str):
+                    told = rest(Example(path, text, place), record)
                 name = finder.name_of(path, where)
                 if segment := record.get(SEGMENT):
                     name = _cut(name, segment, where)
                 carried = {c: value for c, value in record.items() if value is not path and c != "array"}
                 yield rest(Example(name, text, place), {**carried, **({fields.path: name} if fields.path else {})})
             except UserError as error:
-                yield Faulty(error)
+                yield Faulty(error, fields=(("file", told.input), *told.fields) if told else ())
 
     return Source(examples, records.name, records.size)
 
@@ -128,6 +130,8 @@ class _Fields:
         path = self._value(record, self.path, columns.text, columns.text_names, where, columns.text_option)
         if path is record.get("array") and "sampling_rate" in record:
             path = {"array": path, "sampling_rate": record["sampling_rate"]}
+        elif record.get("bytes") and isinstance(record["bytes"], bytes):
+            path = {"bytes": record["bytes"], "path": path}
         if missing(path) or (isinstance(path, str) and not path.strip()):
             raise UserError("the path is missing", where=where, remedy="give every record the path of a recording")
         if not self.labelled:
@@ -180,7 +184,7 @@ class _Finder:
             return self._of_path(os.fspath(value).strip(), where)
         if isinstance(value, bytes):
             name = _decoded(value)
-            return self._of_path(name, where) if name else self._of_bytes(value, "")
+            return self._of_path(name, where) if name else keep_file(value)
         if isinstance(value, Mapping):
             return self._of_mapping(value, where)
         if isinstance(value, list) or hasattr(value, "__array__"):
@@ -204,7 +208,7 @@ class _Finder:
         if value.get("array") is not None:
             return self._of_array(value["array"], value.get("sampling_rate") or self.options.sample_rate, where)
         if value.get("bytes"):
-            return self._of_bytes(value["bytes"], str(value.get("path") or ""))
+            return keep_file(value["bytes"], str(value.get("path") or ""))
         if isinstance(value.get("path"), str):
             return self._of_path(value["path"], where)
         what = f"a dict of {', '.join(map(str, value))} is not a recording"
@@ -212,19 +216,6 @@ class _Finder:
 
     def _of_array(self, value: Any, rate: int, where: str) -> str:
         return keep_array(audio.from_array(np.asarray(value), int(rate), self.options, where))
-
-    @staticmethod
-    def _of_bytes(data: bytes, path: str) -> str:
-        """A copy of an encoded file on disk, named by its content: data sets of such files are larger than memory."""
-        cache = Path(os.environ.get("SEQTASKS_CACHE", Path.home() / ".cache" / "seqtasks")) / "recordings"
-        name = hashlib.sha256(data).hexdigest()
-        target = cache / name[:2] / f"{name}{Path(path).suffix}"
-        if not target.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            started = target.with_name(f".{os.getpid()}.{target.name}")
-            started.write_bytes(data)
-            started.rename(target)
-        return str(target)
 
 
 def _decoded(name: bytes) -> str | None:

@@ -5,7 +5,6 @@ The input of an example names a clip as `seqtasks.video.clips.read` takes it; it
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from seqtasks.data import path_sources, tfds
 from seqtasks.data.columns import Columns
 from seqtasks.data.media_segments import SegmentColumns, segment_of
-from seqtasks.data.memory import keep_array
+from seqtasks.data.memory import keep_array, keep_file
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Source
 from seqtasks.data.splits import NAMES, Formats
@@ -24,12 +23,13 @@ from seqtasks.data.tables import SUFFIXES, Record, Records, open_records
 from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError, needs
 from seqtasks.video.clips import ARRAY, CLIPS, Options, checked_frames, take_frames
-from seqtasks.video.clips import read as read_clip
+from seqtasks.video.decoding import open_range
 from seqtasks.video.lists import Layout, class_names, find_lists, open_list
 from seqtasks.video.pictures import has_pictures
 from seqtasks.video.sample import MOTIONS
 
 LIST = ".txt"
+ENCODED = ".mp4"  # the suffix of a copy of a video without a name; the content decides how it is decoded
 PATH_NAMES = (
     "path", "file", "filename", "video", "clip", "video_path", "clip_path", "file_name", "video_name", "clip_name",
     "file_path", "filepath", "frame_dir", "name",
@@ -205,19 +205,15 @@ def open_table(
 
 
 def _kept(records: Records, options: Options) -> Records:
-    """Records in which frames, and encoded videos, are the names of arrays in memory, sampled and scaled."""
+    """Records in which frames are the names of arrays in memory, sampled and scaled; encoded videos are copied."""
 
     def name_of(value: Any, where: str) -> Any:
         if isinstance(value, Mapping) and {"bytes", "path"} <= set(value):  # of a data set of Hugging Face
             if not value["bytes"]:
                 return value["path"]
-            with tempfile.NamedTemporaryFile(suffix=Path(value["path"] or "clip.mp4").suffix) as file:
-                file.write(value["bytes"])
-                file.flush()
-                try:
-                    return keep_array(read_clip(file.name, options))
-                except UserError as error:
-                    raise UserError(str(error).removeprefix(f"{file.name}: "), where=where) from None
+            return _kept_file(value["bytes"], str(value["path"] or ""), where)
+        if isinstance(value, bytes) and b"\0" in value:
+            return _kept_file(value, "", where)
         if isinstance(value, list | tuple) and value and all(isinstance(v, np.ndarray) for v in value):
             if len({picture.shape for picture in value}) > 1:
                 raise UserError("pictures of different sizes", where=where, remedy="give frames of one size")
@@ -236,6 +232,17 @@ def _kept(records: Records, options: Options) -> Records:
             yield place, record
 
     return replace(records, read=read)
+
+
+def _kept_file(data: bytes, name: str, where: str) -> str:
+    """The path of a copy of an encoded video."""
+    path = keep_file(data, name, "" if suffix_of(name) in CLIPS else ENCODED)
+    try:
+        with open_range(path):
+            pass
+    except UserError as error:
+        raise UserError(str(error).removeprefix(f"{path}: "), where=where) from None
+    return path
 
 
 def find(

@@ -187,3 +187,12 @@ def test_sound_has_the_pitches_at_their_times(tmp_path):
     synthesis.write([], tmp_path / "b.wav")
     with wave.open(str(tmp_path / "b.wav")) as file:
         assert file.getnframes() == 0
+
+
+def test_a_column_of_splits_in_memory(tmp_path):
+    rolls = [[[60 + n], [62]] for n in range(6)]
+    rows = [{"piece": r, "split": s} for r, s in zip(rolls, ["train"] * 3 + ["valid"] * 2 + ["test"], strict=True)]
+    splits = find_splits(rows, files.formats())
+    assert [[e.input for e in source] for _, source in splits] == [
+        ["60;62", "61;62", "62;62"], ["63;62", "64;62"], ["65;62"],
+    ]  # fmt: skip

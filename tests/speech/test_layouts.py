@@ -306,6 +306,7 @@ def test_data_in_memory(tmp_path, monkeypatch):
         [{"audio": {"array": w, "sampling_rate": 8000}, "text": t} for w, t in zip(waves, ["yes", "no"], strict=True)],
         [{"array": w.tolist(), "sampling_rate": 8000, "text": t} for w, t in zip(waves, ["yes", "no"], strict=True)],
         [{"audio": {"bytes": b, "path": "x.wav"}, "text": t} for b, t in zip(content, ["yes", "no"], strict=True)],
+        [{"bytes": b, "path": "x.wav", "text": t} for b, t in zip(content, ["yes", "no"], strict=True)],
         [(path.encode(), t) for path, t in zip(paths, [b"yes", b"no"], strict=True)],
         pd.DataFrame({"audio": content, "sentence": ["yes", "no"]}),
         pd.DataFrame({"file": paths, "transcript": ["yes", "no"]}),

@@ -180,12 +180,21 @@ def test_parts_of_a_recording_are_answered(run, corpus):
     assert part["file"].endswith("#t=0.2,0.7") and part["text"] == array["text"]
 
 
+def test_encoded_recordings_in_memory_are_answered(run, corpus, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQTASKS_CACHE", str(tmp_path))
+    (expected,), data = run.predict([f"{corpus}/test1.wav"]), (corpus / "test1.wav").read_bytes()
+    for given in (data, {"bytes": data, "path": "a.wav"}):
+        (answer,) = run.predict([given])
+        assert answer["text"] == expected["text"]
+
+
 def test_a_table_is_answered_with_its_columns_and_its_parts(run, corpus, tmp_path, capsys):
     path = tmp_path / "all.csv"
     path.write_text(f"id,path,start,end\n7,{corpus}/test1.wav,0.2,0.7\n8,{corpus}/gone.wav,0,1\n")
     assert main(["predict", str(run.directory), "--input", str(path), "--carry", "id"]) == 0
     answer, gone = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert "all.csv:3: no such file" in gone["error"]
+    assert (gone["id"], gone["file"]) == ("8", f"{corpus}/gone.wav")
     assert (answer["id"], answer["file"]) == ("7", f"{corpus}/test1.wav#t=0.2,0.7")
     (expected,) = run.predict([f"{corpus}/test1.wav#t=0.2,0.7"])
     assert answer["text"] == expected["text"]

@@ -359,7 +359,8 @@ def test_what_is_no_clip_in_memory_is_a_faulty_record():
 
 
 @pytest.mark.parametrize("embedded", [True, False])
-def test_videos_of_a_data_set_of_hugging_face(tmp_path, embedded):
+def test_videos_of_a_data_set_of_hugging_face(tmp_path, embedded, monkeypatch):
+    monkeypatch.setenv("SEQTASKS_CACHE", str(tmp_path / "cache"))
     datasets = pytest.importorskip("datasets")
     paths = [str(write(tmp_path / f"{n}.mp4", grey(24)[n:])) for n in (0, 2)]
     videos = [{"path": Path(p).name, "bytes": Path(p).read_bytes()} if embedded else p for p in paths]
@@ -375,3 +376,15 @@ def test_videos_of_a_data_set_of_hugging_face(tmp_path, embedded):
     assert [e.target for e in examples] == ["run", "walk"]
     for example, path in zip(examples, paths, strict=True):
         np.testing.assert_array_equal(read(example.input, Options(4, 16)), read(path, Options(4, 16)))
+
+
+def test_encoded_videos_keep_their_names_and_are_cut(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQTASKS_CACHE", str(tmp_path / "cache"))
+    data = write(tmp_path / "a.mp4", grey(24)).read_bytes()
+    names = ["v_run_g01_c01.avi", "v_run_g01_c02.avi", "v_run_g02_c01.avi"]
+    rows = [{"video": {"bytes": data + bytes(n), "path": name}, "label": "run"} for n, name in enumerate(names)]
+    keys = [formats().key(example) for example in open_data(rows, formats())]
+    assert keys[0] == keys[1] != keys[2]
+    rows = [{"video": data, "label": "run", "start": 1, "end": 1 + 1 / 12}]
+    (example,) = open_data(rows, formats())
+    assert example.input.endswith(".mp4#t=1,1.083333") and numbers(read(example.input, Options(1, 16))) == [12]
