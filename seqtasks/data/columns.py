@@ -171,7 +171,7 @@ def _has_header(records: Records, columns: Columns, reading: Reading) -> bool:
     It does if its label is the only one that does not occur again.
 
     Raises:
-        UserError: of inputs to answer, if that cannot be told.
+        UserError: of inputs to answer in columns without numbers, if that cannot be told.
     """
     names, numbered = records.names, columns.text is not None or columns.label is not None
     label = columns.label if numbered and columns.label in names else names[-1] if len(names) == 2 else None
@@ -185,11 +185,10 @@ def _has_header(records: Records, columns: Columns, reading: Reading) -> bool:
         and min(n for label, n in counts.items() if label != labels[0]) > 1
     ):
         return True
-    if reading.labelled or (labels and counts[labels[0]] > 1):
+    if numbered or reading.labelled or (labels and counts[labels[0]] > 1):
         return False
     first = ", ".join(repr(str(value)[:40]) for value in sample[0].values())
-    named = "" if columns.text else f"name the column with {columns.text_option}, or "
-    remedy = f"{named}say --header true or --header false"
+    remedy = f"name the column with {columns.text_option}, or say --header true or --header false"
     raise UserError(f"cannot tell whether {first} are the names of columns", where=records.name, remedy=remedy)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seqtasks.data.tables import Record, Records
+from seqtasks.data.tables import Record, Records, distinct
 from seqtasks.errors import UserError
 
 PREFIX = "memory:"  # an input that is an array is named by the hash of its content
@@ -64,15 +64,16 @@ def records_of(value: Any, name: str = "") -> Records:
 
 def _library_records(value: Any, name: str) -> Records | None:
     if _is(value, "pandas", "DataFrame"):
-        names = tuple(map(str, value.columns))
+        names = distinct(map(str, value.columns))
         return _rows(lambda: value.itertuples(index=False, name=None), name, names)
     if _is(value, "polars", "LazyFrame"):
         value = value.collect()
     if _is(value, "polars", "DataFrame"):
         return _rows(value.iter_rows, name, tuple(value.columns))
     if _is(value, "pyarrow", "Table"):
-        rows = lambda: (row for batch in value.to_batches(1024) for row in batch.to_pylist())  # noqa: E731
-        return _dicts(rows, name, tuple(value.column_names))
+        table = value.rename_columns(list(distinct(value.column_names)))
+        rows = lambda: (row for batch in table.to_batches(1024) for row in batch.to_pylist())  # noqa: E731
+        return _dicts(rows, name, tuple(table.column_names))
     if _is(value, "datasets", "Dataset") or _is(value, "datasets", "IterableDataset"):
         from seqtasks.data import hf
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Source
 from seqtasks.errors import UserError
@@ -96,34 +98,41 @@ class _Choice:
 
     def __call__(self, example: Example) -> str:
         key = self.formats.key(example)
-        bounds, exceptions = self._learnt
-        if key in exceptions:
-            return exceptions[key]
-        label = self._label(example) if self.reading.stratify else ""
-        return self._at(place_of(key), bounds[label])
+        return self._exceptions.get(key) or self._by_hash(example, key)
 
-    def _at(self, place: float, ranges: Ranges) -> str:
+    def _by_hash(self, example: Example, key: str) -> str:
+        place, (bounds, owners) = place_of(key), self._strata
+        label = owners.get(place) or self._label(example) if self.reading.stratify else ""
+        ranges = bounds[label]
         return next((name for name in self.missing if ranges[name][0] <= place < ranges[name][1]), "train")
 
     def _label(self, example: Example) -> str:
         return next(iter(self.formats.labels(example.target)), "") if self.formats.labels else ""
 
     @functools.cached_property
-    def _learnt(self) -> tuple[dict[str, Ranges], dict[str, str]]:
-        """The ranges of the places of each split, by label if stratified, and keys that are exceptions."""
-        bounds: dict[str, Ranges] = {"": self.ranges}
-        if self.reading.stratify:
-            places: dict[str, array[float]] = {}
-            for example in self.train:
-                places.setdefault(self._label(example), array("d")).append(place_of(self.formats.key(example)))
-            bounds = {label: self._quantiles(sorted(found)) for label, found in places.items()}
+    def _strata(self) -> tuple[dict[str, Ranges], dict[float, str]]:
+        """The ranges of the places of each split, by label if stratified, and the label of places that have several."""
+        if not self.reading.stratify:
+            return {"": self.ranges}, {}
+        places: dict[str, array[float]] = {}
+        for example in self.train:
+            places.setdefault(self._label(example), array("d")).append(place_of(self.formats.key(example)))
+        each = {label: np.unique(found) for label, found in places.items()}
+        found, counts = np.unique(np.concatenate([*each.values(), []]), return_counts=True)
+        several = found[counts > 1]
+        owners = {place: label for label, own in each.items() for place in np.intersect1d(own, several).tolist()}
+        return {label: self._quantiles(sorted(found)) for label, found in places.items()}, owners
+
+    @functools.cached_property
+    def _exceptions(self) -> dict[str, str]:
+        """Keys that are not in the split of their hash."""
         first: dict[str, str] = {}  # the first key of each label
         trained: Counter[str] = Counter()  # labels in train
         keys: dict[str, tuple[str, tuple[str, ...]]] | None = {}  # of small data: the split and the labels of each
         for example in self.train:
-            key, label = self.formats.key(example), self._label(example) if self.reading.stratify else ""
+            key = self.formats.key(example)
             labels = tuple(self.formats.labels(example.target)) if self.formats.labels else ()
-            split = self._at(place_of(key), bounds[label])
+            split = self._by_hash(example, key)
             for one in labels:
                 first.setdefault(one, key)
                 trained[one] += split == "train"
@@ -133,7 +142,7 @@ class _Choice:
         exceptions = {key: "train" for label, key in first.items() if not trained[label]}
         if keys is not None:
             self._fill(keys, exceptions, trained)
-        return bounds, exceptions
+        return exceptions
 
     def _quantiles(self, places: Sequence[float]) -> Ranges:
         """The ranges that hold the shares of these places."""

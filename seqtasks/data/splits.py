@@ -257,11 +257,16 @@ def _name(data: Any) -> str:
 def _find(data: Any, formats: Formats, reading: Reading) -> dict[str, Source]:
     """The splits that data has; all of it is train if it has none."""
     if isinstance(data, Mapping):
-        named = {_split_of(str(name)): value for name, value in data.items()}
-        if None in named:
-            what = f"no split is called {next(n for n in data if _split_of(str(n)) is None)!r}"
-            raise UserError(what, where="data", remedy="call them train, validation and test")
-        return {name: open_data(value, formats, reading) for name, value in named.items() if name}
+        remedy = "call them train, validation and test"
+        if hasattr(data, "column_names"):  # of Hugging Face, where data sets have splits of other names
+            data = {split: data[name] for split, name in _named_splits(list(data), type(data).__name__).items()}
+        splits = [_split_of(str(name)) for name in data]
+        if None in splits:
+            what = f"no split is called {list(data)[splits.index(None)]!r}"
+            raise UserError(what, where="data", remedy=remedy)
+        if len(set(splits)) < len(splits):
+            raise UserError(f"two names of one split among {', '.join(map(str, data))}", where="data", remedy=remedy)
+        return {str(n): open_data(v, formats, reading) for n, v in zip(splits, data.values(), strict=True)}
     if is_in_memory(data):
         records = data if isinstance(data, Records) else records_of(data)
         parts = formats.parts(records, reading) if formats.parts else {}

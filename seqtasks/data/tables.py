@@ -148,29 +148,43 @@ def of_rows(
     if isinstance(first[1], UserError):
         raise first[1]
     header = is_header(first[1])
-    names = [field.strip() for field in first[1]] if header else [str(n) for n in range(1, len(first[1]) + 1)]
-    for number, column in enumerate(names):
-        if column in names[:number]:  # a second column of the same name is found by its number only
-            names[number] = f"{column} ({number + 1})"
+    names = distinct([field.strip() for field in first[1]] if header else map(str, range(1, len(first[1]) + 1)))
 
     def read() -> Iterator[tuple[int, Record | UserError]]:
         for line, row in itertools.islice(rows(), int(header), None):
             yield line, row if isinstance(row, UserError) else dict(zip(names, row, strict=True))
 
-    return Records(read, name, tuple(names), header, size, unsure=not header)
+    return Records(read, name, names, header, size, unsure=not header)
+
+
+def distinct(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of columns, of which each is there once: a second column of the same name is found by its number only.
+
+    Example:
+        >>> distinct(["text", "label", "text"])
+        ('text', 'label', 'text (3)')
+    """
+    found: list[str] = []
+    for name in names:
+        found.append(f"{name} ({len(found) + 1})" if name in found else name)
+    return tuple(found)
 
 
 class Dialect(NamedTuple):
-    """How the fields of a table are separated and quoted; without a quote, quotes are letters as others."""
+    """How the fields of a table are separated and quoted; without a quote, quotes are letters as others.
+
+    With `spaces` a space after a delimiter is no part of the field.
+    """
 
     delimiter: str
     quote: str | None = '"'
+    spaces: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
         """The arguments of `csv.reader`."""
         quoting = {"quotechar": self.quote} if self.quote else {"quoting": csv.QUOTE_NONE}
-        return {"delimiter": self.delimiter, **quoting}
+        return {"delimiter": self.delimiter, "skipinitialspace": self.spaces, **quoting}
 
 
 def dialect_of(path: str | Path, reading: Reading = Reading()) -> Dialect:
@@ -202,11 +216,22 @@ def dialect_of(path: str | Path, reading: Reading = Reading()) -> Dialect:
         lines = [line[:10_000] for line in itertools.islice(file, SAMPLE_ROWS)]
     if named := re.fullmatch(r"sep=(.)\s*", lines[0] if lines else ""):
         return Dialect(named[1])
+    for delimiter in SNIFFED.replace("\t", ""):  # "a fine film", "good"
+        spaced = Dialect(delimiter, spaces=True)
+        found = _widths(lines, spaced)
+        if len(found) == 1 and found != {1} and all(f'{delimiter} "' in line for line in lines[1:] if line.strip()):
+            return spaced if len(lines) > 1 else Dialect(delimiter)
     for quote in QUOTES:
         widths = {delimiter: _widths(lines, Dialect(delimiter, quote)) for delimiter in SNIFFED}
         regular = [d for d, found in widths.items() if len(found) == 1 and found != {1} and _quoted(lines, d, quote)]
         if len(regular) == 1 or regular[:1] == [","]:
             return Dialect(regular[0], quote)
+        if (
+            quote == '"'
+            and all(found == {1} for found in widths.values())
+            and all(_enclosed(line) for line in lines[1:])
+        ):
+            return Dialect(",")
     import clevercsv
 
     try:
@@ -219,6 +244,11 @@ def dialect_of(path: str | Path, reading: Reading = Reading()) -> Dialect:
 def _quoted(lines: Sequence[str], delimiter: str, quote: str | None) -> bool:
     """Whether a quote is as it should be: a single one encloses a field in each line after the first."""
     return quote != "'" or all(line.startswith(quote) or f"{delimiter}{quote}" in line for line in lines[1:])
+
+
+def _enclosed(line: str) -> bool:
+    """Whether a line is one quoted field."""
+    return len(line) > 2 and line.strip()[:1] == line.strip()[-1:] == '"'
 
 
 def _widths(lines: Sequence[str], dialect: Dialect) -> set[int]:
@@ -342,7 +372,8 @@ def _arrow(path: Path, size: int) -> Records:
 
     def read() -> Iterator[tuple[int, Record]]:
         try:
-            rows = (row for batch in batches() for row in batch.to_pylist())
+            named = (batch.rename_columns(list(distinct(batch.schema.names))) for batch in batches())
+            rows = (row for batch in named for row in batch.to_pylist())
             yield from enumerate(rows, 1)
         except pa.ArrowInvalid as error:
             what = f"cannot be read as {suffix_of(path)[1:]} ({str(error).splitlines()[0]})"

@@ -24,6 +24,10 @@ BYTE_ORDER_MARKS = (  # the longest first: UTF-32 begins as UTF-16 does
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+MAGIC = {  # the first bytes of files that are no text, by the suffix that they should have
+    ".gz": b"\x1f\x8b", ".xz": b"\xfd7zXZ", ".zst": b"\x28\xb5\x2f\xfd", ".bz2": b"BZh",
+    ".xlsx": b"PK\x03\x04", ".parquet": b"PAR1",
+}  # fmt: skip
 
 
 def suffix_of(path: str | Path) -> str:
@@ -244,7 +248,7 @@ def check_text(path: str | Path, encoding: str | None = None) -> None:
         encoding: its encoding, if it is known; then it is not checked.
 
     Raises:
-        UserError: if more than a tenth of its first bytes are zero.
+        UserError: if more than a tenth of its first bytes are zero, or if it is a compressed file or a workbook.
 
     Example:
         >>> import tempfile
@@ -261,6 +265,9 @@ def check_text(path: str | Path, encoding: str | None = None) -> None:
             start = file.read(4096)
     except (*UNREADABLE, OSError) as error:
         raise read_error(path, error) from None
+    packed = next((name for name, magic in MAGIC.items() if start.startswith(magic)), None)
+    if packed and (b"\0" in start or not start.isascii()):
+        raise UserError(f"not text, it begins as {packed} files do", where=path, remedy=f"let its name end in {packed}")
     share = start.count(0) / max(len(start), 1)
     if share > 0.1:
         much = "half" if share > 0.35 else "many"

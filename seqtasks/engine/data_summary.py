@@ -63,7 +63,8 @@ def summarize_splits(
     summaries = {name: summary for name, (_, summary) in read.items()}
     for name, summary in summaries.items():
         if not summary.examples:
-            remedy = f"name another with --{'valid' if name == 'validation' else name}"
+            option = ("valid" if name == "validation" else name) if training else "data"
+            remedy = f"name another with --{option}"
             raise UserError(f"no examples for the {name} split", where=summary.name, remedy=remedy)
     sources = {name: source for name, (source, _) in read.items()}
     if not training:

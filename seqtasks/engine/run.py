@@ -149,7 +149,7 @@ class Run:
             inputs: a string, or an iterable of strings, as `seqtasks predict` takes them; arrays where inputs are
                 files; or data in memory as for `seqtasks.train` (a DataFrame, a data set, a list of dicts), of which
                 only the input is read.
-            as_frame: whether to return a pandas DataFrame with a row for each answer.
+            as_frame: whether to return a pandas DataFrame with a row for each answer, and the index of the inputs.
             carry: names of columns of the data, separated by commas, that the answers repeat; `all` for each.
             options: those of `seqtasks predict RUN --help`, such as `beam_width`.
 
@@ -169,7 +169,8 @@ class Run:
         needs("pandas", extra="formats")
         import pandas as pd
 
-        return pd.DataFrame(answers)
+        same = isinstance(inputs, pd.DataFrame | pd.Series) and len(inputs) == len(answers)
+        return pd.DataFrame(answers, index=inputs.index if same else None)
 
     def predict_command(
         self, options: Mapping[str, Any], given: list[str]

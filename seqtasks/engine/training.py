@@ -289,14 +289,14 @@ def _resume(
     if named is None:
         raise UserError("which run?", where="--resume", remedy="name it with --run")
     run = Run(directory)
-    if (directory / "metrics.json").is_file():
-        log.info("%s has finished already", directory)
-        return run
     config = dataclasses.asdict(run.config)
     for name, value in fields.items():
         if name != "time_limit" and value != config.get(name):
             what = f"the run was started with {config.get(name)}"
             raise UserError(what, where=f"--{name}", remedy="leave the option out, or train a new run")
+    if (directory / "metrics.json").is_file():
+        log.info("%s has finished already", directory)
+        return run
     limit = {name: value for name, value in fields.items() if name == "time_limit"}
     paths = paths if has_data(paths) else run.readable_paths()  # a check that the data is unchanged follows
     experiment = Experiment(run.recipe, make_options(run.recipe.Config, config | limit), paths)

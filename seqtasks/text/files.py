@@ -68,6 +68,8 @@ def _open_lines(path: Path, reading: Reading) -> Source:
 
     def read() -> Iterator[Example | Faulty]:
         with opened(path, reject_nul=True, encoding=reading.encoding) as file:
+            if not reading.labelled:  # an answer for each line, and a carriage return alone ends none
+                file.reconfigure(newline="\n")
             for number, line in enumerate(file, 1):
                 words = line.split()
                 labels = [word.removeprefix(MARK) for word in words if word.startswith(MARK)] if marked else []

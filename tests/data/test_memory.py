@@ -62,6 +62,15 @@ def test_a_dict_of_splits_and_columns_that_are_named():
     assert [(e.input, e.target) for e in open_data(rows, named)] == [("fine", "1")]
     with pytest.raises(UserError, match="data: no split is called 'good'; call them train, validation and test"):
         find_splits({"good": PAIRS}, formats())
+    with pytest.raises(UserError, match="data: two names of one split among train, dev, val; call them train,"):
+        find_splits({"train": PAIRS, "dev": PAIRS, "val": PAIRS}, formats())
+
+
+def test_other_splits_of_a_data_set_are_not_read():
+    datasets = pytest.importorskip("datasets")
+    part = datasets.Dataset.from_list(ROWS)
+    data = datasets.DatasetDict({"train": part, "validation": part, "test": part, "unsupervised": part})
+    assert [len(list(source)) for _, source in find_splits(data, formats())] == [3, 3, 3]
 
 
 def test_gaps_are_missing_and_texts_that_are_no_strings_are_faulty():

@@ -176,6 +176,13 @@ def test_stratified_splits_have_the_shares_of_each_label():
     assert found["train"] == {"rare": 32, "often": 768}
 
 
+def test_a_text_with_several_labels_is_in_one_stratified_split():
+    data = [(f"text {n // 2}", "a" if n % 2 else "bc"[n % 6 == 0]) for n in range(2000)]
+    found = {name: {e.input for e in examples} for name, examples in taken(data, stratify=True).items()}
+    assert sum(map(len, found.values())) == 1000
+    assert len(found["test"]) == pytest.approx(100, abs=10)
+
+
 def test_groups_stay_on_one_side():
     data = [{"text": f"text {n}", "label": "ab"[n % 2], "speaker": f"s{n % 40}"} for n in range(400)]
     found = taken(data, group="speaker")

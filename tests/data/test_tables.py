@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqtasks.data.json_files import read_json
+from seqtasks.data.memory import records_of
 from seqtasks.data.reading import Reading
 from seqtasks.data.tables import Dialect, dialect_of, open_records, read_rows, value_of
 from seqtasks.errors import UserError
@@ -249,3 +250,41 @@ def test_columns_of_one_name_and_fields_inside_fields(tmp_path):
     assert [value_of(record, n) for n in ("data.text", "annotations.label", "a.b", "two.x", "data.no")] == [
         "fine", "good", 1, None, None,
     ]  # fmt: skip
+
+
+def test_columns_of_one_name_are_kept_apart_in_every_format(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pd = pytest.importorskip("pandas")
+    import pyarrow.parquet as pq
+
+    twice = pa.table([["fine"], ["other"], ["good"]], names=["text", "text", "label"])
+    pq.write_table(twice, tmp_path / "a.parquet")
+    expected = [{"text": "fine", "text (2)": "other", "label": "good"}]
+    frame = pd.DataFrame([["fine", "other", "good"]], columns=["text", "text", "label"])
+    assert records(tmp_path / "a.parquet") == expected
+    assert [[record for _, record in records_of(data).read()] for data in (twice, frame)] == [expected, expected]
+
+
+def test_a_space_between_the_delimiter_and_a_quote_is_no_part_of_the_field(tmp_path):
+    path = write(tmp_path / "a.csv", 'text, label\n"fine, really", "good"\n"dull", "bad, or worse"\n')
+    assert records(path) == [{"text": "fine, really", "label": "good"}, {"text": "dull", "label": "bad, or worse"}]
+    path = write(tmp_path / "b.csv", 'text;label\nshe said, "no";bad\nhe said, "no";bad\n')
+    assert records(path)[0] == {"text": 'she said, "no"', "label": "bad"}
+
+
+@pytest.mark.parametrize("suffix", PACK)
+def test_a_compressed_file_with_a_name_of_text(tmp_path, suffix):
+    path = write(tmp_path / "a.csv", PACK[suffix](b"text,label\nfine,good\n"))
+    if suffix:
+        with pytest.raises(UserError, match=rf"a.csv: not text, it begins as {suffix} files do; let its name end in"):
+            open_records(path)
+    else:
+        assert records(path) == [{"text": "fine", "label": "good"}]
+
+
+def test_one_column_of_quoted_texts(tmp_path):
+    rows = [f"line {n}, and more; yes" for n in range(40)]
+    body = "".join(f'"{row}"\n' for row in rows)
+    for head in ("", "text\n"):
+        found = read_rows(path := write(tmp_path / "a.csv", head + body), dialect_of(path))
+        assert [row for _, row in found] == [[name] for name in [*head.split(), *rows]]

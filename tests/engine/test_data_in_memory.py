@@ -72,6 +72,16 @@ def test_columns_are_carried_into_a_frame_of_answers(from_csv):
     answers = from_csv.predict(pd.DataFrame(ROWS), as_frame=True, carry="id,label")
     assert answers["id"].tolist() == list(range(60)) and answers["given_label"].tolist() == [r["label"] for r in ROWS]
     assert answers["label"].tolist() == [a["label"] for a in from_csv.predict([r["text"] for r in ROWS])]
+    part = pd.DataFrame(ROWS).iloc[[7, 3]]
+    assert from_csv.predict(part, as_frame=True).index.tolist() == [7, 3]
+
+
+def test_a_finished_run_is_not_resumed_with_other_options_and_empty_data_is_named(from_csv, tmp_path):
+    with pytest.raises(UserError, match=r"--epochs: the run was started with \d+; leave the option out"):
+        seqtasks.train("sentiment", run=from_csv.directory, resume=True, epochs=99)
+    (tmp_path / "a.csv").write_text("text,label\n")
+    with pytest.raises(UserError, match="no examples for the test split; name another with --data"):
+        from_csv.evaluate(tmp_path / "a.csv")
 
 
 def test_a_run_on_data_in_memory_says_so(tmp_path):
