@@ -61,7 +61,9 @@ class Reading:
             train, validation, test = map(float, self.split.split("/"))
         except ValueError:
             train = validation = test = -1.0
-        if min(validation, test) < 0 or train <= 0 or abs(train + validation + test - 1) > 1e-6:
+        if min(train, validation, test) <= 0 or abs(train + validation + test - 1) > 1e-6:
             remedy = "give the shares of train, validation and test, such as 0.8/0.1/0.1"
-            raise UserError(f"{self.split!r} is not three shares that add up to 1", where="--split", remedy=remedy)
+            raise UserError(
+                f"{self.split!r} is not three shares above 0 that add up to 1", where="--split", remedy=remedy
+            )
         return train, validation, test

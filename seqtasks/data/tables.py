@@ -337,9 +337,10 @@ def _excel_rows(path: Path) -> Iterator[tuple[int, list[str] | UserError]]:
         what = f"cannot be read as a workbook ({error})"
         raise UserError(what, where=path, remedy="save it as .xlsx, or export it as CSV") from None
     with contextlib.closing(book):
-        sheet = book.worksheets[0]
+        sheets = ([*sheet.iter_rows(values_only=True)] for sheet in book.worksheets)
+        rows = next((rows for rows in sheets if any(value is not None for row in rows for value in row)), [])
         width = 0
-        for line, row in enumerate(sheet.iter_rows(values_only=True), 1):
+        for line, row in enumerate(rows, 1):
             fields = ["" if value is None else str(value) for value in row]
             while not width and fields and not fields[-1]:
                 fields.pop()

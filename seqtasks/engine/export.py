@@ -38,7 +38,11 @@ class Served(tf.Module):
             features = {name: pad(f, 1) for name, f in predictor.encode(inputs).items()}
             with exporting():
                 answers = predictor.decode(features)
-            return answers if labels is None else answers | {"labels": tf.identity(labels.tables[1])}
+            if labels is None:
+                return answers
+            names = labels.tables[1]  # a row for each input, since servers split every output by its first dimension
+            size = tf.shape(next(iter(answers.values())))[0]
+            return answers | {"labels": tf.tile(names[tf.newaxis], [size, 1])}
 
         functions = {"serving_default": serve}
         for capability in predictor.recipe.capabilities:
@@ -54,8 +58,8 @@ def export(predictor: Predictor, directory: str | Path, overwrite: bool = False)
 
     `serving_default` takes `inputs`, a batch of raw strings (or, if the recipe's inputs are files, arrays under the
     names of its `FileInputs.serving_spec`), and returns what the task decodes: for classification `label` (string),
-    `score`, `scores` (batch, classes) and `labels`, the names of the classes. Capabilities add signatures, such as
-    `generate`.
+    `score`, `scores` and `labels`, the names of the classes, both (batch, classes). The first dimension of every output
+    is the batch, as servers want it. Capabilities add signatures, such as `generate`.
 
     Args:
         predictor: the model with its encoder.

@@ -294,6 +294,9 @@ def _resume(
         if name != "time_limit" and value != config.get(name):
             what = f"the run was started with {config.get(name)}"
             raise UserError(what, where=f"--{name}", remedy="leave the option out, or train a new run")
+    if has_data(paths) and written(paths) != {name: str(path) for name, path in run.paths.items() if path is not None}:
+        what, remedy = "the run was started on other data", "leave the option out, or train a new run"
+        raise UserError(what, where="--data", remedy=remedy)
     if (directory / "metrics.json").is_file():
         log.info("%s has finished already", directory)
         return run

@@ -8,6 +8,7 @@ from seqtasks.data.columns import Columns, read_columns
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Faulty, Source
 from seqtasks.data.splits import Formats
+from seqtasks.data.tables import SUFFIXES
 from seqtasks.data.text_files import reading as opened
 from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError
@@ -125,11 +126,10 @@ def open_folder(path: str | Path, reading: Reading = Reading()) -> Source:
     ]
     if not files:
         listed = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
-        raise UserError(
-            f"no text files in sub-folders here (found {listed})",
-            where=path,
-            remedy="give a folder with one sub-folder per class and a .txt file per example, or train/valid/test files",
-        )
+        remedy = "give a folder with one sub-folder per class and a .txt file per example, or train/valid/test files"
+        if tables := sorted({suffix_of(p) for p in path.iterdir()} & {*SUFFIXES}):
+            remedy = f'give "{path}/*{tables[0]}" to read all of them, or name them train, valid and test'
+        raise UserError(f"no text files in sub-folders here (found {listed})", where=path, remedy=remedy)
     files.sort(key=lambda item: hashlib.sha256(f"{item[1]}/{item[0].name}".encode()).digest())
 
     def read() -> Iterator[Example | Faulty]:

@@ -158,7 +158,9 @@ def test_predict_reads_a_table_as_training_does(capsys, folder, tmp_path):
     assert carried == [{"id": i, "given_label": y} | e for (i, _, y), e in zip(rows, expected, strict=True)]
     (tmp_path / "other.csv").write_text("words,n\na fine film,1\na dull film,2\n", "latin-1")
     line = mistake(capsys, "predict", run, "--input", tmp_path / "other.csv")
-    assert "other.csv: cannot tell whether 'words', 'n' are the names of columns; name the column with --text_col" in line
+    assert (
+        "other.csv: cannot tell whether 'words', 'n' are the names of columns; name the column with --text_col" in line
+    )
     assert main(["predict", run, "--input", str(tmp_path / "other.csv"), "--text-column", "words"]) == 0
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == expected
     (tmp_path / "fast.txt").write_text("__label__good a fine film\n__label__bad a dull film\n")

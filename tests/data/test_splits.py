@@ -165,7 +165,7 @@ def test_shares_are_those_asked_for_and_nested():
         {"train": 0.9, "validation": 0.05, "test": 0.05}, abs=0.02
     )
     assert {e.input for e in small["test"]} <= {e.input for e in usual["test"]}
-    with pytest.raises(UserError, match="--split: '80/10/10' is not three shares that add up to 1; give the shares"):
+    with pytest.raises(UserError, match="--split: '80/10/10' is not three shares above 0 that add up to 1; give the"):
         find_splits(data, reading=Reading(split="80/10/10"))
 
 

@@ -124,7 +124,7 @@ def test_finetuning_names_the_run_that_lacks_a_label(from_csv, tmp_path):
         ([["fine", "dull"]], "input 1: list is not a text; give a string"),
         (["half \ud83d"], r"input 1: a lone surrogate U\+D83D at position 5 is no character"),
         ([b"caf\xe9"], r"input 1: not UTF-8 \(byte 0xe9 at offset 3\)"),
-        (np.zeros((2, 3)), "input 1: list is not a text"),
+        (np.zeros((2, 3)), "list:1: the text is not a string: array"),
     ],
 )
 def test_inputs_that_are_no_texts(from_csv, inputs, message):

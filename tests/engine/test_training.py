@@ -301,8 +301,8 @@ import json, tensorflow as tf
 serve = tf.saved_model.load({directory!r}).signatures["serving_default"]
 texts = {texts!r}
 out = {{name: value.numpy().tolist() for name, value in serve(inputs=tf.constant(texts)).items()}}
-for name in ("label", "labels"):
-    out[name] = [text.decode() for text in out[name]]
+out["label"] = [text.decode() for text in out["label"]]
+out["labels"] = [[text.decode() for text in row] for row in out["labels"]]
 print(json.dumps(out))
 """
 
@@ -316,7 +316,7 @@ def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path):
     assert done.returncode == 0, done.stderr
     served, answers = json.loads(done.stdout), list(run.predictor.answers(texts))
     assert served["label"] == [a["label"] for a in answers]
-    assert served["labels"] == list(answers[0]["scores"])
+    assert served["labels"] == [list(answers[0]["scores"])] * len(texts)
     assert served["truncated"] == [False] * 5 + [True]
     np.testing.assert_allclose(served["scores"], [list(a["scores"].values()) for a in answers], atol=1e-5)
     with pytest.raises(UserError, match="served: exists already; take another directory, or add --overwrite"):

@@ -246,9 +246,9 @@ def test_other_errors(tmp_path):
     assert fault(path).startswith(f"{path}: cannot be read (Not a gzipped file")
     path.unlink()
     table = write(tmp_path / "a.csv", "a,b\n1,2\n")
-    missing = f"{table}: no column 'c'; the columns are 'a', 'b'; name the text with --text_column (a name of the header, or a number from 1)"
-    assert fault(table, Options(text_column="c")) == missing
-    assert fault(table, Options(text_column="3", header=True)) == missing.replace("'c'", "'3'")
+    missing = f"{table}: no column 'c'; the columns are 'a', 'b'; name the text with --text_column"
+    assert fault(table, Options(text_column="c")).startswith(missing)
+    assert fault(table, Options(text_column="3", header=True)).startswith(missing.replace("'c'", "'3'"))
     table.unlink()
     write(tmp_path / "a.txt", "text")
     write(tmp_path / "z" / "b.bin", b"a\0")
@@ -383,7 +383,5 @@ def test_tensorflow_datasets():
         assert [e.place for e in splits.test][:4] == [1, 1, 1, 3]
         assert splits.test.name == "tfds:imdb_reviews/test"
         assert sorted(documents(splits.train) + documents(splits.validation)) == sorted(documents(splits.test))
-        with pytest.raises(
-            UserError, match="tfds:imdb_reviews/.*: no column 'prose'; the columns are 'text"
-        ):
+        with pytest.raises(UserError, match="tfds:imdb_reviews/.*: no column 'prose'; the columns are 'text"):
             splits_of("tfds:imdb_reviews", Options(text_column="prose"))

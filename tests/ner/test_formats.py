@@ -457,7 +457,5 @@ def test_names_of_columns(tmp_path):
     with pytest.raises(UserError, match="a.conll:1: no column 'mot': the columns have no names; give --token_column"):
         pairs(write(tmp_path / "a.conll", "Ada O\n"), token_column="mot")
     table = write(tmp_path / "b.csv", "Sentence #,Word,Tag\n1,Ada,B-PER\n")
-    with pytest.raises(
-        UserError, match="b.csv: no column 'x'; the columns are 'Sentence #', 'Word', 'Tag'"
-    ):
+    with pytest.raises(UserError, match="b.csv: no column 'x'; the columns are 'Sentence #', 'Word', 'Tag'"):
         pairs(open_records(table), tag_column="x")
