@@ -273,7 +273,7 @@ def _held_out(
 
     Example:
         >>> train, held = _held_out(list("abcdefgh"), np.array([0, 1] * 4), 0.25, np.random.default_rng(0))
-        >>> len(train), sorted(held % 2)
+        >>> len(train), sorted((held % 2).tolist())
         (6, [0, 1])
     """
     counts = np.bincount(codes)

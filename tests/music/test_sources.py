@@ -10,9 +10,10 @@ import pandas as pd
 import pretty_midi
 import pytest
 
+from seqtasks.data.partition import part
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import literal
-from seqtasks.data.splits import find_splits, has_splits, open_data, part
+from seqtasks.data.splits import find_splits, has_splits, open_data
 from seqtasks.errors import UserError
 from seqtasks.music import files, piano_rolls
 from seqtasks.music.pieces import Options

@@ -80,8 +80,9 @@ def distributions(model, decoder_inputs):
         kernel, bias = layers["readout"].weights
         x = x @ kernel + bias
     x = np.transpose(x, (1, 0, 2)).astype("float64")
-    if "adaptive_softmax" in layers:
-        return layers["adaptive_softmax"].logits(tf.constant(x, tf.float32)).numpy()
+    adaptive = next((layer for layer in model.layers if type(layer).__name__ == "AdaptiveSoftmax"), None)
+    if adaptive:
+        return adaptive.logits(tf.constant(x, tf.float32)).numpy()
     table, bias = (weight.numpy() for weight in layers["embedding"].weights)
     return log_softmax(x @ table.T + bias, -1)
 
