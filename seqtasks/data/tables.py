@@ -359,7 +359,7 @@ def _arrow(path: Path, size: int) -> Records:
 
     def batches() -> Iterator[Any]:
         if suffix_of(path) == ".parquet":
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(path, pre_buffer=False) as file:  # which would hold the whole file
                 yield from file.iter_batches(BATCH_ROWS)
             return
         with pa.memory_map(str(path)) as mapped:
