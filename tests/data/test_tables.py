@@ -99,6 +99,19 @@ def test_parquet_arrow_and_feather(tmp_path):
             records(tmp_path / name)
 
 
+def test_parquet_is_streamed(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    texts = [f"{n} " + "word " * 200 for n in range(10_000)]  # ten megabytes
+    content = pa.table({"text": texts, "label": ["x"] * len(texts)})
+    pq.write_table(content, tmp_path / "a.parquet", row_group_size=500, compression="none", use_dictionary=False)
+    del content
+    before, held = pa.total_allocated_bytes(), 0
+    for number, _ in enumerate(open_records(tmp_path / "a.parquet").read()):
+        if number % 100 == 0:
+            held = max(held, pa.total_allocated_bytes() - before)
+    assert number == 9_999 and held < 4e6
+
+
 def test_excel_with_gaps(tmp_path):
     pytest.importorskip("openpyxl")
     made = frame()
