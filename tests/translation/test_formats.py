@@ -337,3 +337,18 @@ def test_files_without_columns_have_no_groups(tmp_path):
     )
     (tmp_path / "a.tmx").write_text(memory(UNITS), "utf-8")
     assert "a.tmx: a translation memory has no columns; leave out --group" in fault(tmp_path / "a.tmx", group="x")
+
+
+def test_options_name_the_files_of_train(tmp_path):
+    from seqtasks.recipe import load_recipe
+
+    (tmp_path / "s.txt").write_text("".join(f"good morning {n}\n" for n in range(40)))
+    (tmp_path / "t.txt").write_text("".join(f"guten morgen {n}\n" for n in range(40)))
+    recipe = load_recipe("translation")
+    config = recipe.Config(source_file=str(tmp_path / "s.txt"), target_file=str(tmp_path / "t.txt"))
+    with pytest.warns(UserWarning, match="split given"):
+        splits = recipe.splits(config, **recipe.paths(config, {"data": None}))
+    found = {(e.input, e.target) for _, source in splits for e in source}
+    assert found == {(f"good morning {n}", f"guten morgen {n}") for n in range(40)}
+    with pytest.raises(UserError, match="--target_file: is missing; name the files of both sides"):
+        recipe.reads(recipe.Config(source_file="s.txt"))
