@@ -15,7 +15,7 @@ def affine(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None = None) 
     as many gradients of the matrix. Flattening the leading axes first is several times faster.
 
     Args:
-        inputs: (..., features).
+        inputs: (..., features); integers become numbers of the kernel's type.
         kernel: (features, outputs).
         bias: (outputs,), or None.
 
@@ -27,6 +27,7 @@ def affine(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None = None) 
         [5.0, 5.0, 5.0, 5.0, 5.0]
     """
     inputs, kernel = tf.convert_to_tensor(inputs), tf.convert_to_tensor(kernel)
+    inputs = inputs if inputs.dtype.is_floating else tf.cast(inputs, kernel.dtype)
     biases = () if bias is None else (tf.convert_to_tensor(bias),)
     leading = tf.shape(inputs)[:-1]
 

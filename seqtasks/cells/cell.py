@@ -6,15 +6,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 from keras import ops
+from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell  # by this class keras.layers.RNN knows dropout
 
 from seqtasks.cells.affine import affine
+from seqtasks.cells.masks import SequenceMasks
+from seqtasks.cells.weights import CellWeights, Shape
 
-Shape = tuple[int | None, ...]
 Product = Callable[[str, tf.Tensor], tf.Tensor]
 """``product(name, vectors)``: vectors (batch, rows of the kernel) times the recurrent weights of that name."""
 
 
-class RNNCell(keras.layers.Layer):
+class RNNCell(CellWeights, DropoutRNNCell):
     """One time step of a recurrent network, as a Keras cell whose parts a fast loop can call separately.
 
     A subclass implements three functions instead of `call`:
@@ -39,9 +41,20 @@ class RNNCell(keras.layers.Layer):
     - `zoneout`: fraction of the elements of each state that keep their value, drawn again at each step. When not
       training, the new value is the expectation over these draws.
 
+    `call(inputs, states, training=True)` does the same in single steps. Its masks last for one sequence. `keras.layers.RNN`
+    begins one in each call, and in a loop of your own `get_initial_state(batch_size)` does.
+
     Args:
         units: positive integer, the size of the state.
         dropout, recurrent_dropout, zoneout: rates in [0, 1).
+        use_bias: whether the cell has biases.
+        seed: integer that makes the initial weights and the masks repeatable, or None.
+        kernel_initializer, recurrent_initializer, bias_initializer: of the weights of the inputs, of those of the
+            recurrence, and of the biases; "glorot_uniform", "orthogonal" and "zeros" if not given.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: of the same weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: of the same weights.
+        activation, recurrent_activation: functions of the candidate or state, and of the gates, in cells that have them
+            (`defaults`).
 
     Raises:
         ValueError: if `units` is not a positive integer or a rate lies outside [0, 1).
@@ -71,9 +84,11 @@ class RNNCell(keras.layers.Layer):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        use_bias: bool = True,
+        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(use_bias, seed, **kwargs)
         if not isinstance(units, int) or units < 1:
             raise ValueError(f"{type(self).__name__}: units must be a positive integer, got {units!r}.")
         rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout, "zoneout": zoneout}
@@ -84,30 +99,13 @@ class RNNCell(keras.layers.Layer):
         self.state_size: int | list[int] = units
         self.output_size = units
         self.dropout, self.recurrent_dropout, self.zoneout = dropout, recurrent_dropout, zoneout
-        self.generator = keras.random.SeedGenerator() if any(rates.values()) else None
+        self.generator = keras.random.SeedGenerator(seed) if any(rates.values()) else None
+        self.masks: SequenceMasks | None = None
 
     @property
     def state_sizes(self) -> list[int]:
         """The size of each state, as a list also for a cell with a single state."""
         return list(self.state_size) if isinstance(self.state_size, list | tuple) else [self.state_size]
-
-    def add_gates(self, features: int | None, gates: int, initial_bias: Sequence[float] | None = None) -> None:
-        """Adds the weights of `gates` gates next to each other: `kernel`, `recurrent_kernel` and `bias`.
-
-        Args:
-            features: size of the inputs.
-            gates: number of gates. The weights have ``gates * units`` columns.
-            initial_bias: a number for each gate; zeros if None.
-        """
-        columns = gates * self.units
-        self.kernel = self.add_weight(shape=(features, columns), name="kernel")
-        self.recurrent_kernel = self.add_weight(
-            shape=(self.units, columns), initializer="orthogonal", name="recurrent_kernel"
-        )
-        values = ops.repeat(ops.convert_to_tensor(initial_bias or [0.0] * gates), self.units)
-        self.bias = self.add_weight(
-            shape=(columns,), initializer=lambda shape, dtype: ops.cast(values, dtype), name="bias"
-        )
 
     def project(self, inputs: tf.Tensor) -> tf.Tensor:
         """The part of a step that depends on the inputs alone: (..., features) to (..., columns)."""
@@ -122,12 +120,39 @@ class RNNCell(keras.layers.Layer):
         raise NotImplementedError(f"{type(self).__name__} has no step(projected, states, product).")
 
     def call(
-        self, inputs: tf.Tensor, states: Sequence[tf.Tensor], training: bool = False
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        if training and self.generator is not None:
-            remedy = "run the cell with seqtasks.layers.RNN, or set dropout and zoneout to 0"
-            raise ValueError(f"{type(self).__name__}: one step cannot draw the mask of a whole sequence: {remedy}.")
-        return self.advance(self.project(inputs), states)
+        self, inputs: tf.Tensor, states: tf.Tensor | Sequence[tf.Tensor], training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor | list[tf.Tensor]]:
+        several = isinstance(states, list | tuple)
+        old = list(states) if several else [states]
+        drops = training and self.generator is not None
+        output, new = self._drop_and_advance(inputs, old) if drops else self.advance(self.project(inputs), old)
+        return output, new if several else output
+
+    def _drop_and_advance(self, inputs: tf.Tensor, states: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """One step of a training, with the masks of its sequence."""
+        masks, weights = self.masks, self.recurrent_weights()
+        if masks is None or not masks.usable:
+            raise ValueError(
+                f"{type(self).__name__}: no sequence has begun whose dropout masks this step could take. Call "
+                "get_initial_state(batch_size) before its first step, inside the tf.function that has all its steps."
+            )
+
+        def drop(name: str, vectors: tf.Tensor, rate: float) -> tf.Tensor:
+            if not rate:
+                return vectors
+            return ops.multiply(vectors, masks.get(name, lambda rows: self.dropout_mask((rows, size(vectors)), rate)))
+
+        def product(name: str, vectors: tf.Tensor) -> tf.Tensor:
+            return affine(drop(f"product {name}", vectors, self.recurrent_dropout), *weights[name])
+
+        def size(vectors: tf.Tensor) -> int:
+            return vectors.shape[-1]
+
+        new = self.step(self.project(drop("inputs", inputs, self.dropout)), states, product)
+        if self.zoneout:
+            shapes = [(ops.shape(state)[0], size(state)) for state in states]
+            new = self.apply_zoneout(states, new, [self.dropout_mask(s, 1 - self.zoneout) > 0 for s in shapes])
+        return new[0], new
 
     def advance(self, projected: tf.Tensor, states: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """One step outside a loop.
@@ -166,7 +191,27 @@ class RNNCell(keras.layers.Layer):
         return tf.cast(live, self.compute_dtype) / (1 - rate)
 
     def get_initial_state(self, batch_size: int | tf.Tensor | None = None) -> list[tf.Tensor]:
+        """Zeros for each state, (batch_size, size). A new sequence begins, with new dropout masks."""
+        self._begin(batch_size)
         return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in self.state_sizes]
+
+    def _begin(self, batch_size: int | tf.Tensor | None) -> None:
+        self.masks = None if self.generator is None else SequenceMasks(batch_size)
+
+    def get_dropout_mask(self, step_input: tf.Tensor) -> None:
+        """Begins a new sequence. `keras.layers.RNN` calls it before the first step."""
+        self._begin(ops.shape(step_input)[0])
+
+    def get_recurrent_dropout_mask(self, step_input: tf.Tensor) -> None:
+        """Does nothing: `get_dropout_mask` begins the sequence for all masks."""
+
+    def reset_dropout_mask(self) -> None:
+        """Ends the sequence. `keras.layers.RNN` calls it after the last step."""
+        self.masks = None
+
+    def reset_recurrent_dropout_mask(self) -> None:
+        """Ends the sequence, as `reset_dropout_mask` does."""
+        self.masks = None
 
     def get_config(self) -> dict[str, Any]:
         names = ("units", "dropout", "recurrent_dropout", "zoneout")

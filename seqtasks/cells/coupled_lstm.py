@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import Product, RNNCell, Shape
+from seqtasks.cells.cell import Product, RNNCell
+from seqtasks.cells.weights import GATED, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -34,6 +35,7 @@ class CoupledLSTMCell(RNNCell):
     Args:
         units: size of the states a<t> and c<t>.
         update_bias: initial value of b_u; -1 preserves the memory at the start of training, as a forget bias of 1 does.
+            None leaves it to `bias_initializer`.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).
@@ -50,21 +52,23 @@ class CoupledLSTMCell(RNNCell):
         Greff et al., 2017, LSTM: A Search Space Odyssey, variant CIFG, https://arxiv.org/abs/1503.04069
     """
 
-    def __init__(self, units: int, update_bias: float = -1.0, **kwargs: Any) -> None:
+    defaults = GATED
+
+    def __init__(self, units: int, update_bias: float | None = -1.0, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
         self.state_size = [units, units]
         self.update_bias = update_bias
 
     def build(self, input_shape: Shape) -> None:
-        self.add_gates(input_shape[-1], 3, initial_bias=(self.update_bias, 0.0, 0.0))
+        self.add_gates(input_shape[-1], 3, initial_bias=(self.update_bias, None, None))
 
     def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         previous, memory = states
         gates = projected + product("recurrent_kernel", previous)
-        candidate = ops.tanh(ops.split(gates, 3, axis=-1)[1])  # each (batch, units)
-        update, _, output = ops.split(ops.sigmoid(gates), 3, axis=-1)  # one sigmoid: see the LSTM
+        candidate = self.activation(ops.split(gates, 3, axis=-1)[1])  # each (batch, units)
+        update, _, output = self.activate_gates(gates, 3)
         memory = memory + update * (candidate - memory)
-        return [output * ops.tanh(memory), memory]
+        return [output * self.activation(memory), memory]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "update_bias": self.update_bias}

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import Product, RNNCell, Shape
+from seqtasks.cells.cell import Product, RNNCell
+from seqtasks.cells.weights import Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -52,6 +53,8 @@ class EchoStateCell(RNNCell):
         leaky units: Jaeger et al., 2007, equation 2, https://doi.org/10.1016/j.neunet.2007.04.016
     """
 
+    defaults = {"activation": "tanh", "recurrent_initializer": None}
+
     def __init__(
         self, units: int, connectivity: float = 0.1, spectral_radius: float = 0.9, leak: float = 1.0, **kwargs: Any
     ) -> None:
@@ -64,22 +67,23 @@ class EchoStateCell(RNNCell):
         self.connectivity, self.spectral_radius, self.leak = connectivity, spectral_radius, leak
 
     def build(self, input_shape: Shape) -> None:
-        frozen = {"trainable": False, "initializer": "glorot_uniform"}
-        self.kernel = self.add_weight(shape=(input_shape[-1], self.units), name="kernel", **frozen)
-        frozen["initializer"] = self._reservoir
-        self.recurrent_kernel = self.add_weight(shape=(self.units, self.units), name="recurrent_kernel", **frozen)
-        frozen["initializer"] = "zeros"
-        self.bias = self.add_weight(shape=(self.units,), name="bias", **frozen)
+        units = self.units
+        self.kernel = self.add_part("kernel", (input_shape[-1], units), trainable=False)
+        initializer = None if self.recurrent_initializer else self._reservoir
+        self.recurrent_kernel = self.add_part("recurrent", (units, units), initializer=initializer, trainable=False)
+        self.bias = self.add_part("bias", (units,), trainable=False) if self.use_bias else None
 
     def _reservoir(self, shape: tuple[int, ...], dtype: str | None = None) -> tf.Tensor:
-        connected = ops.convert_to_numpy(keras.random.uniform(shape)) < self.connectivity
-        kernel = ops.convert_to_numpy(keras.random.uniform(shape, -1.0, 1.0)) * connected
+        seed = self.draw_seed()
+        other = None if seed is None else seed + 1
+        connected = ops.convert_to_numpy(keras.random.uniform(shape, seed=seed)) < self.connectivity
+        kernel = ops.convert_to_numpy(keras.random.uniform(shape, -1.0, 1.0, seed=other)) * connected
         radius = np.abs(np.linalg.eigvals(kernel)).max()
         return ops.convert_to_tensor(kernel * (self.spectral_radius / radius if radius else 0.0), dtype)
 
     def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         previous = states[0]
-        new = ops.tanh(projected + product("recurrent_kernel", previous))
+        new = self.activation(projected + product("recurrent_kernel", previous))
         return [previous + self.leak * (new - previous)]
 
     def get_config(self) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """The full gated recurrent unit, reset gate before or after the recurrent product."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import Product, RNNCell, Shape
+from seqtasks.cells.affine import affine
+from seqtasks.cells.cell import Product, RNNCell
+from seqtasks.cells.weights import GATED, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -21,8 +24,8 @@ class GRUCell(RNNCell):
         c~<t>   = tanh(W_c [Gamma_r * c<t-1>, x<t>] + b_c)
         c<t>    = Gamma_u * c~<t> + (1 - Gamma_u) * c<t-1>
 
-    Keras, PyTorch and cuDNN parametrise the complement z = 1 - Gamma_u, and so do the weights here: the weights of
-    `keras.layers.GRU` can be copied in either direction. With `reset_after` the reset gate multiplies the recurrent
+    Keras, PyTorch and cuDNN parametrise the complement z = 1 - Gamma_u, and so do the weights here: `set_weights` takes
+    the weights of `keras.layers.GRU`, and gives them to it. With `reset_after` the reset gate multiplies the recurrent
     product instead of the state (``tanh(W_cx x<t> + b_c + Gamma_r * (W_cc c<t-1> + b_cc))``), so that a step
     needs one recurrent product instead of two.
 
@@ -33,7 +36,8 @@ class GRUCell(RNNCell):
     | W_ux, W_rx, W_cx             | thirds of `kernel`, the first negated              | (features, 3 units) |
     | W_uc, W_rc, W_cc             | thirds of `recurrent_kernel`, the first negated    | (units, 3 units)    |
     | b_u, b_r, b_c                | thirds of `bias`, the first negated                | (3 units,)          |
-    | b_cc (with zeros for u and r)| `recurrent_bias`, only with `reset_after`          | (3 units,)          |
+    | the same, with `reset_after` | thirds of `bias[0]`, to which the first two of `bias[1]` add | (2, 3 units) |
+    | b_cc, only with `reset_after`| the last third of `bias[1]`                        |                     |
 
     Args:
         units: size of the state c<t>.
@@ -55,18 +59,28 @@ class GRUCell(RNNCell):
         Cho et al., 2014, equations 5-8, https://arxiv.org/abs/1406.1078
     """
 
+    defaults = GATED
+
     def __init__(self, units: int, reset_after: bool = True, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
         self.reset_after = reset_after
 
     def build(self, input_shape: Shape) -> None:
-        self.add_gates(input_shape[-1], 3)
-        if self.reset_after:
-            self.recurrent_bias = self.add_weight(shape=(3 * self.units,), initializer="zeros", name="recurrent_bias")
+        self.add_gates(input_shape[-1], 3, bias_rows=2 if self.reset_after else None)
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Loads the weights, also those of a file that has the two rows of the bias as two weights."""
+        if self.reset_after and len(store) == 4 and np.ndim(store["2"]) == 1:
+            store = {"0": store["0"], "1": store["1"], "2": np.stack([store["2"], store["3"]])}
+        super().load_own_variables(store)
+
+    def project(self, inputs: tf.Tensor) -> tf.Tensor:
+        bias = self.bias[0] if self.reset_after and self.use_bias else self.bias
+        return affine(inputs, self.kernel, bias)
 
     def recurrent_weights(self) -> dict[str, tuple[tf.Tensor, ...]]:
         if self.reset_after:
-            return {"all": (self.recurrent_kernel, self.recurrent_bias)}
+            return {"all": (self.recurrent_kernel, self.bias[1]) if self.use_bias else (self.recurrent_kernel,)}
         gates, candidate = ops.split(self.recurrent_kernel, [2 * self.units], axis=-1)
         return {"gates": (gates,), "candidate": (candidate,)}
 
@@ -77,9 +91,9 @@ class GRUCell(RNNCell):
             gates, recurrent = ops.split(product("all", previous), [2 * self.units], axis=-1)
         else:
             gates = product("gates", previous)
-        keep, reset = ops.split(ops.sigmoid(projected_gates + gates), 2, axis=-1)  # each (batch, units)
+        keep, reset = self.activate_gates(projected_gates + gates, 2)  # each (batch, units)
         recurrent = reset * recurrent if self.reset_after else product("candidate", reset * previous)
-        candidate = ops.tanh(projected_candidate + recurrent)
+        candidate = self.activation(projected_candidate + recurrent)
         return [candidate + keep * (previous - candidate)]
 
     def get_config(self) -> dict[str, Any]:

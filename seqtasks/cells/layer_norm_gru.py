@@ -7,8 +7,9 @@ import tensorflow as tf
 from keras import ops
 
 from seqtasks.cells.affine import affine
-from seqtasks.cells.cell import Product, RNNCell, Shape
+from seqtasks.cells.cell import Product, RNNCell
 from seqtasks.cells.normalise import centre, rescale
+from seqtasks.cells.weights import GATED, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -51,6 +52,8 @@ class LayerNormGRUCell(RNNCell):
         Ba, Kiros and Hinton, 2016, supplementary equations 22-24, https://arxiv.org/abs/1607.06450
     """
 
+    defaults = GATED
+
     def build(self, input_shape: Shape) -> None:
         self.add_gates(input_shape[-1], 3)
         self.gain = self.add_weight(shape=(3 * self.units,), initializer="ones", name="gain")
@@ -62,7 +65,8 @@ class LayerNormGRUCell(RNNCell):
 
     def project(self, inputs: tf.Tensor) -> tf.Tensor:
         kernel = ops.concatenate([centre(part) for part in self._split(self.kernel)], -1)
-        parts = [self._split(x) for x in (affine(inputs, kernel), self.gain, self.bias)]
+        biases = [self.bias] if self.use_bias else []
+        parts = [self._split(x) for x in (affine(inputs, kernel), self.gain, *biases)]
         return ops.concatenate([rescale(*part) for part in zip(*parts, strict=True)], -1)
 
     def recurrent_weights(self) -> dict[str, tuple[tf.Tensor, ...]]:
@@ -73,7 +77,7 @@ class LayerNormGRUCell(RNNCell):
         previous = states[0]
         gates, candidate = self._split(projected)
         gates_gain, candidate_gain = self._split(self.recurrent_gain)
-        gates = ops.sigmoid(gates + rescale(product("gates", previous), gates_gain))
-        keep, reset = ops.split(gates, 2, axis=-1)  # each (batch, units)
-        candidate = ops.tanh(candidate + reset * rescale(product("candidate", previous), candidate_gain))
+        gates = gates + rescale(product("gates", previous), gates_gain)
+        keep, reset = self.activate_gates(gates, 2)  # each (batch, units)
+        candidate = self.activation(candidate + reset * rescale(product("candidate", previous), candidate_gain))
         return [candidate + keep * (previous - candidate)]

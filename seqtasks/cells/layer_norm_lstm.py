@@ -7,9 +7,10 @@ import tensorflow as tf
 from keras import ops
 
 from seqtasks.cells.affine import affine
-from seqtasks.cells.cell import Product, Shape
+from seqtasks.cells.cell import Product
 from seqtasks.cells.lstm import LSTMCell
 from seqtasks.cells.normalise import centre, normalise, rescale
+from seqtasks.cells.weights import Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -36,7 +37,7 @@ class LayerNormLSTMCell(LSTMCell):
 
     Args:
         units: size of the states a<t> and c<t>.
-        forget_bias: initial value of b_f.
+        forget_bias: initial value of b_f; None leaves it to `bias_initializer`.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).
@@ -58,7 +59,7 @@ class LayerNormLSTMCell(LSTMCell):
         self.gain = self.add_weight(shape=(4 * self.units,), initializer="ones", name="gain")
         self.recurrent_gain = self.add_weight(shape=(4 * self.units,), initializer="ones", name="recurrent_gain")
         self.memory_gain = self.add_weight(shape=(self.units,), initializer="ones", name="memory_gain")
-        self.memory_bias = self.add_weight(shape=(self.units,), initializer="zeros", name="memory_bias")
+        self.memory_bias = self.add_part("bias", (self.units,), "memory_bias") if self.use_bias else None
 
     def project(self, inputs: tf.Tensor) -> tf.Tensor:
         return rescale(affine(inputs, centre(self.kernel)), self.gain, self.bias)
@@ -69,7 +70,7 @@ class LayerNormLSTMCell(LSTMCell):
     def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         previous, memory = states
         gates = projected + rescale(product("recurrent_kernel", previous), self.recurrent_gain)
-        candidate = ops.tanh(ops.split(gates, 4, axis=-1)[2])  # each (batch, units)
-        update, forget, _, output = ops.split(ops.sigmoid(gates), 4, axis=-1)  # one sigmoid: see the LSTM
+        candidate = self.activation(ops.split(gates, 4, axis=-1)[2])  # each (batch, units)
+        update, forget, _, output = self.activate_gates(gates, 4)
         memory = update * candidate + forget * memory
-        return [output * ops.tanh(normalise(memory, self.memory_gain, self.memory_bias)), memory]
+        return [output * self.activation(normalise(memory, self.memory_gain, self.memory_bias)), memory]

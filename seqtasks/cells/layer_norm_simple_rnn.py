@@ -6,9 +6,10 @@ import keras
 import tensorflow as tf
 
 from seqtasks.cells.affine import affine
-from seqtasks.cells.cell import Product, Shape
+from seqtasks.cells.cell import Product
 from seqtasks.cells.normalise import centre, rescale
 from seqtasks.cells.simple_rnn import SimpleRNNCell
+from seqtasks.cells.weights import Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")

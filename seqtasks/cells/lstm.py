@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import Product, RNNCell, Shape
+from seqtasks.cells.cell import Product, RNNCell
+from seqtasks.cells.weights import GATED, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -23,8 +24,8 @@ class LSTMCell(RNNCell):
         c<t>    = Gamma_u * c~<t> + Gamma_f * c<t-1>
         a<t>    = Gamma_o * tanh(c<t>)
 
-    The gates are stored in the order u, f, c, o (Keras: i, f, c, o), so that the weights of `keras.layers.LSTM` can be
-    copied in either direction.
+    The gates are stored in the order u, f, c, o (Keras: i, f, c, o), so that `set_weights` takes the weights of
+    `keras.layers.LSTM`, and gives them to it.
 
     | symbol                     | attribute                       | shape               |
     |----------------------------|---------------------------------|---------------------|
@@ -38,6 +39,7 @@ class LSTMCell(RNNCell):
     Args:
         units: size of the states a<t> and c<t>.
         forget_bias: initial value of b_f; 1 preserves the memory at the start of training (Jozefowicz et al., 2015).
+            None leaves it to `bias_initializer`. These are `unit_forget_bias=True` and `False` of Keras.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).
@@ -55,22 +57,23 @@ class LSTMCell(RNNCell):
         forget gate: Gers et al., 2000, https://doi.org/10.1162/089976600300015015
     """
 
-    def __init__(self, units: int, forget_bias: float = 1.0, **kwargs: Any) -> None:
+    defaults = GATED
+
+    def __init__(self, units: int, forget_bias: float | None = 1.0, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
         self.state_size = [units, units]
         self.forget_bias = forget_bias
 
     def build(self, input_shape: Shape) -> None:
-        self.add_gates(input_shape[-1], 4, initial_bias=(0.0, self.forget_bias, 0.0, 0.0))
+        self.add_gates(input_shape[-1], 4, initial_bias=(None, self.forget_bias, None, None))
 
     def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         previous, memory = states
         gates = projected + product("recurrent_kernel", previous)
-        candidate = ops.tanh(ops.split(gates, 4, axis=-1)[2])  # each (batch, units)
-        # one sigmoid of all gates, a quarter of it unused, is faster than three: XLA does not vectorise three in a loop
-        update, forget, _, output = ops.split(ops.sigmoid(gates), 4, axis=-1)
+        candidate = self.activation(ops.split(gates, 4, axis=-1)[2])  # each (batch, units)
+        update, forget, _, output = self.activate_gates(gates, 4)
         memory = update * candidate + forget * memory
-        return [output * ops.tanh(memory), memory]
+        return [output * self.activation(memory), memory]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "forget_bias": self.forget_bias}

@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import Product, RNNCell, Shape
+from seqtasks.cells.cell import Product, RNNCell
+from seqtasks.cells.weights import Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")

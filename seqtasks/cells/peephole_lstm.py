@@ -6,8 +6,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import Product, Shape
+from seqtasks.cells.cell import Product
 from seqtasks.cells.lstm import LSTMCell
+from seqtasks.cells.weights import Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -36,7 +37,7 @@ class PeepholeLSTMCell(LSTMCell):
 
     Args:
         units: size of the states a<t> and c<t>.
-        forget_bias: initial value of b_f.
+        forget_bias: initial value of b_f; None leaves it to `bias_initializer`.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).
@@ -56,8 +57,12 @@ class PeepholeLSTMCell(LSTMCell):
 
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
-        self.peephole = self.add_weight(shape=(2 * self.units,), name="peephole")
-        self.output_peephole = self.add_weight(shape=(self.units,), name="output_peephole")
+        self.peephole = self.add_weight(
+            shape=(2 * self.units,), initializer=self.seeded("glorot_uniform"), name="peephole"
+        )
+        self.output_peephole = self.add_weight(
+            shape=(self.units,), initializer=self.seeded("glorot_uniform"), name="output_peephole"
+        )
 
     def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         previous, memory = states
@@ -65,6 +70,7 @@ class PeepholeLSTMCell(LSTMCell):
         update, forget, candidate, output = ops.split(gates, 4, axis=-1)  # each (batch, units)
         peephole_update, peephole_forget = ops.split(self.peephole, 2)
         both = ops.concatenate([update + peephole_update * memory, forget + peephole_forget * memory], -1)
-        update, forget = ops.split(ops.sigmoid(both), 2, axis=-1)  # one sigmoid: see the LSTM
-        memory = update * ops.tanh(candidate) + forget * memory
-        return [ops.sigmoid(output + self.output_peephole * memory) * ops.tanh(memory), memory]
+        update, forget = self.activate_gates(both, 2)
+        memory = update * self.activation(candidate) + forget * memory
+        output = self.recurrent_activation(output + self.output_peephole * memory)
+        return [output * self.activation(memory), memory]

@@ -1,12 +1,12 @@
 """The simple recurrent network of Elman."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
-from seqtasks.cells.cell import Product, RNNCell, Shape
+from seqtasks.cells.cell import Product, RNNCell
+from seqtasks.cells.weights import Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -40,15 +40,10 @@ class SimpleRNNCell(RNNCell):
         Elman, 1990, Finding Structure in Time, https://doi.org/10.1207/s15516709cog1402_1
     """
 
-    def __init__(self, units: int, activation: str | Callable = "tanh", **kwargs: Any) -> None:
-        super().__init__(units, **kwargs)
-        self.activation = keras.activations.get(activation)
+    defaults = {"activation": "tanh"}
 
     def build(self, input_shape: Shape) -> None:
         self.add_gates(input_shape[-1], 1)
 
     def step(self, projected: tf.Tensor, states: Sequence[tf.Tensor], product: Product) -> list[tf.Tensor]:
         return [self.activation(projected + product("recurrent_kernel", states[0]))]
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "activation": keras.activations.serialize(self.activation)}

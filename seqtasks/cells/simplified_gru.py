@@ -6,7 +6,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqtasks.cells.cell import Product, RNNCell, Shape
+from seqtasks.cells.cell import Product, RNNCell
+from seqtasks.cells.weights import GATED, Shape
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -46,6 +47,8 @@ class SimplifiedGRUCell(RNNCell):
         Cho et al., 2014, https://arxiv.org/abs/1406.1078 (the full unit)
     """
 
+    defaults = GATED
+
     def build(self, input_shape: Shape) -> None:
         self.add_gates(input_shape[-1], 2)
 
@@ -53,4 +56,4 @@ class SimplifiedGRUCell(RNNCell):
         previous = states[0]
         gates = projected + product("recurrent_kernel", previous)
         update, candidate = ops.split(gates, 2, axis=-1)  # each (batch, units)
-        return [previous + ops.sigmoid(update) * (ops.tanh(candidate) - previous)]
+        return [previous + self.recurrent_activation(update) * (self.activation(candidate) - previous)]

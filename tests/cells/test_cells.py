@@ -1,11 +1,15 @@
 """Every cell against its equations in NumPy."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from seqtasks import cells
-from seqtasks.cells import CELLS, GRUCell, LSTMCell, SimpleRNNCell
+from seqtasks.cells import CELLS, GRUCell, LSTMCell
+from seqtasks.layers import RNN
 
 
 def sigmoid(x):
@@ -19,11 +23,11 @@ def simple_rnn(cell, x, states):
 
 def gru(cell, x, states):
     """The lecture's equations; the first third of the weights is that of Gamma_u, negated."""
-    kernel, recurrent_kernel, *biases = cell.get_weights()
+    kernel, recurrent_kernel, bias = cell.get_weights()
     w_ux, w_rx, w_cx = np.split(kernel, 3, axis=-1)
     w_uc, w_rc, w_cc = np.split(recurrent_kernel, 3, axis=-1)
-    b_u, b_r, b_c = np.split(biases[0], 3)
-    c_u, c_r, b_cc = np.split(biases[1] if cell.reset_after else np.zeros_like(biases[0]), 3)
+    b_u, b_r, b_c = np.split(bias[0] if cell.reset_after else bias, 3)
+    c_u, c_r, b_cc = np.split(bias[1] if cell.reset_after else np.zeros_like(bias), 3)
     (c,) = states
     gamma_u = sigmoid(-(c @ w_uc + x @ w_ux + b_u + c_u))
     gamma_r = sigmoid(c @ w_rc + x @ w_rx + b_r + c_r)
@@ -194,25 +198,169 @@ def test_units_must_be_a_positive_integer(cell, units):
     assert str(error.value) == f"{cell.__name__}: units must be a positive integer, got {units!r}."
 
 
-@pytest.mark.parametrize(
-    ("cell", "changed"),
-    [
-        (SimpleRNNCell(4, activation="relu"), {"units": 4, "activation": "relu"}),
-        (GRUCell(4, reset_after=False), {"units": 4, "reset_after": False}),
-        (LSTMCell(4, forget_bias=2.5), {"units": 4, "forget_bias": 2.5}),
-    ],
-)
-def test_config_rebuilds_the_cell(cell, changed, rng):
-    config = cell.get_config()
-    assert {name: config[name] for name in changed} == changed
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(cell))
-    assert type(again) is type(cell)
+WEIGHT_OPTIONS = {
+    "kernel_initializer": "he_normal",
+    "recurrent_initializer": keras.initializers.RandomNormal(stddev=0.3, seed=4),
+    "bias_initializer": keras.initializers.Constant(0.5),
+    "kernel_regularizer": keras.regularizers.L1(0.5),
+    "recurrent_regularizer": "l2",
+    "bias_regularizer": keras.regularizers.L2(0.25),
+    "kernel_constraint": keras.constraints.MaxNorm(3),
+    "recurrent_constraint": "unit_norm",
+    "bias_constraint": "non_neg",
+}
+
+
+def weights_of(cell, role):
+    """The weights that the options of a role are for."""
+    return [
+        w for w in cell.weights if w.name in {"recurrent": ("recurrent_kernel",)}.get(role, (role, f"memory_{role}"))
+    ]
+
+
+@every_case
+def test_config_rebuilds_the_cell(name, options, rng):
+    functions = {"activation": "relu", "recurrent_activation": keras.activations.hard_sigmoid}
+    functions = {argument: functions[argument] for argument in CELLS[name].defaults if argument in functions}
+    rates = {"dropout": 0.1, "recurrent_dropout": 0.2, "zoneout": 0.3}
+    cell = CELLS[name](4, **rates, seed=7, use_bias=False, **functions, **WEIGHT_OPTIONS, **options)
+    config = json.loads(json.dumps(cell.get_config()))
+    given = {**rates, "seed": 7, "use_bias": False, **options}
+    assert {argument: config[argument] for argument in given} == given
+    again = CELLS[name].from_config(config)
     assert again.get_config() == config
+    for argument, value in {**functions, **WEIGHT_OPTIONS}.items():
+        assert type(getattr(again, argument)) is type(getattr(cell, argument))
+        module = getattr(
+            keras, {"activation": "activations"}.get(argument.split("_")[-1], f"{argument.split('_')[-1]}s")
+        )
+        assert module.serialize(module.get(getattr(again, argument))) == module.serialize(module.get(value))
     x, states = rng.normal(size=(2, 3)), cell.get_initial_state(2)
     expected = cell(x, states)[0]
     again.build((None, 3))
     again.set_weights(cell.get_weights())
     np.testing.assert_array_equal(again(x, states)[0], expected)
+
+
+@every_case
+def test_an_initializer_is_that_of_its_weights(name, options):
+    built_in = {"forget_bias", "update_bias"} & set(CELLS[name](4).get_config())
+    cell = CELLS[name](4, **WEIGHT_OPTIONS, **{**options, **dict.fromkeys(built_in)})
+    cell.build((None, 3))
+    (recurrent,), biases = weights_of(cell, "recurrent"), weights_of(cell, "bias")
+    np.testing.assert_array_equal(recurrent, keras.initializers.RandomNormal(stddev=0.3, seed=4)(recurrent.shape))
+    for bias in biases:
+        np.testing.assert_array_equal(bias, np.full(bias.shape, 0.5))
+
+
+@every_case
+@pytest.mark.parametrize(("role", "power", "factor"), [("kernel", 1, 0.5), ("recurrent", 2, 0.01), ("bias", 2, 0.25)])
+def test_regularizers_and_constraints(name, options, role, power, factor, rng):
+    argument = f"{role}_regularizer"
+    cell = built(name, {**options, argument: WEIGHT_OPTIONS[argument]}, rng)
+    found = weights_of(cell, role)
+    trained = name != "echo_state"  # Keras adds losses of the trained weights alone
+    expected = trained * factor * sum(np.sum(np.abs(w) ** power) for w in found)
+    np.testing.assert_allclose(sum(cell.losses), expected, rtol=1e-6)
+    argument = f"{role}_constraint"
+    cell = built(name, {**options, argument: WEIGHT_OPTIONS[argument]}, rng)
+    kind = type(keras.constraints.get(WEIGHT_OPTIONS[argument]))
+    constrained = [w.name for w in cell.weights if isinstance(w.constraint, kind)]
+    assert constrained == [w.name for w in weights_of(cell, role)] != []
+
+
+@every_case
+def test_a_seed_repeats_weights_and_masks(name, options):
+    def drawn(seed, of_all):
+        keras.utils.set_random_seed(of_all)
+        cell = CELLS[name](4, dropout=0.5, recurrent_dropout=0.5, zoneout=0.5, seed=seed, **options)
+        cell.build((None, 3))
+        outputs = [cell(np.ones((8, 3)), cell.get_initial_state(8), training=True)[0] for _ in range(2)]
+        return [*cell.get_weights(), *map(keras.ops.convert_to_numpy, outputs)]
+
+    first, again, other = drawn(5, 1), drawn(5, 2), drawn(6, 1)
+    for mine, same in zip(first, again, strict=True):
+        np.testing.assert_array_equal(mine, same)
+    assert not np.array_equal(first[0], other[0]) and not np.array_equal(first[1], other[1])
+    assert not np.array_equal(first[-1], first[-2])  # the second sequence has masks of its own
+    assert abs(np.corrcoef(first[0][:, :4].ravel(), first[1][:3, :4].ravel())[0, 1]) < 0.9  # a seed for each weight
+
+
+@every_case
+def test_without_bias(name, options, rng):
+    """The numbers of zero biases, in a step and in the loop over time."""
+    with_bias, without = built(name, options, rng), CELLS[name](4, dtype="float64", use_bias=False, **options)
+    without.build((None, 3))
+    assert not [w.name for w in without.weights if "bias" in w.name]
+    for bias in weights_of(with_bias, "bias"):
+        bias.assign(np.zeros(bias.shape))
+    without.set_weights([w for w in with_bias.weights if "bias" not in w.name])
+    x = rng.normal(size=(2, 5, 3))
+    states = [rng.normal(size=state.shape) for state in without.get_initial_state(2)]
+    np.testing.assert_allclose(without(x[:, 0], states)[0], with_bias(x[:, 0], states)[0], atol=1e-12)
+
+    def gradients(cell):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(RNN(cell, dtype="float64")(x, training=True) ** 2)
+        weights = [w for w in cell.trainable_variables if "bias" not in w.name]
+        return [loss, *(tape.gradient(loss, weights) if weights else [])]
+
+    for mine, expected in zip(gradients(without), gradients(with_bias), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-9, atol=1e-12)
+
+
+@every_case
+def test_derivatives_of_a_step(name, options, rng):
+    """First and second order along a direction, against differences of the values."""
+    cell = built(name, options, rng)
+    places = [tf.constant(rng.normal(size=s)) for s in ((2, 3), *(state.shape for state in cell.get_initial_state(2)))]
+    directions = [rng.normal(size=p.shape) for p in [*places, *cell.weights]]
+    factors, weights = [rng.normal(size=(2, 4)) for _ in places[1:]], cell.get_weights()
+
+    def value(shift):
+        """A function of a scalar: the cell with everything shifted along the directions."""
+        moved = [p + shift * d for p, d in zip([*places, *weights], directions, strict=True)]
+        scope = keras.StatelessScope([(v, w) for v, w in zip(cell.weights, moved[len(places) :], strict=True)])
+        with scope:
+            states = cell(moved[0], moved[1 : len(places)])[1]
+        return sum(tf.reduce_sum(f * s) for f, s in zip(factors, states, strict=True))
+
+    at, h = tf.constant(0.0, "float64"), 1e-4
+    with tf.GradientTape() as outer:
+        outer.watch(at)
+        with tf.GradientTape() as inner:
+            inner.watch(at)
+            middle = value(at)
+        first = inner.gradient(middle, at)
+    second = outer.gradient(first, at)
+    left, right = value(-h), value(h)
+    np.testing.assert_allclose(first, (right - left) / (2 * h), rtol=1e-5)
+    np.testing.assert_allclose(second, (right - 2 * middle + left) / h**2, rtol=1e-4)
+
+
+@every_case
+@pytest.mark.parametrize("policy", ["float64", "mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("kind", ["float32", "int32", "bool"])
+def test_dtype_policies(name, options, policy, kind, rng):
+    """The types of Keras' cell, and the numbers of float64 up to the precision of the type."""
+    x = rng.integers(0, 2, (2, 3)).astype(kind)
+    keras_cell, (cell, exact) = (
+        keras.layers.LSTMCell(4, dtype=policy),
+        (CELLS[name](4, dtype=d, **options) for d in (policy, "float64")),
+    )
+    output, states = cell(x, cell.get_initial_state(2))
+    assert [output.dtype, *(state.dtype for state in states)] == [
+        keras_cell(x, keras_cell.get_initial_state(2))[0].dtype
+    ] * (1 + len(states))
+    assert {w.dtype for w in cell.weights} == {keras_cell.kernel.dtype}
+    exact.build((None, 3))
+    exact.set_weights(cell.get_weights())
+    expected = exact(x, exact.get_initial_state(2))[0]
+    np.testing.assert_allclose(
+        tf.cast(output, "float64"),
+        expected,
+        atol={"float64": 1e-12, "mixed_float16": 0.005, "mixed_bfloat16": 0.04}[policy],
+    )
 
 
 @pytest.mark.parametrize("name", CELLS)
