@@ -10,7 +10,8 @@ from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell  # by this clas
 
 from seqtasks.cells.affine import affine
 from seqtasks.cells.masks import SequenceMasks
-from seqtasks.cells.weights import CellWeights, Shape
+from seqtasks.cells.weights import CellWeights
+from seqtasks.cells.weights import Shape as Shape  # part of the interface
 
 Product = Callable[[str, tf.Tensor], tf.Tensor]
 """``product(name, vectors)``: vectors (batch, rows of the kernel) times the recurrent weights of that name."""
@@ -41,8 +42,8 @@ class RNNCell(CellWeights, DropoutRNNCell):
     - `zoneout`: fraction of the elements of each state that keep their value, drawn again at each step. When not
       training, the new value is the expectation over these draws.
 
-    `call(inputs, states, training=True)` does the same in single steps. Its masks last for one sequence. `keras.layers.RNN`
-    begins one in each call, and in a loop of your own `get_initial_state(batch_size)` does.
+    `call(inputs, states, training=True)` does the same in single steps. The masks of its dropout last for a sequence.
+    `keras.layers.RNN` begins one in each call; in a loop of your own, `get_initial_state(batch_size)` does.
 
     Args:
         units: positive integer, the size of the state.
