@@ -1,8 +1,9 @@
 """RNN cells: the mathematics of one time step, one cell per file.
 
-`cell.py` defines `RNNCell`, the interface that every cell implements: start there, then read `lstm.py`. `affine.py` and
-`normalise.py` hold the operations that cells share. `CELLS` maps the names of the option `--cell` to the classes, and
-`make` builds a cell by name. Masks, dropout and the loop over time are in `seqtasks.layers`.
+`cell.py` defines `RNNCell`, the interface that every cell implements: start there, then read `lstm.py`. `weights.py`
+makes its weights with the options of Keras' cells, and `masks.py` holds the dropout masks of single steps. `affine.py`
+and `normalise.py` hold the operations that cells share. `CELLS` maps the names of the option `--cell` to the classes,
+and `make` builds a cell by name. The loop over time, with masks and dropout, is in `seqtasks.layers`.
 
 The package imports TensorFlow and Keras, and nothing else of this project. README.md lists what a new cell needs.
 """

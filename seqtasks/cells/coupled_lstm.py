@@ -36,6 +36,7 @@ class CoupledLSTMCell(RNNCell):
         units: size of the states a<t> and c<t>.
         update_bias: initial value of b_u; -1 preserves the memory at the start of training, as a forget bias of 1 does.
             None leaves it to `bias_initializer`.
+        kwargs: the other arguments of `RNNCell`.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).

@@ -33,6 +33,8 @@ class EchoStateCell(RNNCell):
         connectivity: fraction of the elements of W_aa that are not zero, in (0, 1].
         spectral_radius: largest modulus of the eigenvalues of W_aa, at least 0.
         leak: l, the fraction of the state that a step replaces, in (0, 1].
+        kwargs: the other arguments of `RNNCell`. A `recurrent_initializer` makes W_aa in place of `connectivity` and
+            `spectral_radius`. Regularizers and constraints act on trained weights alone, so on none here.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).

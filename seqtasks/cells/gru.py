@@ -36,13 +36,15 @@ class GRUCell(RNNCell):
     | W_ux, W_rx, W_cx             | thirds of `kernel`, the first negated              | (features, 3 units) |
     | W_uc, W_rc, W_cc             | thirds of `recurrent_kernel`, the first negated    | (units, 3 units)    |
     | b_u, b_r, b_c                | thirds of `bias`, the first negated                | (3 units,)          |
-    | the same, with `reset_after` | thirds of `bias[0]`, to which the first two of `bias[1]` add | (2, 3 units) |
-    | b_cc, only with `reset_after`| the last third of `bias[1]`                        |                     |
+
+    With `reset_after`, `bias` is (2, 3 units). Its first row is as above. The last third of the second row is b_cc, and
+    the other two are added to b_u and b_r.
 
     Args:
         units: size of the state c<t>.
         reset_after: True if the reset gate acts after the recurrent product (as in cuDNN; faster, with one product a
             step), False if it acts before it (the lecture and the paper).
+        kwargs: the other arguments of `RNNCell`.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).

@@ -36,6 +36,7 @@ class LayerNormGRUCell(RNNCell):
 
     Args:
         units: size of the state c<t>.
+        kwargs: the other arguments of `RNNCell`.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).

@@ -30,6 +30,7 @@ class LayerNormSimpleRNNCell(SimpleRNNCell):
     Args:
         units: size of the state a<t>.
         activation: function of the sum; the lecture's is tanh.
+        kwargs: the other arguments of `RNNCell`.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).

@@ -40,6 +40,7 @@ class LSTMCell(RNNCell):
         units: size of the states a<t> and c<t>.
         forget_bias: initial value of b_f; 1 preserves the memory at the start of training (Jozefowicz et al., 2015).
             None leaves it to `bias_initializer`. These are `unit_forget_bias=True` and `False` of Keras.
+        kwargs: the other arguments of `RNNCell`.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).

@@ -36,6 +36,7 @@ class NASCell(RNNCell):
 
     Args:
         units: size of the states a<t> and c<t>.
+        kwargs: the other arguments of `RNNCell`.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).

@@ -38,6 +38,7 @@ class PeepholeLSTMCell(LSTMCell):
     Args:
         units: size of the states a<t> and c<t>.
         forget_bias: initial value of b_f; None leaves it to `bias_initializer`.
+        kwargs: the other arguments of `RNNCell`.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).

@@ -24,6 +24,7 @@ class SimpleRNNCell(RNNCell):
     Args:
         units: size of the state a<t>.
         activation: function of the sum; the lecture's is tanh.
+        kwargs: the other arguments of `RNNCell`.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).

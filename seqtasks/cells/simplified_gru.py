@@ -30,6 +30,7 @@ class SimplifiedGRUCell(RNNCell):
 
     Args:
         units: size of the state c<t>.
+        kwargs: the other arguments of `RNNCell`.
 
     Call arguments:
         inputs: x<t>, shape (batch, features).
