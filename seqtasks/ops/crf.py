@@ -17,6 +17,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from seqtasks.ops.precision import exact
+
 FORBIDDEN = -1e9  # the score of an impossible step: its probability is exactly 0
 
 
@@ -267,11 +269,8 @@ def span_log_probability(
 
 def _exact(scores: tf.Tensor) -> tf.Tensor:
     """Scores in float32, or in float64 as they are; forbidden steps keep their score."""
-    scores = tf.convert_to_tensor(scores)
-    if scores.dtype in (tf.float32, tf.float64):
-        return scores
-    scores = tf.cast(scores, tf.float32)
-    return tf.where(scores < FORBIDDEN / 2, FORBIDDEN, scores)
+    found = exact(scores)
+    return found if found.dtype == scores.dtype else tf.where(found < FORBIDDEN / 2, FORBIDDEN, found)
 
 
 def _fill(tags: tf.Tensor) -> tf.Tensor:
