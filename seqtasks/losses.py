@@ -17,6 +17,7 @@ import keras
 import tensorflow as tf
 
 from seqtasks.ops import crf, ctc
+from seqtasks.ops.arguments import numbers
 from seqtasks.ops.log_likelihood import log_likelihoods
 
 
@@ -64,17 +65,6 @@ def _of_steps(sample_weight: Any) -> bool:
 
 def _shape(x: Any) -> tuple[int | None, ...]:
     return tuple(tf.convert_to_tensor(x).shape)
-
-
-def _numbers(y_true: tf.Tensor, owner: keras.losses.Loss) -> tf.Tensor:
-    """Targets (batch, time) as int32, of (batch, time) or (batch, time, 1)."""
-    shape = _shape(y_true)
-    if shape[2:] not in ((), (1,)):
-        raise ValueError(
-            f"{type(owner).__name__}: the targets have the shape {shape}, expected numbers of labels, (batch, time); "
-            "np.argmax(targets, -1) makes them of one-hot rows."
-        )
-    return tf.cast(tf.squeeze(y_true, 2) if len(shape) == 3 else y_true, tf.int32)
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -151,7 +141,7 @@ class CRFLoss(_Loss):
     """
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        return -crf.log_likelihood(y_pred, _numbers(y_true, self))
+        return -crf.log_likelihood(y_pred, numbers(y_true, type(self).__name__))
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -185,7 +175,7 @@ class CTC(_Loss):
         return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        log_prob = ctc.log_likelihood(y_pred, _numbers(y_true, self))
+        log_prob = ctc.log_likelihood(y_pred, numbers(y_true, type(self).__name__))
         return tf.where(log_prob > ctc.FORBIDDEN, -log_prob, 0)
 
 
@@ -203,7 +193,7 @@ class StepCrossentropy(_StepLoss):
     """
 
     def steps(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        labels = _numbers(y_true, self)
+        labels = numbers(y_true, type(self).__name__)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), y_pred)
         return tf.where(labels >= 0, losses, 0)
 
@@ -235,7 +225,7 @@ class TokenCrossentropy(_StepLoss):
         self.smoothing = smoothing
 
     def steps(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        return -log_likelihoods(y_pred, _numbers(y_true, self), self.smoothing)
+        return -log_likelihoods(y_pred, numbers(y_true, type(self).__name__), self.smoothing)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "smoothing": self.smoothing}

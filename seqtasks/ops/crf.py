@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from seqtasks.ops.precision import exact
+from seqtasks.ops.arguments import exact
 
 FORBIDDEN = -1e9  # the score of an impossible step: its probability is exactly 0
 
@@ -31,7 +31,7 @@ def masked(scores: tf.Tensor) -> tf.Tensor:
     """
     scores = _exact(scores)
     waiting = tf.where(tf.eye(scores.shape[-1], dtype=tf.bool), tf.zeros((), scores.dtype), FORBIDDEN)
-    return tf.reduce_all(scores == waiting, (2, 3))
+    return tf.reduce_all(tf.equal(scores, waiting), (2, 3))
 
 
 def constrain(scores: tf.Tensor, allowed: tf.Tensor) -> tf.Tensor:

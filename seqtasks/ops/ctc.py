@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from seqtasks.errors import UserError
+from seqtasks.ops.arguments import exact
 from seqtasks.ops.ctc_beam import FORBIDDEN, Beam, Fusion, log_sum
-from seqtasks.ops.precision import exact
 
 
 class Alignment(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from seqtasks.ops.precision import exact
+from seqtasks.ops.arguments import exact
 
 
 def log_likelihoods(logits: tf.Tensor, targets: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
