@@ -1,16 +1,20 @@
 """seqtasks: from raw files to a trained, measured, exported sequence model.
 
-Subpackages load when they are first used, so that `import seqtasks` costs nothing. The first use of `seqtasks.cells`,
-`seqtasks.layers` or `seqtasks.load_run` imports TensorFlow and registers the saved classes.
+Subpackages load when they are first used, so that `import seqtasks` costs nothing: the first use of `seqtasks.cells`,
+`seqtasks.layers` or `seqtasks.load_run` imports TensorFlow. After `import seqtasks`, `keras.models.load_model` finds
+all saved classes.
 """
 
 from typing import TYPE_CHECKING
 
 import lazy_loader
 
+from seqtasks import registry
+
 if TYPE_CHECKING:
     from seqtasks import (
         cells,
+        crf_metrics,
         data,
         decoding,
         dna,
@@ -41,9 +45,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 _MODULES = (
-    "cells", "data", "decoding", "dna", "engine", "errors", "language", "layers", "losses", "metrics", "models",
-    "music", "ner", "ops", "optimizers", "options", "recipe", "report", "speech", "tasks", "text", "translation",
-    "video",
+    "cells", "crf_metrics", "data", "decoding", "dna", "engine", "errors", "language", "layers", "losses", "metrics",
+    "models", "music", "ner", "ops", "optimizers", "options", "recipe", "report", "speech", "tasks", "text",
+    "translation", "video",
 )  # fmt: skip
 _FUNCTIONS = {
     "engine.training": ["train", "finetune"],
@@ -53,3 +57,4 @@ _FUNCTIONS = {
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, _MODULES, _FUNCTIONS)
 __all__ += ["__version__"]
+registry.install()

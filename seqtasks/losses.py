@@ -1,7 +1,11 @@
 """Losses of labels, of sequences, and of pairs of passes.
 
 Each is a `keras.losses.Loss` whose sum over a batch is divided by the number of rows, not by the sum of the sample
-weights. A loss of sequences sums over the steps of a row.
+weights. A loss of sequences sums over the steps of a row; its targets are (batch, time) or (batch, time, 1).
+
+All take `sample_weight` (batch,). `StepCrossentropy`, `TokenCrossentropy` and `NegativeLogLikelihood`, which are sums
+over steps, also take weights of the steps, (batch, time), and a step that the Keras mask of the outputs excludes has
+the weight 0. Outputs in float16 and bfloat16 are computed in float32.
 
 A loss may have an attribute `passes`: how many copies of each row the training loop presents side by side, as rows
 ``passes * i`` to ``passes * i + passes - 1`` of the batch. A loss without this attribute has 1 pass.
@@ -13,14 +17,54 @@ import keras
 import tensorflow as tf
 
 from seqtasks.ops import crf, ctc
+from seqtasks.ops.arguments import numbers
 from seqtasks.ops.log_likelihood import log_likelihoods
 
 
 class _Loss(keras.losses.Loss):
-    """A loss whose mean is over the rows of a batch."""
+    """A loss of every row, whose mean is over the rows of a batch."""
 
-    def __init__(self, name: str = "loss", **kwargs: Any) -> None:
-        super().__init__(name=name, **{"reduction": "sum_over_batch_size", **kwargs})
+    def __init__(self, name: str = "loss", reduction: str | None = "sum_over_batch_size", dtype: Any = None) -> None:
+        exact = keras.dtype_policies.get(dtype or keras.config.floatx()).compute_dtype == "float64"
+        super().__init__(name, reduction, "float64" if exact else "float32")
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
+        if _of_steps(sample_weight):
+            raise ValueError(
+                f"{type(self).__name__}: sample_weight has the shape {_shape(sample_weight)}, expected (batch,): "
+                "the loss of a whole sequence has no parts to weight."
+            )
+        return super().__call__(y_true, y_pred, sample_weight)
+
+
+class _StepLoss(_Loss):
+    """A loss of every step, summed over the steps of a row; subclasses implement `steps`."""
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
+        factors = [x for x in (getattr(y_pred, "_keras_mask", None),) if x is not None]
+        if _of_steps(sample_weight):
+            factors, sample_weight = [*factors, tf.convert_to_tensor(sample_weight)], None
+        return super().__call__((y_true, *factors), tf.identity(y_pred), sample_weight)  # a copy without mask
+
+    def call(self, y_true: tf.Tensor | tuple[tf.Tensor, ...], y_pred: tf.Tensor) -> tf.Tensor:
+        targets, *factors = y_true if isinstance(y_true, tuple) else (y_true,)
+        losses = self.steps(targets, y_pred)
+        for factor in factors:
+            losses = tf.math.multiply_no_nan(losses, tf.cast(factor, losses.dtype))
+        return tf.reduce_sum(losses, -1)
+
+    def steps(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        """The losses (batch, time)."""
+        raise NotImplementedError
+
+
+def _of_steps(sample_weight: Any) -> bool:
+    """Whether weights have an axis of steps."""
+    return sample_weight is not None and len(_shape(sample_weight)) > 1 and _shape(sample_weight)[-1] != 1
+
+
+def _shape(x: Any) -> tuple[int | None, ...]:
+    return tuple(tf.convert_to_tensor(x).shape)
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -81,8 +125,12 @@ class CRFLoss(_Loss):
     """Negative log-likelihood of a sequence of tags under a conditional random field, in nats.
 
     Call arguments:
-        y_true: int (batch, time), the tags; negative if a step is masked.
+        y_true: int (batch, time), the tags. Those of masked steps, wherever they are, do not count; the scores say
+            which steps are masked.
         y_pred: scores (batch, time, tags, tags) of `seqtasks.layers.CRF`.
+
+    Raises:
+        ValueError: for one-hot targets, and for weights of steps: only whole sequences have a likelihood.
 
     Example:
         >>> round(float(CRFLoss()(tf.constant([[0, 1]]), tf.zeros((1, 2, 2, 2)))), 4)  # one path of four
@@ -93,7 +141,7 @@ class CRFLoss(_Loss):
     """
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        return -crf.log_likelihood(y_pred, y_true)
+        return -crf.log_likelihood(y_pred, numbers(y_true, type(self).__name__))
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -103,8 +151,13 @@ class CTC(_Loss):
     The loss of a row with too few frames for its labels is 0 (see `seqtasks.ops.ctc.feasible`).
 
     Call arguments:
-        y_true: int (batch, longest), labels from 1 on; -1 after the last.
-        y_pred: logits (batch, frames, classes); class 0 is the blank.
+        y_true: int (batch, longest), labels from 1 on. Numbers below 1 are no labels and do not count: -1 and 0 both
+            pad a row.
+        y_pred: logits (batch, frames, classes); class 0 is the blank. Frames that their Keras mask excludes are
+            certain blanks.
+
+    Raises:
+        ValueError: for weights of frames: only whole sequences have a likelihood.
 
     Example:
         >>> round(float(CTC()(tf.constant([[1]]), tf.zeros((1, 2, 2)))), 4)  # three alignments of four
@@ -114,13 +167,20 @@ class CTC(_Loss):
         Graves et al., 2006, equation 8, https://www.cs.toronto.edu/~graves/icml_2006.pdf
     """
 
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tf.Tensor:
+        mask = getattr(y_pred, "_keras_mask", None)
+        if mask is not None:
+            blank = tf.one_hot(0, y_pred.shape[-1], 0.0, ctc.FORBIDDEN)
+            y_pred = tf.where(tf.cast(mask, tf.bool)[..., None], tf.cast(y_pred, blank.dtype), blank)
+        return super().__call__(y_true, y_pred, sample_weight)
+
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        log_prob = ctc.log_likelihood(y_pred, tf.cast(y_true, tf.int32))
+        log_prob = ctc.log_likelihood(y_pred, numbers(y_true, type(self).__name__))
         return tf.where(log_prob > ctc.FORBIDDEN, -log_prob, 0)
 
 
 @keras.saving.register_keras_serializable("seqtasks")
-class StepCrossentropy(_Loss):
+class StepCrossentropy(_StepLoss):
     """Cross-entropy of the logits of every step, summed over the steps of a sequence, in nats.
 
     Call arguments:
@@ -132,14 +192,14 @@ class StepCrossentropy(_Loss):
         1.3863
     """
 
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        labels = tf.cast(y_true, tf.int32)
+    def steps(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        labels = numbers(y_true, type(self).__name__)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), y_pred)
-        return tf.reduce_sum(tf.where(labels >= 0, losses, 0), -1)
+        return tf.where(labels >= 0, losses, 0)
 
 
 @keras.saving.register_keras_serializable("seqtasks")
-class TokenCrossentropy(_Loss):
+class TokenCrossentropy(_StepLoss):
     """Cross-entropy of the tokens of a sentence with label smoothing, summed over the sentence, in nats.
 
     With smoothing e and V tokens the target has probability ``1 - e + e / V`` and every other token ``e / V``.
@@ -164,15 +224,15 @@ class TokenCrossentropy(_Loss):
         super().__init__(name=name, **kwargs)
         self.smoothing = smoothing
 
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        return -tf.reduce_sum(log_likelihoods(y_pred, y_true, self.smoothing), -1)
+    def steps(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        return -log_likelihoods(y_pred, numbers(y_true, type(self).__name__), self.smoothing)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "smoothing": self.smoothing}
 
 
 @keras.saving.register_keras_serializable("seqtasks")
-class NegativeLogLikelihood(_Loss):
+class NegativeLogLikelihood(_StepLoss):
     """Negative sum over the sequence of log-likelihoods that the model itself returns, in nats.
 
     Call arguments:
@@ -184,5 +244,5 @@ class NegativeLogLikelihood(_Loss):
         1.5
     """
 
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        return -tf.reduce_sum(y_pred, -1)
+    def steps(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        return -y_pred

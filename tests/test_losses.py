@@ -87,6 +87,91 @@ def test_the_mean_is_over_rows(loss, y_true, y_pred, padding):
     assert float(loss(y_true, y_pred)) == pytest.approx(total, rel=1e-6)
 
 
+SUMS = {name: row for name, row in ROWS.items() if isinstance(row[0], losses._StepLoss)}
+WEIGHTS = np.array([[1, 0, 2.5, 1], [0, 3, 1, 1], [1, 1, 0.5, 0]], "float32")
+
+
+def steps_alone(loss, y_true, y_pred):
+    """The loss of each step (batch, time), from sequences of one step."""
+    alone = type(loss).from_config(loss.get_config() | {"reduction": None})
+    return np.stack([alone(y_true[:, [t]], y_pred[:, t : t + 1]).numpy() for t in range(y_true.shape[1])], 1)
+
+
+@pytest.mark.parametrize(("loss", "y_true", "y_pred", "padding"), SUMS.values(), ids=SUMS)
+def test_weights_and_masks_of_steps(loss, y_true, y_pred, padding):
+    steps = steps_alone(loss, y_true, y_pred)
+    rows = 1 if loss.reduction == "sum" else len(steps)
+    assert float(loss(y_true, y_pred, WEIGHTS)) == pytest.approx((steps * WEIGHTS).sum() / rows, rel=1e-5)
+    assert float(loss(y_true, y_pred, WEIGHTS[:, :1])) == pytest.approx((steps * WEIGHTS[:, :1]).sum() / rows, rel=1e-5)
+    assert float(loss(y_true[..., None], y_pred, WEIGHTS.tolist())) == float(loss(y_true, y_pred, WEIGHTS))
+    live = np.array([[True, False, True, True]] * 3)
+    masked = tf.constant(y_pred)
+    masked._keras_mask = tf.constant(live)
+    assert float(loss(y_true, masked)) == pytest.approx((steps * live).sum() / rows, rel=1e-5)
+
+
+def test_keras_passes_the_mask_and_the_weights_of_steps():
+    """As many rows as steps, so that a product of the wrong axes would not fail."""
+    inputs = keras.Input((None,))
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Embedding(4, 5, mask_zero=True)(inputs)))
+    model.compile("sgd", losses.StepCrossentropy())
+    x, y = np.where(MASK, 1 + TARGETS, 0)[[0, 1, 2, 1]], np.maximum(TARGETS, 0)[[0, 1, 2, 0]]
+    weights, live = WEIGHTS[[0, 1, 2, 1]], MASK[[0, 1, 2, 1]]
+    log_probs = np.take_along_axis(log_softmax(model.predict(x, verbose=0), -1), y[..., None], -1)[..., 0]
+    found = model.evaluate(x, y, sample_weight=weights, batch_size=4, verbose=0)
+    assert found == pytest.approx(-(log_probs * weights * live).sum() / 4, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(ROWS.keys() - SUMS.keys()))
+def test_a_whole_sequence_has_one_weight(name):
+    loss, y_true, y_pred, _ = ROWS[name]
+    alone = type(loss).from_config(loss.get_config() | {"reduction": None})(y_true, y_pred).numpy()
+    weights = np.arange(1.0, len(alone) + 1)
+    expected = (alone * weights).mean()
+    assert float(loss(y_true, y_pred, weights)) == pytest.approx(expected, rel=1e-5)
+    assert float(loss(y_true, y_pred, weights[:, None])) == pytest.approx(expected, rel=1e-5)
+    message = rf"{type(loss).__name__}: sample_weight has the shape \({len(alone)}, 4\), expected \(batch,\)"
+    with pytest.raises(ValueError, match=message):
+        loss(y_true, y_pred, np.ones((len(alone), 4)))
+
+
+@pytest.mark.parametrize("name", sorted({*SUMS, "CRFLoss", "CTC"} - {"NegativeLogLikelihood"}))
+def test_targets_are_numbers(name):
+    loss, y_true, y_pred, _ = ROWS[name]
+    assert float(loss(y_true[..., None], y_pred)) == float(loss(y_true, y_pred))
+    with pytest.raises(
+        ValueError, match=rf"{type(loss).__name__}: the targets have the shape .* \(batch, time\); np.arg"
+    ):
+        loss(np.eye(3)[y_true], y_pred)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@every_row
+def test_outputs_of_few_bits_are_computed_in_float32(loss, y_true, y_pred, padding, dtype):
+    """With a default of few bits too, in which targets above 2048 would not be whole."""
+    few = tf.cast(y_pred, dtype)
+    if loss.name == "ctc":
+        few = tf.tile(few, (1, 200, 1))  # a sum that float16 cannot hold
+    expected = float(loss(y_true, tf.cast(few, "float32")))
+    keras.config.set_floatx(dtype)
+    try:
+        found = type(loss).from_config(loss.get_config())(y_true, few)
+    finally:
+        keras.config.set_floatx("float32")
+    assert found.dtype == "float32" and float(found) == expected
+
+
+def test_zeros_pad_the_labels_of_ctc():
+    """Wherever they are; masked frames are blanks."""
+    loss, y_true, y_pred, _ = ROWS["CTC"]
+    expected = float(loss(y_true, y_pred))
+    for labels in ([[1, 2, 0], [2, 2, 1], [0, 0, 0]], [[0, 1, 0, 2], [2, -1, 2, 1], [0, -1, -1, 0]]):
+        assert float(loss(np.array(labels), y_pred)) == expected
+    masked = tf.concat([y_pred, normal(3, 2, 3)], 1)
+    masked._keras_mask = tf.range(8)[None] < [[6]] * 3
+    assert float(loss(y_true, masked)) == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize(("weight", "passes"), [(0.0, 1), (0.5, 2), (1, 2)])
 def test_r_drop_needs_two_passes(weight, passes):
     loss = RDropCrossentropy(weight)

@@ -1,12 +1,14 @@
 """Connectionist temporal classification, as functions of one tensor of logits.
 
-`logits`, float32 or float64 (batch, time, classes), score the label of each frame; class 0, the blank, is no label. An
-alignment assigns a class to each frame. Its labels are what remains after removing first repetitions, then blanks: two
-equal labels in a row need a blank between them. The probability of an alignment is the product of the softmax over its
-frames; the probability of labels is the sum over all alignments with these labels.
+`logits`, float (batch, time, classes), score the label of each frame; class 0, the blank, is no label. Those in float16
+and bfloat16 are computed in float32. An alignment assigns a class to each frame. Its labels are what remains after
+removing first repetitions, then blanks: two equal labels in a row need a blank between them. The probability of an
+alignment is the product of the softmax over its frames; the probability of labels is the sum over all alignments with
+these labels.
 
 `lengths`, int (batch,) or None for all of time, are the numbers of frames of each row. Later frames count as certain
-blanks, which changes nothing. Labels are int (batch, longest), from 1 to classes - 1, with -1 after the last.
+blanks, which changes nothing. Labels are int (batch, longest), from 1 to classes - 1. Numbers below 1 are no labels and
+are left out wherever they are, so that -1 and 0 both pad a row; labels that are returned have -1 after the last.
 
 References:
     Graves et al., 2006, https://www.cs.toronto.edu/~graves/icml_2006.pdf
@@ -18,6 +20,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from seqtasks.errors import UserError
+from seqtasks.ops.arguments import exact
 from seqtasks.ops.ctc_beam import FORBIDDEN, Beam, Fusion, log_sum
 
 
@@ -43,7 +46,7 @@ def log_likelihood(
 
     Args:
         logits, labels, lengths: see the module.
-        label_lengths: int (batch,), or None for the labels before the first -1; later labels are ignored.
+        label_lengths: int (batch,), the number of columns of each row that count, or None for all.
 
     Returns:
         (batch,). With too few frames for the labels it is `FORBIDDEN`, a large negative number, with a gradient of 0;
@@ -57,9 +60,10 @@ def log_likelihood(
     References:
         Graves et al., 2006, section 4.1, equations 5 to 8, and section 4.2, equation 15
     """
-    labels = tf.cast(labels, tf.int32)
+    labels = tf.convert_to_tensor(labels)
     if label_lengths is not None:
         labels = tf.where(tf.sequence_mask(label_lengths, tf.shape(labels)[1]), labels, -1)
+    labels = _without_padding(labels)
 
     @tf.custom_gradient
     def run(logits: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
@@ -83,7 +87,7 @@ def log_likelihood(
 
         return tf.where(possible, total, FORBIDDEN), gradient
 
-    return run(tf.convert_to_tensor(logits))
+    return run(exact(logits))
 
 
 def feasible(frames: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -100,7 +104,7 @@ def feasible(frames: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         >>> feasible([2, 2, 3], [[1, 2], [1, 1], [1, 1]]).numpy().tolist()
         [True, False, True]
     """
-    labels = tf.convert_to_tensor(labels)
+    labels = _without_padding(labels)
     before = tf.pad(labels, [[0, 0], [1, 0]])[:, :-1]
     needed = tf.reduce_sum(tf.where(labels < 0, 0, tf.where(labels == before, 2, 1)), 1)
     return tf.cast(frames, tf.int32) >= needed
@@ -136,7 +140,8 @@ def align(logits: tf.Tensor, labels: tf.Tensor, lengths: tf.Tensor | None = None
         logits, labels, lengths: see the module.
 
     Returns:
-        `Alignment`; a row with too few frames for its labels has the result of a row without labels.
+        `Alignment` of the labels without padding; a row with too few frames for its labels has the result of a row
+        without labels.
 
     Example:
         >>> logits = tf.math.log([[[0.1, 0.8, 0.1], [0.2, 0.6, 0.2], [0.8, 0.1, 0.1], [0.1, 0.1, 0.8]]])
@@ -146,7 +151,7 @@ def align(logits: tf.Tensor, labels: tf.Tensor, lengths: tf.Tensor | None = None
         >>> [round(confidence, 2) for confidence in aligned.confidence[0].numpy().tolist()]
         [0.7, 0.8]
     """
-    labels = tf.cast(labels, tf.int32)
+    labels = _without_padding(labels)
     states, counts = _states(labels)
     steps, skips = _steps(_emissions(logits, lengths)[0], states, counts), _skips(states)
     alphas = _sweep(steps, skips, lambda *ways: tf.reduce_max(ways, 0))
@@ -248,11 +253,20 @@ def _emissions(logits: tf.Tensor, lengths: tf.Tensor | None) -> tuple[tf.Tensor,
 
     The added frame is a certain blank, so that all alignments end in a blank and every row has a frame.
     """
+    logits = exact(logits)
     time = tf.shape(logits)[1]
     frames = tf.sequence_mask([time] if lengths is None else lengths, time + 1)[..., None]
     emissions = tf.maximum(tf.nn.log_softmax(tf.pad(logits, [[0, 0], [0, 1], [0, 0]])), FORBIDDEN)
     blank = tf.where(tf.range(tf.shape(emissions)[2]) == 0, tf.zeros([], emissions.dtype), FORBIDDEN)
     return tf.where(frames, emissions, blank), frames
+
+
+def _without_padding(labels: tf.Tensor) -> tf.Tensor:
+    """Labels as int32, of each row first those from 1 on, in their order, then -1."""
+    labels = tf.cast(labels, tf.int32)
+    order = tf.argsort(tf.cast(labels < 1, tf.int32), stable=True)
+    labels = tf.gather(labels, order, batch_dims=1)
+    return tf.where(labels < 1, -1, labels)
 
 
 def _states(labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from seqtasks.ops.arguments import exact
+
 
 def log_likelihoods(logits: tf.Tensor, targets: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
     """Log-likelihoods of targets under the softmax of logits, in nats.
@@ -12,7 +14,7 @@ def log_likelihoods(logits: tf.Tensor, targets: tf.Tensor, smoothing: float = 0.
     three times as long.
 
     Args:
-        logits: float (..., tokens).
+        logits: float (..., tokens); float16 and bfloat16 are computed in float32.
         targets: int (...); negative if there is no token, which gives 0.
         smoothing: e of label smoothing: with V tokens the target has weight ``1 - e + e / V``, every other ``e / V``.
 
@@ -26,6 +28,7 @@ def log_likelihoods(logits: tf.Tensor, targets: tf.Tensor, smoothing: float = 0.
     References:
         label smoothing: Szegedy et al., 2016, section 7, https://arxiv.org/abs/1512.00567
     """
+    logits = exact(logits)
     flat = tf.reshape(tf.cast(targets, tf.int32), [-1])
     log_probs = _flat(tf.reshape(logits, (-1, logits.shape[-1])), tf.maximum(flat, 0), smoothing)
     return tf.reshape(tf.where(flat >= 0, log_probs, 0.0), tf.shape(targets))

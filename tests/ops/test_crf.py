@@ -18,7 +18,7 @@ from seqtasks.ops import crf
 @st.composite
 def problems(draw):
     """Emissions, a mask with holes (rows may be empty), constraints that leave tag 0 free, and the three weights."""
-    batch, time, size = draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 3))
+    batch, time, size = draw(st.integers(1, 3)), draw(st.integers(0, 4)), draw(st.integers(1, 3))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     allowed = [rng.random(shape) < 0.7 for shape in ((size,), (size, size), (size,))]
     for part in allowed:
@@ -60,20 +60,22 @@ def all_paths(emissions, mask, allowed, weights):
     return rows
 
 
-def padded(path, live):
-    tags = np.full(len(live), -1)
+def padded(path, live, filler=-1):
+    tags = np.full(len(live), filler)
     tags[live] = path
     return tags
 
 
-@given(problems())
-def test_partition_and_likelihood_match_enumeration(problem):
+@given(problems(), st.sampled_from([-1, 0, 1]))
+def test_partition_and_likelihood_match_enumeration(problem, filler):
+    """Whatever the tags of masked steps are."""
     scores, mask = pairwise_scores(*problem), problem[1]
+    np.testing.assert_array_equal(crf.masked(scores), ~mask)
     for row, paths in enumerate(all_paths(*problem)):
         total = np.logaddexp.reduce(list(paths.values()))
         np.testing.assert_allclose(crf.log_partition(scores)[row], total, rtol=1e-10, atol=1e-10)
         for path, score in paths.items():
-            tags = np.tile(padded(path, mask[row]), (len(mask), 1))
+            tags = np.tile(padded(path, mask[row], min(filler, scores.shape[-1] - 1)), (len(mask), 1))
             np.testing.assert_allclose(crf.log_likelihood(scores, tags)[row], score - total, rtol=1e-9, atol=1e-9)
 
 
@@ -89,6 +91,37 @@ def test_best_paths_match_enumeration(problem, k):
     best, highest = crf.viterbi(scores)
     np.testing.assert_array_equal(best, tags[:, 0])
     np.testing.assert_array_equal(highest, score[:, 0])
+
+
+@given(problems(), st.data())
+def test_constrained_paths_match_enumeration(problem, data):
+    scores, (emissions, mask, *_) = pairwise_scores(*problem), problem
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    allowed = rng.random(emissions.shape) < 0.6
+    tags, highest = crf.constrained_viterbi(scores, allowed)
+    total = crf.multitag_score(scores, allowed)
+    for row, paths in enumerate(all_paths(*problem)):
+        steps = allowed[row][mask[row]]
+        paths = {p: s for p, s in paths.items() if all(step[tag] for step, tag in zip(steps, p, strict=True))}
+        if not paths:
+            assert np.isneginf(highest[row]) and total[row] < crf.FORBIDDEN / 2
+            continue
+        assert tuple(tags[row].numpy()[mask[row]]) == max(paths, key=paths.get)
+        np.testing.assert_allclose(highest[row], max(paths.values()), atol=1e-9)
+        np.testing.assert_allclose(total[row], np.logaddexp.reduce(list(paths.values())), atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_few_bits_keep_forbidden_paths_impossible(dtype):
+    """Small whole numbers are exact in any of the types, so all results equal those in float32."""
+    emissions = np.array([[[0, 2], [1, 0], [3, 1]]])
+    allowed = [np.array([True, False]), np.array([[True, True], [False, True]]), np.ones(2, bool)]
+    weights = [np.zeros(part.shape) for part in allowed]
+    scores = tf.cast(pairwise_scores(emissions, np.array([[True, False, True]]), allowed, weights), tf.float32)
+    low = tf.cast(scores, dtype)
+    for function in (crf.log_partition, crf.marginals, lambda x: crf.viterbi(x)[0], crf.masked):
+        np.testing.assert_array_equal(function(low), function(scores))
+    assert float(crf.log_likelihood(low, [[0, 0, 0]])[0]) == pytest.approx(-np.log(1 + np.exp(-2)))
 
 
 @given(problems())
@@ -113,7 +146,7 @@ def test_span_probability_matches_enumeration(problem):
     scores = pairwise_scores(emissions, mask, allowed, weights)
     tags, time = crf.viterbi(scores)[0], mask.shape[1]
     spans = [(row, i, j) for row in range(len(mask)) for i in range(time) for j in range(i, time)]
-    found = crf.span_log_probability(scores, tags, *np.transpose(spans))
+    found = crf.span_log_probability(scores, tags, *np.reshape(spans, (-1, 3)).astype(int).T)
     path_scores = all_paths(emissions, mask, allowed, weights)
     for (row, first, last), log_probability in zip(spans, found, strict=True):
         through = tuple(tags[row, first : last + 1].numpy())
