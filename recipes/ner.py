@@ -240,5 +240,5 @@ RECIPE = Recipe(
         Calibrates(calibrate),
         Reports(lambda predictor, examples: st.ner.report.entities(predictor, examples)),
     ),
-    budget=Budget(steps=1500, epochs=(15, 200), batch_size=(8, 16), patience=6),
+    budget=Budget(steps=1200, epochs=(15, 200), batch_size=(8, 16), patience=6),
 )

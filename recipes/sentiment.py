@@ -171,5 +171,5 @@ RECIPE = Recipe(
         "majority": lambda config: st.tasks.baselines.majority(),
         "tfidf_logistic_regression": tfidf_logistic_regression,
     },
-    budget=Budget(steps=700, epochs=(2, 200), batch_size=(8, 64), patience=3),
+    budget=Budget(steps=650, epochs=(2, 200), batch_size=(8, 64), patience=3),
 )
