@@ -152,10 +152,30 @@ def names() -> str:
     )
 
 
+def sizes() -> str:
+    rows = []
+    for data, found in load("sizes")["rows"].items():
+        for examples, row in found.items():
+            low, high = sorted(row["difference_intervals"], key=sum)[len(row["seeds"]) // 2]
+            mark = " **below**" if high < 0 else " above" if low > 0 else ""
+            rows.append([
+                f"{data}, {int(examples):,}",
+                row["metric"],
+                spread(row["test"]),
+                f"{row['baseline'][row['metric']]:.4f}",
+                f"{low:+.3f} to {high:+.3f}{mark}",
+                f"{row['options']['batch_size']}",
+                ", ".join(map(str, row["epochs"])),
+                f"{row['seconds']['mean']:.0f}",
+            ])  # fmt: skip
+    head = ["data, examples", "metric", "recipe", "baseline", "difference", "batch size", "epochs", "seconds"]
+    return table(head, rows)
+
+
 TABLES = {
     f.__name__: f
     for f in (
         sentiment_ablations, ner_ablations, translation_ablations, language_cells, speakers, layers, layer_ratios,
-        serving, products, memory, names,
+        serving, products, memory, names, sizes,
     )
 }  # fmt: skip

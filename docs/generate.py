@@ -25,6 +25,7 @@ from extra_tables import table  # noqa: E402
 from result_rows import load  # noqa: E402
 
 PART = re.compile(r"(<!-- generate: (.+?) -->\n).*?(<!-- end -->)", re.S)
+EXAMPLES = (50, 500, 2_000, 7_000, 25_000, 250_000)  # for which lengths of a training are listed
 GROUPS = ("data", "model", "training", "answering")
 
 
@@ -153,12 +154,40 @@ def recipes(_: str, page: Path) -> str:
     return table(["recipe", "what it answers", "RNN type", "formats"], rows)
 
 
+def budgets(_: str, page: Path) -> str:
+    """What the length of a training depends on, for each recipe."""
+    from seqtasks.recipe import load_recipe
+
+    rows = []
+    for name in result_tables.RECIPES:
+        budget = load_recipe(name).budget
+        bounds = [f"{low} to {high}" if low < high else str(low) for low, high in (budget.epochs, budget.batch_size)]
+        rows.append([f"`{name}`", f"{budget.steps:,}", *bounds, str(budget.patience)])
+    return table(["recipe", "steps of small data", "epochs", "batch size", "patience, at least"], rows)
+
+
+def lengths(name: str, page: Path) -> str:
+    """The numbers that a recipe has for data of several sizes."""
+    from seqtasks.budget import with_batch_size, with_length
+    from seqtasks.recipe import load_recipe
+
+    recipe, rows = load_recipe(name), []
+    for examples in EXAMPLES:
+        config = with_batch_size(recipe.Config(), recipe.budget, examples)
+        steps = -(-examples // config.batch_size)
+        config = with_length(config, recipe.budget, steps, examples, examples // 8)
+        numbers = config.batch_size, config.epochs, config.epochs * steps, -(-config.epochs // config.evaluate_every)
+        rows.append([f"{n:,}" for n in (examples, *numbers, config.patience)] + [f"{config.warmup:.0%}"])
+    head = ["examples", "batch size", "epochs", "steps", "evaluations", "patience", "warm-up"]
+    return table(head, [[cell.replace("%", " %") for cell in row] for row in rows])
+
+
 def _linked(text: str, page: Path) -> str:
     return text.replace("RESULTS/", os.path.relpath(ROOT / "docs" / "results", page.parent) + "/").replace("(./", "(")
 
 
 PARTS: dict[str, Callable[[str, Path], str]] = {
-    f.__name__: f for f in (options, cli, results, summary, missed, extra, changelog, recipes)
+    f.__name__: f for f in (options, cli, results, summary, missed, extra, changelog, recipes, budgets, lengths)
 }
 
 

@@ -13,6 +13,7 @@ from seqtasks import registry
 
 if TYPE_CHECKING:
     from seqtasks import (
+        budget,
         cells,
         crf_metrics,
         data,
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 _MODULES = (
-    "cells", "crf_metrics", "data", "decoding", "dna", "engine", "errors", "language", "layers", "losses", "metrics",
-    "models", "music", "ner", "ops", "optimizers", "options", "recipe", "report", "speech", "tasks", "text",
+    "budget", "cells", "crf_metrics", "data", "decoding", "dna", "engine", "errors", "language", "layers", "losses",
+    "metrics", "models", "music", "ner", "ops", "optimizers", "options", "recipe", "report", "speech", "tasks", "text",
     "translation", "video",
 )  # fmt: skip
 _FUNCTIONS = {

@@ -288,7 +288,7 @@ def test_a_frozen_network_is_tuned_as_a_whole_later(folder, cache, quick, tmp_pa
     served = tf.saved_model.load(str(frozen.export(tmp_path / "served"))).signatures["serving_default"]
     frames = np.load(path)[None]
     np.testing.assert_allclose(served(frames=tf.constant(frames))["score"], [answer["score"]], atol=1e-4)
-    tuned = seqtasks.finetune(frozen, folder, tmp_path / "tuned", frozen=False, learning_rate=1e-9)
+    tuned = seqtasks.finetune(frozen, folder, tmp_path / "tuned", frozen=False, learning_rate=1e-9, epochs=1)
     (again,) = tuned.predict([path])
     np.testing.assert_allclose(list(again["scores"].values()), list(answer["scores"].values()), atol=1e-4)
     assert any(layer.name == "backbone" for layer in tuned.model.layers)
