@@ -24,8 +24,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from seqtasks.data.columns import label_text
 from seqtasks.data.memory import records_of
+from seqtasks.data.targets import label_text
 from seqtasks.errors import UserError, nearest
 from seqtasks.options import describe, make_options
 from seqtasks.recipe import Recipe, load_recipe

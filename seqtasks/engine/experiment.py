@@ -86,7 +86,7 @@ class Experiment:
         self.reader = self.recipe.reader(self.config)
 
     def read(self) -> Data:
-        """Read all splits once.
+        """Read all splits once. Options that follow from the data replace those of the experiment.
 
         Raises:
             UserError: if the data is missing or not understood.
@@ -98,6 +98,9 @@ class Experiment:
         if train.longest_run > self.config.shuffle_buffer:
             what = f"{train.name}: {train.longest_run} examples of one label in a row, more than --shuffle_buffer"
             warnings.warn(f"{what}: shuffle the file, or batches will hold one label alone", stacklevel=3)
+        if options := self.task.options(data.sources["train"], train.labels):
+            self.config = dataclasses.replace(self.config, **options)
+            self.task = self.recipe.task(self.config)
         return data
 
     def prepare(
@@ -115,11 +118,13 @@ class Experiment:
         Raises:
             UserError: if data, options and weights do not fit together.
         """
-        config, recipe = self.config, self.recipe
-        recipe.chosen_metric(config)
-        strategy = distribute.strategy(config.strategy)
-        distribute.check_batch_size(strategy, config.batch_size)
+        recipe = self.recipe
+        recipe.chosen_metric(self.config)
+        strategy = distribute.strategy(self.config.strategy)
+        distribute.check_batch_size(strategy, self.config.batch_size)
         data = data or self.read()
+        config = self.config
+        recipe.chosen_metric(config)
         train = progress.followed(data.sources["train"], "learning vocabularies", data.summaries["train"].examples)
         assets = assets or (base.assets if base else recipe.learn(config, train))
         check_labels(data.sources, data.summaries, self.task, assets, f"the run {base.directory}" if base else "train")
@@ -164,7 +169,7 @@ class Experiment:
         def inputs(features: dict[str, Any], targets: Any, weight: Any, index: Any) -> Any:
             features = self.task.add_decoder_inputs(features, targets)
             chosen = {i.name: features[i.name] for i in model.inputs}
-            row = chosen, targets, weight if weights is None else weight * tf.gather(weights, targets)
+            row = chosen, targets, weight if weights is None else weight * self.task.weights_of_rows(weights, targets)
             return tf.nest.map_structure(lambda x: tf.repeat(x, passes, axis=0), row) if passes > 1 else row
 
         return inputs
