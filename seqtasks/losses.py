@@ -165,7 +165,9 @@ def _ordinal_log_probs(logits: tf.Tensor) -> tf.Tensor:
 
 @keras.saving.register_keras_serializable("seqtasks")
 class RDropSquaredError(_RDrop):
-    """Half the squared error, the negative log-likelihood of a Gaussian of variance 1, plus the divergence of two passes.
+    """Half the squared error, plus the divergence of two passes.
+
+    It is the negative log-likelihood of a Gaussian of variance 1, without a constant.
 
     Args:
         weight: as of `RDropCrossentropy`; the divergence of such Gaussians is half the squared difference.

@@ -94,7 +94,7 @@ def test_gaps_are_missing_and_texts_that_are_no_strings_are_faulty():
         ((["a", "b"], ["x"]), "tuple: 2 inputs and 1 labels; give each input one label"),
         ([("a", "x"), ("b",)], r"list:2: not 2 values: \('b',\); give every record the same fields"),
         ([{"text": "a", "label": "x"}, "b"], "list:2: not a dict: 'b'; give every record the same fields"),
-        ([{"text": "a", "label": [["x"]]}], r"list:1: \['x'\] is not one label; give each record one name or"),
+        ([{"text": "a", "label": ["x", "y"]}], r"list:1: \['x', 'y'\] is not one label; give each record one name or"),
         ([{"words": "a", "label": "x"}], "list:1: no text or sentence among the fields words, label; name"),
         (["a", "b"], "list: one column, 'a'; name them with --text_column and --label_column"),
     ],
