@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from seqtasks.capabilities import Augments, RunningText
 from seqtasks.data.batches import Batches
+from seqtasks.data.numbers import Numbers
 from seqtasks.data.sources import Source
 from seqtasks.data.splits import Splits
 from seqtasks.engine import checkpoint, distribute, progress
@@ -98,7 +99,8 @@ class Experiment:
         if train.longest_run > self.config.shuffle_buffer:
             what = f"{train.name}: {train.longest_run} examples of one label in a row, more than --shuffle_buffer"
             warnings.warn(f"{what}: shuffle the file, or batches will hold one label alone", stacklevel=3)
-        if options := self.task.options(data.sources["train"], train.labels):
+        options = self.task.options(data.sources["train"], train.labels)
+        if options := {name: value for name, value in options.items() if hasattr(self.config, name)}:
             self.config = dataclasses.replace(self.config, **options)
             self.task = self.recipe.task(self.config)
         return data
@@ -186,7 +188,7 @@ class Experiment:
         return {
             "recipe": self.recipe.name,
             "data": describe_splits(prepared.data.summaries),
-            "vocabularies": {name: len(asset) for name, asset in prepared.assets.items()},
+            "vocabularies": {n: len(asset) for n, asset in prepared.assets.items() if not isinstance(asset, Numbers)},
             "inputs": {i.name: list(i.shape) for i in prepared.model.inputs},
             "outputs": list(prepared.model.output_shape),
             "parameters": prepared.model.count_params(),

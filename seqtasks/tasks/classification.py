@@ -137,7 +137,8 @@ class UndecidedTarget(Classification):
         {'target': 'labels'}
     """
 
-    metrics = Classification.metrics | LABELS  # type: ignore[operator]
+    metrics = {**Classification.metrics, **LABELS}
+    lower_is_better = (*Classification.lower_is_better, "hamming_loss")
 
     def checked(self, source: Source) -> Source:
         return source
