@@ -14,6 +14,7 @@ def classifier(
     dropout: float = 0.0,
     both_strands: bool = False,
     thresholds: Sequence[float] = (),
+    bias: Sequence[float] = (),
 ) -> keras.Model:
     """A model that scores classes or labels, or gives a number, from summaries of a sequence.
 
@@ -28,6 +29,8 @@ def classifier(
         dropout: rate before the last layer.
         both_strands: whether the batch was doubled by `seqtasks.layers.ReverseComplementBatch`.
         thresholds: for ordered classes the first values of the thresholds of `seqtasks.layers.CumulativeLogits`.
+        bias: first values of the bias of the outputs, such as the log-odds of labels, most of which are rare; zeros if
+            there are none.
 
     Returns:
         A functional `keras.Model` from `inputs` to logits (batch, outputs), or with several members (batch, members,
@@ -48,7 +51,9 @@ def classifier(
         if thresholds:
             scores.append(CumulativeLogits(thresholds, dtype="float32", name=f"logits{tag}")(x))
         else:
-            scores.append(keras.layers.Dense(outputs, dtype="float32", name=f"logits{tag}")(x))
+            start = keras.initializers.Constant(list(bias)) if bias else "zeros"
+            dense = keras.layers.Dense(outputs, bias_initializer=start, dtype="float32", name=f"logits{tag}")
+            scores.append(dense(x))
     logits = scores[0] if len(members) == 1 else keras.ops.stack(scores, 1)
     if both_strands:
         logits = ReverseComplementMean(dtype="float32", name="strands")(logits)

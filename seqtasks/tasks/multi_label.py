@@ -1,6 +1,8 @@
 """The task of multi-label classification: any number of labels for a whole sequence."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -8,6 +10,7 @@ import numpy as np
 from seqtasks.data.numbers import Numbers
 from seqtasks.data.sources import Example, Source
 from seqtasks.data.targets import MARK, is_several, join_labels, split_labels
+from seqtasks.data.vocabulary import Vocabulary
 from seqtasks.tasks.classification import balanced_weights, cut, mean_of_members, truncation
 from seqtasks.tasks.label_metrics import LABELS, best_threshold, per_label
 from seqtasks.tasks.task import UNKNOWN_LABEL, Task
@@ -58,12 +61,19 @@ class MultiLabel(Task):
     def _several(self, target: str) -> str:
         return join_labels(target.split(self.separator)) if self.separator and not is_several(target) else target
 
-    def learn(self, targets: Any) -> dict[str, Any]:
-        return super().learn(targets) | {"threshold": Numbers([0.5])}
+    def learn(self, targets: Iterable[str]) -> dict[str, Any]:
+        """The labels, the threshold before it is tuned, and the log-odds of each label in train."""
+        counts: Counter[str] = Counter()
+        total = 0
+        for total, target in enumerate(targets, 1):  # noqa: B007
+            counts.update(self.labels(target))
+        labels = Vocabulary.labels(counts)
+        log_odds = [math.log((counts[label] + 0.5) / (total - counts[label] + 0.5)) for label in labels.tokens]
+        return {"labels": labels, "threshold": Numbers([0.5]), "log_odds": Numbers(log_odds)}
 
     def head(self, assets: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of `seqtasks.models.classifier` for this target."""
-        return {"outputs": len(assets["labels"])}
+        return {"outputs": len(assets["labels"]), "bias": list(assets["log_odds"])}
 
     def encode_target(self, assets: Mapping[str, Any], targets: "tf.Tensor") -> "tf.Tensor":
         """Float (batch, labels), 1 for each label of a target."""

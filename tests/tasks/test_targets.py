@@ -172,6 +172,8 @@ def test_targets_are_encoded_as_they_are_written():
     strings = tf.constant([join_labels(["c", "a"]), join_labels([]), "b"])
     assert MultiLabel().encode_target(ABC, strings).numpy().tolist() == [[1, 0, 1], [0, 0, 0], [0, 1, 0]]
     assert join_labels([" b", "a", "b ", ""]) == join_labels(["a", "b"]) and split_labels(join_labels([])) == ()
+    log_odds = MultiLabel().learn([join_labels(["a", "b"]), join_labels([]), "a"])["log_odds"]
+    np.testing.assert_allclose(list(log_odds), np.log([2.5 / 1.5, 1.5 / 2.5]))
     weights = MultiLabel("balanced").weights_of_classes(ABC, {"a": 1, "b": 2, "c": 3})
     assert weights.tolist() == [2, 1, pytest.approx(2 / 3)]
     encoded = MultiLabel().encode_target(ABC, strings)
