@@ -1,13 +1,15 @@
 """The task of ordinal regression: one class of an order, such as one to five stars, for a whole sequence."""
 
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from seqtasks import metrics
 from seqtasks.data.numbers import Numbers, number_of
+from seqtasks.data.sources import Source
 from seqtasks.data.vocabulary import Vocabulary
 from seqtasks.errors import UserError
 from seqtasks.tasks.classification import Classification, mean_of_members
@@ -65,18 +67,33 @@ class Ordinal(Classification):
             raise UserError(f"the order of the labels is unknown: {name!r} is not a number", remedy=remedy)
         if unknown := next((label for label in counts if label not in labels.tokens), None):
             raise UserError(f"the label {unknown!r} has no place in it", where="--label_order", remedy="add it")
-        values = [number_of(label) for label in labels.tokens]
-        if None not in values and (twice := [i for i, value in enumerate(values) if value in values[:i]]):
-            name, other = labels.tokens[twice[0]], labels.tokens[values.index(values[twice[0]])]
-            raise UserError(f"the labels {other!r} and {name!r} are one number", remedy="write it in one way")
+        for first, second in itertools.pairwise(labels.tokens):
+            if number_of(first) is not None and number_of(first) == number_of(second):
+                what = f"the labels {first!r} and {second!r} are one number"
+                raise UserError(what, remedy="write it in one way")
         shares = np.cumsum([counts[label] + 0.5 for label in labels.tokens])
         below = shares[:-1] / shares[-1]
         return {"labels": labels, "thresholds": Numbers(np.log1p(-below) - np.log(below))}
 
     def values(self, assets: Mapping[str, Any]) -> np.ndarray:
-        """The value of each class."""
-        numbers = [number_of(label) for label in assets["labels"].tokens]
-        return np.arange(len(numbers), dtype=float) if None in numbers else np.array(numbers, float)
+        """The value of each class: the numbers that the labels are, if these rise, else the ranks."""
+        numbers = np.array([number_of(label) for label in assets["labels"].tokens], float)
+        return numbers if np.all(np.diff(numbers) > 0) else np.arange(len(numbers), dtype=float)
+
+    def check(self, assets: Mapping[str, Any], source: Source) -> None:
+        """Raises `UserError` at a label that has no place in the order."""
+        values = self._values_of_labels(assets)
+        for example in source:
+            if values(example.target) is None:
+                what, remedy = f"the label {example.target!r} has no place in the order of the labels", "correct it"
+                raise UserError(what, where=source.where(example), remedy=remedy)
+
+    def _values_of_labels(self, assets: Mapping[str, Any]) -> Callable[[str], float | None]:
+        """The value of a label; None if it has none. Numbers have a value even if they are no class."""
+        labels, values = assets["labels"].tokens, self.values(assets)
+        known = dict(zip(labels, values.tolist(), strict=True))
+        numeric = all(number_of(label) == value for label, value in known.items())
+        return lambda label: known.get(label, number_of(label) if numeric else None)
 
     def head(self, assets: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of `seqtasks.models.classifier` for this target."""
@@ -108,15 +125,11 @@ class Ordinal(Classification):
 
     def targets(self, assets: Mapping[str, Any], strings: Sequence[str]) -> np.ndarray:
         """Float (examples,): the value of each label. A number need not be one of the labels."""
-        values = dict(zip(assets["labels"].tokens, self.values(assets).tolist(), strict=True))
-        named = any(number_of(label) is None for label in values)
-        for string in set(strings) - set(values):
-            value = None if named else number_of(string)
-            if value is None:
-                what, remedy = f"the label {string!r} has no place in the order of the run", "correct it"
-                raise UserError(what, where="evaluate", remedy=remedy)
-            values[string] = value
-        return np.array([values[string] for string in strings], float)
+        values = self._values_of_labels(assets)
+        if unknown := [string for string in strings if values(string) is None]:
+            what, remedy = f"the label {unknown[0]!r} has no place in the order of the labels", "correct it"
+            raise UserError(what, where="evaluate", remedy=remedy)
+        return np.array([values(string) for string in strings], float)
 
     def statistics(self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, ...]:
         """Rank and value of the true classes; and of the answers rank, value, and mean of the distribution.

@@ -15,6 +15,7 @@ from sklearn import metrics as sk
 import seqtasks
 from seqtasks import losses
 from seqtasks.data.numbers import Numbers
+from seqtasks.data.sources import Example, Source
 from seqtasks.data.targets import join_labels, split_labels
 from seqtasks.data.vocabulary import Vocabulary
 from seqtasks.engine.data_summary import alike_labels
@@ -118,8 +119,14 @@ def test_a_number_that_is_no_class_is_measured_and_another_name_is_refused():
     scores = np.array([[0, 0, 1.0], [0, 0, 1.0]])
     figures = Ordinal().compute_metrics(assets, Ordinal().targets(assets, ["4", "5.0"]), scores)
     assert (figures["mae"], figures["accuracy"]) == (0.5, 0.5) and np.sum(figures["confusion"]) == 1
-    with pytest.raises(UserError, match="the label 'good' has no place in the order of the run"):
+    with pytest.raises(UserError, match="evaluate: the label 'good' has no place in the order of the labels"):
         Ordinal().targets(assets, ["good"])
+    reverse = {"labels": Vocabulary(["5", "2", "1"])}  # of an order that is not that of the numbers
+    assert Ordinal().targets(reverse, ["1", "5"]).tolist() == [2, 0]
+    source = Source(lambda: iter([Example("fine", "2", 1), Example("fine", "3", 2)]), "a.csv")
+    Ordinal().check(assets, source)
+    with pytest.raises(UserError, match="a.csv:2: the label '3' has no place in the order of the labels"):
+        Ordinal().check(reverse, source)
 
 
 def test_the_order_of_labels_is_that_of_numbers_or_given():
