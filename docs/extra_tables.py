@@ -56,6 +56,34 @@ def language_cells() -> str:
     return table(["bits per character", "units", "validation", "test"], cells)
 
 
+def targets() -> str:
+    """What the network reaches with each kind of target, next to the linear baseline."""
+    titles = {
+        "topics labels": "several kinds of questions in a text",
+        "motifs labels": "several motifs in a DNA sequence",
+        "stars ordinal": "stars of reviews, ordered",
+        "stars number": "stars of reviews, as numbers",
+        "stars class": "stars of reviews, as classes",
+    }
+    rows, found = [], load("targets")["rows"]
+    for name, title in titles.items():
+        if name not in found:
+            continue
+        row = found[name]
+        metric = "mae" if name == "stars class" else row["runs"][0]["metric"]
+        low, high = row["runs"][0]["difference_interval"]
+        interval = "" if metric != row["runs"][0]["metric"] else f"{low:+.4f} to {high:+.4f}"
+        rival = row["runs"][0]["baseline"]
+        others = [n for n in row["test"] if n != metric]
+        more = ", ".join(f"`{n}` {row['test'][n]['mean']:.3f}" for n in others)
+        figure = spread(row["test"][metric])
+        rows.append(
+            [title, f"`{metric}`", figure, f"{rival[metric]:.4f}" if rival[metric] is not None else "", interval, more]
+        )
+    head = ["target", "metric", "test", "linear baseline", "95% interval of the difference, seed 0", "further figures"]
+    return table(head, rows)
+
+
 def speakers() -> str:
     rows = [
         [name, *(f"{row[key]:.3f}" for key in ("accuracy", "wer", "cer", "baseline_accuracy"))]
@@ -175,7 +203,7 @@ def sizes() -> str:
 TABLES = {
     f.__name__: f
     for f in (
-        sentiment_ablations, ner_ablations, translation_ablations, language_cells, speakers, layers, layer_ratios,
-        serving, products, memory, names, sizes,
+        targets, sentiment_ablations, ner_ablations, translation_ablations, language_cells, speakers, layers,
+        layer_ratios, serving, products, memory, names, sizes,
     )
 }  # fmt: skip

@@ -1,5 +1,7 @@
 """DNA analysis: the class of a sequence (many-to-one), or a label for every base (many-to-many, equal lengths).
 
+A sequence can also have several labels, or a number.
+
 Sequences can also be of RNA, of proteins, or of any letters, see `--alphabet`.
 
     seqtasks train dna --data promoters/ --run runs/promoters
@@ -19,7 +21,7 @@ import seqtasks as st
 from seqtasks.budget import Budget
 from seqtasks.capabilities import Query, Reports, TextInputs
 from seqtasks.dna.capabilities import ExplainsVariants, Scans
-from seqtasks.options import Cell, Count, Options, Positive, Rate, Size, Weight, option, rnn_options
+from seqtasks.options import Cell, Count, Positive, Rate, Size, TargetOptions, Weight, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 
 if TYPE_CHECKING:
@@ -30,11 +32,11 @@ if TYPE_CHECKING:
     from seqtasks.data.splits import Formats
     from seqtasks.dna.alphabets import Alphabet
     from seqtasks.dna.files import DnaOptions
-    from seqtasks.tasks import Task
+    from seqtasks.tasks import SequenceTask, Task
 
 
 @dataclass(frozen=True)
-class Config(Options):
+class Config(TargetOptions):
     """Options of the dna recipe."""
 
     task: Literal["classify", "tag"] = option("classify", "a label for each sequence, or for every base", "data")
@@ -107,18 +109,20 @@ def letters(config: Config) -> "Alphabet":
 
 
 def files(config: Config) -> "DnaOptions":
-    columns = st.data.columns.Columns(config.sequence_column, config.label_column, config.header)
+    separator, classify = config.label_separator, config.task == "classify"
+    columns = st.data.columns.Columns(
+        config.sequence_column, config.label_column, config.header, lists=classify, empty=separator is not None
+    )
     places = (config.label_field, config.genome, config.annotation, config.outside)
-    return st.dna.files.DnaOptions(config.task, *places, letters(config), columns)
+    return st.dna.files.DnaOptions(config.task, *places, letters(config), columns, separator)
 
 
 def reads(config: Config) -> "Formats":
-    return st.dna.files.formats(files(config))
+    return st.dna.files.formats(files(config)).of_target(config.target)
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
-    labels = {label for example in train for label in make_task(config).labels(example.target)}
-    return {"labels": st.data.vocabulary.Vocabulary.labels(labels)}
+    return make_task(config).learn(example.target for example in train)
 
 
 def encode(config: Config, assets: Assets, sequences: "tf.Tensor") -> dict[str, "tf.Tensor"]:
@@ -167,7 +171,8 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         members[-1].append(layers.Pooling(list(config.pooling), name=f"pooling{mark}")(sequence))
         if config.linear:
             members[-1].append(layers.PositionWeights(config.positions, name=f"bases_in_place{mark}")(x))
-    return st.models.classifier(inputs, members, len(assets["labels"]), config.dropout, config.reverse_complement)
+    head = sequence_task(config).head(assets)
+    return st.models.classifier(inputs, members, dropout=config.dropout, both_strands=config.reverse_complement, **head)
 
 
 def member(config: Config, x: Any, mark: str = "") -> tuple[Any, Any]:
@@ -187,12 +192,24 @@ def member(config: Config, x: Any, mark: str = "") -> tuple[Any, Any]:
 
 
 def make_task(config: Config) -> "Task":
-    return st.tasks.StepTagging("places") if config.task == "tag" else st.tasks.Classification(config.class_weights)
+    if config.task == "classify":
+        return sequence_task(config)
+    for name, value in (
+        ("target", config.target not in ("auto", "class")),
+        ("label_separator", config.label_separator),
+    ):
+        if value:
+            raise st.errors.UserError("needs one target per sequence", where=f"--{name}", remedy="leave it out")
+    return st.tasks.StepTagging("places")
+
+
+def sequence_task(config: Config) -> "SequenceTask":
+    return st.tasks.sequence_task(config.target, config.class_weights, config.label_separator, config.label_order)
 
 
 def loss(config: Config) -> Any:
     if config.task == "classify":
-        return st.losses.RDropCrossentropy(config.r_drop)
+        return st.losses.sequence_loss(config.target, config.r_drop)
     return st.losses.CRFLoss() if config.head == "crf" else st.losses.StepCrossentropy()
 
 
@@ -208,11 +225,8 @@ def baselines(config: Config) -> dict[str, Callable[[Config], Any]]:
     if config.task == "tag":
         features = functools.partial(st.dna.baselines.base_features, alphabet=alphabet)
         return {"window_logistic_regression": lambda c: st.tasks.baselines.WindowTagger(features, c.seed)}
-    return {
-        "majority": lambda c: st.tasks.baselines.majority(),
-        "kmer_logistic_regression": lambda c: st.dna.baselines.kmer_logistic_regression(alphabet),
-        "one_hot_svm": lambda c: st.dna.baselines.BaseSVM(alphabet),
-    }
+    found = st.tasks.baselines.of_target(config.target, "kmer", lambda: st.dna.baselines.kmers(alphabet), 10.0)
+    return found | ({"one_hot_svm": lambda c: st.dna.baselines.BaseSVM(alphabet)} if config.target == "class" else {})
 
 
 SAMPLE_OPTIONS = {"r_drop": 0.0, "batch_size": 32, "filters": 64, "positions": 0, "substitution": 0.05}

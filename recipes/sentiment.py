@@ -1,4 +1,4 @@
-"""Sentiment classification (many-to-one): which of any number of classes a text belongs to.
+"""Sentiment classification (many-to-one): which of any number of classes a text belongs to; several labels; a number.
 
     seqtasks train sentiment --data reviews.csv --run runs/reviews
 
@@ -7,7 +7,8 @@ mean of the word vectors. Small data needs regularisation: dropout of words and 
 R-Drop, the agreement of two passes with different dropout.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,7 +17,7 @@ from annotated_types import Ge
 
 import seqtasks as st
 from seqtasks.budget import Budget
-from seqtasks.options import Cell, Count, Options, Rate, Size, Weight, option, rnn_options
+from seqtasks.options import Cell, Count, Rate, Size, TargetOptions, Weight, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 
 if TYPE_CHECKING:
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 
     from seqtasks.data.sources import Source
     from seqtasks.data.splits import Formats
+    from seqtasks.tasks import SequenceTask
 
 AFFIXES = (2, 3, 4)  # letters at the start and at the end of a word that get embeddings of their own
 
 
 @dataclass(frozen=True)
-class Config(Options):
+class Config(TargetOptions):
     """Options of the sentiment recipe."""
 
     text_column: str | None = option(
@@ -72,22 +74,25 @@ class Config(Options):
 
 
 def reads(config: Config) -> "Formats":
-    return st.text.files.formats(st.data.columns.Columns(config.text_column, config.label_column, config.header))
+    columns = st.data.columns.Columns(
+        config.text_column, config.label_column, config.header, lists=True, empty=config.label_separator is not None
+    )
+    return st.text.files.formats(columns).of_target(config.target)
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
     import tensorflow as tf
 
-    labels: set[str] = set()
+    targets: Counter[str] = Counter()
 
     def words() -> Iterator[list[bytes]]:
         for chunk in train.chunks(1024):
-            labels.update(example.target for example in chunk)
+            targets.update(example.target for example in chunk)
             texts = tf.constant([example.input for example in chunk])
             yield st.text.word_features.words(texts).flat_values.numpy().tolist()
 
     vocabulary = st.data.vocabulary.Vocabulary.learn(words(), config.max_vocabulary, config.min_count)
-    return {"words": vocabulary, "labels": st.data.vocabulary.Vocabulary.labels(labels)}
+    return {"words": vocabulary, **make_task(config).learn(targets.elements())}
 
 
 def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
@@ -107,7 +112,7 @@ def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.
 
 
 def build(config: Config, assets: Assets) -> "keras.Model":
-    """Word numbers (batch, time) and affixes (batch, time, 6) to logits (batch, classes)."""
+    """Word numbers (batch, time) and affixes (batch, time, 6) to logits (batch, classes), or what else is asked."""
     import keras
 
     inputs = {"words": keras.Input((None,), dtype="int32", name="words")}
@@ -128,22 +133,28 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     sequence = st.layers.recurrent_stack(dropped, **rnn_options(config))
     summaries = [st.layers.Pooling(list(config.pooling), name="pooling")(sequence)]
     summaries.append(st.layers.Pooling(["mean"], name="bag_of_inputs")(dropped))
-    return st.models.classifier(inputs, [summaries], len(assets["labels"]), config.dropout)
+    return st.models.classifier(inputs, [summaries], dropout=config.dropout, **make_task(config).head(assets))
 
 
-def tfidf_logistic_regression(config: Config) -> Any:
+def make_task(config: Config) -> "SequenceTask":
+    return st.tasks.sequence_task(config.target, config.class_weights, config.label_separator, config.label_order)
+
+
+def tfidf() -> Any:
+    """TF-IDF weights of words and pairs of words; a Chinese or Japanese character is a word."""
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
 
-    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"[぀-ヿ㐀-鿿]|[^\W぀-ヿ㐀-鿿]+")
-    balanced = config.class_weights if config.class_weights == "balanced" else None
-    return make_pipeline(words, LogisticRegression(max_iter=1000, C=10.0, class_weight=balanced))
+    return TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"[぀-ヿ㐀-鿿]|[^\W぀-ヿ㐀-鿿]+")
+
+
+def baselines(config: Config) -> dict[str, Callable[[Config], Any]]:
+    balanced = "balanced" if config.class_weights == "balanced" else None
+    return st.tasks.baselines.of_target(config.target, "tfidf", tfidf, 10.0, balanced)
 
 
 RECIPE = Recipe(
     name="sentiment",
-    summary="Which class a text belongs to: positive or negative, one to five stars, any labels.",
+    summary="Which class a text belongs to, or which labels, or a number: positive or negative, stars, topics.",
     rnn_type="many-to-one",
     formats=(
         "csv",
@@ -164,12 +175,9 @@ RECIPE = Recipe(
     learn=learn,
     encode=encode,
     build=build,
-    task=lambda config: st.tasks.Classification(config.class_weights),
-    loss=lambda config: st.losses.RDropCrossentropy(config.r_drop),
+    task=make_task,
+    loss=lambda config: st.losses.sequence_loss(config.target, config.r_drop),
     metric="accuracy",
-    baselines=lambda config: {
-        "majority": lambda config: st.tasks.baselines.majority(),
-        "tfidf_logistic_regression": tfidf_logistic_regression,
-    },
+    baselines=baselines,
     budget=Budget(steps=650, epochs=(2, 200), batch_size=(8, 64), patience=3),
 )

@@ -1,4 +1,4 @@
-"""Activity recognition in video (many-to-one): which class a clip belongs to.
+"""Activity recognition in video (many-to-one): which class a clip belongs to; several labels; a number.
 
     seqtasks train video --data clips/ --run runs/clips
     seqtasks predict runs/clips long.mp4 --clip_seconds 1.0
@@ -8,7 +8,7 @@ reads the vectors in the order of time. The small network can be replaced by one
 the optical flow can be added, or used alone if clips are few.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,7 +17,7 @@ from annotated_types import Ge
 import seqtasks as st
 from seqtasks.budget import Budget
 from seqtasks.capabilities import Augments, FileInputs, Query, Reports
-from seqtasks.options import Cell, Count, Options, Positive, Rate, option, rnn_options
+from seqtasks.options import Cell, Count, Positive, Rate, TargetOptions, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 
 if TYPE_CHECKING:
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 
     from seqtasks.data.sources import Source
     from seqtasks.data.splits import Formats
+    from seqtasks.tasks import SequenceTask
 
 Backbone = Literal["small", "mobilenet_v2", "efficientnet_b0", "efficientnet_v2_b0", "resnet50", "densenet121", "none"]
 SCALES = 1, 2  # of the optical flow
 
 
 @dataclass(frozen=True)
-class Config(Options):
+class Config(TargetOptions):
     """Options of the video recipe."""
 
     path_column: str | None = option(
@@ -121,15 +122,21 @@ def options(config: Config) -> Any:
 
 
 def reads(config: Config) -> "Formats":
-    columns = st.data.columns.Columns(config.path_column, config.label_column, config.header)
+    columns = st.data.columns.Columns(
+        config.path_column, config.label_column, config.header, lists=True, empty=config.label_separator is not None
+    )
     segments = st.data.media_segments.SegmentColumns(config.start_column, config.end_column, off="--whole_files")
     layout = st.video.lists.Layout(config.media_root, config.class_list, config.frame_rate)
     tables = st.video.files.Tables(columns, None if config.whole_files else segments, layout)
-    return st.video.files.formats(options(config), tables)
+    return st.video.files.formats(options(config), tables).of_target(config.target)
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
-    return {"labels": st.data.vocabulary.Vocabulary.labels({example.target for example in train})}
+    return make_task(config).learn(example.target for example in train)
+
+
+def make_task(config: Config) -> "SequenceTask":
+    return st.tasks.sequence_task(config.target, config.class_weights, config.label_separator, config.label_order)
 
 
 def network(config: Config) -> "keras.Model":
@@ -195,7 +202,7 @@ def augment(config: Config, features: Any, seed: "tf.Tensor") -> Any:
 
 
 def build(config: Config, assets: Assets) -> "keras.Model":
-    """Frames (batch, frames, size, size, 3) to logits (batch, [ensemble,] classes)."""
+    """Frames (batch, frames, size, size, 3) to logits (batch, [ensemble,] classes), or what else is asked."""
     import keras
 
     if config.flow and embedded(config):
@@ -215,7 +222,8 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         summaries = [st.layers.Pooling(list(config.pooling), name=f"pooling{mark}")(sequence)]
         summaries.append(st.layers.Pooling(["max", "mean"], name=f"pooling_of_inputs{mark}")(x))
         members.append(summaries)
-    return st.models.classifier({"frames": frames}, members, len(assets["labels"]), config.dropout)
+    head = make_task(config).head(assets)
+    return st.models.classifier({"frames": frames}, members, dropout=config.dropout, **head)
 
 
 def encode_frames(config: Config, frames: Any, mark: str) -> Any:
@@ -249,11 +257,8 @@ def flow(config: Config, frames: Any) -> Iterator[tuple[int, Any]]:
         yield scale, keras.layers.BatchNormalization(momentum=0.9, name=f"flow_normalisation_{scale}")(x)
 
 
-def baselines(config: Config) -> dict[str, Any]:
-    return {
-        "majority": lambda c: st.tasks.baselines.majority(),
-        "motion_logistic_regression": lambda c: st.video.baselines.logistic_regression(options(c)),
-    }
+def baselines(config: Config) -> dict[str, Callable[[Config], Any]]:
+    return st.tasks.baselines.of_target(config.target, "motion", lambda: st.video.baselines.motion(options(config)))
 
 
 def report(predictor: Any, examples: list[Any]) -> Any:
@@ -275,7 +280,7 @@ SAMPLE_OPTIONS = {
 }
 RECIPE = Recipe(
     name="video",
-    summary="Which class a video clip belongs to: an activity, an event, any labels.",
+    summary="Which class a video clip belongs to, or which labels, or a number: activities, events.",
     rnn_type="many-to-one",
     formats=(
         "folder per class of videos (mp4, avi, mov, webm, mkv, mpg, ts, ...), folders of pictures, or npy",
@@ -289,8 +294,8 @@ RECIPE = Recipe(
     learn=learn,
     encode=lambda config, assets, frames: {"frames": frames},
     build=build,
-    task=lambda config: st.tasks.Classification(config.class_weights),
-    loss=lambda config: st.losses.RDropCrossentropy(),
+    task=make_task,
+    loss=lambda config: st.losses.sequence_loss(config.target),
     metric="accuracy",
     baselines=baselines,
     capabilities=(

@@ -67,8 +67,44 @@ def _shape(x: Any) -> tuple[int | None, ...]:
     return tuple(tf.convert_to_tensor(x).shape)
 
 
+class _RDrop(_Loss):
+    """The negative log-likelihood of a distribution, plus the divergence between two passes over the same example.
+
+    Subclasses say what the distribution is: `log_loss(y_true, y_pred)` and `divergence(first, second)`, the symmetric
+    Kullback-Leibler divergence ``(KL(p||q) + KL(q||p)) / 2``, both (batch, members).
+    """
+
+    def __init__(self, weight: float = 0.0, name: str = "loss", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.weight = weight
+        self.passes = 2 if weight > 0 else 1
+
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        if len(y_pred.shape) == 2:
+            y_pred = y_pred[:, None]  # (batch, members, outputs)
+        loss = tf.reduce_mean(self.log_loss(y_true, y_pred), 1)
+        if not self.weight:
+            return loss
+        divergence = tf.reduce_mean(self.divergence(y_pred[::2], y_pred[1::2]), 1)
+        return loss + self.weight * tf.repeat(divergence, 2)
+
+    def log_loss(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        raise NotImplementedError
+
+    def divergence(self, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "weight": self.weight}
+
+
+def _divergence(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """The symmetric divergence of two distributions, of log-probabilities (..., classes)."""
+    return tf.reduce_sum((tf.exp(first) - tf.exp(second)) * (first - second), -1) / 2
+
+
 @keras.saving.register_keras_serializable("seqtasks")
-class RDropCrossentropy(_Loss):
+class RDropCrossentropy(_RDrop):
     """Cross-entropy of logits, plus the divergence between two passes over the same example with different dropout.
 
     Rows 2i and 2i + 1 of a batch are the same example. Each contributes its cross-entropy, and both contribute `weight`
@@ -99,25 +135,120 @@ class RDropCrossentropy(_Loss):
         Liang et al., 2021, R-Drop, equations 1-4, https://arxiv.org/abs/2106.14448
     """
 
-    def __init__(self, weight: float = 0.0, name: str = "loss", **kwargs: Any) -> None:
-        super().__init__(name=name, **kwargs)
-        self.weight = weight
-        self.passes = 2 if weight > 0 else 1
-
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        if len(y_pred.shape) == 2:
-            y_pred = y_pred[:, None]
-        log_probs = tf.nn.log_softmax(y_pred)  # (batch, members, classes)
+    def log_loss(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         targets = tf.repeat(tf.reshape(tf.cast(y_true, tf.int32), [-1, 1]), y_pred.shape[1], 1)
-        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, y_pred), 1)
-        if not self.weight:
-            return loss
-        first, second = log_probs[::2], log_probs[1::2]
-        divergence = tf.reduce_sum((tf.exp(first) - tf.exp(second)) * (first - second), -1) / 2
-        return loss + self.weight * tf.repeat(tf.reduce_mean(divergence, 1), 2)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, y_pred)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "weight": self.weight}
+    def divergence(self, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        return _divergence(tf.nn.log_softmax(first), tf.nn.log_softmax(second))
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class RDropBinaryCrossentropy(_RDrop):
+    """Mean binary cross-entropy of the logits of labels, in nats, plus the divergence of two passes.
+
+    Args:
+        weight: as of `RDropCrossentropy`; the divergence is the mean over the labels.
+
+    Call arguments:
+        y_true: float (batch, labels), 1 for each label of the example.
+        y_pred: logits (batch, labels), or (batch, members, labels) of an ensemble.
+
+    Example:
+        >>> round(float(RDropBinaryCrossentropy()(tf.constant([[1.0, 0.0]]), tf.zeros((1, 2)))), 4)
+        0.6931
+    """
+
+    def log_loss(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        targets = tf.broadcast_to(tf.cast(y_true, y_pred.dtype)[:, None], tf.shape(y_pred))
+        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(targets, y_pred), -1)
+
+    def divergence(self, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean((tf.sigmoid(first) - tf.sigmoid(second)) * (first - second), -1) / 2
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class RDropOrdinalCrossentropy(_RDrop):
+    """Cross-entropy of ordered classes under cumulative logits, in nats, plus the divergence of two passes.
+
+    Args:
+        weight: as of `RDropCrossentropy`; the divergence is that of the distributions over the classes.
+
+    Call arguments:
+        y_true: int (batch,), the ranks of the classes.
+        y_pred: falling log-odds of being above each class but the highest, (batch, classes - 1), as
+            `seqtasks.layers.CumulativeLogits` gives them, or (batch, members, classes - 1) of an ensemble.
+
+    Example:
+        >>> loss = RDropOrdinalCrossentropy()
+        >>> round(float(loss(tf.constant([1]), tf.math.log([[3.0, 1 / 3]]))), 4)  # 1/4, 1/2, 1/4
+        0.6931
+
+    References:
+        McCullagh, 1980, https://doi.org/10.1111/j.2517-6161.1980.tb01109.x
+    """
+
+    def log_loss(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        ranks = tf.repeat(tf.reshape(tf.cast(y_true, tf.int32), [-1, 1]), y_pred.shape[1], 1)
+        return -tf.gather(_ordinal_log_probs(y_pred), ranks, batch_dims=2)
+
+    def divergence(self, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        return _divergence(_ordinal_log_probs(first), _ordinal_log_probs(second))
+
+
+def _ordinal_log_probs(logits: tf.Tensor) -> tf.Tensor:
+    """Log-probabilities (..., classes) of cumulative logits (..., classes - 1).
+
+    For a > b, sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), which loses no digits.
+    """
+    above, below = tf.math.log_sigmoid(logits), tf.math.log_sigmoid(-logits)
+    gap = tf.maximum(logits[..., :-1] - logits[..., 1:], 1e-6)
+    middle = above[..., :-1] + below[..., 1:] + tf.math.log(-tf.math.expm1(-gap))
+    return tf.concat([below[..., :1], middle, above[..., -1:]], -1)
+
+
+@keras.saving.register_keras_serializable("seqtasks")
+class RDropSquaredError(_RDrop):
+    """Half the squared error, plus the divergence of two passes.
+
+    It is the negative log-likelihood of a Gaussian of variance 1, without a constant.
+
+    Args:
+        weight: as of `RDropCrossentropy`; the divergence of such Gaussians is half the squared difference.
+
+    Call arguments:
+        y_true: float (batch,).
+        y_pred: (batch, 1), or (batch, members, 1) of an ensemble.
+
+    Example:
+        >>> float(RDropSquaredError()(tf.constant([3.0]), tf.constant([[1.0]])))
+        2.0
+    """
+
+    def log_loss(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        return (y_pred[..., 0] - tf.reshape(tf.cast(y_true, y_pred.dtype), [-1, 1])) ** 2 / 2
+
+    def divergence(self, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        return (first[..., 0] - second[..., 0]) ** 2 / 2
+
+
+def sequence_loss(target: str, r_drop: float = 0.0) -> keras.losses.Loss:
+    """The loss of one target per sequence, with R-Drop.
+
+    Args:
+        target: `class`, `labels`, `ordinal` or `number`.
+        r_drop: weight of the divergence of two passes; 0 for one pass.
+
+    Example:
+        >>> sequence_loss("number", 1.0).passes
+        2
+    """
+    losses = {
+        "labels": RDropBinaryCrossentropy,
+        "ordinal": RDropOrdinalCrossentropy,
+        "number": RDropSquaredError,
+    }
+    return losses.get(target, RDropCrossentropy)(r_drop)
 
 
 @keras.saving.register_keras_serializable("seqtasks")

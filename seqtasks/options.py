@@ -217,6 +217,22 @@ class Options(Declared):
     checkpoint_steps: Count = option(500, "steps between checkpoints; each evaluation writes one too", "training")
 
 
+@dataclasses.dataclass(frozen=True)
+class TargetOptions(Options):
+    """Options that recipes share whose target belongs to a sequence as a whole."""
+
+    target: Literal["auto", "class", "labels", "ordinal", "number"] = option(
+        "auto", "what a label is: one class, several labels (none included), a class of an order, a number; auto: "
+        "several labels if the data has lists of them or label_separator is given, else one class", "data",
+    )  # fmt: skip
+    label_separator: str | None = option(
+        None, "what separates the labels of a field that holds several, such as ;", "data", changeable=True
+    )
+    label_order: list[str] = option(
+        (), "ordinal: the labels from the lowest to the highest; labels that are numbers have an order", "data"
+    )
+
+
 def for_validation(config: T) -> T:
     """The options of the validation between epochs.
 

@@ -60,7 +60,7 @@ class Recipe(Generic[ConfigT]):
             metrics are computed from both.
         loss: `loss(config) -> keras.losses.Loss`. If it has an attribute `passes`, each row of a training batch is
             repeated that many times.
-        metric: the validation metric that chooses the best epoch.
+        metric: the validation metric that chooses the best epoch, where the task names none.
         baselines: `baselines(config) -> {name: f(config) -> estimator}` over raw inputs, as the task expects them.
         capabilities: what it can do beyond that; see `seqtasks.capabilities`.
         budget: how long it trains, where `epochs`, `batch_size`, `patience` and so on are `auto`.
@@ -138,12 +138,13 @@ class Recipe(Generic[ConfigT]):
             data, self.reads(config), Reading.of(config), train, valid, test, self._check(config, reader)
         )
 
-    def _check(self, config: ConfigT, reader: "Reader | None") -> "Callable[[Source], Source] | None":
-        files = self.capability(FileInputs)
+    def _check(self, config: ConfigT, reader: "Reader | None") -> "Callable[[Source], Source]":
+        """What makes examples faulty whose target does not suit the task, or whose file cannot be read."""
+        task, files = self.task(config), self.capability(FileInputs)
         if reader is None or files is None:
-            return None
+            return task.checked
         fits = files.check and functools.partial(files.check, config)
-        return functools.partial(reader.checked, fits=fits)
+        return lambda source: reader.checked(task.checked(source), fits=fits)
 
     def folds(self, config: ConfigT, data: Any, count: int, reader: "Reader | None" = None) -> "Iterator[Splits]":
         """The splits of each fold of a cross-validation; see `seqtasks.data.partition.fold`.
@@ -180,8 +181,8 @@ class Recipe(Generic[ConfigT]):
         from seqtasks.data.splits import open_data
 
         reading = Reading.of(config, labelled=labelled, carry=carry, group=None)
-        source, check = open_data(data, self.reads(config), reading), self._check(config, reader)
-        return literal(check(source) if check else source)
+        source = open_data(data, self.reads(config), reading)
+        return literal(self._check(config, reader)(source) if labelled else source)
 
     def chosen_metric(self, config: ConfigT) -> tuple[str, bool]:
         """The name of the metric that chooses the best epoch, and whether larger is better.
@@ -191,7 +192,7 @@ class Recipe(Generic[ConfigT]):
         """
         task = self.task(config)
         known = list(task.metrics)
-        name = config.metric or self.metric
+        name = config.metric or task.metric or self.metric
         if name not in known:
             raise UserError(f"unknown metric {name!r}", where="--metric", remedy=nearest(name, known))
         return name, name not in task.lower_is_better

@@ -24,8 +24,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from seqtasks.data.columns import label_text
 from seqtasks.data.memory import records_of
+from seqtasks.data.targets import label_text
 from seqtasks.errors import UserError, nearest
 from seqtasks.options import describe, make_options
 from seqtasks.recipe import Recipe, load_recipe
@@ -178,15 +178,18 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
 
     def _checked_options(self, recipe: Recipe[Any]) -> dict[str, Any]:
         """The options of the recipe with the seed; a faulty input is an error, not left out."""
-        from seqtasks.tasks import Classification
+        from seqtasks.tasks import Classification, Ordinal
 
         _check_names(recipe, self._options)
         given = self.random_state
         seed = int(given) if isinstance(given, int | np.integer) else check_random_state(given).randint(2**31 - 1)
         options = {"strict": True, **self._options, "seed": int(seed)}
+        if any(option.name == "target" for option in describe(recipe.Config)):
+            options.setdefault("target", "class")
         task = recipe.task(make_options(recipe.Config, options))
-        if not isinstance(task, Classification):
-            raise UserError(f"{recipe.name} does not classify", where="recipe", remedy="take sentiment, dna or video")
+        if not isinstance(task, Classification) or isinstance(task, Ordinal):
+            what, remedy = f"{recipe.name} does not classify with these options", "take sentiment, dna or video"
+            raise UserError(what, where="recipe", remedy=remedy)
         return options
 
     def _train(self, recipe: Recipe[Any], parts: Sequence[Any], options: dict[str, Any]) -> "Run":

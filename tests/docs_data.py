@@ -32,6 +32,17 @@ def texts(folder):
         write(folder / "aclImdb" / split / ("pos" if label == "positive" else "neg") / f"{number}.txt", text)
 
 
+def targets(folder):
+    """Texts with several labels, and with ordered ones."""
+    words = {"sport": "the club won the cup", "money": "the bank sold its shares", "politics": "the minister spoke"}
+    names = [[name for i, name in enumerate(words) if number >> i & 1] for number in range(8)]
+    rows = [(" and ".join([words[n] for n in some] + [f"day {i}"]), some) for i, some in enumerate(names * 12)]
+    write(folder / "topics.jsonl", "".join(json.dumps({"text": t, "label": y}) + "\n" for t, y in rows))
+    write(folder / "topics.csv", "text,label\n" + "".join(f"{t},{';'.join(y)}\n" for t, y in rows))
+    grades = ("low", "middle", "middle", "high")
+    write(folder / "grades.csv", "text,label\n" + "".join(f"{t},{grades[len(y)]}\n" for t, y in rows))
+
+
 def ner(folder):
     sentences = (SAMPLES / "ner.conll").read_text("utf-8").strip().split("\n\n")
     parts = {"train": sentences[20:], "dev": sentences[:10], "test": sentences[10:20]}

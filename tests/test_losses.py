@@ -36,9 +36,22 @@ ROWS = {  # the loss, y_true, y_pred, and masked steps that change nothing when 
         normal(3, 4),
         (NONE, np.zeros((3, 2), "float32")),
     ),
+    "RDropBinaryCrossentropy": (
+        losses.RDropBinaryCrossentropy(0.7),
+        np.repeat(RANDOM.integers(0, 2, (2, 3)), 2, 0),
+        normal(4, 3),
+        None,
+    ),
     "RDropCrossentropy": (losses.RDropCrossentropy(), np.array([0, 2, 1, 1]), normal(4, 3), None),
     "RDropCrossentropy-pairs": (losses.RDropCrossentropy(0.7), np.array([2, 2, 1, 1]), normal(4, 3), None),
     "RDropCrossentropy-members": (losses.RDropCrossentropy(0.7), np.array([2, 2, 1, 1]), normal(4, 2, 3), None),
+    "RDropOrdinalCrossentropy": (
+        losses.RDropOrdinalCrossentropy(0.7),
+        np.array([0, 0, 3, 3]),
+        -np.sort(-normal(4, 2, 3)),
+        None,
+    ),
+    "RDropSquaredError": (losses.RDropSquaredError(0.7), np.array([0.5, 0.5, 2, 2]), normal(4, 2, 1), None),
     "StepCrossentropy": (losses.StepCrossentropy(), TARGETS, normal(3, 4, 3), (NONE, normal(3, 2, 3))),
     "TokenCrossentropy": (
         losses.TokenCrossentropy(0.1, reduction="sum"),

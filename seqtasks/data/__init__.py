@@ -4,8 +4,9 @@ Tables of every format (`tables`), data sets (`tfds`, `hf`) and objects in memor
 or an application makes a `Source` of them, a stream of `Example`s (`sources`). `splits` opens data of any kind, and
 finds train, validation and test; `reading` holds the options of all that. `text_files` opens files, `remote` copies
 those at a URL; `path_sources` and `file_inputs` are for inputs that are sound or pictures. `vocabulary` numbers words
-and labels; `token_ids` are the reserved ids. `batches` makes padded batches of examples, `segments` those of running
-text; `generators` holds what both share.
+and labels; `token_ids` are the reserved ids; `numbers` keeps other figures that are learnt. `targets` writes several
+labels as one string. `batches` makes padded batches of examples, `segments` those of running text; `generators` holds
+what both share.
 
 It imports only `seqtasks.errors`. Start with `sources`, then `splits`, then `batches`.
 """
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         json_files,
         media_segments,
         memory,
+        numbers,
         partition,
         path_sources,
         reading,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         sources,
         splits,
         tables,
+        targets,
         text_files,
         tfds,
         token_ids,
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    *("batches", "columns", "file_inputs", "generators", "hf", "json_files", "media_segments", "memory"),
+    *("batches", "columns", "file_inputs", "generators", "hf", "json_files", "media_segments", "memory", "numbers"),
     *(
         "partition",
         "path_sources",
@@ -49,6 +52,7 @@ __all__ = [
         "sources",
         "splits",
         "tables",
+        "targets",
         "text_files",
         "tfds",
     ),

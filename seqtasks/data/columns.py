@@ -2,8 +2,6 @@
 
 import dataclasses
 import itertools
-import json
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from seqtasks.data.reading import ALL, Reading
 from seqtasks.data.sources import Example, Faulty, Source
 from seqtasks.data.tables import Record, Records, value_of
+from seqtasks.data.targets import MARK, label_text, labels_text, missing
 from seqtasks.data.text_files import replace_surrogates
 from seqtasks.errors import UserError, nearest
 
@@ -29,6 +28,8 @@ class Columns:
         header: whether the first line holds names; None: if it holds the names that are looked for.
         text_names, label_names: the usual names; the first that is present is taken.
         text_option, label_option: the options that name the columns, for messages.
+        lists: whether a label may be a list of labels, see `seqtasks.data.targets`.
+        empty: whether a label may be missing, which stands for no label.
     """
 
     text: str | None = None
@@ -38,6 +39,8 @@ class Columns:
     label_names: tuple[str, ...] = LABEL_NAMES
     text_option: str = "--text_column"
     label_option: str = "--label_column"
+    lists: bool = False
+    empty: bool = False
 
     def is_header(self, first: Sequence[str], labelled: bool = True) -> bool:
         """Whether the first row of a table holds the names of its columns.
@@ -132,7 +135,9 @@ def read_columns(records: Records, columns: Columns = Columns(), reading: Readin
                 target = ""
                 if reading.labelled:
                     found = _value(record, label, columns.label, columns.label_names, where, columns.label_option)
-                    target = label_text(found, where)
+                    target = labels_text(found, where) if columns.lists else label_text(found, where)
+                    if not target and columns.empty:
+                        target = MARK
                     if not target:
                         raise UserError("the label is missing", where=where, remedy=remedy)
                 yield rest(Example(text_of(value, where), target, place), record)
@@ -240,22 +245,6 @@ def with_fields(records: Records, reading: Reading) -> Callable[[Example, Record
     return add if group or carry else lambda example, record: example
 
 
-def missing(value: Any) -> bool:
-    """Whether a value stands for none: None, NaN, pandas' NA and NaT.
-
-    Example:
-        >>> missing(None), missing(float("nan")), missing("")
-        (True, True, False)
-    """
-    if isinstance(value, str):
-        return False
-    return (
-        value is None
-        or (isinstance(value, float) and math.isnan(value))
-        or type(value).__name__ in ("NAType", "NaTType")
-    )
-
-
 def text_of(value: Any, where: str) -> str:
     """A value as text.
 
@@ -275,34 +264,6 @@ def text_of(value: Any, where: str) -> str:
     if not isinstance(value, str):
         raise UserError(f"the text is not a string: {value!r:.40}", where=where, remedy="put it in quotes")
     return replace_surrogates(str(value))
-
-
-def label_text(value: Any, where: str = "") -> str:
-    """A label as text, without white space around it; empty if it is missing.
-
-    Args:
-        value: as it was read.
-        where: the place of the record, for the message.
-
-    Raises:
-        UserError: if it is a list or a mapping.
-
-    Example:
-        >>> label_text(" good "), label_text(5), label_text(float("nan")), label_text(True)
-        ('good', '5', '', 'true')
-    """
-    if type(value) is not str and hasattr(value, "item") and getattr(value, "ndim", 0) == 0:  # of NumPy
-        value = value.item()
-    if missing(value):
-        return ""
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    if isinstance(value, str):
-        return replace_surrogates(str(value)).strip()
-    if isinstance(value, bool | int | float):
-        return json.dumps(value)
-    what = f"{value!r:.60} is not one label" if isinstance(value, list | tuple) else f"{value!r:.60} is not a label"
-    raise UserError(what, where=where, remedy="give each record one name or number")
 
 
 def plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,14 @@ class Formats:
     labels: Callable[[str], Iterable[str]] | None = None
     training: Callable[[Source], Source] | None = None
     check_lines: Callable[[Path, Reading], None] | None = None
+
+    def of_target(self, target: str) -> "Formats":
+        """These formats for a kind of target: numbers are no labels, of which each needs an example in train.
+
+        Args:
+            target: `number`, or what has labels.
+        """
+        return replace(self, labels=None) if target == "number" else self
 
     def key(self, example: Example) -> str:
         """The text whose hash decides the split of an example."""

@@ -26,23 +26,15 @@ def base_features(inputs: Sequence[str], alphabet: Alphabet = DNA) -> list[list[
     return [[[row[i], row[i : i + 3]] for i in range(len(row))] for row in rows]
 
 
-def kmer_logistic_regression(alphabet: Alphabet = DNA) -> Any:
-    """Logistic regression over the TF-IDF weights of k-mers of one to six bases, wherever they are.
+def kmers(alphabet: Alphabet = DNA) -> Any:
+    """TF-IDF weights of k-mers of one to six bases, wherever they are: a transformer of scikit-learn over sequences.
 
     Args:
         alphabet: the letters of the sequences.
-
-    Returns:
-        A scikit-learn estimator over sequences.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
 
-    return make_pipeline(
-        TfidfVectorizer(analyzer="char", ngram_range=(1, 6), sublinear_tf=True, lowercase=alphabet.folds),
-        LogisticRegression(max_iter=1000, C=10.0),
-    )
+    return TfidfVectorizer(analyzer="char", ngram_range=(1, 6), sublinear_tf=True, lowercase=alphabet.folds)
 
 
 class BaseSVM:

@@ -19,6 +19,7 @@ from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Faulty, Source
 from seqtasks.data.splits import Formats, open_data
 from seqtasks.data.tables import Record, Records
+from seqtasks.data.targets import split_labels
 from seqtasks.data.text_files import suffix_of
 from seqtasks.dna import bed, fasta
 from seqtasks.dna.alphabets import DNA, Alphabet
@@ -48,6 +49,7 @@ class DnaOptions:
         outside: the label of letters in no interval of `annotation`.
         alphabet: the letters of sequences.
         columns: how tables are read.
+        separator: what separates several labels of a record; None if each has one.
     """
 
     task: Literal["classify", "tag"] = "classify"
@@ -57,6 +59,7 @@ class DnaOptions:
     outside: str = "other"
     alphabet: Alphabet = DNA
     columns: Columns = Columns()
+    separator: str | None = None
 
 
 def formats(options: DnaOptions = DnaOptions()) -> Formats:
@@ -84,7 +87,7 @@ def formats(options: DnaOptions = DnaOptions()) -> Formats:
         is_header=lambda first, reading: columns.is_header(first, reading.labelled),
         group=options.alphabet.key,
         grouped="sequence",
-        labels=(lambda target: sorted(set(target.split()))) if tag else (lambda target: (target,)),
+        labels=(lambda target: sorted(set(target.split()))) if tag else split_labels,
     )
 
 
@@ -274,7 +277,7 @@ def _target(place: str, record: Record, label: str | None, options: DnaOptions, 
         return found
     if record["features"] is not None:
         return label_of_features(record["features"], place, field, options.outside if options.task == "tag" else None)
-    found = label_of_header(record["header"], field)
+    found = label_of_header(record["header"], field, options.separator)
     if not found:
         what = f"no {f'field {field!r}' if field else 'label'} in the header of {record['id']!r}"
         remedy = "write '>name label=promoter' or '>name|promoter', or name its field with --label_field"
@@ -335,24 +338,7 @@ def _checked(example: Example, where: str, options: DnaOptions, reading: Reading
         return Faulty(fault)
     if reading.labelled:
         try:
-            target = (
-                labels_of_letters(target, len(sequence), where) if options.task == "tag" else one_label(target, where)
-            )
+            target = labels_of_letters(target, len(sequence), where) if options.task == "tag" else target
         except UserError as error:
             return Faulty(error)
     return example._replace(input=sequence, target=target)
-
-
-def one_label(target: str, where: str) -> str:
-    """A label that is no list.
-
-    Raises:
-        UserError: if it is one.
-
-    Example:
-        >>> one_label("promoter", "a.csv:1")
-        'promoter'
-    """
-    if target.startswith("[") and target.endswith("]"):
-        raise UserError(f"several labels: {target:.40}", where=where, remedy="give each sequence one label")
-    return target

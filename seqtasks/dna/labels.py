@@ -12,23 +12,27 @@ class NoLabel(UserError):
     """A record has no label where it is looked for."""
 
 
-def label_of_header(header: str, field: str | None) -> str | None:
+def label_of_header(header: str, field: str | None, separator: str | None = None) -> str | None:
     """The label in the header of a record, or None.
 
     Args:
         header: without `>`.
         field: a name, a number, or None; see `seqtasks.dna.files.DnaOptions`.
+        separator: what separates several labels, which does not end the field then.
 
     Example:
         >>> [label_of_header(header, None) for header in ("a|b|promoter", "a promoter", "a b c label=x", "a")]
         ['promoter', 'promoter', 'x', None]
         >>> label_of_header("a class=x", "class"), label_of_header("a b x d", "3"), label_of_header("a|b", "1")
         ('x', 'x', 'a')
+        >>> label_of_header("a label=x;y", None), label_of_header("a label=x;y", None, ";")
+        ('x', 'x;y')
     """
     fields = [part.strip() for part in header.split("|")] if "|" in header else header.split()
     if field is not None and field.isdecimal():
         return (fields[int(field) - 1] or None) if 0 < int(field) <= len(fields) else None
-    named = re.search(rf"(?:^|[\s|;]){re.escape(field or 'label')}=([^\s|;]+)", header, re.I)
+    end = r"\s|" if separator == ";" else r"\s|;"
+    named = re.search(rf"(?:^|[\s|;]){re.escape(field or 'label')}=([^{end}]+)", header, re.I)
     if named or field is not None:
         return named and named[1]
     return (fields[-1] or None) if "|" in header or len(fields) == 2 else None

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from seqtasks.data.numbers import number_of
 from seqtasks.data.sources import InMemorySource, Source
 from seqtasks.engine import progress
 from seqtasks.errors import UserError
@@ -81,7 +82,25 @@ def summarize_splits(
         listed = ", ".join(f"{label} ({n})" for label, n in list(rare.items())[:NAMED])
         what = f"{len(rare)} label{'s' * (len(rare) > 1)} with fewer than {RARE} examples in train"
         warnings.warn(f"{where}: {what}: {listed}{', ...' * (len(rare) > NAMED)}", stacklevel=3)
+    if task.min_labels and (alike := alike_labels(labels)):
+        listed = "; ".join(" and ".join(f"{label!r} ({labels[label]})" for label in group) for group in alike[:NAMED])
+        what = f"{sum(map(len, alike))} labels differ only in case, blanks or the way a number is written"
+        warnings.warn(f"{where}: {what}: {listed}{'; ...' * (len(alike) > NAMED)}", stacklevel=3)
     return sources, summaries
+
+
+def alike_labels(labels: Iterable[str]) -> list[list[str]]:
+    """Groups of labels that are probably one label, written in several ways.
+
+    Example:
+        >>> alike_labels(["good", "Good ", "bad", "1", "1.0", "new film", "newfilm"])
+        [['good', 'Good '], ['1', '1.0'], ['new film', 'newfilm']]
+    """
+    groups: dict[str | float, list[str]] = {}
+    for label in labels:
+        number = number_of(label.strip())
+        groups.setdefault("".join(label.split()).casefold() if number is None else number, []).append(label)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 class _Seen:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from seqtasks.budget import AUTO, with_batch_size, with_length
 from seqtasks.capabilities import Augments, RunningText
 from seqtasks.data.batches import Batches
+from seqtasks.data.numbers import Numbers
 from seqtasks.data.sources import Source
 from seqtasks.data.splits import Splits
 from seqtasks.engine import checkpoint, distribute, progress
@@ -87,7 +88,7 @@ class Experiment:
         self.reader = self.recipe.reader(self.config)
 
     def read(self) -> Data:
-        """Read all splits once.
+        """Read all splits once. Options that follow from the data replace those of the experiment.
 
         Raises:
             UserError: if the data is missing or not understood.
@@ -99,6 +100,10 @@ class Experiment:
         if train.longest_run > self.config.shuffle_buffer:
             what = f"{train.name}: {train.longest_run} examples of one label in a row, more than --shuffle_buffer"
             warnings.warn(f"{what}: shuffle the file, or batches will hold one label alone", stacklevel=3)
+        options = self.task.options(data.sources["train"], train.labels)
+        if options := {name: value for name, value in options.items() if hasattr(self.config, name)}:
+            self.config = dataclasses.replace(self.config, **options)
+            self.task = self.recipe.task(self.config)
         return data
 
     def prepare(
@@ -118,12 +123,14 @@ class Experiment:
         Raises:
             UserError: if data, options and weights do not fit together.
         """
-        config, recipe = self.config, self.recipe
-        recipe.chosen_metric(config)
-        strategy = distribute.strategy(config.strategy)
-        if config.batch_size != "auto":
-            distribute.check_batch_size(strategy, config.batch_size)
+        recipe = self.recipe
+        recipe.chosen_metric(self.config)
+        strategy = distribute.strategy(self.config.strategy)
+        if self.config.batch_size != "auto":
+            distribute.check_batch_size(strategy, self.config.batch_size)
         data = data or self.read()
+        config = self.config
+        recipe.chosen_metric(config)
         train = progress.followed(data.sources["train"], "learning vocabularies", data.summaries["train"].examples)
         assets = assets or (base.assets if base else recipe.learn(config, train))
         check_labels(data.sources, data.summaries, self.task, assets, f"the run {base.directory}" if base else "train")
@@ -174,7 +181,7 @@ class Experiment:
         def inputs(features: dict[str, Any], targets: Any, weight: Any, index: Any) -> Any:
             features = self.task.add_decoder_inputs(features, targets)
             chosen = {i.name: features[i.name] for i in model.inputs}
-            row = chosen, targets, weight if weights is None else weight * tf.gather(weights, targets)
+            row = chosen, targets, weight if weights is None else weight * self.task.weights_of_rows(weights, targets)
             return tf.nest.map_structure(lambda x: tf.repeat(x, passes, axis=0), row) if passes > 1 else row
 
         return inputs
@@ -191,7 +198,7 @@ class Experiment:
         return {
             "recipe": self.recipe.name,
             "data": describe_splits(prepared.data.summaries),
-            "vocabularies": {name: len(asset) for name, asset in prepared.assets.items()},
+            "vocabularies": {n: len(asset) for n, asset in prepared.assets.items() if not isinstance(asset, Numbers)},
             "inputs": {i.name: list(i.shape) for i in prepared.model.inputs},
             "outputs": list(prepared.model.output_shape),
             "parameters": prepared.model.count_params(),

@@ -313,14 +313,19 @@ def save_setup(
     """Write `config.yaml` and `encoder/`, and the source of a recipe that was given by its path."""
     (directory / "encoder").mkdir(parents=True, exist_ok=True)
     (directory / "checkpoints").mkdir(exist_ok=True)
-    for name, asset in assets.items():
-        write_text(directory / "encoder" / f"{name}.txt", asset.text())
+    save_assets(directory, assets)
     fields = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
     if recipe_source is not None:
         write_text(directory / "recipe.py", recipe_source)
         recipe_name = "recipe.py"
     text = yaml.safe_dump({"recipe": recipe_name, **written(paths), **fields}, sort_keys=False, allow_unicode=True)
     write_text(directory / "config.yaml", text)
+
+
+def save_assets(directory: Path, assets: Mapping[str, Any]) -> None:
+    """Write vocabularies and numbers, {name: asset}, into `encoder/`."""
+    for name, asset in assets.items():
+        write_text(directory / "encoder" / f"{name}.txt", asset.text())
 
 
 def _methods(recipe: Any) -> set[str]:

@@ -26,7 +26,7 @@ from seqtasks.engine.data_summary import SplitSummary, describe_splits
 from seqtasks.engine.experiment import Experiment, Prepared, has_data, policy
 from seqtasks.engine.loop import Loop
 from seqtasks.engine.predictor import Predictor
-from seqtasks.engine.run import Run, is_run, load_assets, save_setup, written
+from seqtasks.engine.run import Run, is_run, load_assets, save_assets, save_setup, written
 from seqtasks.errors import UserError
 from seqtasks.options import describe, make_options
 from seqtasks.recipe import load_recipe
@@ -238,7 +238,12 @@ class Training:
 
         calibrates = recipe.capability(Calibrates)
         calibrated = calibrates.calibrate(predictor, validate) if calibrates else {}
-        validation, *_ = evaluation.evaluate(predictor, sources["validation"])
+        validation, on_validation, _ = evaluation.evaluate(predictor, sources["validation"])
+        if tuned := self.experiment.task.calibrate(predictor.assets, *on_validation):
+            predictor = Predictor(recipe, config, {**predictor.assets, **tuned}, predictor.model, predictor.reader)
+            save_assets(self.directory, tuned)
+            calibrated |= {asset: list(values) for asset, values in tuned.items()}
+            validation, *_ = evaluation.evaluate(predictor, sources["validation"])
         test, statistics, mistakes = evaluation.evaluate(predictor, sources["test"])
         test |= evaluation.interval(recipe, config, statistics)
         given = (recipe, config, predictor.assets, sources["train"], sources["test"], statistics)

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 
 import keras
 
-from seqtasks.layers import ReverseComplementMean
+from seqtasks.layers import CumulativeLogits, ReverseComplementMean
 
 
 def classifier(
     inputs: dict[str, keras.KerasTensor],
     members: Sequence[Sequence[keras.KerasTensor]],
-    classes: int,
+    outputs: int,
     dropout: float = 0.0,
     both_strands: bool = False,
+    thresholds: Sequence[float] = (),
+    bias: Sequence[float] = (),
 ) -> keras.Model:
-    """A model that scores the classes from summaries of a sequence.
+    """A model that scores classes or labels, or gives a number, from summaries of a sequence.
 
     One summary is that of the outputs of the recurrence. A summary of its inputs is a short path from single words or
     motifs to the classes, which a recurrence is slow to learn from little data.
@@ -23,18 +25,21 @@ def classifier(
         inputs: dict of the model's Keras inputs.
         members: for each member of an ensemble the list of its summaries, Keras tensors (batch, features), e.g. of
             `seqtasks.layers.Pooling`. One member is a plain network.
-        classes: number of classes.
+        outputs: number of outputs: of classes or labels; one fewer than the ordered classes; 1 for a number.
         dropout: rate before the last layer.
         both_strands: whether the batch was doubled by `seqtasks.layers.ReverseComplementBatch`.
+        thresholds: for ordered classes the first values of the thresholds of `seqtasks.layers.CumulativeLogits`.
+        bias: first values of the bias of the outputs, such as the log-odds of labels, most of which are rare; zeros if
+            there are none.
 
     Returns:
-        A functional `keras.Model` from `inputs` to logits (batch, classes), or with several members (batch, members,
-        classes), float32.
+        A functional `keras.Model` from `inputs` to logits (batch, outputs), or with several members (batch, members,
+        outputs), float32.
 
     Example:
         >>> from seqtasks.layers import Pooling
         >>> x = keras.Input((None, 4), name="frames")
-        >>> classifier({"frames": x}, [[Pooling(["mean"])(x)]], classes=3).output_shape
+        >>> classifier({"frames": x}, [[Pooling(["mean"])(x)]], outputs=3).output_shape
         (None, 3)
     """
     scores = []
@@ -43,8 +48,13 @@ def classifier(
         x = summaries[0] if len(summaries) == 1 else keras.layers.Concatenate(name=f"summary{tag}")(summaries)
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"summary_dropout{tag}")(x)
-        scores.append(keras.layers.Dense(classes, dtype="float32", name=f"logits{tag}")(x))
-    outputs = scores[0] if len(members) == 1 else keras.ops.stack(scores, 1)
+        if thresholds:
+            scores.append(CumulativeLogits(thresholds, dtype="float32", name=f"logits{tag}")(x))
+        else:
+            start = keras.initializers.Constant(list(bias)) if bias else "zeros"
+            dense = keras.layers.Dense(outputs, bias_initializer=start, dtype="float32", name=f"logits{tag}")
+            scores.append(dense(x))
+    logits = scores[0] if len(members) == 1 else keras.ops.stack(scores, 1)
     if both_strands:
-        outputs = ReverseComplementMean(dtype="float32", name="strands")(outputs)
-    return keras.Model(inputs, outputs, name="classifier")
+        logits = ReverseComplementMean(dtype="float32", name="strands")(logits)
+    return keras.Model(inputs, logits, name="classifier")

@@ -141,6 +141,24 @@ def confusion_matrix(confusion: Sequence[Sequence[int]], labels: Sequence[str]) 
     return svg(figure, alt, "confusion", natural=True)
 
 
+def scatter(points: Sequence[Sequence[float]]) -> Markup:
+    """An SVG of true numbers and answers, with the line on which they are equal.
+
+    Args:
+        points: pairs of a true number and the answer.
+    """
+    true, answers = zip(*points, strict=True)
+    figure, axes = _chart(4.6, 4.6, "y")
+    low, high = min(true + answers), max(true + answers)
+    axes.plot([low, high], [low, high], color=MUTED, linewidth=1.2, linestyle="--")
+    axes.scatter(true, answers, color=ACCENT, s=12, alpha=0.45, linewidths=0)
+    axes.grid(axis="x")
+    axes.set(xlabel="true", ylabel="answer", aspect="equal")
+    bounds = f"true numbers from {number(min(true))} to {number(max(true))}"
+    alt = f"{len(points):,} test examples: {bounds}, answers from {number(min(answers))} to {number(max(answers))}"
+    return svg(figure, alt, "scatter")
+
+
 def _cell_texts(
     axes: Axes,
     confusion: Sequence[Sequence[int]],

@@ -6,8 +6,26 @@ from typing import Any
 
 LONGEST = 600  # characters of an input that are shown before it is shortened
 EXAMPLES_SHOWN = 12  # examples in a section of the report
-ACRONYMS = ("f1", "roc", "auc", "pr", "mcc", "bleu", "wer", "cer", "nll", "rnn", "crf", "hmm", "lstm", "gru", "nas")
-SPELLING = {word: word.upper() for word in ACRONYMS} | {"tfidf": "TF-IDF", "chrf": "chrF"}
+ACRONYMS = (
+    "f1",
+    "roc",
+    "auc",
+    "pr",
+    "mcc",
+    "bleu",
+    "wer",
+    "cer",
+    "nll",
+    "rnn",
+    "crf",
+    "hmm",
+    "lstm",
+    "gru",
+    "nas",
+    "mae",
+    "rmse",
+)
+SPELLING = {word: word.upper() for word in ACRONYMS} | {"tfidf": "TF-IDF", "chrf": "chrF", "r2": "R²"}
 
 
 def number(value: Any, sign: bool = False) -> str:

@@ -187,6 +187,7 @@ def _view(run: RunFiles) -> dict[str, Any]:
         "curves": charts.curves(run.history, metric, train.get("best_epoch")),
         "results": _results(metrics),
         "flow": charts.gradient_flow(run.gradient_flow),
+        "scatter": test.get("points") and charts.scatter(test["points"]),
         "confusion": confusion and charts.confusion_matrix(confusion, labels),
         "confusions": _confusions(confusion, labels) if confusion and len(labels) > charts.LEGIBLE else [],
     }

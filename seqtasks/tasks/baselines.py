@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 WIDTH = 2  # neighbours on each side
 
@@ -20,6 +21,112 @@ def majority() -> Any:
     from sklearn.dummy import DummyClassifier
 
     return DummyClassifier(strategy="prior")
+
+
+def of_target(
+    target: str, name: str, features: Any, strength: float = 1.0, class_weight: str | None = None
+) -> dict[str, Callable[[Any], Any]]:
+    """The baselines of one target per sequence: what knows the targets of train alone, and a linear model.
+
+    Args:
+        target: `class`, `labels`, `ordinal` or `number`.
+        name: of the features, the beginning of the name of the linear model.
+        features: `features() -> transformer` of scikit-learn, of raw inputs.
+        strength: C of logistic regression; ridge regression has the strength of regularisation 1.
+        class_weight: of logistic regression.
+
+    Returns:
+        {name: `f(config) -> estimator`}: logistic regression of classes, of each label against the rest, or of being
+        above each class of an order; ridge regression of numbers.
+
+    Example:
+        >>> list(of_target("number", "tfidf", lambda: None))
+        ['mean', 'tfidf_ridge_regression']
+    """
+    from sklearn.dummy import DummyRegressor
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.pipeline import make_pipeline
+
+    def logistic() -> Any:
+        return LogisticRegression(max_iter=1000, C=strength, class_weight=class_weight)
+
+    if target == "number":
+        return {
+            "mean": lambda config: DummyRegressor(),
+            f"{name}_ridge_regression": lambda config: make_pipeline(features(), Ridge()),
+        }
+    if target == "labels":
+        return {
+            "majority": lambda config: Separate(majority),
+            f"{name}_logistic_regression": lambda config: make_pipeline(features(), Separate(logistic)),
+        }
+    title, linear = {"ordinal": ("ordinal_logistic_regression", lambda: Cumulative(logistic))}.get(
+        target, ("logistic_regression", logistic)
+    )
+    return {
+        "majority": lambda config: majority(),
+        f"{name}_{title}": lambda config: make_pipeline(features(), linear()),
+    }
+
+
+class Separate(BaseEstimator):
+    """A binary classifier for each label, independent of the others.
+
+    Args:
+        make: `make() -> classifier` of scikit-learn.
+
+    Example:
+        >>> model = Separate(majority).fit(["a", "b"], np.array([[1, 0], [1, 1]]))
+        >>> model.predict_proba(["c"]).tolist()
+        [[1.0, 0.5]]
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+    def fit(self, inputs: Any, targets: np.ndarray) -> "Separate":
+        """Trains on int (examples, labels); a label that is always or never there needs no classifier."""
+        self.models_ = [
+            self.make().fit(inputs, column) if 0 < column.sum() < len(column) else float(column[:1].sum() > 0)
+            for column in targets.T
+        ]
+        return self
+
+    def predict_proba(self, inputs: Any) -> np.ndarray:
+        """The probability of each label, float (examples, labels)."""
+        size = inputs.shape[0] if hasattr(inputs, "shape") else len(inputs)
+        columns = [m.predict_proba(inputs)[:, 1] if hasattr(m, "fit") else np.full(size, m) for m in self.models_]
+        return np.stack(columns, 1)
+
+
+class Cumulative(BaseEstimator):
+    """Ordinal classification by a binary classifier for being above each class but the highest.
+
+    Args:
+        make: `make() -> classifier` of scikit-learn.
+
+    Example:
+        >>> model = Cumulative(majority).fit(["a", "b", "c", "d"], [0, 1, 1, 2])
+        >>> model.predict_proba(["e"]).tolist(), model.classes_.tolist()
+        ([[0.25, 0.5, 0.25]], [0, 1, 2])
+
+    References:
+        Frank and Hall, 2001, https://doi.org/10.1007/3-540-44795-4_13
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+    def fit(self, inputs: Any, targets: Sequence[int]) -> "Cumulative":
+        """Trains on a rank for each input."""
+        self.classes_ = np.unique(targets)
+        self.above_ = Separate(self.make).fit(inputs, (np.asarray(targets)[:, None] > self.classes_[:-1]).astype(int))
+        return self
+
+    def predict_proba(self, inputs: Any) -> np.ndarray:
+        """The probability of each of `classes_`: probabilities of being above that rise are levelled first."""
+        above = np.minimum.accumulate(self.above_.predict_proba(inputs), 1)
+        return -np.diff(above, axis=1, prepend=1, append=0)
 
 
 class WindowTagger:

@@ -1,6 +1,6 @@
 """The interface of a task."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ class Task:
 
     Attributes:
         metrics: {name: f(*statistics) -> float}; one of them chooses the best epoch.
+        metric: the name of the one that does, if it is not that of the recipe.
         lower_is_better: the names of metrics of which lower values are better.
         min_labels: the number of different labels that train needs at least; 0 if targets have no labels.
         error_name: what the number in `worst_examples` is called.
@@ -31,6 +32,7 @@ class Task:
     """
 
     metrics: Mapping[str, Callable[..., float]] = {}
+    metric = ""
     lower_is_better: tuple[str, ...] = ()
     min_labels = 1
     error_name = "score"
@@ -40,6 +42,25 @@ class Task:
     def labels(self, target: str) -> tuple[str, ...]:
         """The labels in the target of one example."""
         return (target,)
+
+    def options(self, train: Source, labels: Mapping[str, int]) -> dict[str, Any]:
+        """Options that follow from the data, {name: value}; the run is trained with these in the place of its own.
+
+        Args:
+            train: the training examples.
+            labels: {label: number of training examples}.
+        """
+        return {}
+
+    def checked(self, source: Source) -> Source:
+        """A source in which examples whose target does not suit the task are `Faulty`."""
+        return source
+
+    def learn(self, targets: Iterable[str]) -> dict[str, Any]:
+        """What is learnt from the targets of train: {name: vocabulary or numbers}; `labels` holds all labels."""
+        from seqtasks.data.vocabulary import Vocabulary
+
+        return {"labels": Vocabulary.labels({label for target in targets for label in self.labels(target)})}
 
     def check(self, assets: Mapping[str, Any], source: Source) -> None:
         """Warns of targets in a held-out source that the model cannot output."""
@@ -108,6 +129,10 @@ class Task:
         """
         raise NotImplementedError
 
+    def calibrate(self, assets: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
+        """Assets that are tuned after training, {name: asset}; targets and outputs are those of validation."""
+        return {}
+
     def weights_of_classes(self, assets: Mapping[str, Any], counts: Mapping[str, int]) -> np.ndarray | None:
         """The weight of each class in the loss, float32 (classes,), or None if all count as they are.
 
@@ -116,6 +141,17 @@ class Task:
             counts: {label: number of training examples}.
         """
         return None
+
+    def weights_of_rows(self, weights: np.ndarray, targets: "tf.Tensor") -> "tf.Tensor":
+        """The weight of each row of a batch in the loss, in the graph.
+
+        Args:
+            weights: of the classes, what `weights_of_classes` returned.
+            targets: encoded targets (batch, ...).
+        """
+        import tensorflow as tf
+
+        return tf.gather(weights, targets)
 
 
 def shift_right(targets: "tf.Tensor") -> "tf.Tensor":

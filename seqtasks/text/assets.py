@@ -33,7 +33,7 @@ def load_assets(directory: Path | str) -> Assets:
         directory: the directory `encoder` of a run.
 
     Returns:
-        {stem of the file: `Vocabulary` or `Tokenizer`}, in alphabetical order.
+        {stem of the file: `Vocabulary`, `Tokenizer` or `Numbers`}, in alphabetical order.
 
     Raises:
         UserError: if a file has an invalid line; by the returned `Assets`, if a file is missing.
@@ -53,17 +53,18 @@ def load_assets(directory: Path | str) -> Assets:
 def asset_class(path: Path) -> Any:
     """The class of an asset, by its file.
 
-    A tokenizer's file begins with a JSON object, `{"kind": ..., "lowercase": ...}`, and a vocabulary's file with a JSON
-    string, its first token; so the first byte decides.
+    A tokenizer's file begins with a JSON object, `{"kind": ..., "lowercase": ...}`, a vocabulary's file with a JSON
+    string, its first token, and that of numbers with a JSON list; so the first byte decides.
 
     Args:
         path: the file.
 
     Returns:
-        `seqtasks.text.tokenizer.Tokenizer` or `seqtasks.data.vocabulary.Vocabulary`.
+        `seqtasks.text.tokenizer.Tokenizer`, `seqtasks.data.numbers.Numbers` or `seqtasks.data.vocabulary.Vocabulary`.
     """
+    from seqtasks.data.numbers import Numbers
     from seqtasks.data.vocabulary import Vocabulary
     from seqtasks.text.tokenizer import Tokenizer
 
     with path.open("rb") as file:
-        return Tokenizer if file.read(1) == b"{" else Vocabulary
+        return {b"{": Tokenizer, b"[": Numbers}.get(file.read(1), Vocabulary)

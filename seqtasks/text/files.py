@@ -9,6 +9,7 @@ from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Faulty, Source
 from seqtasks.data.splits import Formats
 from seqtasks.data.tables import SUFFIXES
+from seqtasks.data.targets import join_labels, split_labels
 from seqtasks.data.text_files import reading as opened
 from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError
@@ -38,7 +39,7 @@ def formats(columns: Columns = Columns()) -> Formats:
         suffixes=FASTTEXT,
         lines=(),
         is_header=lambda first, reading: columns.is_header(first, reading.labelled),
-        labels=lambda target: (target,),
+        labels=split_labels,
     )
 
 
@@ -79,12 +80,10 @@ def _open_lines(path: Path, reading: Reading) -> Source:
                     yield Example(text, "", number)
                 elif not words:
                     continue
-                elif len(labels) != 1:
-                    what = f"{len(labels)} labels" if labels else f"no {MARK}"
-                    remedy = "give each line one label"
-                    yield Faulty(UserError(what, where=f"{path}:{number}", remedy=remedy))
+                elif not labels:
+                    yield Faulty(UserError(f"no {MARK}", where=f"{path}:{number}", remedy="give each line a label"))
                 else:
-                    yield Example(text, labels[0], number)
+                    yield Example(text, labels[0] if len(labels) == 1 else join_labels(labels), number)
 
     return Source(read, str(path), path.stat().st_size)
 

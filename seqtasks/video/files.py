@@ -20,6 +20,7 @@ from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Source
 from seqtasks.data.splits import NAMES, Formats
 from seqtasks.data.tables import SUFFIXES, Record, Records, open_records
+from seqtasks.data.targets import is_several, join_labels, split_labels
 from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError, needs
 from seqtasks.video.clips import ARRAY, CLIPS, Options, checked_frames, take_frames
@@ -95,7 +96,7 @@ def formats(options: Options = Options(), tables: Tables = Tables()) -> Formats:
         open_tfds=lambda name, split, reading: open_tfds(name, split, options),
         group=recording,
         grouped="name",
-        labels=lambda target: (target,),
+        labels=split_labels,
     )
 
 
@@ -197,9 +198,13 @@ def open_table(
         return source
     names = class_names(tables.layout.class_list)
 
+    def name_of(label: str) -> str:
+        return names.get(int(label), label) if label.isdecimal() else label
+
     def named(example: Example) -> Example:
-        number = int(example.target) if example.target.isdecimal() else None
-        return example if number is None else example._replace(target=names.get(number, example.target))
+        several = is_several(example.target)
+        named = [name_of(label) for label in split_labels(example.target)]
+        return example._replace(target=join_labels(named) if several else named[0])
 
     return source.map(named)
 

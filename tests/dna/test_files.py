@@ -90,15 +90,6 @@ def test_data_in_memory():
     assert pairs(frame, task="tag") == [("AC", "exon intron")]
 
 
-def test_several_labels_are_no_class(tmp_path):
-    for name, content in (
-        ("a.jsonl", '{"seq": "AC", "label": ["x", "y"]}\n{"seq": "AC", "label": "x"}\n'),
-        ("a.csv", "seq,label\nAC,\"['x', 'y']\"\nAC,x\n"),
-    ):
-        errors, right = faults(write(tmp_path / name, content))
-        assert len(errors) == right == 1 and "'x', 'y'" in errors[0] and "one label" in errors[0]
-
-
 def test_label_field_by_name_or_number(tmp_path):
     path = write(tmp_path / "a.fa", ">x|a|b kind=c\nA\n")
     assert [pairs(path, label_field=field)[0][1] for field in ("2", "kind", "1")] == ["a", "c", "x"]

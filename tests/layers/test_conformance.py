@@ -73,6 +73,7 @@ ROWS = {
         )
         for kind in ("cnn", "bilstm")
     },
+    "CumulativeLogits": Row(lambda: layers.CumulativeLogits([2.0, 0.5, -1.0]), (X,), ((2, 5, 3),), masked=None),
     "FlowStatistics": Row(layers.FlowStatistics, (normal(2, 5, 4, 4, 2),), ((2, 5, 19),)),
     "FrameDifference": Row(layers.FrameDifference, (X,), ((2, 5, 6),)),
     "IndependentBernoulli": Row(lambda: layers.IndependentBernoulli(6), (X, FRAMES), ((2, 5),)),
