@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import seqtasks as st
 from seqtasks.capabilities import Query, Reports, TextInputs
 from seqtasks.dna.capabilities import ExplainsVariants, Scans
-from seqtasks.options import Cell, Count, Options, Positive, Rate, Size, Weight, option, rnn_options
+from seqtasks.options import Cell, ColumnOptions, Count, Positive, Rate, Size, Weight, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Config(Options):
+class Config(ColumnOptions):
     """Options of the dna recipe."""
 
     task: Literal["classify", "tag"] = option("classify", "a label for each sequence, or for every base", "data")
@@ -119,7 +119,8 @@ def reads(config: Config) -> "Formats":
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
     labels = {label for example in train for label in make_task(config).labels(example.target)}
-    return {"labels": st.data.vocabulary.Vocabulary.labels(labels)}
+    assets = {"labels": st.data.vocabulary.Vocabulary.labels(labels)}
+    return {**assets, **st.data.side_columns.learn(config.columns, train)}
 
 
 def encode(config: Config, assets: Assets, sequences: "tf.Tensor") -> dict[str, "tf.Tensor"]:
@@ -135,7 +136,7 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     import keras
 
     layers, tag = st.layers, config.task == "tag"
-    for name, plain in (("reverse_complement", False), ("linear", False), ("ensemble_size", 1)):
+    for name, plain in (("reverse_complement", False), ("linear", False), ("ensemble_size", 1), ("columns", "")):
         if tag and getattr(config, name) != plain:
             raise st.errors.UserError("needs one label per sequence", where=f"--{name}", remedy="leave it out")
     if config.linear and not config.positions:
@@ -168,6 +169,7 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         members[-1].append(layers.Pooling(list(config.pooling), name=f"pooling{mark}")(sequence))
         if config.linear:
             members[-1].append(layers.PositionWeights(config.positions, name=f"bases_in_place{mark}")(x))
+    inputs |= st.models.column_inputs(st.data.side_columns.width(config.columns, assets))
     return st.models.classifier(inputs, members, len(assets["labels"]), config.dropout, config.reverse_complement)
 
 
@@ -201,7 +203,7 @@ def parse(config: Config, text: Any) -> Iterator[Query]:
     """The sequences of an input: a file of sequences, or one sequence."""
     reading = st.data.reading.Reading.of(config)
     for example in st.dna.files.sequences(text, files(config), reading):
-        yield Query(example.input, dict(example.fields))
+        yield Query(example.input, dict(example.fields), example.columns)
 
 
 def baselines(config: Config) -> dict[str, Callable[[Config], Any]]:
@@ -211,7 +213,7 @@ def baselines(config: Config) -> dict[str, Callable[[Config], Any]]:
         return {"window_logistic_regression": lambda c: st.tasks.baselines.WindowTagger(features, c.seed)}
     return {
         "majority": lambda c: st.tasks.baselines.majority(),
-        "kmer_logistic_regression": lambda c: st.dna.baselines.kmer_logistic_regression(alphabet),
+        "kmer_logistic_regression": lambda c: st.dna.baselines.kmer_logistic_regression(alphabet, c.columns),
         "one_hot_svm": lambda c: st.dna.baselines.BaseSVM(alphabet),
     }
 

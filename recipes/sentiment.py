@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from annotated_types import Ge
 
 import seqtasks as st
-from seqtasks.options import Cell, Count, Options, Rate, Size, Weight, option, rnn_options
+from seqtasks.options import Cell, ColumnOptions, Count, Rate, Size, Weight, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+    from seqtasks.data.columns import Columns
     from seqtasks.data.sources import Source
     from seqtasks.data.splits import Formats
 
@@ -29,11 +30,15 @@ AFFIXES = (2, 3, 4)  # letters at the start and at the end of a word that get em
 
 
 @dataclass(frozen=True)
-class Config(Options):
+class Config(ColumnOptions):
     """Options of the sentiment recipe."""
 
     text_column: str | None = option(
-        None, "name or number (from 1) of the column with the text", "data", changeable=True
+        None,
+        "name or number (from 1) of the column with the text; two with a comma between them for pairs of texts",
+        "data",
+        changeable=True,
+        names=True,
     )
     label_column: str | None = option(
         None, "name or number (from 1) of the column with the label", "data", changeable=True
@@ -72,8 +77,12 @@ class Config(Options):
     )
 
 
+def columns(config: Config) -> "Columns":
+    return st.data.columns.Columns(config.text_column, config.label_column, config.header, pairs=True)
+
+
 def reads(config: Config) -> "Formats":
-    return st.text.files.formats(st.data.columns.Columns(config.text_column, config.label_column, config.header))
+    return st.text.files.formats(columns(config))
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
@@ -88,11 +97,36 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
             yield st.text.word_features.words(texts).flat_values.numpy().tolist()
 
     vocabulary = st.data.vocabulary.Vocabulary.learn(words(), config.max_vocabulary, config.min_count)
-    return {"words": vocabulary, "labels": st.data.vocabulary.Vocabulary.labels(labels)}
+    assets = {"words": vocabulary, "labels": st.data.vocabulary.Vocabulary.labels(labels)}
+    if names := columns(config).texts:
+        assets["texts"] = st.data.vocabulary.Vocabulary(names)
+    return {**assets, **st.data.side_columns.learn(config.columns, train)}
 
 
 def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
-    """Texts (batch,) to word numbers (batch, None), hashed affixes (batch, None, 6) and `truncated` (batch,)."""
+    """Texts (batch,) to word numbers (batch, None), hashed affixes (batch, None, 6) and `truncated` (batch,).
+
+    Of pairs of texts, the features of the second are called `second_words` and `second_affixes`.
+    """
+    if not paired(config, assets):
+        return encode_text(config, assets, texts)
+    first, second = (encode_text(config, assets, part) for part in st.data.pairs.split(texts))
+    truncated = first["truncated"] | second.pop("truncated")
+    return {**first, **{f"second_{name}": feature for name, feature in second.items()}, "truncated": truncated}
+
+
+def paired(config: Config, assets: Assets) -> bool:
+    """Whether an input is a pair of texts, as it was in training."""
+    if bool(columns(config).texts) == ("texts" in assets):
+        return "texts" in assets
+    what, remedy = "the run was trained with one text", "name one column"
+    if "texts" in assets:
+        what, remedy = "the run was trained with pairs of texts", "name two columns with a comma between them"
+    raise st.errors.UserError(what, where=f"--text_column {config.text_column}", remedy=remedy)
+
+
+def encode_text(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+    """The features of one text of each input."""
     import tensorflow as tf
 
     words, truncated = st.text.word_features.cut(st.text.word_features.words(texts), config.max_length)
@@ -108,12 +142,22 @@ def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.
 
 
 def build(config: Config, assets: Assets) -> "keras.Model":
-    """Word numbers (batch, time) and affixes (batch, time, 6) to logits (batch, classes)."""
+    """Word numbers (batch, time) and affixes (batch, time, 6), of pairs of both texts, to logits (batch, classes)."""
     import keras
 
-    inputs = {"words": keras.Input((None,), dtype="int32", name="words")}
-    if config.affixes:
-        inputs["affixes"] = keras.Input((None, 2 * len(AFFIXES)), dtype="int32", name="affixes")
+    pair, inputs = paired(config, assets), {}
+    for mark in ("", "second_") if pair else ("",):
+        inputs[f"{mark}words"] = keras.Input((None,), dtype="int32", name=f"{mark}words")
+        if config.affixes:
+            shape = None, 2 * len(AFFIXES)
+            inputs[f"{mark}affixes"] = keras.Input(shape, dtype="int32", name=f"{mark}affixes")
+    texts = list(inputs.values())
+    if pair:  # both texts go through the same layers, as two halves of a batch
+        half = len(texts) // 2
+        texts = [
+            st.layers.PairBatch(name=f"both_{first.name}")(first, second)
+            for first, second in zip(texts[:half], texts[half:], strict=True)
+        ]
     embedding = st.layers.WordEmbedding(
         len(assets["words"]),
         config.dimension,
@@ -122,24 +166,27 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         config.word_dropout,
         name="embedding",
     )
-    embedded = embedding(*inputs.values())
+    embedded = embedding(*texts)
     if config.vectors:
         st.text.word_vectors.fill(embedding.table, config.vectors, assets["words"].tokens)
     dropped = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedded)
     sequence = st.layers.recurrent_stack(dropped, **rnn_options(config))
     summaries = [st.layers.Pooling(list(config.pooling), name="pooling")(sequence)]
     summaries.append(st.layers.Pooling(["mean"], name="bag_of_inputs")(dropped))
+    if pair:
+        summaries = [st.layers.PairFeatures(name=f"compared_{n}")(x) for n, x in enumerate(summaries, 1)]
+    inputs |= st.models.column_inputs(st.data.side_columns.width(config.columns, assets))
     return st.models.classifier(inputs, [summaries], len(assets["labels"]), config.dropout)
 
 
 def tfidf_logistic_regression(config: Config) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"[぀-ヿ㐀-鿿]|[^\W぀-ヿ㐀-鿿]+")
+    words = st.text.baselines.tfidf(bool(columns(config).texts))
+    features = st.tasks.baselines.with_columns(words, config.columns)
     balanced = config.class_weights if config.class_weights == "balanced" else None
-    return make_pipeline(words, LogisticRegression(max_iter=1000, C=10.0, class_weight=balanced))
+    return make_pipeline(features, LogisticRegression(max_iter=1000, C=10.0, class_weight=balanced))
 
 
 RECIPE = Recipe(

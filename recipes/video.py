@@ -16,7 +16,7 @@ from annotated_types import Ge
 
 import seqtasks as st
 from seqtasks.capabilities import Augments, FileInputs, Query, Reports
-from seqtasks.options import Cell, Count, Options, Positive, Rate, Size, option, rnn_options
+from seqtasks.options import Cell, ColumnOptions, Count, Positive, Rate, Size, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ SCALES = 1, 2  # of the optical flow
 
 
 @dataclass(frozen=True)
-class Config(Options):
+class Config(ColumnOptions):
     """Options of the video recipe."""
 
     path_column: str | None = option(
@@ -131,7 +131,8 @@ def reads(config: Config) -> "Formats":
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
-    return {"labels": st.data.vocabulary.Vocabulary.labels({example.target for example in train})}
+    assets = {"labels": st.data.vocabulary.Vocabulary.labels({example.target for example in train})}
+    return {**assets, **st.data.side_columns.learn(config.columns, train)}
 
 
 def network(config: Config) -> "keras.Model":
@@ -193,7 +194,7 @@ def augment(config: Config, features: Any, seed: "tf.Tensor") -> Any:
     if embedded(config):
         return features
     amounts = config.flip, config.shift, config.zoom, config.brightness
-    return {"frames": st.video.augmentation.augment(features["frames"], seed, *amounts)}
+    return {**features, "frames": st.video.augmentation.augment(features["frames"], seed, *amounts)}
 
 
 def build(config: Config, assets: Assets) -> "keras.Model":
@@ -217,7 +218,8 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         summaries = [st.layers.Pooling(list(config.pooling), name=f"pooling{mark}")(sequence)]
         summaries.append(st.layers.Pooling(["max", "mean"], name=f"pooling_of_inputs{mark}")(x))
         members.append(summaries)
-    return st.models.classifier({"frames": frames}, members, len(assets["labels"]), config.dropout)
+    inputs = {"frames": frames, **st.models.column_inputs(st.data.side_columns.width(config.columns, assets))}
+    return st.models.classifier(inputs, members, len(assets["labels"]), config.dropout)
 
 
 def encode_frames(config: Config, frames: Any, mark: str) -> Any:
@@ -254,7 +256,7 @@ def flow(config: Config, frames: Any) -> Iterator[tuple[int, Any]]:
 def baselines(config: Config) -> dict[str, Any]:
     return {
         "majority": lambda c: st.tasks.baselines.majority(),
-        "motion_logistic_regression": lambda c: st.video.baselines.logistic_regression(options(c)),
+        "motion_logistic_regression": lambda c: st.video.baselines.logistic_regression(options(c), c.columns),
     }
 
 

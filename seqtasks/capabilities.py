@@ -37,10 +37,17 @@ Section = tuple[str, str]  # a title and HTML
 
 
 class Query(NamedTuple):
-    """A raw input, and fields that are copied to the start of its answer, such as the name of a record."""
+    """A raw input, and fields that are copied to the start of its answer, such as the name of a record.
+
+    Args:
+        input: the raw input.
+        metadata: the fields.
+        columns: the values of the side columns, as `seqtasks.data.sources.Example.columns`.
+    """
 
     input: Any
     metadata: dict[str, Any]
+    columns: tuple[str, ...] = ()
 
 
 class Predictor(Protocol):
@@ -52,7 +59,9 @@ class Predictor(Protocol):
     model: "keras.Model"
     task: Any
 
-    def predict_batch(self, inputs: Any, batch_size: int | None = None) -> "dict[str, np.ndarray]": ...
+    def predict_batch(
+        self, inputs: Any, batch_size: int | None = None, columns: Any = ()
+    ) -> "dict[str, np.ndarray]": ...
     def answers(self, inputs: Iterable[Any]) -> Iterator[Answer]: ...
 
 

@@ -46,7 +46,7 @@ _BOUNDS = {
 
 def option(
     default: Any, help: str, group: Group = "model", *,
-    changeable: bool | None = None, validation: Any = _KEEP, inherited: bool = True,
+    changeable: bool | None = None, validation: Any = _KEEP, inherited: bool = True, names: bool = False,
 ) -> Any:  # fmt: skip
     """A field of a dataclass of options.
 
@@ -57,6 +57,7 @@ def option(
         changeable: whether it may be changed on a trained run; by default this holds for the group `answering`.
         validation: its value in the validation after each epoch, if the full value is too slow.
         inherited: whether fine-tuning takes over the value of the run that it starts from.
+        names: whether it is names separated by commas, whose number cannot be changed on a trained run.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
@@ -71,6 +72,7 @@ def option(
         "group": group,
         "changeable": group == "answering" if changeable is None else changeable,
         "inherited": inherited,
+        "names": names,
     }
     if validation is not _KEEP:
         metadata["validation"] = validation
@@ -85,7 +87,7 @@ class Option:
         name: of the field, without the two hyphens of the flag.
         hint: its type, without bounds.
         bounds: `annotated_types` bounds of its value, or of each element of a list.
-        default, help, group, changeable, inherited: as in `option`.
+        default, help, group, changeable, inherited, names: as in `option`.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Option:
     group: str
     changeable: bool
     inherited: bool
+    names: bool = False
 
     @property
     def type(self) -> str:
@@ -111,6 +114,19 @@ class Option:
     def full_help(self) -> str:
         """The help with the bounds."""
         return f"{self.help} ({self.limits})" if self.bounds else self.help
+
+    def check_number(self, value: Any, trained: Any) -> None:
+        """Raise `UserError` if `value` does not name as many columns as the run was trained with.
+
+        An option that is null by default stands for one.
+        """
+
+        def count_of(names: str | None) -> int:
+            return max(sum(bool(n.strip()) for n in (names or "").split(",")), self.default is None)
+
+        if self.names and (count := count_of(value)) != (known := count_of(trained)):
+            what = f"names {count}, but the run was trained with {known}"
+            raise UserError(what, where=f"--{self.name} {value}", remedy="name as many, separated by commas")
 
     def check(self, value: Any) -> None:
         """Raise `UserError` if a number is out of its bounds."""
@@ -203,6 +219,16 @@ class Options(Declared):
     shuffle_buffer: Count = option(20_000, "examples in the shuffle buffer", "data")
     cache_mb: Size = option(256, "data up to this size is held in memory; larger data is read in each epoch", "data")
     checkpoint_steps: Count = option(500, "steps between checkpoints; each epoch ends with one too", "training")
+
+
+@dataclasses.dataclass(frozen=True)
+class ColumnOptions(Options):
+    """The option of recipes whose model sees columns beside the sequence."""
+
+    columns: str = option(
+        "", "columns of numbers or categories that the model sees beside the input, separated by commas", "data",
+        changeable=True, names=True,
+    )  # fmt: skip
 
 
 def for_validation(config: T) -> T:

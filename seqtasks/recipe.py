@@ -95,6 +95,18 @@ class Recipe(Generic[ConfigT]):
         for capability in self.capabilities:
             yield from capability.commands()
 
+    def features(self, config: ConfigT, assets: Assets, inputs: Any, columns: Any = None) -> dict[str, Any]:
+        """Features of a vector of raw inputs, and of their side columns as the feature `columns`, in the graph.
+
+        Args:
+            config: the options.
+            assets: what was learnt from train.
+            inputs: as `encode` takes them.
+            columns: None, or a tensor (batch,) for each side column.
+        """
+        found = self.encode(config, assets, inputs)
+        return found if columns is None else {**found, "columns": assets["columns"].encode(columns)}
+
     def reader(self, config: ConfigT) -> "Reader | None":
         """What reads inputs that are files; None where they are texts."""
         files = self.capability(FileInputs)
@@ -135,12 +147,15 @@ class Recipe(Generic[ConfigT]):
             data, self.reads(config), Reading.of(config), train, valid, test, self._check(config, reader)
         )
 
-    def _check(self, config: ConfigT, reader: "Reader | None") -> "Callable[[Source], Source] | None":
-        files = self.capability(FileInputs)
+    def _check(self, config: ConfigT, reader: "Reader | None") -> "Callable[[Source], Source]":
+        from seqtasks.data.reading import Reading
+        from seqtasks.data.side_columns import required
+
+        files, columns = self.capability(FileInputs), Reading.of(config).columns
         if reader is None or files is None:
-            return None
+            return lambda source: required(source, columns)
         fits = files.check and functools.partial(files.check, config)
-        return functools.partial(reader.checked, fits=fits)
+        return lambda source: reader.checked(required(source, columns), fits)
 
     def folds(self, config: ConfigT, data: Any, count: int, reader: "Reader | None" = None) -> "Iterator[Splits]":
         """The splits of each fold of a cross-validation; see `seqtasks.data.partition.fold`.
@@ -177,8 +192,7 @@ class Recipe(Generic[ConfigT]):
         from seqtasks.data.splits import open_data
 
         reading = Reading.of(config, labelled=labelled, carry=carry, group=None)
-        source, check = open_data(data, self.reads(config), reading), self._check(config, reader)
-        return literal(check(source) if check else source)
+        return literal(self._check(config, reader)(open_data(data, self.reads(config), reading)))
 
     def chosen_metric(self, config: ConfigT) -> tuple[str, bool]:
         """The name of the metric that chooses the best epoch, and whether larger is better.

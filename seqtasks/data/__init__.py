@@ -4,7 +4,7 @@ Tables of every format (`tables`), data sets (`tfds`, `hf`) and objects in memor
 or an application makes a `Source` of them, a stream of `Example`s (`sources`). `splits` opens data of any kind, and
 finds train, validation and test; `reading` holds the options of all that. `text_files` opens files, `remote` copies
 those at a URL; `path_sources` and `file_inputs` are for inputs that are sound or pictures. `vocabulary` numbers words
-and labels; `token_ids` are the reserved ids. `batches` makes padded batches of examples, `segments` those of running
+and labels, `side_columns` encodes columns beside the input, `pairs` joins two texts; `token_ids` are the reserved ids. `batches` makes padded batches of examples, `segments` those of running
 text; `generators` holds what both share.
 
 It imports only `seqtasks.errors`. Start with `sources`, then `splits`, then `batches`.
@@ -24,34 +24,39 @@ if TYPE_CHECKING:
         json_files,
         media_segments,
         memory,
+        pairs,
         partition,
         path_sources,
         reading,
         remote,
         segments,
+        side_columns,
         sources,
         splits,
         tables,
         text_files,
         tfds,
         token_ids,
+        values,
         vocabulary,
     )
 
 __all__ = [
     *("batches", "columns", "file_inputs", "generators", "hf", "json_files", "media_segments", "memory"),
     *(
+        "pairs",
         "partition",
         "path_sources",
         "reading",
         "remote",
         "segments",
+        "side_columns",
         "sources",
         "splits",
         "tables",
         "text_files",
         "tfds",
     ),
-    *("token_ids", "vocabulary"),
+    *("token_ids", "values", "vocabulary"),
 ]
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, __all__)

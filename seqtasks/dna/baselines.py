@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from seqtasks.dna.alphabets import DNA, Alphabet
+from seqtasks.tasks.baselines import with_columns
 
 
 def base_features(inputs: Sequence[str], alphabet: Alphabet = DNA) -> list[list[list[str]]]:
@@ -26,11 +27,12 @@ def base_features(inputs: Sequence[str], alphabet: Alphabet = DNA) -> list[list[
     return [[[row[i], row[i : i + 3]] for i in range(len(row))] for row in rows]
 
 
-def kmer_logistic_regression(alphabet: Alphabet = DNA) -> Any:
+def kmer_logistic_regression(alphabet: Alphabet = DNA, columns: str = "") -> Any:
     """Logistic regression over the TF-IDF weights of k-mers of one to six bases, wherever they are.
 
     Args:
         alphabet: the letters of the sequences.
+        columns: the names of side columns, whose values are features too.
 
     Returns:
         A scikit-learn estimator over sequences.
@@ -39,10 +41,8 @@ def kmer_logistic_regression(alphabet: Alphabet = DNA) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    return make_pipeline(
-        TfidfVectorizer(analyzer="char", ngram_range=(1, 6), sublinear_tf=True, lowercase=alphabet.folds),
-        LogisticRegression(max_iter=1000, C=10.0),
-    )
+    kmers = TfidfVectorizer(analyzer="char", ngram_range=(1, 6), sublinear_tf=True, lowercase=alphabet.folds)
+    return make_pipeline(with_columns(kmers, columns), LogisticRegression(max_iter=1000, C=10.0))
 
 
 class BaseSVM:

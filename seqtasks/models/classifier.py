@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from seqtasks.layers import ReverseComplementMean
+from seqtasks.models.side_columns import join_columns
 
 
 def classifier(
@@ -20,7 +21,7 @@ def classifier(
     motifs to the classes, which a recurrence is slow to learn from little data.
 
     Args:
-        inputs: dict of the model's Keras inputs.
+        inputs: dict of the model's Keras inputs; one called `columns` joins the summaries, see `column_inputs`.
         members: for each member of an ensemble the list of its summaries, Keras tensors (batch, features), e.g. of
             `seqtasks.layers.Pooling`. One member is a plain network.
         classes: number of classes.
@@ -43,6 +44,8 @@ def classifier(
         x = summaries[0] if len(summaries) == 1 else keras.layers.Concatenate(name=f"summary{tag}")(summaries)
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"summary_dropout{tag}")(x)
+        if "columns" in inputs:
+            x = join_columns(x, inputs["columns"], dropout, both_strands, tag)
         scores.append(keras.layers.Dense(classes, dtype="float32", name=f"logits{tag}")(x))
     outputs = scores[0] if len(members) == 1 else keras.ops.stack(scores, 1)
     if both_strands:

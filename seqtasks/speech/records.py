@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from seqtasks.data.columns import Columns, find_column, label_text, missing, missing_field, with_fields
+from seqtasks.data.columns import Columns, find_column, label_text, missing_field, with_fields
 from seqtasks.data.media_segments import SEGMENT, SegmentColumns, fragment, with_segments
 from seqtasks.data.memory import keep_array, keep_file
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Faulty, Source
 from seqtasks.data.tables import Record, Records, value_of
+from seqtasks.data.values import missing
 from seqtasks.errors import UserError
 from seqtasks.speech import audio
 from seqtasks.speech.audio import RECORDINGS, Options

@@ -53,17 +53,19 @@ def load_assets(directory: Path | str) -> Assets:
 def asset_class(path: Path) -> Any:
     """The class of an asset, by its file.
 
-    A tokenizer's file begins with a JSON object, `{"kind": ..., "lowercase": ...}`, and a vocabulary's file with a JSON
-    string, its first token; so the first byte decides.
+    A tokenizer's file begins with a JSON object, `{"kind": ..., "lowercase": ...}`, that of side columns with a list, and
+    a vocabulary's file with a JSON string, its first token; so the first byte decides.
 
     Args:
         path: the file.
 
     Returns:
-        `seqtasks.text.tokenizer.Tokenizer` or `seqtasks.data.vocabulary.Vocabulary`.
+        `seqtasks.text.tokenizer.Tokenizer`, `seqtasks.data.side_columns.SideColumns` or
+        `seqtasks.data.vocabulary.Vocabulary`.
     """
+    from seqtasks.data.side_columns import SideColumns
     from seqtasks.data.vocabulary import Vocabulary
     from seqtasks.text.tokenizer import Tokenizer
 
     with path.open("rb") as file:
-        return Tokenizer if file.read(1) == b"{" else Vocabulary
+        return {b"{": Tokenizer, b"[": SideColumns}.get(file.read(1), Vocabulary)

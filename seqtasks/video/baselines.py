@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from seqtasks.tasks.baselines import with_columns
 from seqtasks.video import clips
 
 MOVING = 16  # grey levels by which a moving pixel differs from the previous frame
@@ -57,11 +58,12 @@ def motion_features(paths: Sequence[str], options: clips.Options) -> np.ndarray:
         return np.stack(list(pool.map(lambda path: motion_statistics(clips.read(path, options)), paths)))
 
 
-def logistic_regression(options: clips.Options) -> Any:
+def logistic_regression(options: clips.Options, columns: str = "") -> Any:
     """A logistic regression over the motion statistics.
 
     Args:
         options: how clips are read.
+        columns: the names of side columns, whose values are features too.
 
     Returns:
         A scikit-learn estimator over the paths of clips.
@@ -71,4 +73,4 @@ def logistic_regression(options: clips.Options) -> Any:
     from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
     features = FunctionTransformer(motion_features, kw_args={"options": options})
-    return make_pipeline(features, StandardScaler(), LogisticRegression(max_iter=1000))
+    return make_pipeline(with_columns(features, columns), StandardScaler(), LogisticRegression(max_iter=1000))
