@@ -32,6 +32,11 @@ def texts(folder):
         write(folder / "aclImdb" / split / ("pos" if label == "positive" else "neg") / f"{number}.txt", text)
 
 
+def pairs(folder):
+    rows = [f"film {n} was {('warm', 'grey')[n % 2]},it was good,{('yes', 'no')[n % 2]}\n" for n in range(120)]
+    write(folder / "pairs.csv", "premise,hypothesis,label\n" + "".join(rows))
+
+
 def ner(folder):
     sentences = (SAMPLES / "ner.conll").read_text("utf-8").strip().split("\n\n")
     parts = {"train": sentences[20:], "dev": sentences[:10], "test": sentences[10:20]}

@@ -4,8 +4,8 @@ Tables of every format (`tables`), data sets (`tfds`, `hf`) and objects in memor
 or an application makes a `Source` of them, a stream of `Example`s (`sources`). `splits` opens data of any kind, and
 finds train, validation and test; `reading` holds the options of all that. `text_files` opens files, `remote` copies
 those at a URL; `path_sources` and `file_inputs` are for inputs that are sound or pictures. `vocabulary` numbers words
-and labels, `side_columns` encodes columns beside the input, `pairs` joins two texts; `token_ids` are the reserved ids. `batches` makes padded batches of examples, `segments` those of running
-text; `generators` holds what both share.
+and labels, `side_columns` encodes columns beside the input, `pairs` joins two texts; `token_ids` are the reserved ids.
+`batches` makes padded batches of examples, `segments` those of running text; `generators` holds what both share.
 
 It imports only `seqtasks.errors`. Start with `sources`, then `splits`, then `batches`.
 """

@@ -49,8 +49,8 @@ class Batches:
     Args:
         source: the examples.
         count: how many there are.
-        encode: `encode(inputs) -> {name: tensor or ragged tensor}`, of a vector of raw inputs; with `columns` its second
-            argument is the values of the side columns, strings (batch, columns).
+        encode: `encode(inputs) -> {name: tensor or ragged tensor}`, of a vector of raw inputs; with `columns` it takes
+            the values of the side columns too, strings (batch, columns).
         encode_target: `encode_target(targets) -> tensor or ragged tensor`, the same for targets; ragged ones are padded
             with -1.
         batch_size: rows of a batch.

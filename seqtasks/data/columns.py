@@ -156,7 +156,9 @@ def read_columns(records: Records, columns: Columns = Columns(), reading: Readin
                     for found, name in itertools.zip_longest(texts, wanted)
                 ]
                 if any(map(missing, values)):
-                    what = "the text" if len(values) == 1 else f"the text {wanted[[*map(missing, values)].index(True)]!r}"
+                    what = (
+                        "the text" if len(values) == 1 else f"the text {wanted[[*map(missing, values)].index(True)]!r}"
+                    )
                     raise UserError(f"{what} is missing", where=where, remedy=remedy)
                 target = ""
                 if reading.labelled:

@@ -155,7 +155,7 @@ class Reader:
         return tf.RaggedTensor.from_row_lengths(joined, [len(array) for array in arrays])
 
     def pooled(self, rows: tf.data.Dataset, size: int) -> tf.data.Dataset:
-        """Batches of `size` of a dataset of (path, target, ...), with arrays in place of the paths, read in parallel."""
+        """Batches of `size` of a dataset of (path, target, ...), with arrays in place of paths, read in parallel."""
 
         def read(path: tf.Tensor, *rest: tf.Tensor) -> tuple[tf.Tensor, ...]:
             array = tf.numpy_function(lambda p: self(os.fsdecode(p)), [path], self.spec.dtype, stateful=False)

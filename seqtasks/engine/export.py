@@ -75,9 +75,9 @@ def export(predictor: Predictor, directory: str | Path, overwrite: bool = False)
 
     `serving_default` takes `inputs`, a batch of raw strings (or, if the recipe's inputs are files, arrays under the
     names of its `FileInputs.serving_spec`; for pairs of texts two batches), and a batch for each side column: numbers
-    float32, NaN where one is missing, categories strings. It returns what the task decodes: for classification `label` (string),
-    `score`, `scores` and `labels`, the names of the classes, both (batch, classes). The first dimension of every output
-    is the batch, as servers want it. Capabilities add signatures, such as `generate`.
+    float32, NaN where one is missing, categories strings. It returns what the task decodes: for classification `label`
+    (string), `score`, `scores` and `labels`, the names of the classes, both (batch, classes). The first dimension of
+    every output is the batch, as servers want it. Capabilities add signatures, such as `generate`.
 
     Args:
         predictor: the model with its encoder.

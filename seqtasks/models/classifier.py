@@ -45,7 +45,7 @@ def classifier(
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"summary_dropout{tag}")(x)
         if "columns" in inputs:
-            x = join_columns(x, inputs["columns"], dropout, both_strands, tag)
+            x = join_columns(x, inputs["columns"], both_strands, tag)
         scores.append(keras.layers.Dense(classes, dtype="float32", name=f"logits{tag}")(x))
     outputs = scores[0] if len(members) == 1 else keras.ops.stack(scores, 1)
     if both_strands:

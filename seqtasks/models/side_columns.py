@@ -2,7 +2,7 @@
 
 import keras
 
-UNITS = 64  # of the layer in which columns and summary meet
+UNITS = 32  # of the columns and of the summary where they meet
 
 
 def column_inputs(width: int) -> dict[str, keras.KerasTensor]:
@@ -22,31 +22,30 @@ def column_inputs(width: int) -> dict[str, keras.KerasTensor]:
 
 
 def join_columns(
-    summary: keras.KerasTensor, columns: keras.KerasTensor, dropout: float = 0.0, both_strands: bool = False,
-    tag: str = "",
-) -> keras.KerasTensor:  # fmt: skip
+    summary: keras.KerasTensor, columns: keras.KerasTensor, both_strands: bool = False, tag: str = ""
+) -> keras.KerasTensor:
     """A summary with the columns beside it, and a hidden layer that sees both.
 
-    A linear layer after it adds up what sequence and columns say; the hidden layer lets one decide what the other means.
+    A linear layer after it adds up what sequence and columns say. The hidden layers fit steps and intervals of numbers,
+    and let one side decide what the other means; the summary enters them through a narrow layer.
 
     Args:
         summary: (batch, features).
         columns: (batch, width).
-        dropout: rate of the hidden layer.
         both_strands: whether the batch of the summary is twice that of the columns.
         tag: ends the names of the layers.
 
     Returns:
-        Keras tensor (batch, features + width + 64).
+        Keras tensor (batch, features + width + 96).
 
     Example:
         >>> join_columns(keras.Input((10,)), keras.Input((3,))).shape
-        (None, 77)
+        (None, 109)
     """
     if both_strands:
         columns = keras.layers.Concatenate(axis=0, name=f"columns_twice{tag}")([columns, columns])
-    beside = keras.layers.Concatenate(name=f"beside{tag}")([summary, columns])
-    hidden = keras.layers.Dense(UNITS, activation="relu", name=f"columns_hidden{tag}")(beside)
-    if dropout:
-        hidden = keras.layers.Dropout(dropout, name=f"columns_dropout{tag}")(hidden)
-    return keras.layers.Concatenate(name=f"joined{tag}")([beside, hidden])
+    hidden = keras.layers.Dense(UNITS, activation="relu", name=f"columns_hidden{tag}")(columns)
+    narrow = keras.layers.Dense(UNITS, activation="tanh", name=f"summary_narrow{tag}")(summary)
+    met = keras.layers.Concatenate(name=f"met{tag}")([narrow, hidden])
+    met = keras.layers.Dense(2 * UNITS, activation="relu", name=f"met_hidden{tag}")(met)
+    return keras.layers.Concatenate(name=f"joined{tag}")([summary, columns, hidden, met])

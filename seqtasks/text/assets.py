@@ -53,8 +53,8 @@ def load_assets(directory: Path | str) -> Assets:
 def asset_class(path: Path) -> Any:
     """The class of an asset, by its file.
 
-    A tokenizer's file begins with a JSON object, `{"kind": ..., "lowercase": ...}`, that of side columns with a list, and
-    a vocabulary's file with a JSON string, its first token; so the first byte decides.
+    A tokenizer's file begins with a JSON object, `{"kind": ..., "lowercase": ...}`, that of side columns with a list,
+    and a vocabulary's file with a JSON string, its first token; so the first byte decides.
 
     Args:
         path: the file.

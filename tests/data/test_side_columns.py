@@ -67,7 +67,9 @@ def test_the_most_frequent_categories_count():
     assert len(columns) == CATEGORIES and "c8" not in columns.columns[0].categories
 
 
-@pytest.mark.parametrize("value", ["1", "-1.5e-3", ".5", "5.", "1_000", "0x1f", "1e999", "nan", "inf", "12 cm", "", "１"])
+@pytest.mark.parametrize(
+    "value", ["1", "-1.5e-3", ".5", "5.", "1_000", "0x1f", "1e999", "nan", "inf", "12 cm", "", "１"]
+)
 def test_the_graph_takes_the_same_texts_for_numbers_as_python(value):
     columns = SideColumns.learn(["n"], source(("1",), ("3",), ("",)))
     found, number = encoded(columns, (value,))[0], number_of(value)
@@ -126,7 +128,9 @@ def test_tables_and_records_give_their_values_as_text(tmp_path):
 def test_a_column_that_is_not_there_is_one_line(tmp_path):
     table = tmp_path / "a.csv"
     table.write_text("text,label,age\na,x,3\n")
-    with pytest.raises(UserError, match="a.csv: no column 'size'; the columns are 'text', 'label', 'age'; name the col"):
+    with pytest.raises(
+        UserError, match="a.csv: no column 'size'; the columns are 'text', 'label', 'age'; name the col"
+    ):
         columns_of(table, "size")
     with pytest.raises(UserError, match=r"list:1: \[1, 2\] in the column 'n'; give one number or name"):
         columns_of([{"text": "a", "label": "x", "n": [1, 2]}], "n")
@@ -176,7 +180,10 @@ def test_pairs_are_read_from_tables_records_and_memory(tmp_path):
 
 
 def test_a_pair_without_its_second_text_is_faulty_and_a_separator_becomes_a_blank():
-    rows = [{"premise": "a\x1edog", "hypothesis": "b", "label": "x"}, {"premise": "c", "hypothesis": None, "label": "y"}]
+    rows = [
+        {"premise": "a\x1edog", "hypothesis": "b", "label": "x"},
+        {"premise": "c", "hypothesis": None, "label": "y"},
+    ]
     good, bad = read_columns_of(rows)
     assert good.input == "a dog\x1eb"
     assert str(bad.error).startswith("list:2: the text 'hypothesis' is missing")
