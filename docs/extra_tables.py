@@ -200,10 +200,19 @@ def sizes() -> str:
     return table(head, rows)
 
 
+def pairs_columns() -> str:
+    rows = []
+    for name, row in load("pairs_columns")["rows"].items():
+        low, high = row["difference_intervals"][0]
+        figures = [spread(row[key], 3) for key in ("test", "baseline", "majority")]
+        rows.append([name, *figures, f"{low:+.3f} to {high:+.3f}"])
+    return table(["set", "sentiment", "TF-IDF, logistic regression", "majority", "difference"], rows)
+
+
 TABLES = {
     f.__name__: f
     for f in (
         targets, sentiment_ablations, ner_ablations, translation_ablations, language_cells, speakers, layers,
-        layer_ratios, serving, products, memory, names, sizes,
+        layer_ratios, serving, products, memory, names, sizes, pairs_columns,
     )
 }  # fmt: skip

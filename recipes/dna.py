@@ -21,7 +21,18 @@ import seqtasks as st
 from seqtasks.budget import Budget
 from seqtasks.capabilities import Query, Reports, TextInputs
 from seqtasks.dna.capabilities import ExplainsVariants, Scans
-from seqtasks.options import Cell, Count, Positive, Rate, Size, TargetOptions, Weight, option, rnn_options
+from seqtasks.options import (
+    Cell,
+    ColumnOptions,
+    Count,
+    Positive,
+    Rate,
+    Size,
+    TargetOptions,
+    Weight,
+    option,
+    rnn_options,
+)  # fmt: skip
 from seqtasks.recipe import Assets, Recipe, Sample
 
 if TYPE_CHECKING:
@@ -36,7 +47,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Config(TargetOptions):
+class Config(TargetOptions, ColumnOptions):
     """Options of the dna recipe."""
 
     task: Literal["classify", "tag"] = option("classify", "a label for each sequence, or for every base", "data")
@@ -122,7 +133,8 @@ def reads(config: Config) -> "Formats":
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
-    return make_task(config).learn(example.target for example in train)
+    targets = make_task(config).learn(example.target for example in train)
+    return {**targets, **st.data.side_columns.learn(config.columns, train)}
 
 
 def encode(config: Config, assets: Assets, sequences: "tf.Tensor") -> dict[str, "tf.Tensor"]:
@@ -138,7 +150,7 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     import keras
 
     layers, tag = st.layers, config.task == "tag"
-    for name, plain in (("reverse_complement", False), ("linear", False), ("ensemble_size", 1)):
+    for name, plain in (("reverse_complement", False), ("linear", False), ("ensemble_size", 1), ("columns", "")):
         if tag and getattr(config, name) != plain:
             raise st.errors.UserError("needs one label per sequence", where=f"--{name}", remedy="leave it out")
     if config.linear and not config.positions:
@@ -171,6 +183,7 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         members[-1].append(layers.Pooling(list(config.pooling), name=f"pooling{mark}")(sequence))
         if config.linear:
             members[-1].append(layers.PositionWeights(config.positions, name=f"bases_in_place{mark}")(x))
+    inputs |= st.models.column_inputs(st.data.side_columns.width(config.columns, assets))
     head = sequence_task(config).head(assets)
     return st.models.classifier(inputs, members, dropout=config.dropout, both_strands=config.reverse_complement, **head)
 
@@ -217,7 +230,7 @@ def parse(config: Config, text: Any) -> Iterator[Query]:
     """The sequences of an input: a file of sequences, or one sequence."""
     reading = st.data.reading.Reading.of(config)
     for example in st.dna.files.sequences(text, files(config), reading):
-        yield Query(example.input, dict(example.fields))
+        yield Query(example.input, dict(example.fields), example.columns)
 
 
 def baselines(config: Config) -> dict[str, Callable[[Config], Any]]:
@@ -225,7 +238,8 @@ def baselines(config: Config) -> dict[str, Callable[[Config], Any]]:
     if config.task == "tag":
         features = functools.partial(st.dna.baselines.base_features, alphabet=alphabet)
         return {"window_logistic_regression": lambda c: st.tasks.baselines.WindowTagger(features, c.seed)}
-    found = st.tasks.baselines.of_target(config.target, "kmer", lambda: st.dna.baselines.kmers(alphabet), 10.0)
+    kmers = lambda: st.tasks.baselines.with_columns(st.dna.baselines.kmers(alphabet), config.columns)  # noqa: E731
+    found = st.tasks.baselines.of_target(config.target, "kmer", kmers, 10.0)
     return found | ({"one_hot_svm": lambda c: st.dna.baselines.BaseSVM(alphabet)} if config.target == "class" else {})
 
 

@@ -17,13 +17,24 @@ from annotated_types import Ge
 
 import seqtasks as st
 from seqtasks.budget import Budget
-from seqtasks.options import Cell, Count, Rate, Size, TargetOptions, Weight, option, rnn_options
+from seqtasks.options import (
+    Cell,
+    ColumnOptions,
+    Count,
+    Rate,
+    Size,
+    TargetOptions,
+    Weight,
+    option,
+    rnn_options,
+)  # fmt: skip
 from seqtasks.recipe import Assets, Recipe, Sample
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+    from seqtasks.data.columns import Columns
     from seqtasks.data.sources import Source
     from seqtasks.data.splits import Formats
     from seqtasks.tasks import SequenceTask
@@ -32,11 +43,15 @@ AFFIXES = (2, 3, 4)  # letters at the start and at the end of a word that get em
 
 
 @dataclass(frozen=True)
-class Config(TargetOptions):
+class Config(TargetOptions, ColumnOptions):
     """Options of the sentiment recipe."""
 
     text_column: str | None = option(
-        None, "name or number (from 1) of the column with the text", "data", changeable=True
+        None,
+        "name or number (from 1) of the column with the text; two with a comma between them for pairs of texts",
+        "data",
+        changeable=True,
+        names=True,
     )
     label_column: str | None = option(
         None, "name or number (from 1) of the column with the label", "data", changeable=True
@@ -73,11 +88,14 @@ class Config(TargetOptions):
     )
 
 
+def columns(config: Config) -> "Columns":
+    separated = config.label_separator is not None
+    names = config.text_column, config.label_column
+    return st.data.columns.Columns(*names, config.header, lists=True, empty=separated, pairs=True)
+
+
 def reads(config: Config) -> "Formats":
-    columns = st.data.columns.Columns(
-        config.text_column, config.label_column, config.header, lists=True, empty=config.label_separator is not None
-    )
-    return st.text.files.formats(columns).of_target(config.target)
+    return st.text.files.formats(columns(config)).of_target(config.target)
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
@@ -92,11 +110,36 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
             yield st.text.word_features.words(texts).flat_values.numpy().tolist()
 
     vocabulary = st.data.vocabulary.Vocabulary.learn(words(), config.max_vocabulary, config.min_count)
-    return {"words": vocabulary, **make_task(config).learn(targets.elements())}
+    assets = {"words": vocabulary, **make_task(config).learn(targets.elements())}
+    if names := columns(config).texts:
+        assets["texts"] = st.data.vocabulary.Vocabulary(names)
+    return {**assets, **st.data.side_columns.learn(config.columns, train)}
 
 
 def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
-    """Texts (batch,) to word numbers (batch, None), hashed affixes (batch, None, 6) and `truncated` (batch,)."""
+    """Texts (batch,) to word numbers (batch, None), hashed affixes (batch, None, 6) and `truncated` (batch,).
+
+    Of pairs of texts, the features of the second are called `second_words` and `second_affixes`.
+    """
+    if not paired(config, assets):
+        return encode_text(config, assets, texts)
+    first, second = (encode_text(config, assets, part) for part in st.data.pairs.split(texts))
+    truncated = first["truncated"] | second.pop("truncated")
+    return {**first, **{f"second_{name}": feature for name, feature in second.items()}, "truncated": truncated}
+
+
+def paired(config: Config, assets: Assets) -> bool:
+    """Whether an input is a pair of texts, as it was in training."""
+    if bool(columns(config).texts) == ("texts" in assets):
+        return "texts" in assets
+    what, remedy = "the run was trained with one text", "name one column"
+    if "texts" in assets:
+        what, remedy = "the run was trained with pairs of texts", "name two columns with a comma between them"
+    raise st.errors.UserError(what, where=f"--text_column {config.text_column}", remedy=remedy)
+
+
+def encode_text(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+    """The features of one text of each input."""
     import tensorflow as tf
 
     words, truncated = st.text.word_features.cut(st.text.word_features.words(texts), config.max_length)
@@ -112,12 +155,22 @@ def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.
 
 
 def build(config: Config, assets: Assets) -> "keras.Model":
-    """Word numbers (batch, time) and affixes (batch, time, 6) to logits (batch, classes), or what else is asked."""
+    """Word numbers (batch, time) and affixes (batch, time, 6), of pairs of both texts, to the outputs of the task."""
     import keras
 
-    inputs = {"words": keras.Input((None,), dtype="int32", name="words")}
-    if config.affixes:
-        inputs["affixes"] = keras.Input((None, 2 * len(AFFIXES)), dtype="int32", name="affixes")
+    pair, inputs = paired(config, assets), {}
+    for mark in ("", "second_") if pair else ("",):
+        inputs[f"{mark}words"] = keras.Input((None,), dtype="int32", name=f"{mark}words")
+        if config.affixes:
+            shape = None, 2 * len(AFFIXES)
+            inputs[f"{mark}affixes"] = keras.Input(shape, dtype="int32", name=f"{mark}affixes")
+    texts = list(inputs.values())
+    if pair:  # both texts go through the same layers, as two halves of a batch
+        half = len(texts) // 2
+        texts = [
+            st.layers.PairBatch(name=f"both_{first.name}")(first, second)
+            for first, second in zip(texts[:half], texts[half:], strict=True)
+        ]
     embedding = st.layers.WordEmbedding(
         len(assets["words"]),
         config.dimension,
@@ -126,13 +179,16 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         config.word_dropout,
         name="embedding",
     )
-    embedded = embedding(*inputs.values())
+    embedded = embedding(*texts)
     if config.vectors:
         st.text.word_vectors.fill(embedding.table, config.vectors, assets["words"].tokens)
     dropped = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedded)
     sequence = st.layers.recurrent_stack(dropped, **rnn_options(config))
     summaries = [st.layers.Pooling(list(config.pooling), name="pooling")(sequence)]
     summaries.append(st.layers.Pooling(["mean"], name="bag_of_inputs")(dropped))
+    if pair:
+        summaries = [st.layers.PairFeatures(name=f"compared_{n}")(x) for n, x in enumerate(summaries, 1)]
+    inputs |= st.models.column_inputs(st.data.side_columns.width(config.columns, assets))
     return st.models.classifier(inputs, [summaries], dropout=config.dropout, **make_task(config).head(assets))
 
 
@@ -140,16 +196,15 @@ def make_task(config: Config) -> "SequenceTask":
     return st.tasks.sequence_task(config.target, config.class_weights, config.label_separator, config.label_order)
 
 
-def tfidf() -> Any:
-    """TF-IDF weights of words and pairs of words; a Chinese or Japanese character is a word."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    return TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"[぀-ヿ㐀-鿿]|[^\W぀-ヿ㐀-鿿]+")
+def tfidf(config: Config) -> Any:
+    """TF-IDF weights of the words, and the columns beside them."""
+    words = st.text.baselines.tfidf(bool(columns(config).texts))
+    return st.tasks.baselines.with_columns(words, config.columns)
 
 
 def baselines(config: Config) -> dict[str, Callable[[Config], Any]]:
     balanced = "balanced" if config.class_weights == "balanced" else None
-    return st.tasks.baselines.of_target(config.target, "tfidf", tfidf, 10.0, balanced)
+    return st.tasks.baselines.of_target(config.target, "tfidf", lambda: tfidf(config), 10.0, balanced)
 
 
 RECIPE = Recipe(

@@ -17,7 +17,7 @@ from annotated_types import Ge
 import seqtasks as st
 from seqtasks.budget import Budget
 from seqtasks.capabilities import Augments, FileInputs, Query, Reports
-from seqtasks.options import Cell, Count, Positive, Rate, TargetOptions, option, rnn_options
+from seqtasks.options import Cell, ColumnOptions, Count, Positive, Rate, TargetOptions, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ SCALES = 1, 2  # of the optical flow
 
 
 @dataclass(frozen=True)
-class Config(TargetOptions):
+class Config(TargetOptions, ColumnOptions):
     """Options of the video recipe."""
 
     path_column: str | None = option(
@@ -132,7 +132,8 @@ def reads(config: Config) -> "Formats":
 
 
 def learn(config: Config, train: "Source") -> dict[str, Any]:
-    return make_task(config).learn(example.target for example in train)
+    targets = make_task(config).learn(example.target for example in train)
+    return {**targets, **st.data.side_columns.learn(config.columns, train)}
 
 
 def make_task(config: Config) -> "SequenceTask":
@@ -198,7 +199,7 @@ def augment(config: Config, features: Any, seed: "tf.Tensor") -> Any:
     if embedded(config):
         return features
     amounts = config.flip, config.shift, config.zoom, config.brightness
-    return {"frames": st.video.augmentation.augment(features["frames"], seed, *amounts)}
+    return {**features, "frames": st.video.augmentation.augment(features["frames"], seed, *amounts)}
 
 
 def build(config: Config, assets: Assets) -> "keras.Model":
@@ -222,8 +223,8 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         summaries = [st.layers.Pooling(list(config.pooling), name=f"pooling{mark}")(sequence)]
         summaries.append(st.layers.Pooling(["max", "mean"], name=f"pooling_of_inputs{mark}")(x))
         members.append(summaries)
-    head = make_task(config).head(assets)
-    return st.models.classifier({"frames": frames}, members, dropout=config.dropout, **head)
+    inputs = {"frames": frames, **st.models.column_inputs(st.data.side_columns.width(config.columns, assets))}
+    return st.models.classifier(inputs, members, dropout=config.dropout, **make_task(config).head(assets))
 
 
 def encode_frames(config: Config, frames: Any, mark: str) -> Any:
@@ -258,7 +259,10 @@ def flow(config: Config, frames: Any) -> Iterator[tuple[int, Any]]:
 
 
 def baselines(config: Config) -> dict[str, Callable[[Config], Any]]:
-    return st.tasks.baselines.of_target(config.target, "motion", lambda: st.video.baselines.motion(options(config)))
+    def motion() -> Any:
+        return st.video.baselines.motion(options(config), config.columns)
+
+    return st.tasks.baselines.of_target(config.target, "motion", motion)
 
 
 def report(predictor: Any, examples: list[Any]) -> Any:

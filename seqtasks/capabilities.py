@@ -37,10 +37,11 @@ Section = tuple[str, str]  # a title and HTML
 
 
 class Query(NamedTuple):
-    """A raw input, and fields that are copied to the start of its answer, such as the name of a record."""
+    """A raw input, fields that are copied to the start of its answer, and the values of its side columns."""
 
     input: Any
     metadata: dict[str, Any]
+    columns: tuple[str, ...] = ()
 
 
 class Predictor(Protocol):
@@ -52,7 +53,7 @@ class Predictor(Protocol):
     model: "keras.Model"
     task: Any
 
-    def predict_batch(self, inputs: Any, batch_size: int | None = None) -> "dict[str, np.ndarray]": ...
+    def predict_batch(self, inputs: Any, batch_size: int | None = None, columns: Any = ()) -> dict[str, Any]: ...
     def answers(self, inputs: Iterable[Any]) -> Iterator[Answer]: ...
 
 

@@ -47,7 +47,7 @@ _BOUNDS = {
 
 def option(
     default: Any, help: str, group: Group = "model", *,
-    changeable: bool | None = None, validation: Any = _KEEP, inherited: bool = True,
+    changeable: bool | None = None, validation: Any = _KEEP, inherited: bool = True, names: bool = False,
 ) -> Any:  # fmt: skip
     """A field of a dataclass of options.
 
@@ -58,6 +58,7 @@ def option(
         changeable: whether it may be changed on a trained run; by default this holds for the group `answering`.
         validation: its value in the validation after each epoch, if the full value is too slow.
         inherited: whether fine-tuning takes over the value of the run that it starts from.
+        names: whether it is names separated by commas, whose number cannot be changed on a trained run.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
@@ -72,6 +73,7 @@ def option(
         "group": group,
         "changeable": group == "answering" if changeable is None else changeable,
         "inherited": inherited,
+        "names": names,
     }
     if validation is not _KEEP:
         metadata["validation"] = validation
@@ -86,7 +88,7 @@ class Option:
         name: of the field, without the two hyphens of the flag.
         hint: its type, without bounds.
         bounds: `annotated_types` bounds of its value, or of each element of a list.
-        default, help, group, changeable, inherited: as in `option`.
+        default, help, group, changeable, inherited, names: as in `option`.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Option:
     group: str
     changeable: bool
     inherited: bool
+    names: bool = False
 
     @property
     def type(self) -> str:
@@ -112,6 +115,19 @@ class Option:
     def full_help(self) -> str:
         """The help with the bounds."""
         return f"{self.help} ({self.limits})" if self.bounds else self.help
+
+    def check_number(self, value: Any, trained: Any) -> None:
+        """Raise `UserError` if `value` does not name as many columns as the run was trained with.
+
+        An option that is null by default stands for one.
+        """
+
+        def count_of(names: str | None) -> int:
+            return max(sum(bool(n.strip()) for n in (names or "").split(",")), self.default is None)
+
+        if self.names and (count := count_of(value)) != (known := count_of(trained)):
+            what = f"names {count}, but the run was trained with {known}"
+            raise UserError(what, where=f"--{self.name} {value}", remedy="name as many, separated by commas")
 
     def check(self, value: Any) -> None:
         """Raise `UserError` if a number is out of its bounds."""
@@ -231,6 +247,16 @@ class TargetOptions(Options):
     label_order: list[str] = option(
         (), "ordinal: the labels from the lowest to the highest; labels that are numbers have an order", "data"
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class ColumnOptions(Options):
+    """The option of recipes whose model sees columns beside the sequence."""
+
+    columns: str = option(
+        "", "columns of numbers or categories that the model sees beside the input, separated by commas", "data",
+        changeable=True, names=True,
+    )  # fmt: skip
 
 
 def for_validation(config: T) -> T:

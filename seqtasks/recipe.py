@@ -98,6 +98,18 @@ class Recipe(Generic[ConfigT]):
         for capability in self.capabilities:
             yield from capability.commands()
 
+    def features(self, config: ConfigT, assets: Assets, inputs: Any, columns: Any = None) -> dict[str, Any]:
+        """Features of a vector of raw inputs, and of their side columns as the feature `columns`, in the graph.
+
+        Args:
+            config: the options.
+            assets: what was learnt from train.
+            inputs: as `encode` takes them.
+            columns: None, or a tensor (batch,) for each side column.
+        """
+        found = self.encode(config, assets, inputs)
+        return found if columns is None else {**found, "columns": assets["columns"].encode(columns)}
+
     def reader(self, config: ConfigT) -> "Reader | None":
         """What reads inputs that are files; None where they are texts."""
         files = self.capability(FileInputs)
@@ -138,13 +150,22 @@ class Recipe(Generic[ConfigT]):
             data, self.reads(config), Reading.of(config), train, valid, test, self._check(config, reader)
         )
 
-    def _check(self, config: ConfigT, reader: "Reader | None") -> "Callable[[Source], Source]":
+    def _check(
+        self, config: ConfigT, reader: "Reader | None", labelled: bool = True
+    ) -> "Callable[[Source], Source]":  # fmt: skip
         """What makes examples faulty whose target does not suit the task, or whose file cannot be read."""
-        task, files = self.task(config), self.capability(FileInputs)
+        from seqtasks.data.reading import Reading
+        from seqtasks.data.side_columns import required
+
+        task, files, columns = self.task(config), self.capability(FileInputs), Reading.of(config).columns
+
+        def check(source: "Source") -> "Source":
+            return required(task.checked(source) if labelled else source, columns)
+
         if reader is None or files is None:
-            return task.checked
+            return check
         fits = files.check and functools.partial(files.check, config)
-        return lambda source: reader.checked(task.checked(source), fits=fits)
+        return lambda source: reader.checked(check(source), fits)
 
     def folds(self, config: ConfigT, data: Any, count: int, reader: "Reader | None" = None) -> "Iterator[Splits]":
         """The splits of each fold of a cross-validation; see `seqtasks.data.partition.fold`.
@@ -181,8 +202,7 @@ class Recipe(Generic[ConfigT]):
         from seqtasks.data.splits import open_data
 
         reading = Reading.of(config, labelled=labelled, carry=carry, group=None)
-        source = open_data(data, self.reads(config), reading)
-        return literal(self._check(config, reader)(source) if labelled else source)
+        return literal(self._check(config, reader, labelled)(open_data(data, self.reads(config), reading)))
 
     def chosen_metric(self, config: ConfigT) -> tuple[str, bool]:
         """The name of the metric that chooses the best epoch, and whether larger is better.

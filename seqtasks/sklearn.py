@@ -181,6 +181,9 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         from seqtasks.tasks import Classification, Ordinal
 
         _check_names(recipe, self._options)
+        for name in (o.name for o in describe(recipe.Config) if o.names and self._options.get(o.name)):
+            what, remedy = "a sample of an estimator is one input, without columns", "take seqtasks.train with a frame"
+            raise UserError(what, where=name, remedy=remedy)
         given = self.random_state
         seed = int(given) if isinstance(given, int | np.integer) else check_random_state(given).randint(2**31 - 1)
         options = {"strict": True, **self._options, "seed": int(seed)}

@@ -43,6 +43,11 @@ def targets(folder):
     write(folder / "grades.csv", "text,label\n" + "".join(f"{t},{grades[len(y)]}\n" for t, y in rows))
 
 
+def pairs(folder):
+    rows = [f"film {n} was {('warm', 'grey')[n % 2]},it was good,{('yes', 'no')[n % 2]}\n" for n in range(120)]
+    write(folder / "pairs.csv", "premise,hypothesis,label\n" + "".join(rows))
+
+
 def ner(folder):
     sentences = (SAMPLES / "ner.conll").read_text("utf-8").strip().split("\n\n")
     parts = {"train": sentences[20:], "dev": sentences[:10], "test": sentences[10:20]}

@@ -30,6 +30,7 @@ DATA = {  # what the examples of a page need besides reviews
     "docs/recipes/speech.md": docs_data.speech,
     "docs/guides/export.md": docs_data.language,
     "docs/guides/targets.md": docs_data.targets,
+    "docs/guides/pairs-and-columns.md": docs_data.pairs,
     "docs/guides/generating.md": docs_data.language,
     "docs/guides/scanning-genomes.md": docs_data.dna,
     "docs/guides/streaming-speech.md": docs_data.speech,

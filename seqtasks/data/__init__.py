@@ -5,8 +5,8 @@ or an application makes a `Source` of them, a stream of `Example`s (`sources`). 
 finds train, validation and test; `reading` holds the options of all that. `text_files` opens files, `remote` copies
 those at a URL; `path_sources` and `file_inputs` are for inputs that are sound or pictures. `vocabulary` numbers words
 and labels; `token_ids` are the reserved ids; `numbers` keeps other figures that are learnt. `targets` writes several
-labels as one string. `batches` makes padded batches of examples, `segments` those of running text; `generators` holds
-what both share.
+labels as one string, `pairs` joins two texts; `side_columns` encodes columns beside the input. `batches` makes padded
+batches of examples, `segments` those of running text; `generators` holds what both share.
 
 It imports only `seqtasks.errors`. Start with `sources`, then `splits`, then `batches`.
 """
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
         media_segments,
         memory,
         numbers,
+        pairs,
         partition,
         path_sources,
         reading,
         remote,
         segments,
+        side_columns,
         sources,
         splits,
         tables,
@@ -38,17 +40,20 @@ if TYPE_CHECKING:
         text_files,
         tfds,
         token_ids,
+        values,
         vocabulary,
     )
 
 __all__ = [
     *("batches", "columns", "file_inputs", "generators", "hf", "json_files", "media_segments", "memory", "numbers"),
     *(
+        "pairs",
         "partition",
         "path_sources",
         "reading",
         "remote",
         "segments",
+        "side_columns",
         "sources",
         "splits",
         "tables",
@@ -56,6 +61,6 @@ __all__ = [
         "text_files",
         "tfds",
     ),
-    *("token_ids", "vocabulary"),
+    *("token_ids", "values", "vocabulary"),
 ]
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, __all__)

@@ -15,7 +15,7 @@
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from seqtasks.data.file_inputs import Reader
 from seqtasks.data.generators import from_generator
-from seqtasks.data.sources import InMemorySource, Source
+from seqtasks.data.sources import Example, InMemorySource, Source
 
 CHUNK = 512
 POOLS_AT_ONCE = 2
@@ -49,7 +49,8 @@ class Batches:
     Args:
         source: the examples.
         count: how many there are.
-        encode: `encode(inputs) -> {name: tensor or ragged tensor}`, of a vector of raw inputs.
+        encode: `encode(inputs) -> {name: tensor or ragged tensor}`, of a vector of raw inputs; with `columns` it takes
+            the values of the side columns too, strings (batch, columns).
         encode_target: `encode_target(targets) -> tensor or ragged tensor`, the same for targets; ragged ones are padded
             with -1.
         batch_size: rows of a batch.
@@ -61,6 +62,7 @@ class Batches:
         target_feature: the feature that is also the target; "" if targets are encoded.
         augment: None, or `augment(features, seed) -> features`, for batches that are shuffled.
         reader: the `seqtasks.data.file_inputs.Reader` of inputs that are files; None for texts.
+        columns: how many side columns an example has.
 
     Example:
         >>> from seqtasks.data.sources import Example
@@ -73,7 +75,7 @@ class Batches:
 
     source: Source
     count: int
-    encode: Callable[[Any], dict[str, Any]]
+    encode: Callable[..., dict[str, Any]]
     encode_target: Callable[[tf.Tensor], Rows]
     batch_size: int
     boundary: int = 8
@@ -84,6 +86,7 @@ class Batches:
     target_feature: str = ""
     augment: Callable[[dict[str, Any], tf.Tensor], dict[str, Any]] | None = None
     reader: Reader | None = None
+    columns: int = 0
 
     def __post_init__(self) -> None:
         # traced once, not in each epoch
@@ -100,17 +103,18 @@ class Batches:
         return -(-len(range(index, self.count, number)) // self.batch_size)
 
     def rows(self) -> tf.data.Dataset:
-        """Dataset of (input, target), both scalar strings."""
+        """Dataset of (input, target), both scalar strings, or (input, target, side columns)."""
+
+        def strings(examples: Sequence[Example]) -> tuple[Any, ...]:
+            found: tuple[Any, ...] = [e.input for e in examples], [e.target for e in examples]
+            return (*found, [e.columns for e in examples]) if self.columns else found
+
         if isinstance(self.source, InMemorySource):
-            columns = [[e.input for e in self.source], [e.target for e in self.source]]
-            return tf.data.Dataset.from_tensor_slices(tuple(tf.constant(c, tf.string) for c in columns))
-
-        def chunks() -> Iterator[tuple[list[str], list[str]]]:
-            for chunk in self.source.chunks(CHUNK):
-                yield [e.input for e in chunk], [e.target for e in chunk]
-
-        strings = tf.TensorSpec([None], tf.string)
-        return from_generator(chunks, (strings, strings)).unbatch()
+            found = (tf.constant(part, tf.string) for part in strings(list(self.source)))
+            return tf.data.Dataset.from_tensor_slices(tuple(found))
+        spec = tf.TensorSpec([None], tf.string)
+        specs = (spec, spec, *([tf.TensorSpec([None, self.columns], tf.string)] if self.columns else []))
+        return from_generator(lambda: map(strings, self.source.chunks(CHUNK)), specs).unbatch()
 
     def epoch(self, seed: int | None = None, epoch: int = 0, start: int = 0) -> tf.data.Dataset:
         """The batches of one epoch as a `tf.data.Dataset`, from step `start` on.
@@ -140,9 +144,9 @@ class Batches:
         options.autotune.enabled = False  # the end of an epoch waits for its thread, which sleeps longer and longer
         return dataset.with_options(options)
 
-    def _encode_pool(self, number: tf.Tensor, rows: tuple[Rows, tf.Tensor], seed: tf.Tensor, augmented: bool) -> Any:
-        inputs, targets = rows
-        features, size = self.encode(inputs), tf.size(targets, tf.int64)
+    def _encode_pool(self, number: tf.Tensor, rows: tuple[Any, ...], seed: tf.Tensor, augmented: bool) -> Any:
+        inputs, targets, *columns = rows
+        features, size = self.encode(inputs, *columns), tf.size(targets, tf.int64)
         if augmented and self.augment:
             features = self.augment(features, tf.stack([seed, number]))
         targets = features.pop(self.target_feature) if self.target_feature else self.encode_target(targets)

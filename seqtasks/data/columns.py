@@ -6,15 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from seqtasks.data.reading import ALL, Reading
+from seqtasks.data import pairs
+from seqtasks.data.reading import ALL, Reading, names_of
 from seqtasks.data.sources import Example, Faulty, Source
 from seqtasks.data.tables import Record, Records, value_of
-from seqtasks.data.targets import MARK, label_text, labels_text, missing
-from seqtasks.data.text_files import replace_surrogates
+from seqtasks.data.targets import MARK, label_text, labels_text
+from seqtasks.data.values import missing, plain, text_of
 from seqtasks.errors import UserError, nearest
 
 SAMPLE, FEW = 200, 8  # rows from which names are told from data, and the number that this needs at least
 TEXT_NAMES = ("text", "sentence", "review", "content", "document", "comment", "tweet", "message", "body")
+PAIR_NAMES = (  # of the columns of pairs, in tables whose columns have numbers
+    "premise", "hypothesis", "sentence1", "sentence2", "text1", "text2", "question1", "question2", "query", "passage",
+)  # fmt: skip
 LABEL_NAMES = ("label", "sentiment", "class", "category", "target", "stars", "rating", "score", "polarity")
 
 
@@ -30,6 +34,7 @@ class Columns:
         text_option, label_option: the options that name the columns, for messages.
         lists: whether a label may be a list of labels, see `seqtasks.data.targets`.
         empty: whether a label may be missing, which stands for no label.
+        pairs: whether `text` can name two columns, separated by a comma; an input is then a pair of texts.
     """
 
     text: str | None = None
@@ -41,6 +46,24 @@ class Columns:
     label_option: str = "--label_column"
     lists: bool = False
     empty: bool = False
+    pairs: bool = False
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The two columns of a pair; empty if an input is one text.
+
+        Raises:
+            UserError: if `text` names more than two.
+
+        Example:
+            >>> Columns("premise, hypothesis", pairs=True).texts, Columns("text", pairs=True).texts
+            (('premise', 'hypothesis'), ())
+        """
+        names = tuple(name.strip() for name in (self.text or "").split(",")) if self.pairs else ()
+        if len(names) > 2 or (len(names) == 2 and not (all(names) and names[0] != names[1])):
+            remedy = "name one, or two with a comma between them"
+            raise UserError(f"{self.text!r} is not one column or two", where=self.text_option, remedy=remedy)
+        return names if len(names) == 2 else ()
 
     def is_header(self, first: Sequence[str], labelled: bool = True) -> bool:
         """Whether the first row of a table holds the names of its columns.
@@ -53,7 +76,8 @@ class Columns:
         """
         if self.header is not None:
             return self.header
-        wanted = [(self.text, self.text_names), (self.label, self.label_names)]
+        texts = [(name, (*self.text_names, *PAIR_NAMES)) for name in self.texts]
+        wanted = [*(texts or [(self.text, self.text_names)]), (self.label, self.label_names)]
         if not labelled and not (self.label or "").isdigit():
             wanted.pop()
         if any(name and not name.isdigit() for name, _ in wanted):
@@ -118,7 +142,8 @@ def read_columns(records: Records, columns: Columns = Columns(), reading: Readin
         >>> [str(getattr(item, "error", item[:2])) for item in source.read()]
         ["('fine', '5')", 'memory:2: the text is missing; give every record a text and a label']
     """
-    text, label = _found(records, columns, reading) if records.names else (None, None)
+    texts, label = _found(records, columns, reading) if records.names else ((), None)
+    wanted = columns.texts or (columns.text,)
     skipped = records.unsure and columns.header is None and _has_header(records, columns, reading)
     rest = with_fields(records, reading)
     remedy = f"give every record a text{' and a label' * reading.labelled}"
@@ -129,45 +154,55 @@ def read_columns(records: Records, columns: Columns = Columns(), reading: Readin
                 if isinstance(record, UserError):
                     raise record
                 where = records.where(place)
-                value = _value(record, text, columns.text, columns.text_names, where, columns.text_option)
-                if missing(value):
-                    raise UserError("the text is missing", where=where, remedy=remedy)
+                values = [
+                    _value(record, found, name, columns.text_names, where, columns.text_option)
+                    for found, name in itertools.zip_longest(texts, wanted)
+                ]
+                if any(map(missing, values)):
+                    what = (
+                        "the text" if len(values) == 1 else f"the text {wanted[[*map(missing, values)].index(True)]!r}"
+                    )
+                    raise UserError(f"{what} is missing", where=where, remedy=remedy)
                 target = ""
                 if reading.labelled:
-                    found = _value(record, label, columns.label, columns.label_names, where, columns.label_option)
-                    target = labels_text(found, where) if columns.lists else label_text(found, where)
+                    given = _value(record, label, columns.label, columns.label_names, where, columns.label_option)
+                    target = labels_text(given, where) if columns.lists else label_text(given, where)
                     if not target and columns.empty:
                         target = MARK
                     if not target:
                         raise UserError("the label is missing", where=where, remedy=remedy)
-                yield rest(Example(text_of(value, where), target, place), record)
+                found = [text_of(value, where) for value in values]
+                yield rest(Example(pairs.join(*found) if columns.texts else found[0], target, place), record)
             except UserError as error:
                 yield Faulty(error)
 
     return Source(examples, records.name, records.size)
 
 
-def _found(records: Records, columns: Columns, reading: Reading) -> tuple[str, str]:
-    """The names of the columns with text and label."""
+def _found(records: Records, columns: Columns, reading: Reading) -> tuple[tuple[str, ...], str]:
+    """The names of the columns with the text, or with the two of a pair, and with the label."""
     names, where = records.names, records.name
     both = f"them with {columns.text_option} and {columns.label_option}"
     named = both if reading.labelled else f"it with {columns.text_option}"
+    if columns.texts and not records.header and not reading.labelled and len(names) == 2:
+        return names, ""  # pairs in memory, or in a table without names
     if not records.header and columns.text is None and (columns.label is None or not reading.labelled):
         if len(names) == 2 or (len(names) == 1 and not reading.labelled):
-            return names[0], names[-1]
+            return names[:1], names[-1]
         first = next((record for _, record in records.read() if not isinstance(record, UserError)), {})
         listed = ", ".join(repr(str(value)[:40]) for value in first.values())
         what = f"no text{' and label' * reading.labelled} among {listed}" if len(names) > 1 else f"one column, {listed}"
         raise UserError(what, where=where, remedy=f"name {named} (a name or a number from 1)")
-    text = find_column(names, columns.text, columns.text_names, "text", columns.text_option, where)
+    given = (names, columns.text_names, "text", columns.text_option, where)
+    texts = [find_column(given[0], name, *given[1:]) for name in columns.texts or (columns.text,)]
     label = None
     if reading.labelled:
         label = find_column(names, columns.label, columns.label_names, "label", columns.label_option, where)
-    if text is None or (reading.labelled and (label is None or text == label)):
+    if None in texts or len({*texts}) < len(texts) or (reading.labelled and (label is None or label in texts)):
         listed = ", ".join(repr(name[:40]) for name in names)
         wanted = "text and label" if reading.labelled else "text"
         raise UserError(f"no {wanted} among {listed}", where=where, remedy=f"name {named} (a name, or a number from 1)")
-    return text, label or ""
+    return tuple(filter(None, texts)), label or ""
 
 
 def _has_header(records: Records, columns: Columns, reading: Reading) -> bool:
@@ -179,10 +214,12 @@ def _has_header(records: Records, columns: Columns, reading: Reading) -> bool:
         UserError: of inputs to answer in columns without numbers, if that cannot be told.
     """
     names, numbered = records.names, columns.text is not None or columns.label is not None
-    label = columns.label if numbered and columns.label in names else names[-1] if len(names) == 2 else None
+    alone = len(names) == 2 + bool(columns.texts)
+    label = columns.label if numbered and columns.label in names else names[-1] if alone else None
     rows = (record for _, record in records.read() if not isinstance(record, UserError))
     sample = list(itertools.islice(rows, SAMPLE))
-    labels = [str(row[label]).strip() for row in sample] if label and label != columns.text else []
+    texts = columns.texts or (columns.text,)
+    labels = [str(row[label]).strip() for row in sample] if label and label not in texts else []
     counts = Counter(labels)
     if (
         len(labels) >= FEW
@@ -209,11 +246,11 @@ def _value(record: Record, found: str | None, wanted: str | None, usual: Sequenc
 
 
 def with_fields(records: Records, reading: Reading) -> Callable[[Example, Record], Example]:
-    """A function that adds to an example the group and the columns that are carried through.
+    """A function that adds to an example the group, the side columns, and the columns that are carried through.
 
     Args:
         records: where the columns come from.
-        reading: `group` and `carry`.
+        reading: `group`, `columns` and `carry`.
 
     Raises:
         UserError: if a column is not there.
@@ -222,9 +259,10 @@ def with_fields(records: Records, reading: Reading) -> Callable[[Example, Record
         >>> records = Records(lambda: iter(()), "memory", ("text", "speaker"))
         >>> add = with_fields(records, Reading(group="speaker", carry=("speaker",)))
         >>> add(Example("fine", "", 1), {"text": "fine", "speaker": "ada"})[3:]
-        ('ada', (('speaker', 'ada'),))
+        ('ada', (('speaker', 'ada'),), ())
     """
     group, carry = reading.group, reading.carry
+    beside = side_columns(records, reading)
     for name, option in ((group, "--group"), *((name, "--carry") for name in carry)):
         if name and name != ALL and records.names and name.split(".")[0] not in records.names:
             remedy = nearest(name, records.names)
@@ -240,51 +278,38 @@ def with_fields(records: Records, reading: Reading) -> Callable[[Example, Record
         if carry:
             names = tuple(record) if ALL in carry else carry
             example = example._replace(fields=tuple((name, plain(value_of(record, name))) for name in names))
+        if beside:
+            where = records.where(example.place)
+            values = (_side_value(value_of(record, name), name, where) for name in beside)
+            example = example._replace(columns=tuple(values))
         return example
 
-    return add if group or carry else lambda example, record: example
+    return add if group or carry or beside else lambda example, record: example
 
 
-def text_of(value: Any, where: str) -> str:
-    """A value as text.
+def side_columns(records: Records, reading: Reading) -> tuple[str, ...]:
+    """The names of the side columns, in the spelling of the records.
+
+    Args:
+        records: where the columns come from.
+        reading: `columns`.
 
     Raises:
-        UserError: if it is not text.
-
-    Example:
-        >>> text_of(b"fine", "memory:1")
-        'fine'
+        UserError: if a column is not there.
     """
-    if isinstance(value, bytes):
-        try:
-            value = value.decode("utf-8")
-        except UnicodeDecodeError as error:
-            what = f"not UTF-8 (byte 0x{value[error.start]:02x} at offset {error.start})"
-            raise UserError(what, where=where, remedy="decode the text first") from None
-    if not isinstance(value, str):
-        raise UserError(f"the text is not a string: {value!r:.40}", where=where, remedy="put it in quotes")
-    return replace_surrogates(str(value))
+    names, option = names_of(reading.columns), "--columns"
+    if not records.names:
+        return names
+    found = (find_column(records.names, name, (), "column", option, records.name) for name in names)
+    return tuple(filter(None, found))
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it.
-
-    Example:
-        >>> import datetime
-        >>> plain(datetime.date(2020, 1, 31)), plain(float("nan")), plain({"a": (1, 2)})
-        ('2020-01-31', None, {'a': [1, 2]})
-    """
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if missing(value):
-        return None
-    if isinstance(value, dict):
-        return {str(name): plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value if isinstance(value, str | int | float | bool) else str(value)
+def _side_value(value: Any, name: str, where: str) -> str:
+    try:
+        return label_text(value)
+    except UserError:
+        what, remedy = f"{value!r:.60} in the column {name!r}", "give one number or name"
+        raise UserError(what, where=where, remedy=remedy) from None
 
 
 def missing_field(record: Record, names: Sequence[str], where: str, option: str) -> UserError:

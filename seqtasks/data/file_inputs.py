@@ -155,11 +155,11 @@ class Reader:
         return tf.RaggedTensor.from_row_lengths(joined, [len(array) for array in arrays])
 
     def pooled(self, rows: tf.data.Dataset, size: int) -> tf.data.Dataset:
-        """Batches of `size` of a dataset of (path, target), with arrays in place of the paths, read in parallel."""
+        """Batches of `size` of a dataset of (path, target, ...), with arrays in place of paths, read in parallel."""
 
-        def read(path: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def read(path: tf.Tensor, *rest: tf.Tensor) -> tuple[tf.Tensor, ...]:
             array = tf.numpy_function(lambda p: self(os.fsdecode(p)), [path], self.spec.dtype, stateful=False)
-            return tf.ensure_shape(array, self.spec.shape), target
+            return tf.ensure_shape(array, self.spec.shape), *rest
 
         opened = rows.map(read, num_parallel_calls=os.cpu_count(), deterministic=True)
         return opened.ragged_batch(size) if self.ragged else opened.batch(size)

@@ -12,7 +12,7 @@ from typing import Any
 from seqtasks.data.columns import find_column
 from seqtasks.data.reading import Reading
 from seqtasks.data.tables import Record, Records, value_of
-from seqtasks.data.targets import missing
+from seqtasks.data.values import missing
 from seqtasks.errors import UserError
 
 SEGMENT = "#t"  # the column that holds the segment of a record

@@ -8,6 +8,16 @@ from seqtasks.errors import UserError
 ALL = "all"
 
 
+def names_of(option: str) -> tuple[str, ...]:
+    """The names in an option, separated by commas.
+
+    Example:
+        >>> names_of("age, country"), names_of("")
+        (('age', 'country'), ())
+    """
+    return tuple(name.strip() for name in option.split(",") if name.strip())
+
+
 @dataclasses.dataclass(frozen=True)
 class Reading:
     """How data is read.
@@ -22,6 +32,7 @@ class Reading:
         group: the column whose values stay on one side of such splits.
         labelled: whether records need a target; False for inputs to answer.
         carry: columns that are carried through to the answers, or `all`.
+        columns: columns that the model sees beside the input, separated by commas.
     """
 
     encoding: str | None = None
@@ -33,6 +44,7 @@ class Reading:
     group: str | None = None
     labelled: bool = True
     carry: tuple[str, ...] = ()
+    columns: str = ""
 
     @classmethod
     def of(cls, config: Any, **changes: Any) -> "Reading":

@@ -24,6 +24,7 @@ class Example(NamedTuple):
         place: a line number of the source's file, or a path.
         group: examples of one group are in one split; empty: the input decides.
         fields: other columns that are carried through to the answer, as pairs of name and value.
+        columns: the values of the columns that the model sees beside the input, as text; empty where one is missing.
     """
 
     input: str
@@ -31,6 +32,7 @@ class Example(NamedTuple):
     place: int | str
     group: str = ""
     fields: tuple[tuple[str, Any], ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 class Faulty(NamedTuple):

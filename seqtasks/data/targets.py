@@ -2,11 +2,11 @@
 
 import ast
 import json
-import math
 from collections.abc import Iterable
 from typing import Any
 
 from seqtasks.data.text_files import replace_surrogates
+from seqtasks.data.values import missing
 from seqtasks.errors import UserError
 
 MARK = "\x1f"
@@ -67,22 +67,6 @@ def list_in_text(text: str) -> list[object] | None:
         if isinstance(found, list):
             return found
     return None
-
-
-def missing(value: Any) -> bool:
-    """Whether a value stands for none: None, NaN, pandas' NA and NaT.
-
-    Example:
-        >>> missing(None), missing(float("nan")), missing("")
-        (True, True, False)
-    """
-    if isinstance(value, str):
-        return False
-    return (
-        value is None
-        or (isinstance(value, float) and math.isnan(value))
-        or type(value).__name__ in ("NAType", "NaTType")
-    )
 
 
 def label_text(value: Any, where: str = "") -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from seqtasks.data.columns import Columns, plain, read_columns, with_fields
+from seqtasks.data.columns import Columns, read_columns, with_fields
 from seqtasks.data.path_sources import warn_of_others
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Faulty, Source
@@ -21,6 +21,7 @@ from seqtasks.data.splits import Formats, open_data
 from seqtasks.data.tables import Record, Records
 from seqtasks.data.targets import split_labels
 from seqtasks.data.text_files import suffix_of
+from seqtasks.data.values import plain
 from seqtasks.dna import bed, fasta
 from seqtasks.dna.alphabets import DNA, Alphabet
 from seqtasks.dna.bed import Annotation
@@ -221,7 +222,7 @@ def _records(
 
 
 def _sequences(path: Path, reading: Reading) -> Iterator[tuple[str, Record]]:
-    wanted = reading.group or reading.carry
+    wanted = reading.group or reading.carry or reading.columns
     for line, header, letters, features in fasta.read_sequences(path, reading.encoding):
         name = (header.split(None, 1) or [f"record {line}"])[0]
         words = header.replace("|", " ").split() if wanted else ()

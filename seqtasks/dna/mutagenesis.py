@@ -10,13 +10,16 @@ if TYPE_CHECKING:
     from seqtasks.capabilities import Predictor
 
 
-def effects(predictor: "Predictor", sequence: str, label: str | None = None) -> tuple[str, float, np.ndarray]:
+def effects(
+    predictor: "Predictor", sequence: str, label: str | None = None, columns: tuple[str, ...] = ()
+) -> tuple[str, float, np.ndarray]:
     """The change of a probability under every single substitution in a sequence.
 
     Args:
         predictor: a trained model of a `Classification` task over sequences.
         sequence: the sequence.
         label: the class whose probability is computed; None for the predicted class.
+        columns: the values of the side columns, if the run has any.
 
     Returns:
         (label, probability, changes): `changes` is a float array (bases, letters of the alphabet), for DNA A, C, G, T;
@@ -33,7 +36,8 @@ def effects(predictor: "Predictor", sequence: str, label: str | None = None) -> 
     bases, letters = alphabet.as_read(sequence), alphabet.letters
     substitutions = [(i, j) for i in range(len(bases)) for j, letter in enumerate(letters) if bases[i] != letter]
     mutants = [bases[:i] + letters[j] + bases[i + 1 :] for i, j in substitutions]
-    scores = predictor.predict_batch([bases, *mutants])["scores"]  # (1 + mutants, classes)
+    rows = [bases, *mutants]
+    scores = predictor.predict_batch(rows, columns=[columns] * len(rows))["scores"]  # (1 + mutants, classes)
     index = int(scores[0].argmax()) if label is None else labels.index(label)
     changes = np.zeros((len(bases), len(letters)))
     for (i, j), score in zip(substitutions, scores[1:, index], strict=True):

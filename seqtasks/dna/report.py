@@ -74,15 +74,16 @@ def report_sections(predictor: "Predictor", examples: "Iterable[Example]", most:
     """
     if not isinstance(predictor.task, Classification):
         return []
-    chosen: dict[str, str] = {}  # class -> sequence
+    chosen: dict[str, Example] = {}  # by class
     for example in examples:
         if len(example.input) <= LONGEST:
-            chosen.setdefault(example.target, example.input)
+            chosen.setdefault(example.target, example)
     if not chosen:
         return []
     parts = ["<p>Change of the probability of the predicted class under each substitution of each base.</p>"]
-    for i, (target, sequence) in enumerate(list(chosen.items())[:most]):
-        label, probability, changes = effects(predictor, sequence)
+    for i, (target, example) in enumerate(list(chosen.items())[:most]):
+        sequence = example.input
+        label, probability, changes = effects(predictor, sequence, columns=example.columns)
         title = f"predicted {label} ({probability:.3f}), true {target}"
         with matplotlib.rc_context(charts.STYLE):
             chart = substitutions(

@@ -20,7 +20,7 @@ SEEN = 1_000_000  # inputs of a held-out split that are looked up in train
 
 @dataclasses.dataclass
 class SplitSummary:
-    """What one split holds: number of examples, count of each label, SHA-256 over inputs and labels."""
+    """What one split holds: number of examples, count of each label, SHA-256 over inputs, side columns and labels."""
 
     name: str
     examples: int
@@ -175,7 +175,7 @@ def _read(
     last = None
     for count, example in enumerate(progress.counted("reading", source), 1):  # noqa: B007
         labels.update(task.labels(example.target))
-        text = f"{example.input}\t{example.target}\n".encode("utf-8", "surrogatepass")
+        text = "\t".join([example.input, *example.columns, example.target]).encode("utf-8", "surrogatepass") + b"\n"
         digest.update(text)
         number = hash(example.input)
         for look in seen:

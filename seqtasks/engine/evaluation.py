@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from seqtasks.capabilities import RunningText
+from seqtasks.data.sources import Example
 from seqtasks.engine import progress
 from seqtasks.engine.predictor import Predictor
 from seqtasks.metrics import bootstrap
 from seqtasks.recipe import Recipe
+from seqtasks.tasks.baselines import Row
 
 BASELINE_EXAMPLES = 25_000  # baselines do not stream: they learn from a sample of at most this size
 MISTAKES = 10
@@ -77,7 +79,7 @@ def baselines(
     name, _ = recipe.chosen_metric(config)
     task = recipe.task(config)
     metric = task.metrics[name]
-    sample = reservoir(train, BASELINE_EXAMPLES, config.seed)
+    sample = rows(reservoir(train, BASELINE_EXAMPLES, config.seed))
     found = {}
     rivals = recipe.baselines(config)
     for title, make in progress.counted("baselines", rivals.items(), len(rivals), "baselines"):
@@ -86,7 +88,7 @@ def baselines(
         targets, outputs = [], []
         for chunk in test.chunks(4096):
             targets.append(task.targets(assets, [e.target for e in chunk]))
-            outputs.append(predict(chunk))
+            outputs.append(predict(rows(chunk)))
         all_targets, all_outputs = np.concatenate(targets), np.concatenate(outputs)
         rival = task.statistics(assets, all_targets, all_outputs)
         bounds = bootstrap(metric, *statistics, baseline=rival[-1], seed=config.seed)
@@ -97,6 +99,11 @@ def baselines(
             "seconds": time.perf_counter() - began,
         }
     return found
+
+
+def rows(examples: Iterable[Example]) -> list[Example]:
+    """Examples whose inputs carry the values of their side columns, for baselines over raw inputs."""
+    return [example._replace(input=Row.of(example)) if example.columns else example for example in examples]
 
 
 def finite(value: float) -> float | None:

@@ -136,6 +136,8 @@ class Experiment:
         check_labels(data.sources, data.summaries, self.task, assets, f"the run {base.directory}" if base else "train")
         for name in ("validation", "test"):
             self.task.check(assets, data.sources[name])
+            if "columns" in assets:
+                assets["columns"].check(data.sources[name])
         batches = self._batches(data, assets, strategy.num_replicas_in_sync)
         counts = (data.summaries[name].examples for name in ("train", "validation"))
         self.config = config = with_length(self.config, recipe.budget, len(batches), *counts)
@@ -158,10 +160,16 @@ class Experiment:
             raise UserError(what, where="--strategy", remedy=remedy)
         if segments is not None:
             return segments
+        beside = len(assets["columns"].names) if "columns" in assets else 0
+
+        def encode(inputs: Any, columns: Any = None) -> dict[str, Any]:
+            values = None if columns is None else tf.unstack(columns, beside, axis=1)
+            return recipe.features(config, assets, inputs, values)
+
         return Batches(
             source,
             examples,
-            lambda inputs: recipe.encode(config, assets, inputs),
+            encode,
             lambda targets: self.task.encode_target(assets, targets),
             config.batch_size,
             COMPILED_BOUNDARY if config.jit else 1,
@@ -171,6 +179,7 @@ class Experiment:
             target_feature=self.task.target_feature,
             reader=self.reader,
             augment=functools.partial(augments.augment, config) if augments else None,
+            columns=beside,
         )
 
     def fit_inputs(self, prepared: Prepared) -> Any:

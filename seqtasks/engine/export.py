@@ -2,12 +2,15 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
 
 from seqtasks.capabilities import FileInputs
+from seqtasks.data import pairs
 from seqtasks.data.batches import pad
+from seqtasks.data.side_columns import signature_names
 from seqtasks.engine.predictor import Predictor
 from seqtasks.errors import UserError
 from seqtasks.layers.batch_of_one import exporting
@@ -29,13 +32,18 @@ class Served(tf.Module):
         self.tables = [asset.tables for asset in predictor.assets.values()]
         labels = predictor.assets.get("labels")
         files, config = predictor.recipe.capability(FileInputs), predictor.config
-        raw = files.serving_spec(config) if files else {"inputs": tf.TensorSpec([None], tf.string)}
-        signature = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in raw.items()]
+        raw, side = raw_inputs(predictor), predictor.side_columns
+        beside = side.specs(tuple(raw)) if side else {}
+        signature = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in [*raw.items(), *beside.items()]]
 
         @tf.function(input_signature=signature)
         def serve(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-            inputs = files.from_serving(config, **dict(zip(raw, tensors, strict=True))) if files else tensors[0]
-            features = {name: pad(f, 1) for name, f in predictor.encode(inputs).items()}
+            given, columns = tensors[: len(raw)], tensors[len(raw) :]
+            if files:
+                inputs = files.from_serving(config, **dict(zip(raw, given, strict=True)))
+            else:
+                inputs = pairs.join_in_graph(*given) if len(given) > 1 else given[0]
+            features = {name: pad(f, 1) for name, f in predictor.encode(inputs, *columns).items()}
             with exporting():
                 answers = predictor.decode(features)
             if labels is None:
@@ -53,13 +61,23 @@ class Served(tf.Module):
             setattr(self, name, function)
 
 
+def raw_inputs(predictor: Predictor) -> Mapping[str, tf.TensorSpec]:
+    """How an exported model takes raw inputs: {name: spec}. Those of pairs are called as their columns were."""
+    if files := predictor.recipe.capability(FileInputs):
+        return files.serving_spec(predictor.config)
+    texts = predictor.assets.get("texts")
+    names = signature_names(texts.tokens if texts else ["inputs"], "text")
+    return {name: tf.TensorSpec([None], tf.string) for name in names}
+
+
 def export(predictor: Predictor, directory: str | Path, overwrite: bool = False) -> Path:
     """Write a SavedModel.
 
     `serving_default` takes `inputs`, a batch of raw strings (or, if the recipe's inputs are files, arrays under the
-    names of its `FileInputs.serving_spec`), and returns what the task decodes: for classification `label` (string),
-    `score`, `scores` and `labels`, the names of the classes, both (batch, classes). The first dimension of every output
-    is the batch, as servers want it. Capabilities add signatures, such as `generate`.
+    names of its `FileInputs.serving_spec`; for pairs of texts two batches), and a batch for each side column: numbers
+    float32, NaN where one is missing, categories strings. It returns what the task decodes: for classification `label`
+    (string), `score`, `scores` and `labels`, the names of the classes, both (batch, classes). The first dimension of
+    every output is the batch, as servers want it. Capabilities add signatures, such as `generate`.
 
     Args:
         predictor: the model with its encoder.

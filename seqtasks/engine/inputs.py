@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from seqtasks.capabilities import FileInputs, Query, TextInputs
+from seqtasks.data import pairs
 from seqtasks.data.memory import KINDS, array_of, keep_file
 from seqtasks.data.reading import Reading
+from seqtasks.data.side_columns import Unknown
 from seqtasks.data.sources import Faulty
 from seqtasks.data.text_files import reading, suffix_of
 from seqtasks.errors import UserError
@@ -56,18 +58,23 @@ def queries(run: Any, data: Any, carry: str = "") -> Iterator[Query]:
     """
     columns = tuple(name.strip() for name in carry.split(",") if name.strip())
     source = run.recipe.open(run.config, data, labelled=False, carry=columns)
-    files = run.recipe.capability(FileInputs)
+    files, side = run.recipe.capability(FileInputs), run.assets.get("columns")
+    unknown = Unknown(side, source.name) if side else None
     for example in source.read():
         if isinstance(example, Faulty):
             if not files:
                 raise example.error
             yield Query(example.error, dict(example.fields))  # answered as a file that cannot be read is
             continue
+        if unknown:
+            unknown.add(example.columns)
         named = {"file": example.input} if files and array_of(example.input) is None else {}
         parsed = files.parse(run.config, example.input) if files and files.parse else [Query(example.input, named)]
         for query in parsed:
             metadata = {n: value for n, value in query.metadata.items() if n != "file" or named}
-            yield Query(query.input, {**metadata, **dict(example.fields)})
+            yield Query(query.input, {**metadata, **dict(example.fields)}, example.columns)
+    if unknown:
+        unknown.warn()
 
 
 def read_inputs(run: Any, path: str | Path, carry: str = "") -> Iterator[Any]:
@@ -106,21 +113,27 @@ def parsed(run: Any, inputs: Iterable[Any], where: str) -> Iterator[Query]:
         UserError: at an input that is not understood. Of a file that is not, the query holds the error.
     """
     files, texts = run.recipe.capability(FileInputs), run.recipe.capability(TextInputs)
-    parse = files.parse if files else texts.parse if texts else None
+    parse, side = files.parse if files else texts.parse if texts else None, run.assets.get("columns")
     for number, item in enumerate(inputs, 1):
-        if isinstance(item, Query):
-            yield item
-            continue
-        raw = checked_input(item, f"{where}{number}", bool(files))
-        if isinstance(raw, np.ndarray) or parse is None:
-            yield Query(raw, {"file": raw} if files and isinstance(raw, str) else {})
-            continue
-        try:
-            yield from parse(run.config, raw)
-        except UserError as error:
-            if not files:
-                raise UserError(str(error), where=f"{where}{number}") from None
-            yield Query(error, {"file": raw})
+        for query in [item] if isinstance(item, Query) else _parsed(run, item, f"{where}{number}", parse, bool(files)):
+            if side and not query.columns and not isinstance(query.input, UserError):
+                raise side.needed(f"{where}{number}")
+            yield query
+
+
+def _parsed(run: Any, item: Any, where: str, parse: Any, files: bool) -> Iterator[Query]:
+    raw = checked_input(item, where, files)
+    if "texts" in run.assets:
+        raw = pairs.from_line(raw, where)
+    if isinstance(raw, np.ndarray) or parse is None:
+        yield Query(raw, {"file": raw} if files and isinstance(raw, str) else {})
+        return
+    try:
+        yield from parse(run.config, raw)
+    except UserError as error:
+        if not files:
+            raise UserError(str(error), where=where) from None
+        yield Query(error, {"file": raw})
 
 
 def checked_input(item: Any, where: str, files: bool = False) -> Any:

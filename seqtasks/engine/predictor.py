@@ -36,6 +36,7 @@ class Predictor:
         self.batch_size = config.batch_size if self.reader else SERVING_BATCH  # files: no more than training holds
         self.pool = self.reader.together(self.batch_size) if self.reader else self.batch_size * POOL_BATCHES
         self.task = recipe.task(config)
+        self.side_columns = assets.get("columns")
         self._decode: Any = None
 
     def decode(self, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -49,18 +50,38 @@ class Predictor:
             return infers.infer(self.config, self.model, features)
         return self.model({i.name: features[i.name] for i in self.model.inputs}, training=False)
 
-    def encode(self, inputs: Any) -> dict[str, Any]:
-        """Features of a vector of raw inputs, in the graph."""
-        return self.recipe.encode(self.config, self.assets, inputs)
+    def encode(self, inputs: Any, *columns: Any) -> dict[str, Any]:
+        """Features of a vector of raw inputs and of a vector for each side column, in the graph."""
+        return self.recipe.features(self.config, self.assets, inputs, columns or None)
 
     @functools.cached_property
     def _encode(self) -> Any:
-        spec = self.reader.batch_spec if self.reader else tf.TensorSpec([None], tf.string)
-        return tf.function(self.encode).get_concrete_function(spec)
+        strings = tf.TensorSpec([None], tf.string)
+        specs = [self.reader.batch_spec if self.reader else strings]
+        specs += [strings] * len(self.side_columns.names if self.side_columns else ())
+        return tf.function(self.encode).get_concrete_function(*specs)
 
-    def predict_batch(self, inputs: Sequence[Any], batch_size: int | None = None) -> dict[str, np.ndarray]:
-        """Decoded arrays of a list of raw inputs, in their order: {name: array (len(inputs), ...)}."""
-        features = self._encode(self.reader.batch(inputs) if self.reader else tf.constant(inputs, tf.string))
+    def predict_batch(
+        self, inputs: Sequence[Any], batch_size: int | None = None, columns: Sequence[Sequence[str]] = ()
+    ) -> dict[str, np.ndarray]:
+        """Decoded arrays of a list of raw inputs, in their order: {name: array (len(inputs), ...)}.
+
+        Args:
+            inputs: the raw inputs.
+            batch_size: of a batch; None for that of the predictor.
+            columns: for each input the values of its side columns, if the run has any.
+
+        Raises:
+            UserError: if the run has side columns, and there are none of an input.
+        """
+        beside: list[Any] = []
+        if self.side_columns:
+            count = len(self.side_columns.names)
+            if len(columns) != len(inputs) or any(len(values) != count for values in columns):
+                raise self.side_columns.needed("input")
+            beside = [tf.constant(values, tf.string) for values in zip(*columns, strict=True)]
+        raw = self.reader.batch(inputs) if self.reader else tf.constant(inputs, tf.string)
+        features = self._encode(raw, *beside)
         if self._decode is None:  # one graph for batches of any size and length
             specs = {name: tf.TensorSpec(f.shape, f.dtype) for name, f in self._encode.structured_outputs.items()}
             self._decode = tf.function(self.decode, input_signature=[specs]).get_concrete_function()
@@ -77,7 +98,8 @@ class Predictor:
         """Pools of raw inputs, or of examples, each with its decoded arrays, in order."""
         for pool in batched(inputs, self.pool):
             read = self.reader.each(pool) if self.reader else ((item, getattr(item, "input", item)) for item in pool)
-            yield pool, self.predict_batch([raw for _, raw in read])
+            raw, columns = [raw for _, raw in read], [getattr(item, "columns", ()) for item in pool]
+            yield pool, self.predict_batch(raw, columns=columns)
 
     def answers(self, inputs: Iterable[Any]) -> Iterator[Answer]:
         """The JSON answers of any iterable of raw inputs, or of `Query`, one each, in order.
@@ -102,8 +124,11 @@ class Predictor:
         waiting: list[tuple[Mapping[str, Any], Answer]] = []  # faults wait for a file that can be read
         usual: Answer = {}  # the last answer, whose names no other field takes
         for pool in batched(reader.each(queries), self.pool):
-            good = [array for _, array in pool if not isinstance(array, UserError)]
-            decoded, rows = self.predict_batch(good) if good else {}, itertools.count()
+            good = [(array, item.columns) for item, array in pool if not isinstance(array, UserError)]
+            decoded, rows = {}, itertools.count()
+            if good:
+                arrays, columns = zip(*good, strict=True)
+                decoded = self.predict_batch(arrays, columns=columns)
             for item, array in pool:
                 if isinstance(array, UserError):
                     waiting.append((item.metadata, {"error": str(array)}))

@@ -103,7 +103,7 @@ class Run:
         Raises:
             UserError: if the recipe has no such option, or its value is invalid.
         """
-        changeable = [o.name for o in describe(self.recipe.Config) if o.changeable]
+        changeable = {o.name: o for o in describe(self.recipe.Config) if o.changeable}
         for name in fields:
             if name not in changeable:
                 known = ", ".join(f"--{known}" for known in changeable) or "none"
@@ -113,6 +113,8 @@ class Run:
             return self
         other = Run(self.directory)
         other.config = make_options(self.recipe.Config, dataclasses.asdict(self.config) | fields)
+        for name in fields:
+            changeable[name].check_number(getattr(other.config, name), getattr(self.config, name))
         if "model" in self.__dict__:
             other.model = self.model
         return other
@@ -243,6 +245,8 @@ class Run:
         name = split or "test"
         sources, summaries = summarize_splits([(name, source)], task, self.config.cache_mb, training=False)
         check_labels(sources, summaries, task, self.assets, "the run")
+        if "columns" in self.assets:
+            self.assets["columns"].check(sources[name])
         with progress.shown():
             followed = progress.followed(sources[name], "measuring", summaries[name].examples)
             figures, statistics, _ = evaluate(self.predictor, followed)

@@ -3,7 +3,8 @@
 All are Keras layers with masks, mixed precision and `.keras` files. `RNN`, `Bidirectional` and `recurrent_stack` run
 the cells of `seqtasks.cells`; `scan.py` holds the loop over time that they share. The others embed (`embedding.py`,
 `characters.py`), convolve and pool (`convolution.py`, `pooling.py`, `audio.py`, `video.py`, `dna.py`), attend
-(`attention.py`) or score the outputs (`crf.py`, `adaptive.py`, `nade.py`, `ordinal.py`).
+(`attention.py`), compare two sequences (`pairs.py`) or score the outputs (`crf.py`, `adaptive.py`, `nade.py`,
+`ordinal.py`).
 
 This package imports only `seqtasks.cells` and `seqtasks.ops`. Start with `rnn.py`, then `scan.py`.
 """
@@ -18,6 +19,7 @@ from seqtasks.layers.dna import RandomSubstitution, ReverseComplementBatch, Reve
 from seqtasks.layers.embedding import ReversibleEmbedding, ScheduledSampling, WordEmbedding
 from seqtasks.layers.nade import NADE, IndependentBernoulli
 from seqtasks.layers.ordinal import CumulativeLogits
+from seqtasks.layers.pairs import PairAlignment, PairBatch, PairFeatures
 from seqtasks.layers.pooling import Pooling
 from seqtasks.layers.rnn import RNN, Bidirectional
 from seqtasks.layers.stack import recurrent_stack
@@ -42,6 +44,9 @@ __all__ = [
     "MaskedConv1D",
     "MaxPooling",
     "OpticalFlow",
+    "PairAlignment",
+    "PairBatch",
+    "PairFeatures",
     "Pooling",
     "PositionBias",
     "PositionWeights",

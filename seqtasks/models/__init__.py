@@ -11,6 +11,7 @@ This package imports `seqtasks.cells`, `seqtasks.layers` and `seqtasks.ops`. Sta
 from seqtasks.models.classifier import classifier
 from seqtasks.models.encoder_decoder import DecoderStepper, encoder_decoder
 from seqtasks.models.language_model import LanguageModelStepper, language_model
+from seqtasks.models.side_columns import column_inputs
 from seqtasks.models.tagger import tagger, tune_label_bias
 from seqtasks.models.transcriber import transcriber
 
@@ -18,6 +19,7 @@ __all__ = [
     "DecoderStepper",
     "LanguageModelStepper",
     "classifier",
+    "column_inputs",
     "encoder_decoder",
     "language_model",
     "tagger",

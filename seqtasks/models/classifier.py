@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from seqtasks.layers import CumulativeLogits, ReverseComplementMean
+from seqtasks.models.side_columns import join_columns
 
 
 def classifier(
@@ -22,7 +23,7 @@ def classifier(
     motifs to the classes, which a recurrence is slow to learn from little data.
 
     Args:
-        inputs: dict of the model's Keras inputs.
+        inputs: dict of the model's Keras inputs; one called `columns` joins the summaries, see `column_inputs`.
         members: for each member of an ensemble the list of its summaries, Keras tensors (batch, features), e.g. of
             `seqtasks.layers.Pooling`. One member is a plain network.
         outputs: number of outputs: of classes or labels; one fewer than the ordered classes; 1 for a number.
@@ -48,6 +49,8 @@ def classifier(
         x = summaries[0] if len(summaries) == 1 else keras.layers.Concatenate(name=f"summary{tag}")(summaries)
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"summary_dropout{tag}")(x)
+        if "columns" in inputs:
+            x = join_columns(x, inputs["columns"], both_strands, tag)
         if thresholds:
             scores.append(CumulativeLogits(thresholds, dtype="float32", name=f"logits{tag}")(x))
         else:

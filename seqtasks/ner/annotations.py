@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from seqtasks.data.columns import find_column, plain, text_of
+from seqtasks.data.columns import find_column
 from seqtasks.data.reading import Reading
 from seqtasks.data.tables import Record, Records, value_of
-from seqtasks.data.targets import missing
+from seqtasks.data.values import missing, plain, text_of
 from seqtasks.errors import UserError
 from seqtasks.ner import tag_schemes as schemes
 from seqtasks.ner.sentences import Item, Marked, Options, Tagged, clean_token

@@ -14,7 +14,8 @@ from seqtasks.data.memory import keep_array, keep_file
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Faulty, Source
 from seqtasks.data.tables import Record, Records, value_of
-from seqtasks.data.targets import label_text, missing
+from seqtasks.data.targets import label_text
+from seqtasks.data.values import missing
 from seqtasks.errors import UserError
 from seqtasks.speech import audio
 from seqtasks.speech.audio import RECORDINGS, Options

@@ -1,10 +1,14 @@
 """Baselines that several applications share."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
+
+from seqtasks.data.reading import names_of
+from seqtasks.data.sources import Example, Source
 
 WIDTH = 2  # neighbours on each side
 
@@ -127,6 +131,68 @@ class Cumulative(BaseEstimator):
         """The probability of each of `classes_`: probabilities of being above that rise are levelled first."""
         above = np.minimum.accumulate(self.above_.predict_proba(inputs), 1)
         return -np.diff(above, axis=1, prepend=1, append=0)
+
+
+class Row(str):
+    """A raw input of a baseline, with the values of its side columns.
+
+    Example:
+        >>> row = Row.of(Example("a fine film", "good", 1, columns=("20",)))
+        >>> row, row.columns
+        ('a fine film', ('20',))
+    """
+
+    columns: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, example: Example) -> Self:
+        """The input of an example."""
+        row = cls(example.input)
+        row.columns = example.columns
+        return row
+
+
+def with_columns(features: Any, option: str) -> Any:
+    """A scikit-learn transformer of raw inputs, with their encoded side columns beside its features.
+
+    Args:
+        features: the transformer.
+        option: the names of the columns; without any it is returned as it is.
+
+    Example:
+        >>> from sklearn.feature_extraction.text import CountVectorizer
+        >>> rows = [Row.of(Example("fine", "", n, columns=(f"{n}",))) for n in (1, 3)]
+        >>> with_columns(CountVectorizer(), "age").fit_transform(rows).toarray().tolist()
+        [[1.0, -1.0], [1.0, 1.0]]
+    """
+    from sklearn.pipeline import make_union
+
+    return make_union(features, ColumnFeatures(names_of(option))) if names_of(option) else features
+
+
+class ColumnFeatures:
+    """The encoded side columns of rows, a transformer of scikit-learn.
+
+    Args:
+        names: of the columns.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def fit(self, rows: Sequence[Row], y: Any = None) -> Self:
+        """Learns means, deviations and categories."""
+        from seqtasks.data.side_columns import SideColumns
+
+        examples = [Example(row, "", n, columns=row.columns) for n, row in enumerate(rows)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the training has warned
+            self.side = SideColumns.learn(self.names, Source(lambda: iter(examples), "rows"))
+        return self
+
+    def transform(self, rows: Sequence[Row]) -> np.ndarray:
+        """float32 (rows, width)."""
+        return self.side.encode(list(zip(*(row.columns for row in rows), strict=True))).numpy()
 
 
 class WindowTagger:

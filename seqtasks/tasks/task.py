@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqtasks.data import pairs
 from seqtasks.data.sources import Example, Source
 from seqtasks.data.token_ids import BOS, PAD
 
@@ -112,7 +113,7 @@ class Task:
 
     def format_input(self, raw: str) -> str:
         """A raw input as it is shown to people."""
-        return raw
+        return pairs.shown(raw)
 
     def baseline(
         self, assets: Mapping[str, Any], model: Any, sample: Sequence[Example]

@@ -3,8 +3,8 @@
 Two ways lead from texts to ids, both in the graph, so that training and an export share them. `tokenizer` cuts texts
 into words, characters or subwords and joins them again, for models that write; `word_tokenizer` finds words and their
 positions in the original text, for models that mark it. `word_features` has the lower-cased words and hashed affixes of
-classifiers. `files` reads labelled texts. `generation` and `running_text` apply a language model; `assets` reads what a
-run learnt.
+classifiers. `files` reads labelled texts, `baselines` weighs their words. `generation` and `running_text` apply a
+language model; `assets` reads what a run learnt.
 
 This package imports `seqtasks.data`, `seqtasks.decoding`, `seqtasks.models` and `seqtasks.tasks`, and no application.
 Start with `tokenizer.py`.
@@ -17,6 +17,7 @@ import lazy_loader
 if TYPE_CHECKING:
     from seqtasks.text import (
         assets,
+        baselines,
         files,
         generation,
         running_text,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "assets",
+    "baselines",
     "files",
     "generation",
     "running_text",

@@ -54,17 +54,23 @@ def asset_class(path: Path) -> Any:
     """The class of an asset, by its file.
 
     A tokenizer's file begins with a JSON object, `{"kind": ..., "lowercase": ...}`, a vocabulary's file with a JSON
-    string, its first token, and that of numbers with a JSON list; so the first byte decides.
+    string, its first token, that of numbers with a JSON list of one line, and that of side columns with one of several
+    lines; so the first two bytes decide.
 
     Args:
         path: the file.
 
     Returns:
-        `seqtasks.text.tokenizer.Tokenizer`, `seqtasks.data.numbers.Numbers` or `seqtasks.data.vocabulary.Vocabulary`.
+        `seqtasks.text.tokenizer.Tokenizer`, `seqtasks.data.vocabulary.Vocabulary`, `seqtasks.data.numbers.Numbers` or
+        `seqtasks.data.side_columns.SideColumns`.
     """
     from seqtasks.data.numbers import Numbers
+    from seqtasks.data.side_columns import SideColumns
     from seqtasks.data.vocabulary import Vocabulary
     from seqtasks.text.tokenizer import Tokenizer
 
     with path.open("rb") as file:
-        return {b"{": Tokenizer, b"[": Numbers}.get(file.read(1), Vocabulary)
+        first = file.read(2)
+    if first == b"[\n":
+        return SideColumns
+    return {b"{": Tokenizer, b"[": Numbers}.get(first[:1], Vocabulary)

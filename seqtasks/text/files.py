@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from seqtasks.data import pairs
 from seqtasks.data.columns import Columns, read_columns
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Faulty, Source
@@ -35,7 +36,7 @@ def formats(columns: Columns = Columns()) -> Formats:
     """
     return Formats(
         records=lambda records, reading: read_columns(records, columns, reading),
-        open=open_texts,
+        open=lambda path, reading: open_texts(path, reading, bool(columns.texts)),
         suffixes=FASTTEXT,
         lines=(),
         is_header=lambda first, reading: columns.is_header(first, reading.labelled),
@@ -43,21 +44,25 @@ def formats(columns: Columns = Columns()) -> Formats:
     )
 
 
-def open_texts(path: str | Path, reading: Reading = Reading()) -> Source:
+def open_texts(path: str | Path, reading: Reading = Reading(), paired: bool = False) -> Source:
     """The source of a folder with a sub-folder per class, or of a file of fastText: `__label__good a fine film`.
 
     Args:
         path: the file or folder.
         reading: `encoding`; without `labelled`, each line of a file is a text.
+        paired: whether an input is two texts; without `labelled`, those of a line have a tab between them.
 
     Raises:
         UserError: if there are no texts; while reading, at a file that cannot be decoded.
     """
     path = Path(path)
-    return open_folder(path, reading) if path.is_dir() else _open_lines(path, reading)
+    if paired and (path.is_dir() or reading.labelled):
+        what, remedy = "holds one text for each label, not pairs", "give a table with the columns of the two texts"
+        raise UserError(what, where=path, remedy=remedy)
+    return open_folder(path, reading) if path.is_dir() else _open_lines(path, reading, paired)
 
 
-def _open_lines(path: Path, reading: Reading) -> Source:
+def _open_lines(path: Path, reading: Reading, paired: bool = False) -> Source:
     if reading.carry:
         raise UserError("lines have no columns", where=path, remedy="leave out --carry, or give a table")
     if path.stat().st_size == 0:
@@ -77,6 +82,7 @@ def _open_lines(path: Path, reading: Reading) -> Source:
                 labels = [word.removeprefix(MARK) for word in words if word.startswith(MARK)] if marked else []
                 text = " ".join(w for w in words if not w.startswith(MARK)) if marked else line.rstrip("\r\n")
                 if not reading.labelled:
+                    text = pairs.from_line(text, f"{path}:{number}") if paired else text
                     yield Example(text, "", number)
                 elif not words:
                     continue

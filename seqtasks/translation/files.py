@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from seqtasks.data import tfds
-from seqtasks.data.columns import TEXT_NAMES, text_of, with_fields
+from seqtasks.data.columns import TEXT_NAMES, with_fields
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Faulty, Source
 from seqtasks.data.splits import Formats, open_data
 from seqtasks.data.tables import Dialect, Record, Records, of_rows, read_rows, value_of
-from seqtasks.data.targets import missing
 from seqtasks.data.text_files import reading as opened
 from seqtasks.data.text_files import suffix_of
+from seqtasks.data.values import missing, text_of
 from seqtasks.errors import UserError
 from seqtasks.translation import parallel, tmx
 from seqtasks.translation.directions import CODE, LANGUAGE_NAME, SIDES, Options, direction, find_name, side_of

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from seqtasks.tasks.baselines import with_columns
 from seqtasks.video import clips
 
 MOVING = 16  # grey levels by which a moving pixel differs from the previous frame
@@ -57,13 +58,15 @@ def motion_features(paths: Sequence[str], options: clips.Options) -> np.ndarray:
         return np.stack(list(pool.map(lambda path: motion_statistics(clips.read(path, options)), paths)))
 
 
-def motion(options: clips.Options) -> Any:
+def motion(options: clips.Options, columns: str = "") -> Any:
     """The standardised statistics of motion, as a transformer of scikit-learn over the paths of clips.
 
     Args:
         options: how clips are read.
+        columns: the names of side columns, whose values are features too.
     """
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-    return make_pipeline(FunctionTransformer(motion_features, kw_args={"options": options}), StandardScaler())
+    features = FunctionTransformer(motion_features, kw_args={"options": options})
+    return make_pipeline(with_columns(features, columns), StandardScaler())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib import image
 
+from seqtasks.capabilities import Query
 from seqtasks.data.memory import array_of
 from seqtasks.report.formatting import number
 from seqtasks.video import clips
@@ -65,7 +66,7 @@ def report_sections(
     Returns:
         `[(title, HTML)]`; empty if there are no errors.
     """
-    answers = predictor.answers(example.input for example in examples)
+    answers = predictor.answers(Query(example.input, {}, example.columns) for example in examples)
     wrong = [(e, a) for e, a in zip(examples, answers, strict=True) if a.get("label", e.target) != e.target]
     wrong.sort(key=lambda pair: -pair[1]["score"])
     items = [_item(example, answer, clips.read(example.input, options)) for example, answer in wrong[:MAX_CLIPS]]

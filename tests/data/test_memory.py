@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from seqtasks.data.columns import Columns, plain
+from seqtasks.data.columns import Columns
 from seqtasks.data.memory import array_of, keep_array
 from seqtasks.data.reading import Reading
 from seqtasks.data.splits import find_splits, open_data
-from seqtasks.data.targets import label_text, missing
+from seqtasks.data.targets import label_text
+from seqtasks.data.values import missing, plain
 from seqtasks.errors import UserError
 from seqtasks.text.files import formats
 
