@@ -12,6 +12,7 @@ This package imports only `seqtasks.cells` and `seqtasks.ops`. Start with `rnn.p
 from seqtasks.layers.adaptive import AdaptiveSoftmax
 from seqtasks.layers.attention import Attention, AttentionCell, AttentionRNN
 from seqtasks.layers.audio import LogMel, SpecAugment, StridedConv1D
+from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.characters import CharacterEncoder
 from seqtasks.layers.convolution import MaskedConv1D, MaxPooling, PositionBias, PositionWeights
 from seqtasks.layers.crf import CRF
@@ -21,7 +22,7 @@ from seqtasks.layers.nade import NADE, IndependentBernoulli
 from seqtasks.layers.ordinal import CumulativeLogits
 from seqtasks.layers.pairs import PairAlignment, PairBatch, PairFeatures
 from seqtasks.layers.pooling import Pooling
-from seqtasks.layers.rnn import RNN, Bidirectional
+from seqtasks.layers.rnn import RNN
 from seqtasks.layers.stack import recurrent_stack
 from seqtasks.layers.stateful import StatefulRNN, TimeMajor
 from seqtasks.layers.video import FlowStatistics, FrameDifference, OpticalFlow, TimeDistributed, image_stack

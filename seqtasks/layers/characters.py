@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from seqtasks import cells
-from seqtasks.layers.rnn import Bidirectional
+from seqtasks.layers.bidirectional import Bidirectional
 
 
 @keras.saving.register_keras_serializable("seqtasks")

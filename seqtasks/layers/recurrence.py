@@ -1,10 +1,10 @@
 """One cell prepared for the loop over time, and the recurrent products of its steps. `scan.py` holds the loop."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import keras
 import tensorflow as tf
+from keras.src.backend import AutocastScope  # has no public name
 
 from seqtasks.cells import RNNCell
 from seqtasks.cells.affine import pad_columns, rowwise
@@ -30,29 +30,28 @@ class Tensors(NamedTuple):
 class Recurrence:
     """One cell prepared to run over one batch: projected inputs, initial states, weights and masks, all time-major.
 
-    The first state of a recurrence is its output. Cells of this package guarantee that. For a foreign cell, whose
-    output may differ from its states, the last output is carried as an additional first state.
-
     A step may also multiply with a matrix for each row of the batch, as attention does with its memory: `product` takes
     the names of these matrices like those of weights. All steps also receive `constants`, if there are any.
 
+    The computation has the precision of the cell, whatever the precision of the layer that runs it. The scope of
+    variables is set here too, because the backward loop runs outside of every layer.
+
     Args:
-        cell: a cell of `seqtasks.cells` or any Keras RNN cell.
+        cell: a cell of `seqtasks.cells`.
         sequences: tensor (time, batch, features), or the result of the cell's `project` for it.
         states: list of tensors (batch, size), the initial states.
-        weights: {name: [kernel] or [kernel, bias]}, the `recurrent_weights` of a cell of this package as tensors.
-            Several recurrences of one cell share them.
+        weights: {name: [kernel] or [kernel, bias]}, from `weights_of`. Several recurrences of one cell share them.
         mask: None or boolean tensor (time, batch, 1), False where a step is skipped.
         backwards: whether time runs from the end to the start; inputs and outputs keep their positions.
         training: whether dropout and zoneout are active. If so, the gradients will be needed.
-        matrices: {name: tensor (batch, rows, columns)}, for a cell of this package that multiplies with them.
-        constants: {name: tensor (batch, ...)}, for a cell of this package whose `step` takes them.
+        matrices: {name: tensor (batch, rows, columns)}, for a cell that multiplies with them.
+        constants: {name: tensor (batch, ...)}, for a cell whose `step` takes them.
         projected: whether `sequences` are projected already.
     """
 
     def __init__(
         self,
-        cell: keras.layers.Layer,
+        cell: RNNCell,
         sequences: tf.Tensor,
         states: Sequence[tf.Tensor],
         weights: Mapping[str, list[tf.Tensor]],
@@ -63,58 +62,46 @@ class Recurrence:
         constants: Mapping[str, tf.Tensor] | None = None,
         projected: bool = False,
     ) -> None:
-        self.mask, self.backwards, self.training = mask, backwards, bool(training)
-        self.states = list(states)
+        self.cell, self.mask, self.backwards, self.training = cell, mask, backwards, bool(training)
+        self.states = [tf.cast(state, cell.compute_dtype) for state in states]
         self.weights = {name: [matrix] for name, matrix in (matrices or {}).items()} | dict(weights)
         self.constants = dict(constants or {})
         self.dropout_masks: dict[str, tf.Tensor] = {}  # of the vectors in a recurrent product, (batch, rows)
         self.zoneout_masks: list[tf.Tensor] | None = None  # of each state, boolean (time, batch, size)
-        self.step: Callable[..., list[tf.Tensor]]  # (position, inputs, states, product, constants) -> new states
-        if isinstance(cell, RNNCell):
-            self._prepare(cell, sequences, weights, projected)
-        else:
-            self._prepare_foreign(cell, sequences)
+        self.inputs = sequences if projected else self._project(sequences)
+        if self.training:
+            self._draw(weights)
 
-    def _prepare(
-        self, cell: RNNCell, sequences: tf.Tensor, weights: Mapping[str, list[tf.Tensor]], projected: bool
-    ) -> None:
-        """Projects the inputs of a cell of this package, and draws its masks."""
-        time, batch, features = tf.unstack(tf.shape(sequences))
-        if self.training and cell.dropout and not projected:
-            sequences *= cell.dropout_mask((batch, features), cell.dropout)
-        self.inputs = sequences if projected else cell.project(sequences)
-        if self.training and cell.recurrent_dropout:
+    def _project(self, sequences: tf.Tensor) -> tf.Tensor:
+        if self.training and self.cell.dropout:
+            _, batch, features = tf.unstack(tf.shape(sequences))
+            mask = self.cell.dropout_mask((batch, features), self.cell.dropout)
+            sequences = tf.cast(sequences, mask.dtype) * mask
+        return project(self.cell, sequences)
+
+    def _draw(self, weights: Mapping[str, list[tf.Tensor]]) -> None:
+        """Draws the masks of the recurrence for the whole sequence."""
+        time, batch, _ = tf.unstack(tf.shape(self.inputs))
+        if self.cell.recurrent_dropout:
             for name, (kernel, *_) in weights.items():
-                self.dropout_masks[name] = cell.dropout_mask((batch, kernel.shape[0]), cell.recurrent_dropout)
-        if self.training and cell.zoneout:
+                self.dropout_masks[name] = self.cell.dropout_mask((batch, kernel.shape[0]), self.cell.recurrent_dropout)
+        if self.cell.zoneout:
             shapes = [(time, batch, state.shape[-1]) for state in self.states]
-            self.zoneout_masks = [cell.dropout_mask(shape, 1 - cell.zoneout) > 0 for shape in shapes]
+            self.zoneout_masks = [self.cell.dropout_mask(shape, 1 - self.cell.zoneout) > 0 for shape in shapes]
 
-        def step(
-            position: tf.Tensor,
-            inputs: tf.Tensor,
-            states: list[tf.Tensor],
-            product: Product,
-            constants: dict[str, tf.Tensor],
-        ) -> list[tf.Tensor]:
-            keep = None if self.zoneout_masks is None else [mask[position] for mask in self.zoneout_masks]
-            more = (constants,) if constants else ()
-            return cell.apply_zoneout(states, cell.step(inputs, states, product, *more), keep)
-
-        self.step = step
-
-    def _prepare_foreign(self, cell: keras.layers.Layer, sequences: tf.Tensor) -> None:
-        """Adds the output of a foreign cell to its states. Nothing is projected: the whole cell runs in each step."""
-        options = {"training": self.training} if getattr(cell, "_call_has_training_arg", False) else {}
-        output, _ = cell(sequences[0], self.states, **options)
-
-        def step(
-            position: tf.Tensor, inputs: tf.Tensor, states: list[tf.Tensor], product: Product, constants: Any
-        ) -> list[tf.Tensor]:
-            output, new = cell(inputs, states[1:], **options)
-            return [output, *(new if isinstance(new, list | tuple) else [new])]
-
-        self.inputs, self.states, self.step = sequences, [tf.zeros_like(output), *self.states], step
+    def step(
+        self,
+        position: tf.Tensor,
+        inputs: tf.Tensor,
+        states: list[tf.Tensor],
+        product: Product,
+        constants: dict[str, tf.Tensor],
+    ) -> list[tf.Tensor]:
+        """The new states, each (batch, size), from the inputs (batch, columns) at a position."""
+        keep = None if self.zoneout_masks is None else [mask[position] for mask in self.zoneout_masks]
+        more = (constants,) if constants else ()
+        with AutocastScope(self.cell.compute_dtype):
+            return self.cell.apply_zoneout(states, self.cell.step(inputs, states, product, *more), keep)
 
     @property
     def tensors(self) -> Tensors:
@@ -133,6 +120,18 @@ class Recurrence:
     def after(self, history: tf.Tensor) -> tf.Tensor:
         """The states after each step (time, batch, size), from a history (1 + time, batch, size)."""
         return history[:-1] if self.backwards else history[1:]
+
+
+def project(cell: RNNCell, inputs: tf.Tensor) -> tf.Tensor:
+    """The projection of inputs (..., features) of any type, in the precision of the cell."""
+    with AutocastScope(cell.compute_dtype):
+        return cell.project(tf.cast(inputs, cell.compute_dtype))
+
+
+def weights_of(cell: RNNCell) -> dict[str, list[tf.Tensor]]:
+    """The recurrent weights of a cell as tensors in its precision."""
+    with AutocastScope(cell.compute_dtype):
+        return {name: [tf.convert_to_tensor(w) for w in weights] for name, weights in cell.recurrent_weights().items()}
 
 
 class ForwardProduct:

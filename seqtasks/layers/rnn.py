@@ -2,15 +2,13 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import keras
 import tensorflow as tf
-from keras import ops
 
 from seqtasks.cells import RNNCell
-from seqtasks.cells.cell import Shape
-from seqtasks.layers.recurrence import Recurrence
+from seqtasks.layers.recurrence import Recurrence, weights_of
 from seqtasks.layers.scan import scan
 
 # available to this process
@@ -19,7 +17,7 @@ SHARD_SIZE = 4096  # units times rows that make it worth giving a shard a core o
 
 
 def run_cells(
-    cells: Sequence[tuple[keras.layers.Layer, bool]],
+    cells: Sequence[tuple[RNNCell, bool]],
     sequences: tf.Tensor,
     states: Sequence[Sequence[tf.Tensor]],
     mask: tf.Tensor | None = None,
@@ -28,6 +26,7 @@ def run_cells(
     constants: Mapping[str, tf.Tensor] | None = None,
     time_major: bool = False,
     table: tf.Tensor | None = None,
+    unroll: bool = False,
 ) -> list[tuple[tf.Tensor, list[tf.Tensor]]]:
     """Runs cells over the same sequences, side by side.
 
@@ -45,6 +44,7 @@ def run_cells(
             no mask then.
         table: None, or the result of the cells' `project` for all tokens, (tokens, columns). `sequences` are then int
             numbers of tokens.
+        unroll: whether the graph has the operations of every step instead of a loop. `time` must be known then.
 
     Returns:
         A list with (outputs (batch, time, units), last states) for each cell.
@@ -58,6 +58,7 @@ def run_cells(
         (TensorShape([2, 5, 4]), TensorShape([2, 4]))
     """
     shards = _number_of_shards(sequences, states, len(cells), training)
+    cell_weights = [weights_of(cell) for cell, _ in cells]
     recurrences = [
         Recurrence(
             cell,
@@ -71,7 +72,7 @@ def run_cells(
             own_constants,
             projected=table is not None,
         )
-        for (cell, backwards), firsts, weights in zip(cells, states, [_weights(cell) for cell, _ in cells], strict=True)
+        for (cell, backwards), firsts, weights in zip(cells, states, cell_weights, strict=True)
         for rows, first, live, own_matrices, own_constants in zip(
             _split(sequences, shards, axis=int(time_major)),
             zip(*(_split(state, shards) for state in firsts), strict=True),
@@ -81,7 +82,7 @@ def run_cells(
             strict=True,
         )
     ]
-    results = scan(recurrences)
+    results = scan(recurrences, unroll)
     joined = []
     for i in range(0, len(results), shards):
         outputs, last = zip(*results[i : i + shards], strict=True)
@@ -102,13 +103,6 @@ def to_time_major(x: tf.Tensor) -> tf.Tensor:
 
 def _time_first(x: tf.Tensor, already: bool) -> tf.Tensor:
     return x if already else to_time_major(x)
-
-
-def _weights(cell: keras.layers.Layer) -> dict[str, list[tf.Tensor]]:
-    """The recurrent weights of a cell of this package, which all its shards use."""
-    if not isinstance(cell, RNNCell):
-        return {}
-    return {name: [tf.convert_to_tensor(w) for w in weights] for name, weights in cell.recurrent_weights().items()}
 
 
 @tf.custom_gradient
@@ -148,24 +142,74 @@ def _join(parts: Sequence[tf.Tensor], axis: int = 0) -> tf.Tensor:
     return parts[0] if len(parts) == 1 else tf.concat(parts, axis)
 
 
+def runs_fast(cell: Any) -> bool:
+    """Whether `run_cells` can run a cell: an `RNNCell` that does not replace `call`, or a stack of such cells.
+
+    Example:
+        >>> from seqtasks.cells import GRUCell
+        >>> runs_fast(GRUCell(4)), runs_fast(keras.layers.GRUCell(4))
+        (True, False)
+    """
+    if type(cell) is keras.layers.StackedRNNCells:
+        return all(map(runs_fast, cell.cells))
+    return isinstance(cell, RNNCell) and type(cell).call is RNNCell.call
+
+
+def live_steps(mask: tf.Tensor) -> tf.Tensor:
+    """A mask of steps, (batch, time) or (batch, time, 1) of any type, as boolean (batch, time)."""
+    return tf.cast(mask[..., 0] if len(mask.shape) == 3 else mask, bool)
+
+
+def mask_outputs(
+    outputs: tf.Tensor, last: tf.Tensor, live: tf.Tensor | None, backwards: bool, zero: bool
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sets outputs of masked steps to zero: all of them, or those before the first live step.
+
+    Args:
+        outputs: (batch, time, units); masked steps repeat the output before them.
+        last: (batch, units), the output of the step that was computed last.
+        live: boolean (batch, time), False where a step was skipped; or None.
+        backwards: whether the sequence was read from its end.
+        zero: whether the output of every masked step is zero.
+
+    Returns:
+        The outputs and the last output.
+
+    Example:
+        >>> live = tf.constant([[False, True, False]])
+        >>> outputs, last = mask_outputs(tf.ones((1, 3, 1)), tf.ones((1, 1)), live, backwards=False, zero=False)
+        >>> outputs[0, :, 0].numpy().tolist()
+        [0.0, 1.0, 1.0]
+    """
+    if live is None:
+        return outputs, last
+    if not zero:
+        live = tf.cumsum(tf.cast(live, tf.int32), axis=1, reverse=backwards) > 0
+    at_end = live[:, :1] if backwards else live[:, -1:]
+    return tf.where(live[..., None], outputs, tf.zeros_like(outputs)), tf.where(at_end, last, tf.zeros_like(last))
+
+
 @keras.saving.register_keras_serializable("seqtasks")
 class RNN(keras.layers.RNN):
     """Runs a cell over time: `keras.layers.RNN`, with the input projection of all steps as one matrix product.
 
-    It takes the arguments of `keras.layers.RNN` and computes the same numbers. The inputs of a cell of `seqtasks.cells`
-    are projected before the loop; any other Keras cell runs entirely inside it.
+    It takes the arguments of `keras.layers.RNN` and computes the same numbers. Cells of `seqtasks.cells` and stacks of
+    them run in the loop of `seqtasks.layers.scan`, with its own backpropagation. Any other cell, or a stack with one,
+    runs in the loop of `keras.layers.RNN`.
 
     Args:
         cell: a cell of `seqtasks.cells` or any Keras RNN cell; a list of cells is stacked.
         return_sequences: whether to return the output of every step, or of the last one.
         return_state: whether to return the last states too.
         go_backwards: whether to read the sequence from its end. The outputs then have that order.
+        stateful: whether a batch begins with the last states of the batch before it.
+        unroll: whether the graph has the operations of every step instead of a loop.
         zero_output_for_mask: whether the output of a masked step is zero instead of the last output.
 
     Call arguments:
         sequences: (batch, time, features).
         initial_state: list of the states before the first step, each (batch, size); zeros if None.
-        mask: boolean (batch, time), False where a step is skipped.
+        mask: boolean (batch, time) or (batch, time, 1), False where a step is skipped.
 
     Output shape:
         (batch, units), or (batch, time, units) with `return_sequences`.
@@ -180,92 +224,42 @@ class RNN(keras.layers.RNN):
     def inner_loop(
         self, sequences: tf.Tensor, initial_state: list, mask: tf.Tensor | None, training: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor, list]:
-        stacked = isinstance(self.cell, keras.layers.StackedRNNCells)
-        cells, initial = (self.cell.cells, initial_state) if stacked else ([self.cell], [initial_state])
-        own = all(isinstance(cell, RNNCell) for cell in cells)
-        flat = not stacked and all(isinstance(size, int) for size in self.state_size)
-        if self.unroll or not (own or flat):
+        if not runs_fast(self.cell):
             return super().inner_loop(sequences, initial_state, mask, training)
-        outputs, last_states = sequences, []
-        for cell, states in zip(cells, initial, strict=True):
-            ((outputs, states),) = run_cells([(cell, self.go_backwards)], outputs, [states], mask, training)
-            last_states.append(states if own else states[1:])
-        last = states[0]
-        if self.go_backwards:
-            outputs = tf.reverse(outputs, [1])
-        if mask is not None:  # zeros before the first live step of a row, and if requested at every masked step
-            mask = tf.cast(mask, bool)[..., None]
-            mask = tf.reverse(mask, [1]) if self.go_backwards else mask
-            live = mask if self.zero_output_for_mask else tf.cumsum(tf.cast(mask, tf.int32), axis=1) > 0
-            outputs = tf.where(live, outputs, tf.zeros_like(outputs))
-            last = tf.where(live[:, -1], last, tf.zeros_like(last))
-        return last, outputs, last_states if stacked else last_states[0]
+        live = None if mask is None else live_steps(mask)
+        outputs, last, states = self._run(self.cell, sequences, initial_state, live, training)
+        outputs, last = mask_outputs(outputs, last, live, self.go_backwards, self.zero_output_for_mask)
+        return last, tf.reverse(outputs, [1]) if self.go_backwards else outputs, states
 
+    def _run(
+        self, cell: Any, sequences: tf.Tensor, states: Any, live: tf.Tensor | None, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, Any]:
+        """The outputs (batch, time, units), last output and last states of a cell or stack, nested as `states`."""
+        if not isinstance(cell, RNNCell):
+            last, ends = None, []
+            for inner, first in zip(cell.cells, states, strict=True):
+                sequences, last, end = self._run(inner, sequences, first, live, training)
+                ends.append(end)
+            return sequences, last, ends
+        nested = isinstance(states, list | tuple)
+        cells, first = [(cell, self.go_backwards)], [states if nested else [states]]
+        ((outputs, end),) = run_cells(cells, sequences, first, live, training, unroll=self.unroll)
+        return outputs, end[0], end if nested else end[0]
 
-@keras.saving.register_keras_serializable("seqtasks")
-class Bidirectional(keras.layers.Layer):
-    """Reads a sequence from both ends in one loop and concatenates the two outputs of every step.
+    def reset_state(self) -> None:
+        """Makes the next batch of a stateful layer begin with zeros."""
+        for state in tf.nest.flatten(self.states):
+            if state is not None:
+                state.assign(tf.zeros_like(state))
 
-    Args:
-        forward: the cell that reads from the start.
-        backward: the cell that reads from the end, of the same kind.
-        return_sequences: whether to return the outputs of every step, or the last output of each direction.
+    def _maybe_config_dropout_masks(self, cell: Any, *inputs: Any) -> None:
+        """Keras draws masks before its loop here, for which it runs a step of every stacked cell."""
+        if not runs_fast(cell):
+            super()._maybe_config_dropout_masks(cell, *inputs)
 
-    Call arguments:
-        inputs: (batch, time, features).
-        mask: boolean (batch, time), False where a step is skipped; the output there is zero.
-
-    Output shape:
-        (batch, time, 2 units), or (batch, 2 units) without `return_sequences`: forward first.
-
-    Example:
-        >>> import numpy as np
-        >>> from seqtasks.cells import GRUCell
-        >>> tuple(Bidirectional(GRUCell(8), GRUCell(8))(np.ones((2, 5, 3), "float32")).shape)
-        (2, 5, 16)
-
-    References:
-        Schuster and Paliwal, 1997, https://doi.org/10.1109/78.650093
-    """
-
-    def __init__(
-        self,
-        forward: keras.layers.Layer,
-        backward: keras.layers.Layer,
-        return_sequences: bool = True,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-        self.forward, self.backward, self.return_sequences = forward, backward, return_sequences
-
-    def build(self, input_shape: Shape) -> None:
-        for cell in (self.forward, self.backward):
-            if not cell.built:
-                cell.build((input_shape[0], *input_shape[2:]))
-
-    def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
-        cells = [(self.forward, False), (self.backward, True)]
-        initial = [cell.get_initial_state(ops.shape(inputs)[0]) for cell, _ in cells]
-        (forward, forward_states), (backward, backward_states) = run_cells(cells, inputs, initial, mask, training)
-        if not self.return_sequences:
-            return tf.concat([forward_states[0], backward_states[0]], -1)
-        outputs = tf.concat([forward, backward], -1)
-        return outputs if mask is None else outputs * tf.cast(mask, outputs.dtype)[..., None]
-
-    def compute_mask(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor | None:
-        return mask if self.return_sequences else None
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        size = self.forward.output_size + self.backward.output_size
-        return (*input_shape[:2], size) if self.return_sequences else (input_shape[0], size)
-
-    def get_config(self) -> dict[str, Any]:
-        serialize = keras.saving.serialize_keras_object
-        cells = {"forward": serialize(self.forward), "backward": serialize(self.backward)}
-        return {**super().get_config(), **cells, "return_sequences": self.return_sequences}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        cells = {name: keras.saving.deserialize_keras_object(config.pop(name)) for name in ("forward", "backward")}
-        return cls(**cells, **config)
+    def _maybe_reset_dropout_masks(self, cell: Any) -> None:
+        """Keras forgets the masks of its own cells here; a stack can also have cells of this package."""
+        super()._maybe_reset_dropout_masks(cell)
+        if isinstance(cell, RNNCell):
+            for name in ("reset_dropout_mask", "reset_recurrent_dropout_mask"):
+                getattr(cell, name, lambda: None)()

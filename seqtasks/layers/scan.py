@@ -1,138 +1,122 @@
-"""The loop over time, written once for every cell, direction and mask.
+"""Recurrences over time with their gradients: what runs where, and the derivatives of every order.
 
-The forward loop contains only the recurrent products and the gates. What depends on the inputs alone comes before it.
-Backpropagation through time is explicit: the backward loop recomputes the gates of each step under a tape, from the
-products that the forward loop saved. The gradient of each recurrent weight is one matrix product after the backward
-loop. Automatic differentiation of a loop would keep every intermediate result of every step, and sum the gradients of
-the weights step by step.
-
-Several recurrences run side by side in one loop: the two directions of a layer, or shards of a batch. A step is too
-small for more than one core, but each recurrence can run on a core of its own. When XLA compiles the loop, each
-recurrence has its own loop.
+The loops are in `loops.py`. When XLA compiles them, each recurrence has its own loop. For the derivative of a gradient
+the forward loop runs again, and TensorFlow differentiates it twice.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.eager.record import stop_recording  # has no public name
 
-from seqtasks.cells.affine import column_sums, sum_of_outer_products
 from seqtasks.layers import batch_of_one
-from seqtasks.layers.recurrence import BackwardProduct, ForwardProduct, Recurrence, Tensors, prepare_kernels
+from seqtasks.layers.loops import Options, ProductRoles, Saved, backward_loop, forward_loop, gradients_of, stacked
+from seqtasks.layers.recurrence import Recurrence, Tensors, prepare_kernels
 
 COMPILED_ROWS = 4  # up to this batch size a step is mostly dispatch (see benchmarks/layers.py)
 COMPILED_SIZE = 4096  # rows times units from which compiling a training with known shapes is worth XLA's seconds
 
-Steps: TypeAlias = tf.Tensor | tf.TensorArray  # (time, ...); an array while a loop writes or reads single steps
 
-
-class Saved(NamedTuple):
-    """What the forward loop saves of one recurrence.
-
-    Attributes:
-        histories: (1 + time, batch, size) for each state, before and after every step. Without training only that of
-            the first state, which is the output.
-        products: {name: (time, batch, columns)}, empty without training.
-    """
-
-    histories: list[Steps]
-    products: dict[str, Steps]
-
-
-class Gradients(NamedTuple):
-    """What the backward loop computes for one recurrence. Its sequences are arrays in the loop and tensors after it.
-
-    Attributes:
-        inputs: (time, batch, columns), of the inputs.
-        states: list of (batch, size), of the states before the last step done; after the loop, of the initial states.
-        products: {name: (time, batch, columns)}, of the recurrent products; after the loop without those that are only
-            added to the inputs, which have the gradient of the inputs.
-        vectors: {name: (time, batch, rows)}, no gradients but the vectors that were multiplied; after the loop only
-            those that are not a state.
-        constants: {name: (batch, ...)}, of the constants, summed over the steps.
-    """
-
-    inputs: Steps
-    states: list[tf.Tensor]
-    products: dict[str, Steps]
-    vectors: dict[str, Steps]
-    constants: dict[str, tf.Tensor]
-
-
-@dataclasses.dataclass(eq=False)
-class ProductRoles:
-    """How one cell uses its recurrent products. The backward loop finds out while it is traced.
-
-    Attributes:
-        state: {name: index of the state that is multiplied}, or None where the vectors are not a state.
-        added: names of the products that are only added to the inputs.
-    """
-
-    state: dict[str, int | None] = dataclasses.field(default_factory=dict)
-    added: set[str] = dataclasses.field(default_factory=set)
-
-    def record(
-        self,
-        vectors: dict[str, tf.Tensor],
-        states: list[tf.Tensor],
-        grad_results: dict[str, tf.Tensor],
-        grad_inputs: tf.Tensor,
-    ) -> None:
-        """Sets the roles from a backward step: what it multiplied, and the gradients of the products and the inputs."""
-        for name, used in vectors.items():
-            self.state[name] = next((i for i, state in enumerate(states) if state is used), None)
-        self.added = {name for name, grad in grad_results.items() if grad is grad_inputs}
-
-
-def scan(recurrences: Sequence[Recurrence]) -> list[tuple[tf.Tensor, list[tf.Tensor]]]:
+def scan(recurrences: Sequence[Recurrence], unroll: bool = False) -> list[tuple[tf.Tensor, list[tf.Tensor]]]:
     """Runs recurrences of equal length over time, in one forward loop and, for the gradient, one backward loop.
 
     A masked step keeps the states.
+
+    Args:
+        recurrences: list of `Recurrence`.
+        unroll: whether the graph has the operations of every step instead of loops. The length must be known.
 
     Returns:
         A list with (outputs (time, batch, units), last states) for each recurrence.
     """
     keep = any(r.training for r in recurrences)
-    forward: Callable = _forward
-    backward: Callable = _backward
+    forward: Callable = forward_loop
+    backward: Callable = backward_loop
     if _uses_xla(recurrences):
-        forward, backward = (functools.partial(_compile_each, loop) for loop in (_forward, _backward))
+        forward, backward = (functools.partial(_compile_each, loop) for loop in (forward_loop, backward_loop))
 
-    def run(tensors: list[Tensors]) -> tuple[list[tf.Tensor], list[list[tf.Tensor]], list[Saved]]:
-        saved, last = forward(recurrences, keep, tensors, prepare_kernels(tensors))
+    def run(tensors: list[Tensors], forward: Callable, keep: bool = False) -> tuple[list, list[list], list[Saved]]:
+        saved, last = forward(recurrences, Options(keep, unroll), tensors, prepare_kernels(tensors))
         outputs = [
             tf.ensure_shape(r.after(s.histories[0]), (r.inputs.shape[0], *s.histories[0].shape[1:]))
             for r, s in zip(recurrences, saved, strict=True)
         ]
         return outputs, last, saved
 
+    def run_plain(*flat: tf.Tensor) -> list[tf.Tensor]:
+        return tf.nest.flatten(run(unflattened(flat), forward_loop)[:2])
+
+    def unflattened(flat: Sequence[tf.Tensor]) -> list[Tensors]:
+        return tf.nest.pack_sequence_as(structure, [flat[place] for place in places])
+
     @tf.custom_gradient
     def run_with_gradient(*flat: tf.Tensor) -> tuple[list[tf.Tensor], Callable]:
-        tensors = tf.nest.pack_sequence_as(structure, [flat[place] for place in places])
-        outputs, last, saved = run(tensors)
+        tensors = unflattened(flat)
+        outputs, last, saved = run(tensors, forward, keep)
 
         def gradient(*upstream: tf.Tensor, variables: list | None = None) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-            kept = saved if keep else forward(recurrences, True, tensors, prepare_kernels(tensors))[0]
-            upstream = tf.nest.pack_sequence_as([outputs, last], upstream)
-            kernels, roles = prepare_kernels(tensors, transposed=True), [ProductRoles() for _ in recurrences]
-            found, grad_variables = backward(recurrences, variables or [], tensors, kernels, kept, roles, *upstream)
-            grads = [_of_tensors(*each) for each in zip(recurrences, tensors, kept, roles, found, strict=True)]
-            return (
-                _sum_by_place(tf.nest.flatten(grads), places),
-                [tf.add_n(parts) for parts in zip(*grad_variables, strict=True)],
-            )
+            variables = variables or []
+
+            @tf.custom_gradient
+            def first_order(*sources: tf.Tensor) -> tuple[list[tf.Tensor], Callable]:
+                upstream = tf.nest.pack_sequence_as([outputs, last], sources[len(flat) :])
+                kept = saved if keep else run(tensors, forward, True)[2]
+                kernels, roles = prepare_kernels(tensors, transposed=True), [ProductRoles() for _ in recurrences]
+                found, grad_variables = backward(recurrences, variables, tensors, kernels, kept, roles, *upstream)
+                grads = [gradients_of(*each) for each in zip(recurrences, tensors, kept, roles, found, strict=True)]
+                results = _sum_by_place(tf.nest.flatten(grads), places)
+                results += [tf.add_n(parts) for parts in zip(*grad_variables, strict=True)]
+                return results, functools.partial(_second_order, run_plain, sources, len(flat), variables)
+
+            results = first_order(*flat, *upstream)
+            return results[: len(flat)], results[len(flat) :]
 
         return tf.nest.flatten([outputs, last]), gradient
 
     structure = [r.tensors for r in recurrences]
+    if unroll:
+        return list(zip(*run(structure, forward_loop)[:2], strict=True))
     if batch_of_one.is_wanted(recurrences):
-        return list(zip(*batch_of_one.run(recurrences, structure, lambda: run(structure)[:2]), strict=True))
+        one_or_more = batch_of_one.run(recurrences, structure, lambda: run(structure, forward, keep)[:2])
+        return list(zip(*one_or_more, strict=True))
     distinct, places = _distinct(tf.nest.flatten(structure))
     results = run_with_gradient(*distinct)
     outputs_and_states = [[r.inputs for r in recurrences], [r.states for r in recurrences]]
     return list(zip(*tf.nest.pack_sequence_as(outputs_and_states, results), strict=True))
+
+
+def _second_order(
+    run: Callable,
+    sources: Sequence[tf.Tensor],
+    count: int,
+    differentiated: list,
+    *upstream: tf.Tensor,
+    variables: list | None = None,
+) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    """The gradients of a gradient: automatic differentiation of a forward loop, twice.
+
+    Args:
+        run: the function of `count` tensors that was differentiated.
+        sources: its arguments, and the gradients of its results.
+        count: number of arguments.
+        differentiated: the variables whose gradients are part of the gradient.
+        upstream: the gradients of the gradient, those of the arguments first.
+        variables: the variables whose gradients are requested.
+
+    Returns:
+        The gradients of the sources, and of the variables.
+    """
+    wanted = [list(sources), variables or []]
+    zero = tf.UnconnectedGradients.ZERO
+    with tf.GradientTape(watch_accessed_variables=False) as outer:
+        outer.watch(wanted)
+        with tf.GradientTape(watch_accessed_variables=False) as inner:
+            inner.watch([*sources[:count], *differentiated])
+            results = run(*sources[:count])
+        first = inner.gradient(results, [*sources[:count], *differentiated], sources[count:], zero)
+    return tuple(outer.gradient(first, wanted, upstream, zero))
 
 
 def _distinct(tensors: list[tf.Tensor]) -> tuple[list[tf.Tensor], list[int]]:
@@ -151,230 +135,37 @@ def _sum_by_place(grads: list[tf.Tensor], places: list[int]) -> list[tf.Tensor]:
 
 
 def _uses_xla(recurrences: Sequence[Recurrence]) -> bool:
-    """Whether XLA compiles the loop: for few rows, or for a training in which every shape is known."""
-    if tf.executing_eagerly():
-        return False
+    """Whether XLA compiles the loop. Every shape must be known: XLA would compile anew for each length.
+
+    It does for few rows, and for a large training.
+    """
     shapes = [(*r.inputs.shape[:2], r.states[0].shape[-1]) for r in recurrences]
-    if all(rows is not None and rows <= COMPILED_ROWS for _, rows, _ in shapes):
+    if tf.executing_eagerly() or any(None in shape for shape in shapes):
+        return False
+    if all(rows <= COMPILED_ROWS for _, rows, _ in shapes):
         return True
-    known = all(None not in shape and shape[1] * shape[2] >= COMPILED_SIZE for shape in shapes)
-    compilable = all(r.training and r.weights for r in recurrences)  # a foreign cell may do what XLA cannot
-    return known and compilable and not tf.config.list_physical_devices("GPU")
+    large = all(rows * units >= COMPILED_SIZE for _, rows, units in shapes)
+    return large and all(r.training for r in recurrences) and not tf.config.list_physical_devices("GPU")
 
 
 def _compile_each(loop: Callable, recurrences: Sequence[Recurrence], option: Any, *each: Sequence) -> list[list]:
     """The results of `loop`, with an XLA program for each recurrence: XLA would run the parts of one in turn.
 
     Args:
-        loop: `_forward` or `_backward`.
+        loop: `forward_loop` or `backward_loop`.
         recurrences: its first argument.
         option: its second argument, which all recurrences share.
         each: its other arguments, one element for each recurrence.
     """
 
     def run(*arguments: Any) -> Any:
-        return tf.nest.map_structure(_stacked, loop(*arguments))  # an array cannot leave XLA
+        return tf.nest.map_structure(stacked, loop(*arguments))  # an array cannot leave XLA
 
-    results = [
-        tf.function(run, jit_compile=True)([r], option, *([argument] for argument in arguments))
-        for r, *arguments in zip(recurrences, *each, strict=True)
-    ]
+    results = []
+    for r, *arguments in zip(recurrences, *each, strict=True):
+        compiled = tf.function(run, jit_compile=True)
+        arguments = [[r], option, *([argument] for argument in arguments)]
+        compiled.get_concrete_function(*arguments)
+        with stop_recording():  # under a tape of a tape it would return its intermediate results, which XLA cannot
+            results.append(compiled(*arguments))
     return [[part for (part,) in column] for column in zip(*results, strict=True)]
-
-
-def _array(size: tf.Tensor, dtype: tf.DType, shape: Sequence[int | None]) -> tf.TensorArray:
-    return tf.TensorArray(dtype, size, element_shape=shape, clear_after_read=False)
-
-
-def _read(x: Steps, position: tf.Tensor) -> tf.Tensor:
-    return x.read(position) if isinstance(x, tf.TensorArray) else x[position]
-
-
-def _stacked(x: Any) -> Any:
-    return x.stack() if isinstance(x, tf.TensorArray) else x
-
-
-def _forward(
-    recurrences: Sequence[Recurrence], keep: bool, tensors: list[Tensors], kernels: list[dict[str, tf.Tensor]]
-) -> tuple[list[Saved], list[list[tf.Tensor]]]:
-    """What the backward loop needs, and the last states.
-
-    The history of the first state is a tensor. The other sequences stay arrays, as the backward loop reads them step by
-    step. Without `keep` there is only the history of the first state.
-    """
-    time = tf.shape(tensors[0].inputs)[0]
-    saved = []
-    for r, each in zip(recurrences, tensors, strict=True):
-        states, batch = each.states, each.states[0].shape[0]
-        histories = [_array(1 + time, s.dtype, s.shape) for s in (states if keep else states[:1])]
-        first = time if r.backwards else 0
-        histories = [array.write(first, s) for array, s in zip(histories, states, strict=False)]
-        products = {n: _array(time, w[0].dtype, (batch, w[0].shape[-1])) for n, w in each.weights.items()}
-        saved.append(Saved(histories, products if keep else {}))
-
-    def body(t: tf.Tensor, states: list, saved: list) -> tuple:
-        steps = [
-            _forward_step(t, time, *each) for each in zip(recurrences, tensors, kernels, states, saved, strict=True)
-        ]
-        return t + 1, [states for states, _ in steps], [saved for _, saved in steps]
-
-    start = (0, [each.states for each in tensors], saved)
-    _, last, saved = tf.while_loop(lambda t, *_: t < time, body, start, maximum_iterations=time)
-    return [Saved([s.histories[0].stack(), *s.histories[1:]], s.products) for s in saved], last
-
-
-def _forward_step(
-    t: tf.Tensor,
-    time: tf.Tensor,
-    r: Recurrence,
-    tensors: Tensors,
-    kernels: dict[str, tf.Tensor],
-    states: list[tf.Tensor],
-    saved: Saved,
-) -> tuple[list[tf.Tensor], Saved]:
-    """Step t of one recurrence: the new states, and `saved` with those of this step written."""
-    position, _, after = r.positions(t, time)
-    product = ForwardProduct(r.dropout_masks, tensors.weights, kernels)
-    new = r.step(position, tensors.inputs[position], states, product, tensors.constants)
-    if r.mask is not None:
-        live = r.mask[position]  # (batch, 1)
-        new = [tf.where(live, n, old) for n, old in zip(new, states, strict=True)]
-    histories = [array.write(after, n) for array, n in zip(saved.histories, new, strict=False)]
-    products = {name: array.write(position, product.results[name]) for name, array in saved.products.items()}
-    return list(new), Saved(histories, products)
-
-
-def _backward(
-    recurrences: Sequence[Recurrence],
-    variables: list,
-    tensors: list[Tensors],
-    kernels: list[dict[str, tf.Tensor]],
-    saved: list[Saved],
-    roles: list[ProductRoles],
-    grad_outputs: list[tf.Tensor],
-    grad_last: list[list[tf.Tensor]],
-) -> tuple[list[Gradients], list[list[tf.Tensor]]]:
-    """The gradients, from those of the outputs and last states.
-
-    Args:
-        recurrences: list of `Recurrence`.
-        variables: the variables that the cells read in a step.
-        tensors, kernels, saved, roles, grad_outputs, grad_last: one element for each recurrence. The kernels are
-            transposed. `roles` is filled in.
-
-    Returns:
-        The gradients of each recurrence, and those of the variables in a list of one element.
-    """
-    time = tf.shape(tensors[0].inputs)[0]
-    passes = [
-        _BackwardPass(time, *each)
-        for each in zip(recurrences, tensors, kernels, saved, roles, grad_outputs, strict=True)
-    ]
-
-    def body(t: tf.Tensor, gradients: list[Gradients], grad_variables: list[tf.Tensor]) -> tuple:
-        new = []
-        for one, so_far in zip(passes, gradients, strict=True):
-            of_step, of_variables = one.step(t, so_far, variables)
-            new.append(of_step)
-            grad_variables = [total + grad for total, grad in zip(grad_variables, of_variables, strict=True)]
-        return t - 1, new, grad_variables
-
-    start = (
-        time - 1,
-        [one.start(last) for one, last in zip(passes, grad_last, strict=True)],
-        [tf.zeros(v.shape, v.dtype) for v in variables],
-    )
-    _, gradients, grad_variables = tf.while_loop(lambda t, *_: t >= 0, body, start, maximum_iterations=time)
-    return [one.finish(all_steps) for one, all_steps in zip(passes, gradients, strict=True)], [grad_variables]
-
-
-@dataclasses.dataclass(eq=False)
-class _BackwardPass:
-    """Backpropagation through time of one recurrence; the attributes are those of `_backward`."""
-
-    time: tf.Tensor
-    recurrence: Recurrence
-    tensors: Tensors
-    kernels: dict[str, tf.Tensor]
-    saved: Saved
-    roles: ProductRoles
-    grad_outputs: tf.Tensor
-
-    def start(self, grad_last: list[tf.Tensor]) -> Gradients:
-        """Gradients before the first step, with empty arrays."""
-        inputs, states, weights, constants = self.tensors
-        columns, rows = (
-            {n: _array(self.time, w[0].dtype, (states[0].shape[0], w[0].shape[side])) for n, w in weights.items()}
-            for side in (-1, -2)
-        )
-        zeros = tf.nest.map_structure(tf.zeros_like, constants)
-        return Gradients(_array(self.time, inputs.dtype, inputs.shape[1:]), grad_last, columns, rows, zeros)
-
-    def step(self, t: tf.Tensor, gradients: Gradients, variables: list) -> tuple[Gradients, list[tf.Tensor]]:
-        """The gradients after step t, and those of the variables in this step."""
-        r, (inputs, _, _, constants) = self.recurrence, self.tensors
-        position, before, _ = r.positions(t, self.time)
-        upstream = [gradients.states[0] + self.grad_outputs[position], *gradients.states[1:]]
-        if r.mask is not None:  # a skipped step passes the gradients of its states on
-            live = tf.cast(r.mask[position], upstream[0].dtype)
-            skipped, upstream = [d * (1 - live) for d in upstream], [d * live for d in upstream]
-        x, states = inputs[position], [_read(history, before) for history in self.saved.histories]
-        results = {name: _read(products, position) for name, products in self.saved.products.items()}
-        product = BackwardProduct(r.dropout_masks, results, self.kernels)
-        sources = [x, states, results, constants, variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(sources)
-            new = r.step(position, x, states, product, constants)
-        grad_x, grad_states, grad_results, grad_constants, grad_variables = tape.gradient(
-            new, sources, upstream, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-        if r.mask is not None:
-            grad_states = [grad + more for grad, more in zip(grad_states, skipped, strict=True)]
-        self.roles.record(product.vectors, states, grad_results, grad_x)
-        written = Gradients(
-            inputs=gradients.inputs.write(position, grad_x),
-            states=grad_states,
-            products=self._write(gradients.products, position, grad_results, self._stored_products()),
-            vectors=self._write(gradients.vectors, position, product.vectors, self._stored_vectors()),
-            constants={name: total + grad_constants[name] for name, total in gradients.constants.items()},
-        )
-        return written, grad_variables
-
-    def finish(self, gradients: Gradients) -> Gradients:
-        """The gradients after the last step, as tensors."""
-        return gradients._replace(
-            inputs=gradients.inputs.stack(),
-            products={name: gradients.products[name].stack() for name in self._stored_products()},
-            vectors={name: gradients.vectors[name].stack() for name in self._stored_vectors()},
-        )
-
-    def _stored_products(self) -> list[str]:
-        return [name for name in self.tensors.weights if name not in self.roles.added]
-
-    def _stored_vectors(self) -> list[str]:
-        return [name for name in self.tensors.weights if self.roles.state[name] is None]
-
-    @staticmethod
-    def _write(
-        arrays: dict[str, tf.TensorArray], position: tf.Tensor, values: dict[str, tf.Tensor], names: list[str]
-    ) -> dict[str, tf.TensorArray]:
-        return arrays | {name: arrays[name].write(position, values[name]) for name in names}
-
-
-def _of_tensors(r: Recurrence, tensors: Tensors, saved: Saved, roles: ProductRoles, gradients: Gradients) -> Tensors:
-    """The gradients of all tensors of a recurrence, from the results of the backward loop."""
-    grad_weights = {}
-    for name, weights in tensors.weights.items():
-        state = roles.state[name]
-        vectors = gradients.vectors[name] if state is None else r.before(_stacked(saved.histories[state]))
-        vectors = vectors * r.dropout_masks[name] if name in r.dropout_masks else vectors
-        grad_weights[name] = _of_weights(vectors, gradients.products.get(name, gradients.inputs), weights)
-    return Tensors(gradients.inputs, gradients.states, grad_weights, gradients.constants)
-
-
-def _of_weights(vectors: tf.Tensor, upstream: tf.Tensor, weights: list[tf.Tensor]) -> list[tf.Tensor]:
-    """Gradients of the weights of a product, from its vectors and the gradients of its results, (time, batch, size)."""
-    if len(weights[0].shape) == 3:  # a matrix for each row
-        return [tf.matmul(tf.transpose(vectors, (1, 2, 0)), tf.transpose(upstream, (1, 0, 2)))]
-    vectors, upstream = (tf.reshape(x, (-1, x.shape[-1])) for x in (vectors, upstream))
-    return [sum_of_outer_products(vectors, upstream), column_sums(upstream)][: len(weights)]

@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 
 from seqtasks import cells
-from seqtasks.layers.rnn import RNN, Bidirectional
+from seqtasks.layers.bidirectional import Bidirectional
+from seqtasks.layers.rnn import RNN
 from seqtasks.layers.stateful import StatefulRNN
 
 States = list[list[tf.Tensor]]

@@ -8,6 +8,7 @@ from keras import ops
 
 from seqtasks.cells import RNNCell
 from seqtasks.cells.cell import Shape
+from seqtasks.layers.recurrence import project
 from seqtasks.layers.rnn import run_cells, to_time_major
 
 RESET_RATE = 0.02  # fraction of the rows of a batch whose states are reset to zeros
@@ -99,7 +100,7 @@ class StatefulRNN(keras.layers.Layer):
         Returns:
             Outputs (time, batch, units), and the last states, a list of tensors (batch, size).
         """
-        table = None if table is None else self.cell.project(table)
+        table = None if table is None else project(self.cell, table)
         ((outputs, last),) = run_cells(
             [(self.cell, False)], inputs, [states], None, training, time_major=True, table=table
         )

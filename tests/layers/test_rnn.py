@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from seqtasks.cells import CELLS, GRUCell, LSTMCell, SimpleRNNCell
-from seqtasks.layers.rnn import RNN, Bidirectional
+from seqtasks.layers import RNN, Bidirectional
 
 BATCH, TIME, FEATURES, UNITS = 3, 4, 4, 5
 MAKERS = {**CELLS, "gru_reset_before": lambda units, **options: GRUCell(units, reset_after=False, **options)}
