@@ -53,7 +53,7 @@ def load_assets(directory: Path | str) -> Assets:
 def asset_class(path: Path) -> Any:
     """The class of an asset, by its file.
 
-    A tokenizer's file begins with a JSON object, `{"kind": ..., "lowercase": ...}`, that of side columns with a list,
+    Side columns are called `columns`. A tokenizer's file begins with a JSON object, `{"kind": ..., "lowercase": ...}`,
     and a vocabulary's file with a JSON string, its first token; so the first byte decides.
 
     Args:
@@ -67,5 +67,7 @@ def asset_class(path: Path) -> Any:
     from seqtasks.data.vocabulary import Vocabulary
     from seqtasks.text.tokenizer import Tokenizer
 
+    if path.stem == "columns":
+        return SideColumns
     with path.open("rb") as file:
-        return {b"{": Tokenizer, b"[": SideColumns}.get(file.read(1), Vocabulary)
+        return Tokenizer if file.read(1) == b"{" else Vocabulary
