@@ -17,7 +17,7 @@ from seqtasks.layers.crf import CRF
 from seqtasks.layers.dna import RandomSubstitution, ReverseComplementBatch, ReverseComplementMean
 from seqtasks.layers.embedding import ReversibleEmbedding, ScheduledSampling, WordEmbedding
 from seqtasks.layers.nade import NADE, IndependentBernoulli
-from seqtasks.layers.pairs import PairAlignment, PairBatch, PairFeatures
+from seqtasks.layers.pairs import PairBatch, PairFeatures
 from seqtasks.layers.pooling import Pooling
 from seqtasks.layers.rnn import RNN, Bidirectional
 from seqtasks.layers.stack import recurrent_stack
@@ -41,7 +41,6 @@ __all__ = [
     "MaskedConv1D",
     "MaxPooling",
     "OpticalFlow",
-    "PairAlignment",
     "PairBatch",
     "PairFeatures",
     "Pooling",

@@ -95,8 +95,7 @@ def pairs(tmp_path_factory):
 def test_what_texts_and_columns_mean_together_is_learnt_where_a_linear_model_fails(beside):
     metrics = beside.metrics
     assert metrics["test"]["accuracy"] > 0.9
-    linear = metrics["baselines"]["tfidf_logistic_regression"]["accuracy"]
-    assert 0.6 < linear < 0.85  # it sees the columns too, but adds them up
+    assert metrics["baselines"]["tfidf_logistic_regression"]["accuracy"] < 0.85  # it adds up text and columns
 
 
 def test_answers_need_the_columns_and_take_them_from_everywhere(beside, tmp_path, capsys):
@@ -217,7 +216,7 @@ def test_columns_beside_sequences_of_both_strands(tmp_path):
             label = "on" if tissue == "heart" else "off"
             lines.append(f">{name}{number} label={label} tissue={tissue}\n{''.join(draws.choices('ACGT', k=12))}\n")
         (tmp_path / f"{name}.fa").write_text("".join(lines))
-    options = {"filters": 4, "positions": 0, "ensemble_size": 2, "reverse_complement": True, "columns": "tissue"}
+    options = {"filters": 4, "positions": 0, "reverse_complement": True, "columns": "tissue"}
     options |= {name: SMALL[name] for name in ("batch_size", "units", "r_drop", "learning_rate", "ema_momentum")}
     options |= {"gradient_flow": False, "epochs": 4, "dropout": 0.0}
     run = seqtasks.train("dna", data=tmp_path, run=tmp_path / "run", **options)
