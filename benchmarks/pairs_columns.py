@@ -19,7 +19,7 @@ from benchmarks.record import RESULTS, data_folder, spread, write
 GOOD = ("bright", "gentle", "warm", "funny", "clever", "lovely", "fresh", "moving")
 BAD = ("clumsy", "muddy", "grey", "loud", "stale", "bitter", "dull", "weak")
 THINGS = ("film", "shop", "soup", "song", "book", "hotel")
-SIZES = {"train": 3000, "valid": 500, "test": 1000}
+SIZES = {"train": 2000, "valid": 300, "test": 1000}
 BASELINE = "tfidf_logistic_regression"
 OPTIONS = {"units": 32, "r_drop": 0.0, "gradient_flow": False}
 

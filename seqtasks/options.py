@@ -123,7 +123,7 @@ class Option:
         """
 
         def count_of(names: str | None) -> int:
-            return max(sum(bool(n.strip()) for n in (names or "").split(",")), self.default is None)
+            return max(sum(bool(n.strip()) for n in (names or "").split(",")), int(self.default is None))
 
         if self.names and (count := count_of(value)) != (known := count_of(trained)):
             what = f"names {count}, but the run was trained with {known}"

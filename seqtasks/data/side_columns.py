@@ -187,10 +187,20 @@ class SideColumns:
         listed = ", ".join(self.names)
         return UserError(f"the run needs the column{'s' * (len(self.names) > 1)} {listed}", where=where, remedy=HOW)
 
+    def unknown(self, name: str) -> "Unknown":
+        """What counts values that train lacks; `name` is that of their source."""
+        return Unknown(self, name)
+
     def check(self, source: Source) -> None:
-        """Warn of values in a source that train lacks."""
-        unknown = Unknown(self, source.name)
+        """Warn of values in a source that train lacks.
+
+        Raises:
+            UserError: if its examples have another number of columns.
+        """
+        unknown = self.unknown(source.name)
         for example in source:
+            if len(example.columns) != len(self.names):
+                raise _another_number(len(example.columns), self)
             unknown.add(example.columns)
         unknown.warn()
 
@@ -309,10 +319,14 @@ def width(option: str, assets: Any) -> int:
     """
     names, known = names_of(option), assets.get("columns")
     if len(names) != len(known.names if known else ()):
-        listed = ", ".join(known.names) if known else "none"
-        what = f"{len(names)} column{'s' * (len(names) != 1)}, but the run was trained with {listed}"
-        raise UserError(what, where=OPTION, remedy="name as many, in the same order")
+        raise _another_number(len(names), known)
     return len(known) if known else 0
+
+
+def _another_number(count: int, known: SideColumns | None) -> UserError:
+    listed = ", ".join(known.names) if known else "none"
+    what = f"{count} column{'s' * (count != 1)}, but the run was trained with {listed}"
+    return UserError(what, where=OPTION, remedy="name as many, in the same order")
 
 
 def _number(name: str, known: Sequence[float], some_missing: bool, where: str) -> Number:

@@ -11,7 +11,6 @@ from seqtasks.capabilities import FileInputs, Query, TextInputs
 from seqtasks.data import pairs
 from seqtasks.data.memory import KINDS, array_of, keep_file
 from seqtasks.data.reading import Reading
-from seqtasks.data.side_columns import Unknown
 from seqtasks.data.sources import Faulty
 from seqtasks.data.text_files import reading, suffix_of
 from seqtasks.errors import UserError
@@ -40,6 +39,8 @@ def inputs_of(run: Any, inputs: Any, carry: str = "") -> Iterable[Any]:
     if isinstance(inputs, Sequence):
         first = next(iter(inputs), None)
     nested = isinstance(first, np.ndarray) or (isinstance(first, list) and isinstance(next(iter(first), None), list))
+    if isinstance(first, list) and "texts" in run.assets:
+        return queries(run, inputs, carry)
     if isinstance(first, Mapping | tuple) or (nested and not files) or not isinstance(inputs, Sequence | Iterator):
         return queries(run, inputs, carry)
     return inputs
@@ -59,7 +60,7 @@ def queries(run: Any, data: Any, carry: str = "") -> Iterator[Query]:
     columns = tuple(name.strip() for name in carry.split(",") if name.strip())
     source = run.recipe.open(run.config, data, labelled=False, carry=columns)
     files, side = run.recipe.capability(FileInputs), run.assets.get("columns")
-    unknown = Unknown(side, source.name) if side else None
+    unknown = side.unknown(source.name) if side else None
     for example in source.read():
         if isinstance(example, Faulty):
             if not files:

@@ -20,7 +20,7 @@ from seqtasks.layers.dna import RandomSubstitution, ReverseComplementBatch, Reve
 from seqtasks.layers.embedding import ReversibleEmbedding, ScheduledSampling, WordEmbedding
 from seqtasks.layers.nade import NADE, IndependentBernoulli
 from seqtasks.layers.ordinal import CumulativeLogits
-from seqtasks.layers.pairs import PairAlignment, PairBatch, PairFeatures
+from seqtasks.layers.pairs import PairBatch, PairFeatures
 from seqtasks.layers.pooling import Pooling
 from seqtasks.layers.rnn import RNN
 from seqtasks.layers.stack import recurrent_stack
@@ -45,7 +45,6 @@ __all__ = [
     "MaskedConv1D",
     "MaxPooling",
     "OpticalFlow",
-    "PairAlignment",
     "PairBatch",
     "PairFeatures",
     "Pooling",

@@ -53,9 +53,9 @@ def load_assets(directory: Path | str) -> Assets:
 def asset_class(path: Path) -> Any:
     """The class of an asset, by its file.
 
-    A tokenizer's file begins with a JSON object, `{"kind": ..., "lowercase": ...}`, a vocabulary's file with a JSON
-    string, its first token, that of numbers with a JSON list of one line, and that of side columns with one of several
-    lines; so the first two bytes decide.
+    Side columns are called `columns`. A tokenizer's file begins with a JSON object, `{"kind": ..., "lowercase": ...}`,
+    that of numbers with a JSON list, and a vocabulary's file with a JSON string, its first token; so the first byte
+    decides.
 
     Args:
         path: the file.
@@ -69,8 +69,7 @@ def asset_class(path: Path) -> Any:
     from seqtasks.data.vocabulary import Vocabulary
     from seqtasks.text.tokenizer import Tokenizer
 
-    with path.open("rb") as file:
-        first = file.read(2)
-    if first == b"[\n":
+    if path.stem == "columns":
         return SideColumns
-    return {b"{": Tokenizer, b"[": Numbers}.get(first[:1], Vocabulary)
+    with path.open("rb") as file:
+        return {b"{": Tokenizer, b"[": Numbers}.get(file.read(1), Vocabulary)

@@ -88,6 +88,8 @@ ROWS = {
     "MaxPooling": Row(lambda: layers.MaxPooling(2), (X,), ((2, 3, 3),), HALF_MASK),
     "NADE": Row(lambda: layers.NADE(6, 4), (X, FRAMES), ((2, 5),)),
     "OpticalFlow": Row(lambda: layers.OpticalFlow(4, 2, 3.0), (CLIPS,), ((2, 3, 4, 4, 2),), masked=None),
+    "PairBatch": Row(layers.PairBatch, (X, normal(2, 7, 3)), ((4, 7, 3),), masked=None),
+    "PairFeatures": Row(layers.PairFeatures, (X,), ((1, 5, 12),), masked=None),
     "Pooling": Row(lambda: layers.Pooling(["max", "mean", "attention"]), (X,), ((2, 9),)),
     "PositionBias": Row(lambda: layers.PositionBias(3), (X,), ((2, 5, 3),), PASSED),
     "PositionWeights": Row(lambda: layers.PositionWeights(4), (X,), ((2, 12),)),

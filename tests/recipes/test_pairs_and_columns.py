@@ -14,8 +14,9 @@ from seqtasks.cli.main import main
 from seqtasks.engine.run import Run
 from seqtasks.errors import UserError
 
-SMALL = {"batch_size": 16, "units": 4, "dimension": 8, "affixes": 0, "bidirectional": False, "r_drop": 0.0}
-SMALL |= {"gradient_flow": False, "learning_rate": 2e-2, "ema_momentum": 0.9, "min_count": 1, "patience": 0}
+SMALL = {"batch_size": 16, "units": 8, "dimension": 16, "affixes": 0, "bidirectional": False, "r_drop": 0.0}
+SMALL |= {"gradient_flow": False, "learning_rate": 1e-2, "ema_momentum": 0.9, "patience": 0, "epochs": 8}
+SMALL |= dict.fromkeys(("unk_dropout", "word_dropout", "embedding_dropout", "output_dropout", "dropout"), 0.0)
 GOOD, BAD = ("warm", "funny", "bright", "gentle"), ("grey", "muddy", "loud", "dull")
 SERVE = """
 import sys
@@ -60,7 +61,7 @@ def reviews(count, seed):
     """A fine review is good, but in Belgium it is bad; of a text without a word of praise or blame the age decides."""
     draws, rows = random.Random(seed), []
     for number in range(count):
-        fine, where, age = draws.random() < 0.5, draws.choice(("at", "be", "ch")), draws.choice((20, 30, 40, 50))
+        fine, where, age = draws.random() < 0.5, draws.choice(("at", "be")), draws.choice((20, 30, 40, 50))
         plain = number % 2 == 0
         text = "it is a film" if plain else f"a {draws.choice(GOOD if fine else BAD)} film"
         good = age > 35 if plain else fine != (where == "be")
@@ -73,7 +74,7 @@ def reviews(count, seed):
 def beside(tmp_path_factory):
     folder = tmp_path_factory.mktemp("beside")
     files = {name: write(folder / f"{name}.jsonl", reviews(n, n)) for name, n in (("train", 480), ("test", 120))}
-    options = {**SMALL, "columns": "age,country", "epochs": 8, "dropout": 0.2, "embedding_dropout": 0.2}
+    options = {**SMALL, "columns": "age,country"}
     return seqtasks.train("sentiment", run=folder / "run", **files, valid=files["test"], **options)
 
 
@@ -87,26 +88,25 @@ def pairs(tmp_path_factory):
         hypothesis = "it was good" if claim else "it was bad"
         rows.append({"premise": premise, "hypothesis": hypothesis, "label": "yes" if fine == claim else "no"})
     data = write(folder / "all.jsonl", rows)
-    options = {**SMALL, "text_column": "premise,hypothesis", "epochs": 10, "dropout": 0.2, "embedding_dropout": 0.2}
+    options = {**SMALL, "text_column": "premise,hypothesis"}
     return seqtasks.train("sentiment", data=data, run=folder / "run", split="0.7/0.15/0.15", **options)
 
 
 def test_what_texts_and_columns_mean_together_is_learnt_where_a_linear_model_fails(beside):
     metrics = beside.metrics
     assert metrics["test"]["accuracy"] > 0.9
-    linear = metrics["baselines"]["tfidf_logistic_regression"]["accuracy"]
-    assert 0.6 < linear < 0.85  # it sees the columns too, but adds them up
+    assert metrics["baselines"]["tfidf_logistic_regression"]["accuracy"] < 0.85  # it adds up text and columns
 
 
 def test_answers_need_the_columns_and_take_them_from_everywhere(beside, tmp_path, capsys):
-    rows = [{"text": "a warm film", "age": 50, "country": c} for c in ("at", "be", "ch")]
+    rows = [{"text": "a warm film", "age": 50, "country": c} for c in ("at", "be")]
     answers = beside.predict(rows)
-    assert [a["label"] for a in answers] == ["good", "bad", "good"]
+    assert [a["label"] for a in answers] == ["good", "bad"]
     table = tmp_path / "a.csv"
     table.write_text("country,age,text\n" + "".join(f"{r['country']},{r['age']},{r['text']}\n" for r in rows))
     assert main(["predict", str(beside.directory), "--input", str(table), "--carry", "country"]) == 0
     shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [a.pop("country") for a in shown] == ["at", "be", "ch"]
+    assert [a.pop("country") for a in shown] == ["at", "be"]
     assert [a["scores"] for a in shown] == [pytest.approx(a["scores"], abs=1e-6) for a in answers]
     renamed = [{"text": r["text"], "years": r["age"], "where": r["country"]} for r in rows]
     assert beside.predict(renamed, columns="years,where") == answers
@@ -178,9 +178,8 @@ def test_pairs_are_answered_from_tuples_dicts_lines_and_tables(pairs, tmp_path, 
 
 def test_a_pair_for_a_run_of_one_text_is_refused(small_run):
     run = seqtasks.load_run(small_run.directory)
-    for given in ([("a", "b")], [{"premise": "a", "hypothesis": "b"}]):
-        with pytest.raises(UserError, match="no text"):
-            run.predict(given)
+    with pytest.raises(UserError, match="no text or sentence among the fields premise, hypothesis"):
+        run.predict([{"premise": "a", "hypothesis": "b"}])
     with pytest.raises(UserError, match="--text_column a,b: names 2, but the run was trained with 1; name as many"):
         run.predict([{"a": "x", "b": "y"}], text_column="a,b")
     with pytest.raises(UserError, match="--columns age: names 1, but the run was trained with 0"):
@@ -217,9 +216,9 @@ def test_columns_beside_sequences_of_both_strands(tmp_path):
             label = "on" if tissue == "heart" else "off"
             lines.append(f">{name}{number} label={label} tissue={tissue}\n{''.join(draws.choices('ACGT', k=12))}\n")
         (tmp_path / f"{name}.fa").write_text("".join(lines))
-    options = {"filters": 4, "positions": 0, "ensemble_size": 2, "reverse_complement": True, "columns": "tissue"}
+    options = {"filters": 4, "positions": 0, "reverse_complement": True, "columns": "tissue"}
     options |= {name: SMALL[name] for name in ("batch_size", "units", "r_drop", "learning_rate", "ema_momentum")}
-    options |= {"gradient_flow": False, "epochs": 4}
+    options |= {"gradient_flow": False, "epochs": 4, "dropout": 0.0}
     run = seqtasks.train("dna", data=tmp_path, run=tmp_path / "run", **options)
     assert run.metrics["test"]["accuracy"] == 1.0
     assert run.metrics["baselines"]["kmer_logistic_regression"]["accuracy"] == 1.0
@@ -235,6 +234,7 @@ def test_columns_beside_clips(tmp_path):
     frames = np.random.default_rng(0).integers(0, 255, (48, 2, 8, 8, 3), "uint8")
     rows = [{"path": clip, "label": ("a", "b")[n % 2], "side": "lr"[n % 2]} for n, clip in enumerate(frames)]
     options = {"columns": "side", "frames": 2, "size": 8, "channels": [4], "grid": 1, "frame_units": 4, "epochs": 12}
+    options |= {"dropout": 0.0}
     options |= {name: SMALL[name] for name in ("batch_size", "units", "learning_rate", "ema_momentum", "patience")}
     run = seqtasks.train(
         "video", train=rows[:32], valid=rows[32:], test=rows[32:], run=tmp_path / "run", gradient_flow=False, **options
