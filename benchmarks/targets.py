@@ -103,7 +103,7 @@ def figures(run, target):
         "baseline": {"name": name} | {n: rival.get(n) for n in METRICS[target]},
         "difference_interval": rival["difference_interval"],
         "threshold": metrics["train"].get("threshold"),
-        "seconds": metrics["train"]["seconds"],
+        **{n: metrics["train"][n] for n in ("epochs", "best_epoch", "seconds")},
         "parameters": metrics["train"]["parameters"],
     }
 
