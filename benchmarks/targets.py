@@ -1,6 +1,6 @@
 """Targets other than classes: stars of reviews as ordered classes and as numbers; several labels of texts and of DNA.
 
-python -m benchmarks.targets [--only stars topics motifs] [--seeds 0 1 2]
+python -m benchmarks.targets [--only stars topics motifs] [--targets ordinal] [--seeds 0 1 2]
 
 `stars`: the first 100 words of 2,000 reviews of IMDb with 1 to 10 stars; 400 more are for validation, 1,000 for test.
 `topics`: texts of one to three questions of TREC; the labels are the kinds of these questions.
@@ -76,7 +76,7 @@ def case(name):
     """(recipe, data, targets, options) of a part of the benchmark."""
     columns = {"text_column": "1", "label_column": "2"}
     if name == "stars":
-        return "sentiment", stars(), ("ordinal", "number", "class"), {**columns, **LONG, "max_length": 100}
+        return "sentiment", stars(), ("ordinal", "number", "class"), {**columns, **LONG, "epochs": 8, "max_length": 100}
     if name == "topics":
         return "sentiment", topics(), ("labels",), {**columns, **LONG}
     return "dna", motifs(), ("labels",), {"sequence_column": "1", "label_column": "2", "positions": 0}
@@ -103,7 +103,7 @@ def figures(run, target):
         "baseline": {"name": name} | {n: rival.get(n) for n in METRICS[target]},
         "difference_interval": rival["difference_interval"],
         "threshold": metrics["train"].get("threshold"),
-        "seconds": metrics["train"]["seconds"],
+        **{n: metrics["train"][n] for n in ("epochs", "best_epoch", "seconds")},
         "parameters": metrics["train"]["parameters"],
     }
 
@@ -111,19 +111,20 @@ def figures(run, target):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", default=["stars", "topics", "motifs"])
+    parser.add_argument("--targets", nargs="+", help="only these targets")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     given = parser.parse_args()
     path = RESULTS / "targets.json"
-    rows = json.loads(path.read_text("utf-8"))["rows"] if path.is_file() else {}
     for name in given.only:
         recipe, data, targets, fields = case(name)
-        for target in targets:
+        for target in given.targets or targets:
             each = []
             for seed in given.seeds:
                 with tempfile.TemporaryDirectory() as folder:
                     options = {**fields, "target": target, "seed": seed, "gradient_flow": False}
                     run = seqtasks.train(recipe, data, Path(folder) / "run", **options)
                     each.append(figures(run, target))
+                rows = json.loads(path.read_text("utf-8"))["rows"] if path.is_file() else {}
                 rows[f"{name} {target}"] = {
                     "seeds": given.seeds[: len(each)],
                     "examples": {split: len(part) for split, part in data.items()},

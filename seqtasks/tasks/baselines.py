@@ -99,7 +99,7 @@ class Separate(BaseEstimator):
     def predict_proba(self, inputs: Any) -> np.ndarray:
         """The probability of each label, float (examples, labels)."""
         size = inputs.shape[0] if hasattr(inputs, "shape") else len(inputs)
-        columns = [m.predict_proba(inputs)[:, 1] if hasattr(m, "fit") else np.full(size, m) for m in self.models_]
+        columns = [np.full(size, m) if isinstance(m, float) else m.predict_proba(inputs)[:, 1] for m in self.models_]
         return np.stack(columns, 1)
 
 

@@ -52,7 +52,7 @@ def spearman(targets: np.ndarray, answers: np.ndarray) -> float:
     """Correlation of the ranks; NaN if all of either are equal. Arguments as of `mae`.
 
     Example:
-        >>> spearman(np.array([1.0, 2.0, 9.0]), np.array([3.0, 4.0, 5.0]))
+        >>> round(spearman(np.array([1.0, 2.0, 9.0]), np.array([3.0, 4.0, 5.0])), 9)
         1.0
     """
     from scipy.stats import rankdata

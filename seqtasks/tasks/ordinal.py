@@ -38,7 +38,7 @@ class Ordinal(Classification):
         >>> task = Ordinal()
         >>> assets = task.learn(["1", "5", "1", "2"])
         >>> assets["labels"].tokens, [round(value, 2) for value in assets["thresholds"]]
-        (['1', '2', '5'], [0.0, -0.92])
+        (['1', '2', '5'], [0.18, -0.98])
         >>> task.statistics(assets, task.targets(assets, ["5"]), np.array([[0.2, 0.4, 0.4]]))
         (array([[2., 5.]]), array([[1., 2., 3.]]))
 

@@ -416,7 +416,9 @@ def test_a_run_of_ordered_classes(tmp_path):
     answers = reopened.predict(TEXTS)
     assert answers[0]["expected"] > answers[1]["expected"]
     assert isinstance(reopened.model.get_layer("logits"), CumulativeLogits)
-    assert reopened.evaluate(reviews_with(lambda good, n: (5 if n % 4 == 1 else 4.5) if good else 1))["mae"] < 2
+    others = reviews_with(lambda good, n: (5 if n % 4 == 1 else 4.5) if good else 1)
+    with pytest.warns(UserWarning, match="labels of the test split that the run lacks: '4.5'"):
+        assert reopened.evaluate(others)["mae"] < 2
 
 
 def test_a_run_of_numbers(tmp_path):
