@@ -243,7 +243,7 @@ def baselines(config: Config) -> dict[str, Callable[[Config], Any]]:
     return found | ({"one_hot_svm": lambda c: st.dna.baselines.BaseSVM(alphabet)} if config.target == "class" else {})
 
 
-SAMPLE_OPTIONS = {"r_drop": 0.0, "batch_size": 32, "filters": 64, "positions": 0, "substitution": 0.05}
+SAMPLE_OPTIONS = {"epochs": 20, "r_drop": 0.0, "batch_size": 32, "filters": 64, "positions": 0, "substitution": 0.05}
 RECIPE = Recipe(
     name="dna",
     summary="The class of a DNA sequence (promoter or not, splice site...), or a label for every base.",

@@ -208,7 +208,7 @@ def loss(config: Config) -> Any:
     return st.losses.CRFLoss() if config.head == "crf" else st.losses.StepCrossentropy()
 
 
-SAMPLE_OPTIONS: Mapping[str, Any] = {"epochs": 30, "units": 50, "dimension": 50}
+SAMPLE_OPTIONS: Mapping[str, Any] = {"epochs": 30, "batch_size": 16, "patience": 6, "units": 50, "dimension": 50}
 RECIPE = Recipe(
     name="ner",
     summary="Which tokens of a text name persons, places, or entities of any types.",

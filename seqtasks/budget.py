@@ -13,8 +13,8 @@ AUTO = ("epochs", "batch_size", "patience", "evaluate_every", "warmup")  # optio
 STEPS_PER_EPOCH = 32  # at least, between the bounds of the batch size
 EVALUATIONS = 20  # of a training of many epochs, at least
 STEPS_BETWEEN = 20  # steps between two evaluations, at least
-WARMUP_STEPS = 30  # over which the learning rate rises, at least,
-WARMUP = (0.05, 0.2)  # between these shares of all steps
+WARMUP_STEPS = 20  # over which the learning rate rises, at least,
+WARMUP = (0.05, 0.1)  # between these shares of all steps
 PATIENT = 1 / 4  # share of a budget's steps that training waits for a better metric, at least
 
 
@@ -73,7 +73,7 @@ def with_length(config: ConfigT, budget: Budget, steps: int, train: int, validat
     - `evaluate_every`: so many that there are 20 steps between two evaluations, and that no more examples are evaluated
       than trained; but no more than a twentieth of the epochs.
     - `patience`: as many evaluations as fit into a quarter of the budget's steps, at least those of the budget.
-    - `warmup`: 30 steps, between 5 and 20 % of all.
+    - `warmup`: 20 steps, between 5 and 10 % of all.
 
     What is a number already stays as it is, and the others follow from it.
 

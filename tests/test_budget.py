@@ -22,8 +22,8 @@ def numbers(examples, validation, budget=BUDGET, **given):
 @pytest.mark.parametrize(
     ("examples", "validation", "expected"),
     [
-        (1, 1, (8, 100, 5, 30, 0.2)),
-        (40, 5, (8, 100, 4, 8, 0.06)),
+        (1, 1, (8, 100, 5, 30, 0.1)),
+        (40, 5, (8, 100, 4, 8, 0.05)),
         (500, 60, (8, 10, 1, 3, 0.05)),
         (2_047, 250, (32, 10, 1, 3, 0.05)),
         (2_048, 250, (64, 19, 1, 5, 0.05)),
@@ -42,7 +42,7 @@ def test_a_large_validation_split_is_evaluated_less_often():
 
 
 def test_what_is_given_stays_and_the_others_follow():
-    assert numbers(40, 5, epochs=6) == (8, 6, 1, 30, 0.2)
+    assert numbers(40, 5, epochs=6) == (8, 6, 1, 30, 0.1)
     assert numbers(40, 5, batch_size=2)[:2] == (2, 30)
     given = {"epochs": 7, "batch_size": 3, "patience": 0, "evaluate_every": 2, "warmup": 0.0}
     assert numbers(1_000, 100, **given) == (3, 7, 2, 0, 0.0)

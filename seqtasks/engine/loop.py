@@ -22,7 +22,7 @@ from seqtasks.engine.evaluation import text
 
 log = logging.getLogger("seqtasks")
 FALL = 0.01  # share of the training loss by which it falls while there is progress
-STRETCH = 3  # how often patience is extended while the training loss falls
+STRETCH = 2  # times `patience` that training waits at most while the training loss falls
 
 
 class Loop:
@@ -224,7 +224,7 @@ def gives_up(losses: Sequence[float], waited: int, patience: int) -> bool:
     """Whether training stops for lack of progress: neither the validation metric nor the training loss gets better.
 
     The loss still falls if its mean over the last `patience` evaluations is more than 1 % below its mean over the
-    `patience` evaluations before. Then training goes on, until it has waited three times as long as `patience`.
+    `patience` evaluations before. Then training goes on, until it has waited twice as long as `patience`.
 
     Args:
         losses: the training loss at each evaluation, more than `waited`.

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 import seqtasks
 from seqtasks.engine.run import Run
 from seqtasks.errors import UserError
+from seqtasks.recipe import load_recipe
 from tests.reviews import SMALL, write_reviews
 
 
@@ -201,6 +203,8 @@ def test_finetune_starts_from_the_weights_and_freezes_layers(run, finetuned, tmp
     moved = {v.path for v in new.model.trainable_variables if (v.numpy() != old[v.path]).any()}
     assert moved == {"logits/kernel", "logits/bias"}
     assert new.assets["words"].tokens == run.assets["words"].tokens
+    steps = -(-new.metrics["train"]["examples"] // 8)
+    assert run.config.patience < new.config.patience == math.ceil(run.recipe.budget.steps / 4 / steps)
     command = json.loads((new.directory / "environment.json").read_text())["command"]
     options = f"--run {new.directory} --freeze embedding 'recurrent_*' --data {data} --epochs 1 --gradient_flow False"
     assert command == f"seqtasks finetune {run.directory} {options}"
@@ -282,9 +286,13 @@ def test_stars_balanced_classes_and_pretrained_vectors(tmp_path):
 
 
 def test_dry_run_writes_nothing(reviews, tmp_path):
-    found = seqtasks.train("sentiment", data=reviews, run=tmp_path / "run", dry_run=True, **SMALL)
+    given = SMALL | {"epochs": "auto", "batch_size": "auto", "patience": 7}
+    found = seqtasks.train("sentiment", data=reviews, run=tmp_path / "run", dry_run=True, **given)
     assert sum(s["examples"] for s in found["data"].values()) == 120
     assert found["outputs"] == [None, 2] and found["inputs"]["words"] == [None, None]
+    training, steps = found["training"], found["steps_per_epoch"]
+    assert training["batch_size"] == 8 and training["patience"] == 7
+    assert (training["epochs"] - 1) * steps < load_recipe("sentiment").budget.steps <= training["epochs"] * steps
     assert not (tmp_path / "run").exists()
 
 
