@@ -153,12 +153,18 @@ def recipes(_: str, page: Path) -> str:
     return table(["recipe", "what it answers", "RNN type", "formats"], rows)
 
 
+def conformance(_: str, page: Path) -> str:
+    from tests.layers.keras_table import markdown
+
+    return markdown()
+
+
 def _linked(text: str, page: Path) -> str:
     return text.replace("RESULTS/", os.path.relpath(ROOT / "docs" / "results", page.parent) + "/").replace("(./", "(")
 
 
 PARTS: dict[str, Callable[[str, Path], str]] = {
-    f.__name__: f for f in (options, cli, results, summary, missed, extra, changelog, recipes)
+    f.__name__: f for f in (options, cli, results, summary, missed, extra, changelog, recipes, conformance)
 }
 
 

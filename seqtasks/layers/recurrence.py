@@ -1,4 +1,4 @@
-"""One cell prepared for the loop over time, and the recurrent products of its steps. `scan.py` holds the loop."""
+"""One cell prepared for the loop over time, and the recurrent products of its steps. `loops.py` holds the loop."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
