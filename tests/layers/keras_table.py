@@ -163,9 +163,11 @@ def in_precision(name, tolerance, row):
 
 
 def integers(row):
+    """The first input as integers, beside the same numbers as floats in Keras' layer."""
     ours, theirs = ready(row)
-    x = [tf.constant(np.rint(2 * np.array(x)), "int32") for x in inputs_of(ours)]
-    same(ours(*x), ours(*[tf.cast(each, "float32") for each in x]) if theirs is None else theirs(*x))
+    x, *more = inputs_of(ours)
+    x = tf.round(2 * x)
+    same(ours(tf.cast(x, "int32"), *more), (theirs or ours)(x, *more))
 
 
 def initial_state(row):
@@ -348,6 +350,10 @@ REFUSED = {
     ): "as in Keras: `tf.nn.moments` stops a gradient",
     **{("StatefulRNN", column): "no such argument" for column in OPTIONS},
     **{("AttentionRNN", column): "no such argument" for column in OPTIONS},
+    **{
+        (f"Bidirectional: {form}", "go_backwards"): "an error as in Keras: both directions would be one"
+        for form in ("RNN", "stacked cells", "keras.layers.LSTM")
+    },
     **{(row, "training=True"): "no such layer in Keras" for row in ("StatefulRNN", "AttentionRNN")},
     **{
         ("Bidirectional: two cells", column): "give layers, whose arguments they are"
