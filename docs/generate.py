@@ -182,12 +182,19 @@ def lengths(name: str, page: Path) -> str:
     return table(head, [[cell.replace("%", " %") for cell in row] for row in rows])
 
 
+def conformance(_: str, page: Path) -> str:
+    from tests.layers.keras_table import markdown
+
+    return markdown()
+
+
 def _linked(text: str, page: Path) -> str:
     return text.replace("RESULTS/", os.path.relpath(ROOT / "docs" / "results", page.parent) + "/").replace("(./", "(")
 
 
 PARTS: dict[str, Callable[[str, Path], str]] = {
-    f.__name__: f for f in (options, cli, results, summary, missed, extra, changelog, recipes, budgets, lengths)
+    f.__name__: f
+    for f in (options, cli, results, summary, missed, extra, changelog, recipes, budgets, lengths, conformance)
 }
 
 

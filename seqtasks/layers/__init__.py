@@ -1,12 +1,13 @@
 """Layers: recurrences that run a cell over time, and the layers around them.
 
 All are Keras layers with masks, mixed precision and `.keras` files. `RNN`, `Bidirectional` and `recurrent_stack` run
-the cells of `seqtasks.cells`; `scan.py` holds the loop over time that they share. The others embed (`embedding.py`,
+the cells of `seqtasks.cells`; `loops.py` holds the loop over time that they share. The others embed (`embedding.py`,
 `characters.py`), convolve and pool (`convolution.py`, `pooling.py`, `audio.py`, `video.py`, `dna.py`), attend
 (`attention.py`), compare two sequences (`pairs.py`) or score the outputs (`crf.py`, `adaptive.py`, `nade.py`,
 `ordinal.py`).
 
-This package imports only `seqtasks.cells` and `seqtasks.ops`. Start with `rnn.py`, then `scan.py`.
+This package imports only `seqtasks.cells` and `seqtasks.ops`. Start with `rnn.py`, then `scan.py` and
+`loops.py`.
 """
 
 from seqtasks.layers.adaptive import AdaptiveSoftmax

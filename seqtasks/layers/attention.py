@@ -10,10 +10,11 @@ from keras import ops
 from seqtasks.cells import RNNCell
 from seqtasks.cells.affine import affine, rowwise
 from seqtasks.cells.cell import Product, Shape
+from seqtasks.layers.recurrence import project
 from seqtasks.layers.rnn import run_cells
 
 SCORES = ("dot", "general", "additive")
-PADDING_SCORE = -1e9  # added to the score of a position that is padding
+PADDING_SCORE = -3e4  # added to the score of a position that is padding; float16 holds it
 
 MemoryShape = tuple[int | None, int | None, int]  # batch, positions, size
 Prepared = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
@@ -229,7 +230,7 @@ class AttentionCell(RNNCell):
         if not self.attention.built:
             self.attention.build((None, None, self.units), memory_shape)
         if self.input_feeding:
-            columns = self.cell.project(ops.zeros((1, input_shape[-1]))).shape[-1]
+            columns = project(self.cell, ops.zeros((1, input_shape[-1]))).shape[-1]
             self.feed_kernel = self.add_weight(shape=(self.units, columns), name="feed_kernel")
         rows = self.units + memory_shape[-1]
         self.kernel = self.add_weight(shape=(rows, self.units), name="kernel")

@@ -74,11 +74,13 @@ class Bidirectional(keras.layers.Bidirectional):
             merge_mode, backward_layer = "concat", merge_mode
         if merge_mode not in MERGE:
             raise ValueError(f"Bidirectional: merge_mode must be one of {[*MERGE]}, got {merge_mode!r}.")
-        self.from_cells = _is_cell(layer) and _is_cell(backward_layer)
+        if backward_layer is not None and _is_cell(layer) != _is_cell(backward_layer):
+            raise ValueError("Bidirectional: takes two cells or two layers, got one of each.")
+        self.from_cells = _is_cell(layer) and backward_layer is not None
         if _is_cell(layer):
             kept = {"return_sequences": return_sequences is not False, "dtype": self.dtype_policy}
-            layer = RNN(layer, name="forward", **kept)
-            backward_layer = RNN(backward_layer, go_backwards=True, name="backward", **kept) if backward_layer else None
+            layer = RNN(layer, **kept)
+            backward_layer = RNN(backward_layer, go_backwards=True, **kept) if self.from_cells else None
         elif return_sequences is not None:
             raise ValueError("Bidirectional: return_sequences is given to the layer: it belongs to a pair of cells.")
         name = layer.name.removeprefix("forward_").removeprefix("backward_")

@@ -1,4 +1,4 @@
-"""One cell prepared for the loop over time, and the recurrent products of its steps. `scan.py` holds the loop."""
+"""One cell prepared for the loop over time, and the recurrent products of its steps. `loops.py` holds the loop."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -63,7 +63,7 @@ class Recurrence:
         projected: bool = False,
     ) -> None:
         self.cell, self.mask, self.backwards, self.training = cell, mask, backwards, bool(training)
-        self.states = [tf.cast(state, cell.compute_dtype) for state in states]
+        self.states = [tf.identity(tf.cast(state, cell.compute_dtype)) for state in states]  # no two are one tensor
         self.weights = {name: [matrix] for name, matrix in (matrices or {}).items()} | dict(weights)
         self.constants = dict(constants or {})
         self.dropout_masks: dict[str, tf.Tensor] = {}  # of the vectors in a recurrent product, (batch, rows)

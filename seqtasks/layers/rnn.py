@@ -256,10 +256,3 @@ class RNN(keras.layers.RNN):
         """Keras draws masks before its loop here, for which it runs a step of every stacked cell."""
         if not runs_fast(cell):
             super()._maybe_config_dropout_masks(cell, *inputs)
-
-    def _maybe_reset_dropout_masks(self, cell: Any) -> None:
-        """Keras forgets the masks of its own cells here; a stack can also have cells of this package."""
-        super()._maybe_reset_dropout_masks(cell)
-        if isinstance(cell, RNNCell):
-            for name in ("reset_dropout_mask", "reset_recurrent_dropout_mask"):
-                getattr(cell, name, lambda: None)()

@@ -108,7 +108,8 @@ def _second_order(
     Returns:
         The gradients of the sources, and of the variables.
     """
-    wanted = [list(sources), variables or []]
+    sources = [*map(tf.identity, sources)]  # two results can have one tensor as gradient, whose own would count twice
+    wanted = [sources, variables or []]
     zero = tf.UnconnectedGradients.ZERO
     with tf.GradientTape(watch_accessed_variables=False) as outer:
         outer.watch(wanted)

@@ -28,6 +28,9 @@ class StatefulRNN(keras.layers.Layer):
         cell: a cell of `seqtasks.cells`.
         rows: number of rows of a batch whose states are carried; 0 carries nothing.
 
+    Raises:
+        ValueError: if the cell is not one of `seqtasks.cells`.
+
     Call arguments:
         inputs: (time, batch, features). In training `batch` is `rows`, if states are carried.
         table: None, or (tokens, features). `inputs` are then int (time, batch), the row of the table at each position.
@@ -50,6 +53,9 @@ class StatefulRNN(keras.layers.Layer):
 
     def __init__(self, cell: RNNCell, rows: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if not isinstance(cell, RNNCell):
+            found = f"got {type(cell).__name__}: keras.layers.RNN(cell, stateful=True) runs it"
+            raise ValueError(f"StatefulRNN: the cell must be one of seqtasks.cells, {found}.")
         self.cell, self.rows = cell, rows
 
     def build(self, inputs_shape: Shape, table_shape: Shape | None = None) -> None:

@@ -29,28 +29,6 @@ quick_cells = pytest.mark.parametrize(
 every_mask = pytest.mark.parametrize("mask", MASKS)
 
 
-class Echo(keras.layers.Layer):
-    """A foreign cell: its output is not its state and has another size, and it has no projection."""
-
-    def __init__(self, units, **kwargs):
-        super().__init__(**kwargs)
-        self.state_size, self.output_size = units, units + 1
-
-    def build(self, shape):
-        self.kernel = self.add_weight(shape=(shape[-1] + self.state_size, self.state_size), name="kernel")
-        self.out = self.add_weight(shape=(self.state_size, self.output_size), name="out")
-
-    def call(self, inputs, states):
-        state = keras.ops.tanh(keras.ops.concatenate([inputs, states[0]], -1) @ self.kernel)
-        return 1 + state @ self.out, [state]
-
-    def get_initial_state(self, batch_size=None):
-        return [keras.ops.zeros((batch_size, self.state_size), self.compute_dtype)]
-
-
-MAKERS_AND_FOREIGN = {**MAKERS, "foreign": Echo, "keras_lstm": keras.layers.LSTMCell}
-
-
 def randomise(layer, rng):
     """Sets random weights: biases start at zero, and zeros hide errors."""
     layer.set_weights([rng.normal(size=w.shape, scale=0.5) for w in layer.weights])
@@ -72,9 +50,9 @@ def same(ours, theirs, tolerance=1e-5):
 
 
 @every_mask
-@pytest.mark.parametrize("cell", MAKERS_AND_FOREIGN)
+@pytest.mark.parametrize("cell", MAKERS)
 def test_equals_keras_rnn(cell, mask, rng):
-    cell, x, mask = MAKERS_AND_FOREIGN[cell](UNITS), sequences(rng), mask_of(mask)
+    cell, x, mask = MAKERS[cell](UNITS), sequences(rng), mask_of(mask)
     cell.build((BATCH, FEATURES))
     randomise(cell, rng)
     for backwards, zero in itertools.product([False, True], repeat=2):
@@ -122,9 +100,9 @@ def test_stacked_cells(stack, mask, rng):
         same(RNN(cells, return_sequences=True)(x), by_hand)
 
 
-@pytest.mark.parametrize("cell", MAKERS_AND_FOREIGN)
+@quick_cells
 def test_stateful_continues_from_its_last_states(cell, rng):
-    cell, x = MAKERS_AND_FOREIGN[cell](UNITS), sequences(rng)
+    cell, x = MAKERS[cell](UNITS), sequences(rng)
     whole = RNN(cell, return_sequences=True)(x)
     layer = RNN(cell, return_sequences=True, stateful=True)
     for _ in range(2):
@@ -134,30 +112,19 @@ def test_stateful_continues_from_its_last_states(cell, rng):
 
 
 @every_mask
-@pytest.mark.parametrize("cell", MAKERS_AND_FOREIGN)
+@pytest.mark.parametrize("cell", MAKERS)
 def test_bidirectional_equals_keras(cell, mask, rng):
-    return_sequences = (list(MAKERS_AND_FOREIGN).index(cell) + list(MASKS).index(mask)) % 2 == 0
-    make, x, mask = MAKERS_AND_FOREIGN[cell], sequences(rng), mask_of(mask)
+    return_sequences = (list(MAKERS).index(cell) + list(MASKS).index(mask)) % 2 == 0
+    make, x, mask = MAKERS[cell], sequences(rng), mask_of(mask)
     ours = Bidirectional(make(UNITS), make(UNITS), return_sequences=return_sequences)
     ours(x)
     randomise(ours, rng)
     # zeros where masked, but only with sequences: as the last output Keras would take that of a padding step
     inner = keras.layers.RNN(make(UNITS), return_sequences=return_sequences, zero_output_for_mask=return_sequences)
-    if cell == "foreign":  # Keras cannot copy a class that is not registered: two layers, concatenated here
-        both = [inner, keras.layers.RNN(make(UNITS), go_backwards=True, **_switches(inner))]
-        theirs = lambda x, mask: _join(both[0](x, mask=mask), both[1](x, mask=mask))  # noqa: E731
-        both[0](x), both[1](x)
-        both[0].set_weights(ours.forward.get_weights())
-        both[1].set_weights(ours.backward.get_weights())
-    else:
-        theirs = keras.layers.Bidirectional(inner)
-        theirs(x)
-        theirs.set_weights(ours.get_weights())
+    theirs = keras.layers.Bidirectional(inner)
+    theirs(x)
+    theirs.set_weights(ours.get_weights())
     same(ours(x, mask=mask), theirs(x, mask=mask))
-
-
-def _switches(layer):
-    return {"return_sequences": layer.return_sequences, "zero_output_for_mask": layer.zero_output_for_mask}
 
 
 def _join(forward, backward):
@@ -188,12 +155,12 @@ def problems(draw):
     return batch, time, features, units, mask, np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
 
 
-@pytest.mark.parametrize("cell", MAKERS_AND_FOREIGN)
+@pytest.mark.parametrize("cell", MAKERS)
 @settings(max_examples=5)
 @given(problems(), st.booleans(), st.booleans())
 def test_backpropagation_equals_automatic_differentiation(cell, problem, go_backwards, return_sequences):
     batch, time, features, units, mask, rng = problem
-    cell = MAKERS_AND_FOREIGN[cell](units, dtype="float64")
+    cell = MAKERS[cell](units, dtype="float64")
     options = {"go_backwards": go_backwards, "return_sequences": return_sequences, "return_state": True}
     ours, theirs = RNN(cell, dtype="float64", **options), keras.layers.RNN(cell, dtype="float64", **options)
     x = tf.constant(rng.normal(size=(batch, time, features)))

@@ -113,3 +113,8 @@ def test_time_major_swaps_two_axes(rng):
     for y in (x[..., 0, 0], x[..., 0], x):
         assert np.array_equal(layer(y), np.swapaxes(y, 0, 1)) and np.array_equal(layer(layer(y)), y)
         assert layer(keras.KerasTensor((None, *y.shape[1:]))).shape == (y.shape[1], None, *y.shape[2:])
+
+
+def test_cell_of_keras_raises():
+    with pytest.raises(ValueError, match="StatefulRNN: the cell must be one of seqtasks.cells, got LSTMCell: keras"):
+        StatefulRNN(keras.layers.LSTMCell(3))
