@@ -1,0 +1,108 @@
+"""The speech recipe on 40 recordings of two words, and on 100 recordings of ten, with its defaults.
+
+    python -m benchmarks.yes_no [--only words sentences digits] [--seeds 0 1 2] [--part test] [--option value ...]
+
+espeak-ng says "yes" and "no". `words`: one word a recording; `sentences`: eight words a recording, with pauses, as in
+the corpus yesno of Kaldi. Voices, pitches and speeds of the 40 test recordings are not in train. `digits`: ten
+recordings of each digit of the Free Spoken Digit Dataset, and its test split. Nothing else is given: a tenth of train
+becomes the validation split, and every option has its default. `--part development` measures on other recordings than
+the test's, with further options; the defaults were chosen there.
+"""
+
+import argparse
+import csv
+import io
+import json
+import subprocess
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.record import data_folder, spread, write
+
+RATE, COUNT, WORDS = 16_000, 40, 8
+ACCENTS = {
+    "train": ("en-us", "en-gb", "en-gb-scotland", "en-029"),
+    "development": ("en-us-nyc", "en-gb-x-gbclan"),
+    "test": ("en-gb-x-rp", "en-gb-x-gbcwmd"),
+}
+SPEAKERS = {
+    "train": ("m1", "m2", "m3", "f1", "f2"),
+    "development": ("m4", "f3"),
+    "test": ("m5", "m7", "f4", "f5"),
+}
+PITCHES = {"train": range(20, 81, 10), "development": range(23, 81, 10), "test": range(25, 81, 10)}
+SPEEDS = {"train": range(120, 221, 20), "development": range(125, 221, 20), "test": range(130, 221, 20)}
+
+
+def spoken(word, accent, speaker, pitch, speed):
+    """The samples of a word, float (samples,)."""
+    import soundfile
+    import soxr
+
+    command = ["espeak-ng", "-v", f"{accent}+{speaker}", "-p", str(pitch), "-s", str(speed), "--stdout", word]
+    made = subprocess.run(command, capture_output=True, check=True).stdout
+    samples, rate = soundfile.read(io.BytesIO(made))
+    loud = np.flatnonzero(np.abs(samples) > 0.01)
+    return soxr.resample(samples[loud[0] : loud[-1] + 1], rate, RATE)
+
+
+def recorded(words, part, rng):
+    """Words of one voice with pauses between them, at any level, in white noise 20 to 40 dB below."""
+    accent, speaker = rng.choice(ACCENTS[part]), rng.choice(SPEAKERS[part])
+    pieces = [np.zeros(int(RATE * rng.uniform(0.1, 0.4)))]
+    for word in words:
+        pieces += [spoken(word, accent, speaker, rng.choice(PITCHES[part]), rng.choice(SPEEDS[part]))]
+        pieces += [np.zeros(int(RATE * rng.uniform(0.1, 0.4)))]
+    sound = np.concatenate(pieces)
+    noise = rng.normal(size=len(sound)) * np.abs(sound).max() * 10 ** (-rng.uniform(20, 40) / 20) / 4
+    return rng.uniform(0.2, 0.9) * (sound + noise) / np.abs(sound + noise).max()
+
+
+def yes_no(folder, part, words, seed=0):
+    """Writes 40 recordings; pairs of path and text, as many "yes" as "no"."""
+    import soundfile
+
+    rng, rows = np.random.default_rng([seed, words, *part.encode()]), []
+    said = rng.permutation(np.repeat(["yes", "no"], COUNT * words // 2)).reshape(COUNT, words)
+    for number, row in enumerate(said):
+        path = Path(folder) / f"{part}{number:02}.wav"
+        soundfile.write(path, recorded(row, part, rng), RATE)
+        rows.append((str(path), " ".join(row)))
+    return rows
+
+
+def digits(part, each=10):
+    """The first recordings of each digit of train, mixed over the speakers; all of test or of the validation split."""
+    folder = data_folder() / "speech" / "fsdd"
+    with open(folder / f"{'valid' if part == 'development' else part}.tsv", newline="") as file:
+        rows = [(str(folder / row["path"]), row["text"]) for row in csv.DictReader(file, delimiter="\t")]
+    if part != "train":
+        return rows
+    rng, chosen = np.random.default_rng(0), []
+    for text in dict.fromkeys(text for _, text in rows):
+        own = [row for row in rows if row[1] == text]
+        chosen += [own[i] for i in rng.permutation(len(own))[:each]]
+    return chosen
+
+
+def trained(train, test, seed, **options):
+    """Figures of one training on pairs of path and text."""
+    import seqtasks
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name, rows in (("train", train), ("test", test)):
+            with open(f"{folder}/{name}.tsv", "w", newline="") as file:
+                csv.writer(file, delimiter="\t").writerows([("path", "text"), *rows])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the validation split, which is taken from train
+            run = seqtasks.train("speech", data=folder, run=f"{folder}/run", seed=seed, quiet=True, **options)
+        told, mistakes = run.metrics, json.loads((run.directory / "mistakes.json").read_text("utf-8"))
+    found = {name: told["test"][name] for name in ("wer", "wer_interval", "cer", "examples")}
+    found |= {name: told["test"][name] for name in ("substitutions", "deletions", "insertions")}
+    found["validation_wer"] = told["validation"]["wer"]
+    found["baseline_wer"] = next(iter(told["baselines"].values()))["wer"]
+    found |= {name: told["train"][name] for name in ("examples", "epochs", "best_epoch", "stopped", "loss", "seconds")}
+    return found, mistakes
