@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import seqtasks as st
+from seqtasks.budget import Budget
 from seqtasks.capabilities import Query, Reports, TextInputs
 from seqtasks.dna.capabilities import ExplainsVariants, Scans
 from seqtasks.options import Cell, Count, Options, Positive, Rate, Size, Weight, option, rnn_options
@@ -83,8 +84,6 @@ class Config(Options):
         "softmax", "tag: whether labels are chosen together or independently", "model"
     )
 
-    epochs: Count = option(20, "passes over the training data, at most", "training")
-    batch_size: Count = option(64, "sequences per step", "training")
     learning_rate: Positive = option(2e-3, "largest learning rate", "training")
     keep: Literal["best", "last"] = option(
         "last", "which weights are kept: best by validation, or the last", "training"
@@ -253,4 +252,5 @@ RECIPE = Recipe(
         ExplainsVariants(lambda predictor, sequence: st.dna.capabilities.explain(predictor, sequence)),
         Reports(lambda predictor, examples: st.dna.report.report_sections(predictor, examples)),
     ),
+    budget=Budget(steps=800, epochs=(20, 200), batch_size=(8, 64), patience=3),
 )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from annotated_types import Ge
 
 import seqtasks as st
+from seqtasks.budget import Budget
 from seqtasks.capabilities import Generates, Infers, RunningText, Scores
 from seqtasks.options import Cell, Count, Options, Positive, Rate, option
 from seqtasks.recipe import Assets, Recipe, Sample
@@ -59,8 +60,6 @@ class Config(Options):
         "full", "adaptive: rare tokens in clusters, for large vocabularies", "model"
     )
 
-    epochs: Count = option(20, "passes over the training data, at most", "training")
-    batch_size: Count = option(32, "texts, or segments of running text, per step", "training")
     batch_by: Literal["examples", "tokens"] = option(
         "tokens", "tokens: each step has about the same number of tokens, batch_size texts on average", "training"
     )
@@ -112,7 +111,7 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         head = st.layers.AdaptiveSoftmax(size, st.layers.AdaptiveSoftmax.cutoffs_for(size), name="softmax")
     else:
         embedding = head = st.layers.ReversibleEmbedding(size, config.dimension, name="embedding")
-    few = size <= config.batch_size * config.bptt_length and config.softmax == "full"
+    few = size <= int(config.batch_size) * config.bptt_length and config.softmax == "full"
     embedded = embedding(previous, whole=True) if few else embedding(previous)
     return st.models.language_model(
         previous,
@@ -125,7 +124,7 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         config.output_dropout,
         config.residual,
         config.dimension,
-        rows=config.batch_size if carries(config) else 0,
+        rows=int(config.batch_size) if carries(config) else 0,
         recurrent_dropout=config.recurrent_dropout,
         zoneout=config.zoneout,
         **HALF_OPEN.get(config.cell, {}),
@@ -139,7 +138,7 @@ def carries(config: Config) -> bool:
 def segments(config: Config, assets: Assets, source: "Source") -> Any:
     if not carries(config):
         return None
-    return st.data.segments.Segments(source, assets["tokens"].encode, config.batch_size, config.bptt_length)
+    return st.data.segments.Segments(source, assets["tokens"].encode, int(config.batch_size), config.bptt_length)
 
 
 def infer(config: Config, model: "keras.Model", features: Mapping[str, "tf.Tensor"]) -> "tf.Tensor":
@@ -198,4 +197,5 @@ RECIPE = Recipe(
             report=lambda predictor, examples: st.language.report.novel_texts(predictor, examples),
         ),
     ),
+    budget=Budget(steps=2000, epochs=(20, 300), batch_size=(8, 32), patience=3),
 )

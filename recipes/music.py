@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import seqtasks as st
+from seqtasks.budget import Budget
 from seqtasks.capabilities import Augments, Generates, Infers, Query, RunningText, Scores, TextInputs
 from seqtasks.options import Cell, Count, Options, Positive, Rate, Size, option
 from seqtasks.recipe import Assets, Recipe, Sample
@@ -54,14 +55,11 @@ class Config(Options):
     residual: bool = option(False, "add the input of a recurrent layer to its output", "model")
     dimension: Count = option(128, "size of the embeddings of events, which also score them", "model")
 
-    epochs: Count = option(60, "passes over the training data, at most", "training")
-    batch_size: Count = option(16, "pieces, or segments of performances, per step", "training")
     batch_by: Literal["examples", "tokens"] = option(
         "tokens", "tokens: each step has about the same number of frames, batch_size pieces on average", "training"
     )
     learning_rate: Positive = option(3e-3, "largest learning rate", "training")
     epsilon: Positive = option(1e-10, "epsilon of Adam; the gradients of a mean over frames are small", "training")
-    patience: Size = option(15, "epochs without a better validation metric before training stops", "training")
     transpose: Size = option(5, "semitones by which pieces are transposed at random, at most", "training")
     time_stretch: Rate = option(0.05, "share by which performances are made slower or faster, at most", "training")
     bptt_length: Count = option(128, "events through which gradients flow back", "training")
@@ -107,7 +105,7 @@ def build(config: Config, assets: Assets) -> "keras.Model":
             keras.Input((None,), dtype="int32", name=name) for name in ("decoder_inputs", "targets")
         )
         embedding = head = st.layers.ReversibleEmbedding(len(assets["tokens"]), config.dimension, name="embedding")
-        embedded, size, rows = dropout(embedding(decoder_inputs)), config.dimension, config.batch_size
+        embedded, size, rows = dropout(embedding(decoder_inputs)), config.dimension, int(config.batch_size)
     else:
         keys = st.music.piano_rolls.KEYS
         decoder_inputs, targets = (keras.Input((None, keys), name=name) for name in ("decoder_inputs", "targets"))
@@ -139,7 +137,9 @@ def segments(config: Config, assets: Assets, source: "Source") -> Any:
         remedy = "leave it out, or train a new run"
         raise st.errors.UserError("the run that it starts from has frames", where="--representation", remedy=remedy)
     variants = st.music.augmentation.event_variations(config.transpose, config.time_stretch)
-    return st.data.segments.Segments(source, assets["tokens"].encode, config.batch_size, config.bptt_length, variants)
+    return st.data.segments.Segments(
+        source, assets["tokens"].encode, int(config.batch_size), config.bptt_length, variants
+    )
 
 
 def augment(config: Config, features: Any, seed: "tf.Tensor") -> Any:
@@ -214,4 +214,5 @@ RECIPE = Recipe(
             suffixes=(".mid", ".wav"),
         ),
     ),
+    budget=Budget(steps=900, epochs=(60, 300), batch_size=(16, 16), patience=15),
 )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from annotated_types import Ge
 
 import seqtasks as st
+from seqtasks.budget import Budget
 from seqtasks.capabilities import Answer, Calibrates, Capability, Command, Query, Reports
 from seqtasks.options import Cell, Count, Declared, Options, Positive, Rate, Size, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
@@ -74,10 +75,7 @@ class Config(Options):
         32_768, "rows of the table of hashed affixes, shapes and cased words; 0 for words alone", "model"
     )
 
-    epochs: Count = option(15, "passes over the training data, at most", "training")
-    batch_size: Count = option(16, "sentences per step", "training")
     learning_rate: Positive = option(2e-3, "largest learning rate", "training")
-    patience: Size = option(6, "epochs without a better validation metric before training stops", "training")
     unk_dropout: Rate = option(0.5, "share of words replaced by UNK", "training")
     word_dropout: Rate = option(0.2, "share of words left out", "training")
     embedding_dropout: Rate = option(0.6, "dropout of the elements of token vectors", "training")
@@ -242,4 +240,5 @@ RECIPE = Recipe(
         Calibrates(calibrate),
         Reports(lambda predictor, examples: st.ner.report.entities(predictor, examples)),
     ),
+    budget=Budget(steps=1500, epochs=(15, 200), batch_size=(8, 16), patience=6),
 )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from annotated_types import Ge
 
 import seqtasks as st
+from seqtasks.budget import Budget
 from seqtasks.options import Cell, Count, Options, Rate, Size, Weight, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 
@@ -57,8 +58,6 @@ class Config(Options):
     dimension: Count = option(100, "size of the word vectors", "model")
     affixes: Size = option(16384, "rows of the table of hashed affixes; 0 for words alone", "model")
 
-    epochs: Count = option(6, "passes over the training data, at most", "training")
-    batch_size: Count = option(64, "examples per step", "training")
     unk_dropout: Rate = option(0.3, "share of words replaced by UNK", "training")
     word_dropout: Rate = option(0.1, "share of words left out", "training")
     embedding_dropout: Rate = option(0.6, "dropout of the elements of word vectors", "training")
@@ -172,4 +171,5 @@ RECIPE = Recipe(
         "majority": lambda config: st.tasks.baselines.majority(),
         "tfidf_logistic_regression": tfidf_logistic_regression,
     },
+    budget=Budget(steps=700, epochs=(2, 200), batch_size=(8, 64), patience=3),
 )

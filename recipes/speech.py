@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from annotated_types import Ge
 
 import seqtasks as st
+from seqtasks.budget import Budget
 from seqtasks.capabilities import Augments, FileInputs, Streams
 from seqtasks.options import Cell, Count, Options, Positive, Probability, Rate, Size, Weight, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
@@ -56,10 +57,7 @@ class Config(Options):
     bidirectional: bool = option(True, "read in both directions; without it a stream can be answered", "model")
     residual: bool = option(False, "add the input of a recurrent layer to its output", "model")
 
-    epochs: Count = option(40, "passes over the training data, at most", "training")
-    batch_size: Count = option(32, "recordings per step", "training")
     learning_rate: Positive = option(2e-3, "largest learning rate", "training")
-    patience: Size = option(10, "epochs without a better validation metric before training stops", "training")
     convolution_dropout: Rate = option(0.1, "dropout of the outputs of the convolution", "training")
     output_dropout: Rate = option(0.2, "dropout of the outputs of each recurrent layer", "training")
     recurrent_dropout: Rate = option(
@@ -279,4 +277,5 @@ RECIPE = Recipe(
         Augments(augment),
         Streams(lambda predictor, file: st.speech.streaming.stream(predictor, file)),
     ),
+    budget=Budget(steps=2000, epochs=(40, 500), batch_size=(8, 32), patience=10),
 )

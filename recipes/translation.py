@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from annotated_types import Ge
 
 import seqtasks as st
+from seqtasks.budget import Budget
 from seqtasks.capabilities import Infers, Query, Reports, TextInputs
 from seqtasks.data.token_ids import BOS, EOS, PAD, UNK
 from seqtasks.options import Cell, Count, Options, Positive, Rate, Size, Weight, option, rnn_options
@@ -75,13 +76,10 @@ class Config(Options):
     input_feeding: bool = option(True, "feed the attentional vector of a step into the next step", "model")
     coverage: bool = option(False, "the attention knows the positions that it has covered", "model")
 
-    epochs: Count = option(15, "passes over the training data, at most", "training")
-    batch_size: Count = option(64, "sentences per step, on average", "training")
     batch_by: Literal["examples", "tokens"] = option(
         "tokens", "tokens: each step has about the same number of tokens, batch_size examples on average", "training"
     )
     learning_rate: Positive = option(1.5e-3, "largest learning rate", "training")
-    patience: Size = option(5, "epochs without a better validation metric before training stops", "training")
     embedding_dropout: Rate = option(0.3, "dropout of the elements of the source embeddings", "training")
     output_dropout: Rate = option(
         0.4, "dropout of the outputs of each recurrent layer, and of the target embeddings", "training"
@@ -236,4 +234,5 @@ RECIPE = Recipe(
         Infers(infer),
         Reports(lambda predictor, examples: st.translation.report.translations(predictor, examples)),
     ),
+    budget=Budget(steps=3000, epochs=(15, 300), batch_size=(8, 64), patience=5),
 )

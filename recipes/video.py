@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from annotated_types import Ge
 
 import seqtasks as st
+from seqtasks.budget import Budget
 from seqtasks.capabilities import Augments, FileInputs, Query, Reports
-from seqtasks.options import Cell, Count, Options, Positive, Rate, Size, option, rnn_options
+from seqtasks.options import Cell, Count, Options, Positive, Rate, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 
 if TYPE_CHECKING:
@@ -91,9 +92,6 @@ class Config(Options):
         1, "networks that are trained in parallel and whose probabilities are averaged", "model"
     )
 
-    epochs: Count = option(30, "passes over the training data, at most", "training")
-    batch_size: Count = option(16, "clips per step", "training")
-    patience: Size = option(10, "epochs without a better validation metric before training stops", "training")
     image_dropout: Rate = option(0.2, "dropout of the small network's features", "training")
     flow_dropout: Rate = option(0.2, "dropout of the statistics of the optical flow", "training")
     output_dropout: Rate = option(0.3, "dropout of the outputs of each recurrent layer", "training")
@@ -300,4 +298,5 @@ RECIPE = Recipe(
         Augments(augment),
         Reports(report),
     ),
+    budget=Budget(steps=400, epochs=(30, 200), batch_size=(16, 16), patience=10),
 )

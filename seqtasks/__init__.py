@@ -10,6 +10,7 @@ import lazy_loader
 
 if TYPE_CHECKING:
     from seqtasks import (
+        budget,
         cells,
         data,
         decoding,
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 _MODULES = (
-    "cells", "data", "decoding", "dna", "engine", "errors", "language", "layers", "losses", "metrics", "models",
-    "music", "ner", "ops", "optimizers", "options", "recipe", "report", "speech", "tasks", "text", "translation",
-    "video",
+    "budget", "cells", "data", "decoding", "dna", "engine", "errors", "language", "layers", "losses", "metrics",
+    "models", "music", "ner", "ops", "optimizers", "options", "recipe", "report", "speech", "tasks", "text",
+    "translation", "video",
 )  # fmt: skip
 _FUNCTIONS = {
     "engine.training": ["train", "finetune"],

@@ -29,6 +29,7 @@ Rate = Annotated[float, Ge(0), Lt(1)]
 Probability = Annotated[float, Ge(0), Le(1)]
 Weight = Annotated[float, Ge(0)]
 Positive = Annotated[float, Gt(0)]
+Auto = Literal["auto"]  # a number that follows from the size of the data, see `seqtasks.budget`
 Cell = Literal[  # the names of `seqtasks.cells.CELLS`, which options know without importing TensorFlow
     "simple_rnn", "simplified_gru", "gru", "lstm", "peephole_lstm", "coupled_lstm",
     "layer_norm_simple_rnn", "layer_norm_gru", "layer_norm_lstm", "nas", "echo_state",
@@ -125,7 +126,7 @@ def describe(cls: Any) -> tuple[Option, ...]:
 
     Example:
         >>> {o.name: (o.type, o.limits) for o in describe(Options)}["batch_size"]
-        ('int', 'at least 1')
+        ('int or auto', 'at least 1')
     """
     if cls not in _described:
         _described[cls] = tuple(_declared(cls))
@@ -153,8 +154,12 @@ class Options(Declared):
     """Options that all recipes share. A recipe's `Config` inherits them and adds its own."""
 
     seed: Size = option(0, "seed of weights, shuffling, dropout and bootstrap", "training")
-    epochs: Count = option(10, "passes over the training data, at most", "training")
-    batch_size: Count = option(32, "examples per step", "training")
+    epochs: Count | Auto = option(
+        "auto", "passes over the training data, at most; auto: by the number of examples", "training", inherited=False
+    )
+    batch_size: Count | Auto = option(
+        "auto", "examples per step; auto: by the number of examples", "training", inherited=False
+    )
     batch_by: Literal["examples", "tokens"] = option(
         "examples", "tokens: each step has about the same number of tokens, batch_size examples on average", "training"
     )
@@ -162,7 +167,10 @@ class Options(Declared):
     schedule: Literal["constant", "linear", "cosine"] = option(
         "cosine", "how the learning rate decays over all epochs", "training"
     )
-    warmup: Rate = option(0.05, "share of the steps over which the learning rate rises first", "training")
+    warmup: Rate | Auto = option(
+        "auto", "share of the steps over which the learning rate rises first; auto: by the number of steps", "training",
+        inherited=False,
+    )  # fmt: skip
     weight_decay: Weight = option(0.0, "decoupled weight decay, of all weights but biases", "training")
     clip_norm: Positive | None = option(1.0, "bound of the gradients; null for none", "training")
     clip_by: Literal["global_norm", "norm", "value"] = option(
@@ -170,9 +178,13 @@ class Options(Declared):
     )
     epsilon: Positive = option(1e-7, "epsilon of Adam", "training")
     ema_momentum: Rate = option(0.99, "momentum of the moving average of the weights; 0 for none", "training")
-    patience: Size = option(
-        3, "epochs without a better validation metric before training stops; 0 for no limit", "training"
+    evaluate_every: Count | Auto = option(
+        "auto", "epochs between evaluations on validation; auto: by the steps of an epoch", "training", inherited=False
     )
+    patience: Size | Auto = option(
+        "auto", "evaluations without a better metric before training stops; 0 for no limit; auto: by the steps of an "
+        "epoch", "training", inherited=False,
+    )  # fmt: skip
     keep: Literal["best", "last"] = option(
         "best", "which weights are kept: best by validation, or the last", "training"
     )
@@ -202,7 +214,7 @@ class Options(Declared):
     )
     shuffle_buffer: Count = option(20_000, "examples in the shuffle buffer", "data")
     cache_mb: Size = option(256, "data up to this size is held in memory; larger data is read in each epoch", "data")
-    checkpoint_steps: Count = option(500, "steps between checkpoints; each epoch ends with one too", "training")
+    checkpoint_steps: Count = option(500, "steps between checkpoints; each evaluation writes one too", "training")
 
 
 def for_validation(config: T) -> T:
@@ -239,7 +251,7 @@ def make_options(cls: type[T], fields: Mapping[str, Any]) -> T:
         3
         >>> make_options(Options, {"epochs": "many"})
         Traceback (most recent call last):
-        seqtasks.errors.UserError: --epochs: many is not int; see --help
+        seqtasks.errors.UserError: --epochs: many is not int or auto; see --help
     """
     import jsonargparse
 
@@ -291,6 +303,7 @@ def explain(error: Exception, known: list[str]) -> UserError:
         kinds = " or ".join(
             dict.fromkeys(re.sub(r"<class '(\w+)'>", r"\1", e).replace("NoneType", "null") for e in expected)
         )
+        kinds = re.sub(r"(?<= or )Literal\['(\w+)'\]", r"\1", kinds)
         got = value[1] if value else "the value"
         if choices := re.findall(r"'(\w+)'", kinds):
             return UserError(f"{got} is not a valid value", where=f"--{found[1]}", remedy=nearest(got, choices))

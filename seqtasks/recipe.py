@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from seqtasks.budget import Budget
 from seqtasks.capabilities import C, Capability, Command, FileInputs
 from seqtasks.errors import UserError, nearest
 from seqtasks.options import Options
@@ -62,6 +63,7 @@ class Recipe(Generic[ConfigT]):
         metric: the validation metric that chooses the best epoch.
         baselines: `baselines(config) -> {name: f(config) -> estimator}` over raw inputs, as the task expects them.
         capabilities: what it can do beyond that; see `seqtasks.capabilities`.
+        budget: how long it trains, where `epochs`, `batch_size`, `patience` and so on are `auto`.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Recipe(Generic[ConfigT]):
     metric: str
     baselines: Callable[[ConfigT], Mapping[str, Callable[[ConfigT], Any]]]
     capabilities: tuple[Capability, ...] = ()
+    budget: Budget = Budget()
 
     def capability(self, kind: type[C]) -> C | None:
         """The recipe's capability of a class, or None.

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import pytest
 from annotated_types import Ge, Le
 
+from seqtasks.budget import AUTO
 from seqtasks.errors import UserError
 from seqtasks.options import (
     Count,
@@ -57,7 +58,7 @@ def test_type_and_bounds_in_words(name, type_, limits):
 
 def test_groups_and_time_of_validity():
     assert [o.name for o in describe(Config) if o.changeable] == ["encoding", "delimiter", "beam_width", "limit"]
-    assert [o.name for o in describe(Config) if not o.inherited] == ["vectors"]
+    assert {o.name for o in describe(Config) if not o.inherited} == {*AUTO, "vectors"}
     assert known("units").group == "model" and known("beam_width").group == "answering"
     assert known("beam_width").full_help == "hypotheses (at least 1 and at most 9)"
 
@@ -73,6 +74,8 @@ def test_groups_and_time_of_validity():
         ({"beam_width": 10}, "--beam_width: 10 is out of range; give a number of at least 1 and at most 9"),
         ({"units": "many"}, "--units: many is not int; see --help"),
         ({"units": 1.5}, "--units: 1.5 is not int; see --help"),
+        ({"epochs": 1.5}, "--epochs: 1.5 is not int or auto; see --help"),
+        ({"patience": -1}, "--patience: -1 is out of range; give a number of at least 0"),
         ({"kind": "lstn"}, "--kind: lstn is not a valid value; did you mean 'lstm'?"),
         ({"fast": "maybe"}, "--fast: maybe is not bool; see --help"),
         ({"rate": "high"}, "--rate: high is not float or null; see --help"),

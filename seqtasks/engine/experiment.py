@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from seqtasks.budget import AUTO, with_batch_size, with_length
 from seqtasks.capabilities import Augments, RunningText
 from seqtasks.data.batches import Batches
 from seqtasks.data.sources import Source
@@ -106,6 +107,8 @@ class Experiment:
     ) -> Prepared:  # fmt: skip
         """Learn the vocabularies, and build the batches and the compiled model.
 
+        Options that are `auto` become numbers in `self.config`; see `seqtasks.budget`.
+
         Args:
             data: what `read` returned; None reads.
             assets: vocabularies that are known already; None learns them from train.
@@ -118,24 +121,31 @@ class Experiment:
         config, recipe = self.config, self.recipe
         recipe.chosen_metric(config)
         strategy = distribute.strategy(config.strategy)
-        distribute.check_batch_size(strategy, config.batch_size)
+        if config.batch_size != "auto":
+            distribute.check_batch_size(strategy, config.batch_size)
         data = data or self.read()
         train = progress.followed(data.sources["train"], "learning vocabularies", data.summaries["train"].examples)
         assets = assets or (base.assets if base else recipe.learn(config, train))
         check_labels(data.sources, data.summaries, self.task, assets, f"the run {base.directory}" if base else "train")
         for name in ("validation", "test"):
             self.task.check(assets, data.sources[name])
-        batches = self.batches(data, assets, strategy.num_replicas_in_sync)
+        batches = self._batches(data, assets, strategy.num_replicas_in_sync)
+        counts = (data.summaries[name].examples for name in ("train", "validation"))
+        self.config = config = with_length(self.config, recipe.budget, len(batches), *counts)
         keras.utils.set_random_seed(config.seed)
         with policy(config.precision), strategy.scope():
             model = self._compiled(assets, batches, base, freeze)
         return Prepared(data, assets, batches, model, strategy)
 
-    def batches(self, data: Data, assets: Mapping[str, Any], replicas: int = 1) -> Any:
-        """The training batches."""
-        config, recipe, source = self.config, self.recipe, data.sources["train"]
+    def _batches(self, data: Data, assets: Mapping[str, Any], replicas: int) -> Any:
+        """The training batches; `batch_size` becomes a number."""
+        recipe, source, examples = self.recipe, data.sources["train"], data.summaries["train"].examples
         running, augments = recipe.capability(RunningText), recipe.capability(Augments)
+        config = with_batch_size(self.config, recipe.budget, None)
         segments = running.segments(config, assets, source) if running else None
+        if segments is None:
+            config = with_batch_size(self.config, recipe.budget, examples, replicas)
+        self.config = config
         if segments is not None and replicas > 1:
             what, remedy = "a state cannot be carried on several devices", "use one, --strategy cpu or gpu"
             raise UserError(what, where="--strategy", remedy=remedy)
@@ -143,7 +153,7 @@ class Experiment:
             return segments
         return Batches(
             source,
-            data.summaries["train"].examples,
+            examples,
             lambda inputs: recipe.encode(config, assets, inputs),
             lambda targets: self.task.encode_target(assets, targets),
             config.batch_size,
@@ -186,6 +196,7 @@ class Experiment:
             "outputs": list(prepared.model.output_shape),
             "parameters": prepared.model.count_params(),
             "steps_per_epoch": len(prepared.batches),
+            "training": {name: getattr(self.config, name) for name in AUTO},
         }
 
     def _compiled(

@@ -4,8 +4,9 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 from types import FrameType
 from typing import Any
 
@@ -20,6 +21,8 @@ from seqtasks.engine.displays import rate
 from seqtasks.engine.evaluation import text
 
 log = logging.getLogger("seqtasks")
+FALL = 0.01  # share of the training loss by which it falls while there is progress
+STRETCH = 3  # how often patience is extended while the training loss falls
 
 
 class Loop:
@@ -47,7 +50,7 @@ class Loop:
         self.larger, self.callbacks = larger_is_better, callbacks
         self.last, self.best = directory / "checkpoints" / "last.npz", directory / "checkpoints" / "best.npz"
         self.state: dict[str, Any] = {"epoch": 0, "step": 0, "seconds": 0.0, "rows": [], "loss": None}
-        self.state |= {"best": None, "best_epoch": None, "stopped": ""}
+        self.state |= {"best": None, "best_epoch": None, "waited": 0, "stopped": "", "losses": []}
         self.restored: list[np.ndarray] | None = None
         self.loss: float | None = None  # of the epoch so far
         self.began: tuple[float, int] | None = None  # time and step from which the speed counts
@@ -119,33 +122,50 @@ class Loop:
         if interrupts.caught:
             state["stopped"] = "interrupted"
             return
+        state["losses"].append(state["loss"])
         self._close(epoch, writer)
-        late = self.config.time_limit is not None and state["seconds"] >= self.config.time_limit
-        waited = epoch + 1 - state["best_epoch"]
-        asked = self.callbacks is not None and self.model.stop_training
-        done, impatient = epoch + 1 == self.config.epochs, waited >= self.config.patience > 0
+
+    def _close(self, epoch: int, writer: Any) -> None:
+        """End an epoch: evaluate if it is due, call the callbacks, and decide whether training stops."""
+        state, config = self.state, self.config
+        done, late = epoch + 1 == config.epochs, self._late()
+        due = done or late or self._asked() or (epoch + 1) % config.evaluate_every == 0
+        with self.model.optimizer.averaged(self.model):
+            figures = self._evaluate(epoch, writer) if due else {}
+            self.logs = epoch_logs(state["loss"], figures)
+            if self.callbacks:
+                self.callbacks.on_epoch_end(epoch, self.logs)
+            if self._asked() and not due:
+                due = bool(self._evaluate(epoch, writer))
+        late, asked = self._late(), self._asked()
+        losses, worst = [row["loss"] for row in state["rows"]], is_worst(state["best"], self.larger)
+        impatient = due and not worst and gives_up(losses, state["waited"], config.patience)
         if late or done or asked or impatient:
             state["stopped"] = "epochs" if done else "time_limit" if late else "callback" if asked else "patience"
         state["epoch"], state["step"] = epoch + 1, 0
-        self.save()
+        if due:
+            self.save()
 
-    def _close(self, epoch: int, writer: Any) -> None:
+    def _late(self) -> bool:
+        return self.config.time_limit is not None and self.state["seconds"] >= self.config.time_limit
+
+    def _asked(self) -> bool:
+        return self.callbacks is not None and bool(self.model.stop_training)
+
+    def _evaluate(self, epoch: int, writer: Any) -> dict[str, Any]:
         """Validate the averaged weights, keep them if they are the best, and write the history."""
         state, began = self.state, time.perf_counter()
         self.advance.refresh()
         learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        with self.model.optimizer.averaged(self.model):
-            figures = self.validate()
-            value = figures[self.metric]
-            first, last = state["best_epoch"] is None, self.config.keep == "last"
-            if first or last or replaces(value, state["best"], self.larger):
-                state["best"], state["best_epoch"] = value, epoch + 1
-                checkpoint.save(self.best, checkpoint.values(self.model.weights))
-            self.logs = epoch_logs(state["loss"], figures)
-            if self.callbacks:
-                self.callbacks.on_epoch_end(epoch, self.logs)
+        figures = self.validate()
+        value, state["waited"] = figures[self.metric], state["waited"] + 1
+        first, last = state["best_epoch"] is None, self.config.keep == "last"
+        if first or last or replaces(value, state["best"], self.larger):
+            state["best"], state["best_epoch"], state["waited"] = value, epoch + 1, 0
+            checkpoint.save(self.best, checkpoint.values(self.model.weights))
         state["seconds"] += time.perf_counter() - began
-        row = {"epoch": epoch + 1, "seconds": round(state["seconds"], 2), "loss": state["loss"]}
+        loss, state["losses"] = sum(state["losses"]) / len(state["losses"]), []
+        row = {"epoch": epoch + 1, "seconds": round(state["seconds"], 2), "loss": loss}
         row["learning_rate"] = learning_rate
         row |= {f"validation_{name}": v for name, v in figures.items() if isinstance(v, float)}
         state["rows"].append(row)
@@ -160,6 +180,7 @@ class Loop:
             "epoch %d/%d  loss %.4f  validation %s %s  %.1f s%s",
             epoch + 1, self.config.epochs, row["loss"], self.metric, text(figures[self.metric]), state["seconds"], mark,
         )  # fmt: skip
+        return figures
 
 
 def replaces(value: float | None, best: float | None, larger: bool) -> bool:
@@ -183,6 +204,43 @@ def replaces(value: float | None, best: float | None, larger: bool) -> bool:
         return best is None
     worst = best <= 0 if larger else best >= 1
     return (value > best if larger else value < best) or (worst and value == best)
+
+
+def is_worst(best: float | None, larger: bool) -> bool:
+    """Whether the best validation figure so far is the worst there is: 0 of a score, an error rate of 1, or undefined.
+
+    Args:
+        best: the best so far.
+        larger: whether a larger value is better.
+
+    Example:
+        >>> is_worst(0.0, larger=True), is_worst(1.0, larger=False), is_worst(49.9, larger=False)
+        (True, True, False)
+    """
+    return best is None or (best <= 0 if larger else best == 1)
+
+
+def gives_up(losses: Sequence[float], waited: int, patience: int) -> bool:
+    """Whether training stops for lack of progress: neither the validation metric nor the training loss gets better.
+
+    The loss still falls if its mean over the last `patience` evaluations is more than 1 % below its mean over the
+    `patience` evaluations before. Then training goes on, until it has waited three times as long as `patience`.
+
+    Args:
+        losses: the training loss at each evaluation, more than `waited`.
+        waited: evaluations since the best one.
+        patience: how many training waits; 0 for no limit.
+
+    Example:
+        >>> gives_up([60.0, 59.0, 58.0, 57.0, 56.0], waited=2, patience=2)
+        False
+        >>> gives_up([60.0, 59.0, 58.9, 58.8, 58.8], waited=2, patience=2)
+        True
+    """
+    if not waited >= patience > 0:
+        return False
+    recent, before = fmean(losses[-patience:]), fmean(losses[-2 * patience : -patience])
+    return waited >= STRETCH * patience or not before - recent > FALL * abs(before)
 
 
 def fit(model: keras.Model, dataset: Any, steps: int, **options: Any) -> Any:

@@ -308,15 +308,15 @@ def _resume(
 
 def _training_figures(loop: Loop, prepared: Prepared) -> dict[str, Any]:
     state, examples = loop.state, prepared.data.summaries["train"].examples
-    rows = state["rows"]
+    epochs = state["epoch"]
     return {
         "examples": examples,
-        "epochs": len(rows),
+        "epochs": epochs,
         "best_epoch": state["best_epoch"],
         "stopped": state["stopped"],
-        "loss": rows[state["best_epoch"] - 1]["loss"],
+        "loss": next(row["loss"] for row in state["rows"] if row["epoch"] == state["best_epoch"]),
         "seconds": state["seconds"],
-        "examples_per_second": len(rows) * examples / max(state["seconds"], 1e-9),
+        "examples_per_second": epochs * examples / max(state["seconds"], 1e-9),
         "parameters": prepared.model.count_params(),
     }
 

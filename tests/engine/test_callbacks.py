@@ -142,7 +142,7 @@ def loop(directory, callbacks, **options):
     """The loop of a model with one weight."""
     (directory / "checkpoints").mkdir(exist_ok=True)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    config = Options(patience=0, **options)
+    config = Options(**{"patience": 0, "evaluate_every": 1} | options)
     model.compile(AdamW(schedule(config.schedule, 0.01, 100)), "mse")
     model.optimizer.build(model.trainable_variables)
     found = callback_list(callbacks, model, config.epochs, 6, ["error"], ["error"])
@@ -164,6 +164,16 @@ def test_a_callback_ends_the_training_in_the_middle_of_an_epoch(tmp_path):
     assert recorder.named("batch begins") == [(0,), (1,), (2,), (3,)]
     assert len(recorder.named("epoch ends")) == len(recorder.named("train ends")) == 1
     assert one.state["stopped"] == "callback" and len(one.state["rows"]) == 1
+
+
+def test_a_callback_that_ends_the_training_between_two_evaluations_gets_one(tmp_path):
+    end = lambda epoch, logs: setattr(callback.model, "stop_training", epoch == 1)  # noqa: E731
+    recorder, callback = Recorder(), keras.callbacks.LambdaCallback(on_epoch_end=end)
+    one = loop(tmp_path, [recorder, callback], epochs=8, evaluate_every=4)
+    one.run()
+    assert [sorted(logs) for _, logs in recorder.named("epoch ends")] == [["loss"], ["loss"]]
+    assert [row["epoch"] for row in one.state["rows"]] == [2] and one.state["best_epoch"] == 2
+    assert one.state["stopped"] == "callback" and one.state["epoch"] == 2
 
 
 class Crash(Exception):

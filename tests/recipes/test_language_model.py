@@ -118,7 +118,7 @@ def test_it_learns_what_comes_next(name, kind, share, folder, request):
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_can_be_taken_and_no_memory_is_kept_open_at_first(cell):
     recipe = load_recipe("language_model")
-    config = recipe.Config(cell=cell, units=2, dimension=2, layers=1, document="line")
+    config = recipe.Config(cell=cell, units=2, dimension=2, layers=1, document="line", batch_size=4)
     model = recipe.build(config, {"tokens": range(9)})
     bias = next((w.numpy() for w in model.get_layer("recurrent_1").weights if w.path.endswith("/bias")), None)
     if "lstm" in cell:  # the other cells have their own biases
