@@ -12,17 +12,18 @@ the test's, with further options; the defaults were chosen there.
 import argparse
 import csv
 import io
-import json
 import subprocess
 import tempfile
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.record import data_folder, spread, write
 
-RATE, COUNT, WORDS = 16_000, 40, 8
+RATE, COUNT = 16_000, 40
+KINDS = {"words": 1, "sentences": 8}  # words of a recording
 ACCENTS = {
     "train": ("en-us", "en-gb", "en-gb-scotland", "en-029"),
     "development": ("en-us-nyc", "en-gb-x-gbclan"),
@@ -88,21 +89,55 @@ def digits(part, each=10):
     return chosen
 
 
-def trained(train, test, seed, **options):
-    """Figures of one training on pairs of path and text."""
+def trained(train, test, seed, folder, **options):
+    """The run, and its figures, of one training on pairs of path and text."""
     import seqtasks
 
+    for name, rows in (("train", train), ("test", test)):
+        with open(f"{folder}/{name}.tsv", "w", newline="") as file:
+            csv.writer(file, delimiter="\t").writerows([("path", "text"), *rows])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the validation split, which is taken from train
+        run = seqtasks.train("speech", data=folder, run=f"{folder}/run", seed=seed, quiet=True, **options)
+    (baseline,), told = run.metrics["baselines"].values(), run.metrics["train"]
+    names = ("wer", "wer_interval", "cer", "examples", "substitutions", "deletions", "insertions")
+    found = {name: run.metrics["test"][name] for name in names}
+    found |= {"validation_wer": run.metrics["validation"]["wer"], "baseline_wer": baseline["wer"]}
+    found |= {name: told[name] for name in ("epochs", "best_epoch", "stopped", "loss", "seconds")}
+    found["steps"] = told["epochs"] * -(-told["examples"] // run.config.batch_size)
+    return run, found | {"batch_size": run.config.batch_size, "train_examples": told["examples"]}
+
+
+def job(name, part, seeds, options):
+    """Figures of each seed; of the first also the answers of the beam search, and the errors that remain."""
+    each = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, rows in (("train", train), ("test", test)):
-            with open(f"{folder}/{name}.tsv", "w", newline="") as file:
-                csv.writer(file, delimiter="\t").writerows([("path", "text"), *rows])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the validation split, which is taken from train
-            run = seqtasks.train("speech", data=folder, run=f"{folder}/run", seed=seed, quiet=True, **options)
-        told, mistakes = run.metrics, json.loads((run.directory / "mistakes.json").read_text("utf-8"))
-    found = {name: told["test"][name] for name in ("wer", "wer_interval", "cer", "examples")}
-    found |= {name: told["test"][name] for name in ("substitutions", "deletions", "insertions")}
-    found["validation_wer"] = told["validation"]["wer"]
-    found["baseline_wer"] = next(iter(told["baselines"].values()))["wer"]
-    found |= {name: told["train"][name] for name in ("examples", "epochs", "best_epoch", "stopped", "loss", "seconds")}
-    return found, mistakes
+        splits = [digits(p) if name == "digits" else yes_no(folder, p, KINDS[name]) for p in ("train", part)]
+        for seed in seeds:
+            with tempfile.TemporaryDirectory() as own:
+                run, found = trained(*splits, seed, own, **options)
+                if seed == seeds[0]:
+                    found["beam_wer"] = run.with_options(beam_width=16).evaluate(split="test")["wer"]
+                    texts = [text for _, text in splits[1]]
+                    heard = [answer["text"] for answer in run.predict([path for path, _ in splits[1]])]
+                    wrong = Counter(f"{text} -> {got}" for text, got in zip(texts, heard, strict=True) if text != got)
+                    found["errors"] = dict(wrong.most_common(20))
+            print(name, seed, found, flush=True)
+            each.append(found)
+    return {"examples": len(splits[0]), "wer": spread([found["wer"] for found in each]), "each": each}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", default=["words", "sentences", "digits"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--part", choices=["test", "development"], default="test")
+    given, rest = parser.parse_known_args()
+    options = dict(zip((flag.removeprefix("--") for flag in rest[::2]), rest[1::2], strict=True))
+    found = {name: job(name, given.part, given.seeds, options) for name in given.only}
+    if given.part == "test" and not options:
+        write("yes_no", "python -m benchmarks.yes_no", {"seeds": given.seeds, **found})
+
+
+if __name__ == "__main__":
+    main()
