@@ -12,6 +12,7 @@ the test's, with further options; the defaults were chosen there.
 import argparse
 import csv
 import io
+import json
 import subprocess
 import tempfile
 import warnings
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.record import data_folder, spread, write
+from benchmarks.record import RESULTS, data_folder, spread, write
 
 RATE, COUNT = 16_000, 40
 KINDS = {"words": 1, "sentences": 8}  # words of a recording
@@ -124,7 +125,7 @@ def job(name, part, seeds, options):
                     found["errors"] = dict(wrong.most_common(20))
             print(name, seed, found, flush=True)
             each.append(found)
-    return {"examples": len(splits[0]), "wer": spread([found["wer"] for found in each]), "each": each}
+    return {"seeds": seeds, "examples": len(splits[0]), "wer": spread([found["wer"] for found in each]), "each": each}
 
 
 def main():
@@ -134,9 +135,13 @@ def main():
     parser.add_argument("--part", choices=["test", "development"], default="test")
     given, rest = parser.parse_known_args()
     options = dict(zip((flag.removeprefix("--") for flag in rest[::2]), rest[1::2], strict=True))
-    found = {name: job(name, given.part, given.seeds, options) for name in given.only}
-    if given.part == "test" and not options:
-        write("yes_no", "python -m benchmarks.yes_no", {"seeds": given.seeds, **found})
+    for name in given.only:
+        found = job(name, given.part, given.seeds, options)
+        if given.part == "test" and not options:
+            path = RESULTS / "yes_no.json"
+            before = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+            rows = {row: before[row] for row in (*KINDS, "digits") if row in before}
+            write("yes_no", "python -m benchmarks.yes_no", rows | {name: found})
 
 
 if __name__ == "__main__":
