@@ -277,5 +277,5 @@ RECIPE = Recipe(
         Augments(augment),
         Streams(lambda predictor, file: st.speech.streaming.stream(predictor, file)),
     ),
-    budget=Budget(steps=2000, epochs=(40, 500), batch_size=(8, 32), patience=10),
+    budget=Budget(steps=600, epochs=(40, 150), batch_size=(4, 32), patience=10),
 )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from seqtasks.recipes import speech
 
 from seqtasks import models
+from seqtasks.budget import with_batch_size, with_length
 from seqtasks.data.token_ids import SPECIAL_TOKENS as SPECIAL
 from seqtasks.errors import UserError
 from seqtasks.layers import ReversibleEmbedding
@@ -226,3 +227,17 @@ def test_the_baseline_classifies_or_predicts_the_most_frequent_text(rng):
     assert model.predict(inputs) == ["low", "low", "high", "high"]
     usual = SpectrumClassifier(None, None).fit(list("abcd"), ["one", "two", "two", "three"])
     assert usual.predict(inputs) == ["two"] * 4
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "least"),
+    [(8, 1, 300), (36, 4, 600), (90, 10, 600), (300, 30, 600), (2400, 300, 3000)],
+)
+def test_few_recordings_get_the_steps_that_ctc_needs_to_begin(train, validation, least):
+    budget = speech.RECIPE.budget
+    config = with_batch_size(speech.Config(), budget, train)
+    steps = -(-train // config.batch_size)
+    config = with_length(config, budget, steps, train, validation)
+    assert config.epochs * steps >= least
+    assert config.patience * config.evaluate_every * steps >= 0.25 * least
+    assert config.epochs == 40 or train < 90
