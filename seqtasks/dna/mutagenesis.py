@@ -37,8 +37,9 @@ def effects(
     substitutions = [(i, j) for i in range(len(bases)) for j, letter in enumerate(letters) if bases[i] != letter]
     mutants = [bases[:i] + letters[j] + bases[i + 1 :] for i, j in substitutions]
     rows = [bases, *mutants]
-    scores = predictor.predict_batch(rows, columns=[columns] * len(rows))["scores"]  # (1 + mutants, classes)
-    index = int(scores[0].argmax()) if label is None else labels.index(label)
+    answers = predictor.predict_batch(rows, columns=[columns] * len(rows))
+    scores = answers["scores"]  # (1 + mutants, classes)
+    index = labels.index(answers["label"][0].decode() if label is None else label)
     changes = np.zeros((len(bases), len(letters)))
     for (i, j), score in zip(substitutions, scores[1:, index], strict=True):
         changes[i, j] = score - scores[0, index]

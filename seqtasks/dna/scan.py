@@ -57,6 +57,7 @@ def _classified_windows(
     """A hit for each window with a known letter, with `label` or else the most probable label."""
     labels, alphabet = predictor.assets["labels"].tokens, alphabet_of(predictor.config.alphabet)
     unknown = alphabet.unknown + alphabet.unknown.lower()
+    places = {name.encode(): i for i, name in enumerate(labels)}
     with _progress(path) as advance:
         for chromosome, every, all_sequences in windows(path, window, stride, BATCH, alphabet):
             advance(len(all_sequences) * stride)
@@ -64,8 +65,9 @@ def _classified_windows(
             if not known:
                 continue
             starts, sequences = every[known], [all_sequences[i] for i in known]
-            scores = predictor.predict_batch(sequences, BATCH)["scores"]  # (windows, classes)
-            best = scores.argmax(-1) if label is None else [labels.index(label)] * len(scores)
+            answers = predictor.predict_batch(sequences, BATCH)
+            scores = answers["scores"]  # (windows, classes)
+            best = [places[name] for name in answers["label"]] if label is None else [labels.index(label)] * len(scores)
             for start, sequence, row, index in zip(starts.tolist(), sequences, scores, best, strict=True):
                 yield Hit(chromosome, start, start + len(sequence), labels[index], float(row[index]))
 

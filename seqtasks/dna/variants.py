@@ -89,15 +89,17 @@ def variant_rows(
     labels, waiting = predictor.assets["labels"].tokens, list[tuple[Variant, str, str]]()
 
     def answers() -> Iterator[dict[str, Any]]:
-        scores = predictor.predict_batch([text for _, *pair in waiting for text in pair])["scores"]
-        for (variant, *_), reference, alternative in zip(waiting, scores[::2], scores[1::2], strict=True):
-            best = int(reference.argmax())
+        found = predictor.predict_batch([text for _, *pair in waiting for text in pair])
+        names = [name.decode() for name in found["label"]]
+        for number, (variant, *_) in enumerate(waiting):
+            (label, alternative), (before, after) = (x[2 * number : 2 * number + 2] for x in (names, found["scores"]))
+            best = labels.index(label)
             yield {
                 **variant._asdict(),
-                "label": labels[best],
-                "score": float(reference[best]),
-                "change": float(alternative[best] - reference[best]),
-                "alternative_label": labels[int(alternative.argmax())],
+                "label": label,
+                "score": float(before[best]),
+                "change": float(after[best] - before[best]),
+                "alternative_label": alternative,
             }
         waiting.clear()
 
