@@ -78,12 +78,21 @@ def columns_alone(draws, split, count):
         yield {"text": text, "age": age, "country": country, "label": "yes" if yes else "no"}
 
 
-def text_and_column(draws, split, count):
+def sentence_and_column(draws, split, count):
     """Sentences of SST-2 whose label is turned round where a column says that they are ironic."""
     for text, label in draws.sample(known := texts("sst2", split), min(count, len(known))):
         ironic = draws.random() < 0.4
         positive = (label == "1") != ironic
         yield {"text": text, "ironic": "yes" if ironic else "no", "label": "positive" if positive else "negative"}
+
+
+def template_and_column(draws, split, count):
+    """The same of descriptions by templates."""
+    for number in range(count):
+        good, ironic = draws.random() < 0.5, draws.random() < 0.4
+        one, two = draws.sample(GOOD if good else BAD, 2)
+        text = f"The {draws.choice(THINGS)} number {number} was {one} and {two}"
+        yield {"text": text, "ironic": "yes" if ironic else "no", "label": "positive" if good != ironic else "negative"}
 
 
 PAIRS = {"text_column": "first,second"}
@@ -92,7 +101,8 @@ SETS = {
     "paraphrase": (paraphrase, PAIRS),
     "entailment": (entailment, PAIRS),
     "columns alone": (columns_alone, {"columns": "age,country"}),
-    "text and column": (text_and_column, {"columns": "ironic"}),
+    "template and column": (template_and_column, {"columns": "ironic"}),
+    "sentence and column": (sentence_and_column, {"columns": "ironic"}),
 }
 
 

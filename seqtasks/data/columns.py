@@ -76,8 +76,8 @@ class Columns:
         """
         if self.header is not None:
             return self.header
-        texts = [(name, (*self.text_names, *PAIR_NAMES)) for name in self.texts]
-        wanted = [*(texts or [(self.text, self.text_names)]), (self.label, self.label_names)]
+        known = (*self.text_names, *PAIR_NAMES) if self.texts else self.text_names
+        wanted = [*((name, known) for name in self.texts or (self.text,)), (self.label, self.label_names)]
         if not labelled and not (self.label or "").isdigit():
             wanted.pop()
         if any(name and not name.isdigit() for name, _ in wanted):

@@ -1,9 +1,11 @@
 """Pairs of sequences: both through the same layers, as the two halves of one batch."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
-Shape = tuple[int | None, ...]
+Shape = tuple[Any, ...]
 
 
 @keras.saving.register_keras_serializable("seqtasks")
