@@ -81,7 +81,9 @@ def main():
         for examples in sizes:
             if given.examples and examples not in given.examples:
                 continue
-            row = measure(data, examples, given.seeds)
+            seeds = " ".join(map(str, given.seeds))
+            row = {"command": f"python -m benchmarks.sizes --only {data} --examples {examples} --seeds {seeds}"}
+            row |= measure(data, examples, given.seeds)
             rows.setdefault(data, {})[str(examples)] = row
             figures = f"{row['test']['mean']:.4f} | {row['baseline'][row['metric']]:.4f} {row['difference_intervals']}"
             print(f"| {data} | {examples} | {figures} | {row['epochs']} | {row['seconds']['mean']:.0f} s |", flush=True)

@@ -225,7 +225,7 @@ RECIPE = Recipe(
         "tfds:NAME",
     ),
     Config=Config,
-    sample=Sample(Path(__file__).parent / "samples" / "sentiment.tsv", {"epochs": 12, "batch_size": 16, "patience": 3}),
+    sample=Sample(Path(__file__).parent / "samples" / "sentiment.tsv", {"epochs": 12, "batch_size": 16, "patience": 2}),
     reads=reads,
     learn=learn,
     encode=encode,
