@@ -253,8 +253,11 @@ def eagerly(row):
 
 
 def compiled(row):
-    ours, _ = ready(row)
-    same(one_step(ours, jit_compile=True), one_step(ours, run_eagerly=True))
+    """Beside an eager step; where Keras draws masks, beside its own compiled step, which draws the same."""
+    ours, theirs = ready(row)
+    draws = row.removeprefix("RNN: ") in FOREIGN
+    found = one_step(ours, jit_compile=True)
+    same(found, one_step(theirs, jit_compile=True) if draws else one_step(ours, run_eagerly=True))
 
 
 def cloned(row):
@@ -305,7 +308,7 @@ def assert_derivative(order, ours):
         for v, d in zip(everything, direction, strict=True):
             v.assign_add(step * d)
         ends.append(function())
-    np.testing.assert_allclose(exact, (ends[0] - ends[1]) / 2e-5, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(exact, (ends[0] - ends[1]) / 2e-5, rtol=1e-5, atol=1e-7)
     assert abs(exact) > 1e-6
 
 
@@ -344,6 +347,7 @@ COLUMNS = {
 IN_A_FILE = "`.keras` in a new process"
 OPTIONS = ("initial_state, return_state", "masks", "go_backwards", "unroll", "stateful")
 REFUSED = {
+    ("RNN: stack of an own and a foreign cell", "integer inputs"): "an own cell in the loop of Keras takes floats",
     (
         "RNN: cell with BatchNormalization and Dropout",
         "second derivative",
