@@ -218,6 +218,8 @@ class AttentionCell(RNNCell):
     """
 
     def __init__(self, cell: RNNCell, attention: Attention, input_feeding: bool = True, **kwargs: Any) -> None:
+        if given := {*kwargs} & {"use_bias", "seed", *self._options()}:
+            raise ValueError(f"AttentionCell: {min(given)} is an option of the inner cell: give it there.")
         super().__init__(cell.units, dropout=cell.dropout, recurrent_dropout=cell.recurrent_dropout, **kwargs)
         if cell.zoneout:
             raise ValueError("AttentionCell: the inner cell must be without zoneout.")

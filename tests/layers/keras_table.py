@@ -347,7 +347,6 @@ COLUMNS = {
 IN_A_FILE = "`.keras` in a new process"
 OPTIONS = ("initial_state, return_state", "masks", "go_backwards", "unroll", "stateful")
 REFUSED = {
-    ("RNN: stack of an own and a foreign cell", "integer inputs"): "an own cell in the loop of Keras takes floats",
     (
         "RNN: cell with BatchNormalization and Dropout",
         "second derivative",

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from seqtasks import cells
-from seqtasks.layers import Attention, AttentionRNN, ReversibleEmbedding, recurrent_stack
+from seqtasks.layers import Attention, AttentionCell, AttentionRNN, ReversibleEmbedding, recurrent_stack
 from seqtasks.layers.attention import SCORES
 from seqtasks.models import DecoderStepper, encoder_decoder
 
@@ -173,6 +173,8 @@ def test_invalid_arguments_raise():
         Attention(4, "dot", coverage=True)(tf.ones((1, 2, 4)), tf.ones((1, 2, 4)))
     with pytest.raises(ValueError, match="without zoneout"):
         AttentionRNN(cells.make("gru", 4, zoneout=0.1))
+    with pytest.raises(ValueError, match="use_bias is an option of the inner cell"):
+        AttentionCell(cells.make("gru", 4), Attention(4), use_bias=False)
 
 
 def test_reversible_embedding_scores_with_its_table():

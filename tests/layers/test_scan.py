@@ -177,12 +177,6 @@ def test_rates_act_only_in_training(name, rate, rng):
     assert getattr(again.cell, rate) == 0.5
 
 
-def test_recurrent_dropout_in_keras_rnn_raises(rng):
-    layer = keras.layers.RNN(GRUCell(UNITS, recurrent_dropout=0.5))
-    with pytest.raises(ValueError, match=r"GRUCell: .* run the cell with seqtasks.layers.RNN"):
-        layer(np.ones((2, TIME, FEATURES), "float32"), training=True)
-
-
 @pytest.mark.parametrize("rate", [-0.1, 1.0, 2])
 def test_invalid_rate_raises(rate):
     with pytest.raises(ValueError, match=rf"GRUCell: zoneout must lie in \[0, 1\), got {rate!r}."):
