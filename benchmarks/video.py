@@ -17,7 +17,10 @@ import tempfile
 import time
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import seqtasks
 from benchmarks.files import memory, waiting
@@ -51,7 +54,8 @@ def fights(seed, rows, fields):
     numbers = baselines.motion_features(paths, clips.Options())
     folds, seconds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(paths, truth)), []
     for train, test in folds:
-        classifier = baselines.logistic_regression(clips.Options())[1:].fit(numbers[train], truth[train])
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        classifier.fit(numbers[train], truth[train])
         theirs[test] = classifier.predict_proba(numbers[test])
         parts = train_test_split(train, test_size=1 / 8, stratify=truth[train], random_state=seed)
         with tempfile.TemporaryDirectory() as folder:

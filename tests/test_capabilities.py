@@ -80,9 +80,8 @@ def run(reviews, tmp_path_factory):
     source = Path(module.__file__).read_text("utf-8")
     source = source.replace("from dataclasses import dataclass", "from dataclasses import dataclass, replace")
     capabilities = "import seqtasks as st\nfrom seqtasks.capabilities import Capability, Command\n"
-    source = source.replace("import seqtasks as st\n", capabilities, 1).replace(
-        "Options, Rate", "Declared, Options, Rate"
-    )
+    capabilities += "from seqtasks.options import Declared\n"
+    source = source.replace("import seqtasks as st\n", capabilities, 1)
     (folder / "mine.py").write_text(source + OWN)
     run = folder / "run"
     seqtasks.train(folder / "mine.py", data=reviews, run=run, **SMALL | {"epochs": 1})

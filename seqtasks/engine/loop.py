@@ -109,7 +109,7 @@ class Loop:
         dataset = self.batches.epoch(self.config.seed, epoch, start).map(self.inputs)
         if start == 0:
             for layer in self.model.layers:
-                if hasattr(layer, "reset_state"):  # states that are carried over batches
+                if hasattr(layer, "reset_state") and getattr(layer, "stateful", True):  # states carried over batches
                     layer.reset_state()
         if start < len(self.batches):
             epochs = {"initial_epoch": epoch, "epochs": epoch + 1}

@@ -52,8 +52,8 @@ def open_tmx(path: Path, options: Options = Options(), reading: Reading = Readin
         >>> path = Path(tempfile.mkdtemp()) / "a.tmx"
         >>> unit = '<tuv xml:lang="en-US"><seg>A dog.</seg></tuv><tuv xml:lang="de"><seg>Ein Hund.</seg></tuv>'
         >>> _ = path.write_text(f'<tmx><header srclang="en-US"/><body><tu>{unit}</tu></body></tmx>')
-        >>> list(open_tmx(path))
-        [Example(input='A dog.', target='Ein Hund.', place=1, group='', fields=())]
+        >>> [example[:2] for example in open_tmx(path)]
+        [('A dog.', 'Ein Hund.')]
     """
     open_bytes(path).close()  # raises an error if there is nothing in it
     source, target = _languages(path, options, reading)

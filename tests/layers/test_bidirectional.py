@@ -97,7 +97,7 @@ def test_configuration_of_two_cells_has_the_keys_of_older_files():
     assert {w.path for w in again.weights} == {
         f"both/{direction}/{name}"
         for direction in ("forward", "backward")
-        for name in ("kernel", "recurrent_kernel", "bias", "recurrent_bias")
+        for name in ("kernel", "recurrent_kernel", "bias")
     }
 
 

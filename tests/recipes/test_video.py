@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from matplotlib import image
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 import seqtasks
 from seqtasks.capabilities import FileInputs
@@ -180,7 +182,8 @@ def test_the_baseline_tells_what_moves_from_what_rests(tmp_path, rng):
         np.save(tmp_path / f"{number}.npy", clip if number % 2 else clip.repeat(6, 0))
         paths.append(str(tmp_path / f"{number}.npy"))
         labels.append(number % 2)
-    model = baselines.logistic_regression(clips.Options(frames=4, size=8)).fit(paths[:8], labels[:8])
+    motion = baselines.motion(clips.Options(frames=4, size=8))
+    model = make_pipeline(motion, LogisticRegression(max_iter=1000)).fit(paths[:8], labels[:8])
     assert model.predict(paths[8:]).tolist() == labels[8:]
     assert model.predict_proba(paths[8:]).shape == (4, 2)
 
