@@ -81,7 +81,7 @@ def run(reviews, tmp_path_factory):
     source = source.replace("from dataclasses import dataclass", "from dataclasses import dataclass, replace")
     capabilities = "import seqtasks as st\nfrom seqtasks.capabilities import Capability, Command\n"
     source = source.replace("import seqtasks as st\n", capabilities, 1).replace(
-        "Options, Rate", "Declared, Options, Rate"
+        "import Cell, Count, Rate", "import Cell, Count, Declared, Rate"
     )
     (folder / "mine.py").write_text(source + OWN)
     run = folder / "run"
