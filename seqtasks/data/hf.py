@@ -23,6 +23,8 @@ def open_splits(name: str, **loading: Any) -> dict[str, Records]:
     import datasets
 
     where = f"hf:{name}"
+    if name.startswith(("/", ".", "~")) and not Path(name).exists():  # the package would search the folder above it
+        raise UserError("no such folder", where=where, remedy="check the path")
     try:
         if (Path(name) / "dataset_dict.json").is_file() or (Path(name) / "state.json").is_file():
             found = datasets.load_from_disk(name)

@@ -63,8 +63,11 @@ def test_lists_of_classes_and_labels_that_are_missing():
 
 
 def test_a_missing_data_set_and_a_missing_package(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match=r"^hf:.*nothing: cannot be loaded \(.*\); check the name, the configuration"):
+    with pytest.raises(UserError, match=r"^hf:.*nothing: no such folder; check the path"):
         find_splits(f"hf:{tmp_path}/nothing", formats())
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"^hf:.*empty: cannot be loaded \(.*\); check the name, the configuration"):
+        find_splits(f"hf:{tmp_path}/empty", formats())
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"the package datasets is missing; pip install 'seqtasks\[hf\]'"):
         hf.open_splits("imdb")
