@@ -347,6 +347,7 @@ COLUMNS = {
 IN_A_FILE = "`.keras` in a new process"
 OPTIONS = ("initial_state, return_state", "masks", "go_backwards", "unroll", "stateful")
 REFUSED = {
+    ("RNN: keras.layers.LSTMCell, dropout", "integer inputs"): "an error as in Keras: dropout of inputs takes floats",
     (
         "RNN: cell with BatchNormalization and Dropout",
         "second derivative",
