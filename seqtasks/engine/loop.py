@@ -160,8 +160,9 @@ class Loop:
         figures = self.validate()
         value, state["waited"] = figures[self.metric], state["waited"] + 1
         first, last = state["best_epoch"] is None, self.config.keep == "last"
-        if first or last or replaces(value, state["best"], self.larger):
-            state["best"], state["best_epoch"], state["waited"] = value, epoch + 1, 0
+        better = first or last or replaces(value, state["best"], self.larger)
+        if better or (value == state["best"] and is_perfect(value, self.larger)):
+            state["best"], state["best_epoch"], state["waited"] = value, epoch + 1, 0 if better else state["waited"]
             checkpoint.save(self.best, checkpoint.values(self.model.weights))
         state["seconds"] += time.perf_counter() - began
         loss, state["losses"] = sum(state["losses"]) / len(state["losses"]), []
@@ -218,6 +219,23 @@ def is_worst(best: float | None, larger: bool) -> bool:
         (True, True, False)
     """
     return best is None or (best <= 0 if larger else best == 1)
+
+
+def is_perfect(value: float | None, larger: bool) -> bool:
+    """Whether a figure is the best there is: a score of 1, or an error of 0.
+
+    A validation split of few examples is answered without an error long before the model is trained. So the last of the
+    epochs without an error is kept; patience counts from the first.
+
+    Args:
+        value: a validation figure.
+        larger: whether a larger value is better.
+
+    Example:
+        >>> is_perfect(1.0, larger=True), is_perfect(0.0, larger=False), is_perfect(0.0, larger=True)
+        (True, True, False)
+    """
+    return value is not None and (value == 1 if larger else value == 0)
 
 
 def gives_up(losses: Sequence[float], waited: int, patience: int) -> bool:

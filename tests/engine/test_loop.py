@@ -53,6 +53,18 @@ def test_patience_counts_evaluations_without_a_better_value(values, larger, epoc
     assert loop.state["stopped"] == ("epochs" if epochs == 9 else "patience")
 
 
+@pytest.mark.parametrize(
+    ("values", "larger", "best"),
+    [
+        ([0.5, 0.0, 0.0, 0.1, 0.2], False, 3),  # the last without an error
+        ([0.5, 1.0, 1.0, 0.9, 0.8], True, 3),
+        ([0.5, 0.6, 0.6, 0.1, 0.2], True, 2),  # the first of others
+    ],
+)
+def test_of_epochs_without_an_error_the_last_is_kept(values, larger, best, tmp_path):
+    assert trained(tmp_path, values, 1e-9, larger).state["best_epoch"] == best
+
+
 def test_patience_waits_while_the_loss_falls_but_not_for_ever(tmp_path):
     loop = trained(tmp_path, [0.2] + [0.1] * 8, 0.02)
     losses = [row["loss"] for row in loop.state["rows"]]
