@@ -77,12 +77,13 @@ class GRUCell(RNNCell):
         super().load_own_variables(store)
 
     def project(self, inputs: tf.Tensor) -> tf.Tensor:
-        bias = self.bias[0] if self.reset_after and self.use_bias else self.bias
+        bias = self.bias[0] if self.reset_after and self.bias is not None else self.bias
         return affine(inputs, self.kernel, bias)
 
     def recurrent_weights(self) -> dict[str, tuple[tf.Tensor, ...]]:
         if self.reset_after:
-            return {"all": (self.recurrent_kernel, self.bias[1]) if self.use_bias else (self.recurrent_kernel,)}
+            bias = () if self.bias is None else (self.bias[1],)
+            return {"all": (self.recurrent_kernel, *bias)}
         gates, candidate = ops.split(self.recurrent_kernel, [2 * self.units], axis=-1)
         return {"gates": (gates,), "candidate": (candidate,)}
 
