@@ -144,6 +144,19 @@ def serving() -> str:
     return table(["time steps", "seqtasks, ms", "`keras.layers.LSTM`, ms", "times faster"], rows)
 
 
+def predict_memory() -> str:
+    found = load("predict_memory")
+    rows = []
+    for program, figures in found["programs"].items():
+        early, late = figures["resident_mb"].values()
+        first, *_, last = figures["milliseconds"]["tenths"]
+        grown = f"{figures['mb_per_1000_calls']:+.1f}"
+        rows.append([f"`{program}`", f"{early:.0f}", f"{late:.0f}", grown, f"{first:.1f}", f"{last:.1f}"])
+    after = f"after {found['calls']:,}"
+    head = ["", "MB after 200 calls", after, "per 1,000 more calls", "ms per call, first tenth", "last tenth"]
+    return table(head, rows)
+
+
 def products() -> str:
     found = load("products")["microseconds"]
     return table(["rows, rows of the weights, columns", "µs"], [[k, f"{v:.0f}"] for k, v in found.items()])
@@ -213,6 +226,6 @@ TABLES = {
     f.__name__: f
     for f in (
         targets, sentiment_ablations, ner_ablations, translation_ablations, language_cells, speakers, layers,
-        layer_ratios, serving, products, memory, names, sizes, pairs_columns,
+        layer_ratios, serving, predict_memory, products, memory, names, sizes, pairs_columns,
     )
 }  # fmt: skip
