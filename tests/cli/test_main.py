@@ -231,8 +231,8 @@ def test_a_text_keeps_its_hyphens(capsys, folder):
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert main(["predict", str(folder / "run"), "a film"]) == 0
     alone = json.loads(capsys.readouterr().out)
-    assert alone.pop("scores") == pytest.approx(second.pop("scores"), abs=1e-6) and first.pop("scores")
-    assert alone == pytest.approx(second, abs=1e-6) and set(first) == set(second)
+    assert alone.pop("scores") == pytest.approx(second.pop("scores"), abs=1e-5) and first.pop("scores")
+    assert alone == pytest.approx(second, abs=1e-5) and set(first) == set(second)
 
 
 def test_a_run_is_never_overwritten_unasked(capsys, folder, tmp_path):

@@ -84,12 +84,12 @@ def test_neighbours_padding_and_order_never_change_a_translation(run):
         (alone,) = run.predict([text])
         for other in (together[i], together[i + 6 * 19], turned[i]):
             assert other["translation"] == alone["translation"]
-            assert other["score"] == pytest.approx(alone["score"], abs=1e-5)
+            assert other["score"] == pytest.approx(alone["score"], abs=1e-4)
     features = run.predictor.encode(tf.constant(["seven two two"]))
     padded = {"source": tf.pad(features["source"].to_tensor(), [[0, 0], [0, 9]])}
     found = [run.predictor.decode(f) for f in (padded, {"source": pad(features["source"], 1)})]
     assert found[0]["translation"].numpy().tolist() == found[1]["translation"].numpy().tolist() == [b"7 2 2"]
-    np.testing.assert_allclose(found[0]["score"], found[1]["score"], atol=1e-5)
+    np.testing.assert_allclose(found[0]["score"], found[1]["score"], atol=1e-4)
 
 
 def test_the_score_is_what_the_model_gives_the_translation(run):
@@ -143,7 +143,7 @@ def test_the_export_translates_alike_where_only_tensorflow_is(run, tmp_path):
     texts, scores = served(run, tmp_path / "served", TEXTS)
     answers = run.predict(TEXTS)
     assert texts == [answer["translation"] for answer in answers]
-    np.testing.assert_allclose(scores, [answer["score"] for answer in answers], atol=1e-5)
+    np.testing.assert_allclose(scores, [answer["score"] for answer in answers], atol=1e-4)
 
 
 @pytest.mark.parametrize(
