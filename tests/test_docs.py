@@ -1,5 +1,6 @@
 """The documentation: its commands parse, its examples run, its generated parts are current."""
 
+import functools
 import importlib.util
 import io
 import re
@@ -78,18 +79,17 @@ def all_commands(page):
     return [words for line in [*lines, *re.findall(r"`(seqtasks [^`\n]+)`", text)] for words in commands(line)]
 
 
-def options_of(command, recipes):
-    """The options that a command takes for runs of these recipes."""
-    known = {"help", "input", "output"} | set(re.findall(r"--(\w+)", help_text(command)))
-    for recipe in map(load_recipe, recipes):
-        if command in ("train", "finetune"):
-            known |= set(re.findall(r"--(\w+)", help_text(command, recipe.name)))
-            continue
-        if command in ("predict", "evaluate", "export"):
-            known |= {option.name for option in describe(recipe.Config) if option.changeable}
-        for brought in recipe.commands():
-            if brought.name == command:
-                known |= {option.name for option in describe(brought.Options)}
+@functools.cache
+def options_of(command, name=None):
+    """The options that a command takes for a run of any recipe, or for runs of the one with this name."""
+    if name is None:
+        return {"help", "input", "output"} | set(re.findall(r"--(\w+)", help_text(command)))
+    if command in ("train", "finetune"):
+        return set(re.findall(r"--(\w+)", help_text(command, name)))
+    recipe = load_recipe(name)
+    known = {option.name for brought in recipe.commands() if brought.name == command for option in describe(brought.Options)}
+    if command in ("predict", "evaluate", "export"):
+        known |= {option.name for option in describe(recipe.Config) if option.changeable}
     return known
 
 
@@ -106,7 +106,7 @@ def test_commands_exist_and_take_their_options(name):
         subject = words[1] if len(words) > 1 else ""
         of = [subject] if subject in recipes else [runs[subject]] if subject in runs else list(recipes)
         given = [word[2:].split("=")[0].replace("-", "_") for word in words[1:] if word.startswith("--")]
-        assert set(given) <= options_of(words[0], of), words
+        assert set(given) <= options_of(words[0]).union(*(options_of(words[0], name) for name in of)), words
         if "--run" in words and len(of) == 1:
             runs[words[words.index("--run") + 1]] = of[0]
 
