@@ -21,6 +21,7 @@ DOCS = ROOT / "docs"
 PAGES = {str(p.relative_to(ROOT)): p for p in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]}
 OWN = ("keywords",)  # commands of recipes in the documentation
 SHORT = ("--epochs", "1", "--time_limit", "5", "--gradient_flow", "false")
+SMALL = ("--units", "8", "--bidirectional", "false", "--r_drop", "0")  # of the sentiment recipe: less to trace
 DATA = {  # what the examples of a page need besides reviews
     "docs/recipes/ner.md": docs_data.ner,
     "docs/recipes/dna.md": docs_data.dna,
@@ -129,8 +130,11 @@ class Shell:
             self.missing.add(run)
             return
         if words[0] in ("train", "finetune") and "--help" not in words:
-            for option, value in zip(SHORT[::2], SHORT[1::2], strict=True):
+            short = SHORT + SMALL * (words[:2] == ["train", "sentiment"])
+            for option, value in zip(short[::2], short[1::2], strict=True):
                 words = words if option in words else [*words, option, value]
+            if "--folds" in words:
+                words[words.index("--folds") + 1] = "2"
         if stream:
             self.patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(docs_data.samples_of_a_stream())))
         try:

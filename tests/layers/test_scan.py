@@ -16,10 +16,6 @@ from seqtasks.cells.normalise import normalise
 from seqtasks.layers import RNN, Bidirectional, batch_of_one, rnn, scan
 
 TIME, FEATURES, UNITS = 5, 3, 4
-QUICK = ("lstm", "gru", "layer_norm_gru")  # the loop treats all cells alike: the tests of the others are slow tests
-quick_cells = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CELLS]
-)
 every_cell = pytest.mark.parametrize("name", CELLS)
 
 
@@ -47,10 +43,18 @@ def same(ones, others, tolerance=1e-10):
         np.testing.assert_allclose(one, other, atol=tolerance * max(1, np.abs(other).max()), rtol=0)
 
 
-@pytest.mark.parametrize("rows", [7, None])
-@pytest.mark.parametrize(("name", "layer"), [("lstm", Bidirectional), ("gru", RNN), ("layer_norm_gru", Bidirectional)])
+@pytest.mark.parametrize(  # shards and compilation treat all cells alike: most of them are slow tests
+    ("name", "layer", "rows"),
+    [
+        ("lstm", Bidirectional, None),
+        ("gru", RNN, 7),
+        pytest.param("lstm", Bidirectional, 7, marks=pytest.mark.slow),
+        pytest.param("layer_norm_gru", Bidirectional, 7, marks=pytest.mark.slow),
+        pytest.param("layer_norm_gru", Bidirectional, None, marks=pytest.mark.slow),
+    ],
+)
 def test_shards_give_the_numbers_of_the_whole_batch(name, rows, layer, rng, monkeypatch):
-    monkeypatch.setattr(rnn, "CORES", 6)
+    monkeypatch.setattr(rnn, "CORES", 4)
     monkeypatch.setattr(rnn, "SHARD_SIZE", UNITS)
     count, seen = 2 if layer is Bidirectional else 1, []
     made = (cells.make(name, UNITS, dtype="float64") for _ in range(count))
@@ -63,11 +67,20 @@ def test_shards_give_the_numbers_of_the_whole_batch(name, rows, layer, rng, monk
     specs = [tf.TensorSpec((rows, TIME, FEATURES), "float64"), tf.TensorSpec((rows, TIME), "bool")]
     inside = tf.function(lambda x, mask: gradients(layer, x, mask, upstream, training=True), input_signature=specs)
     same(inside(x, mask), whole)
-    assert seen == [6]  # six cores: six shards, or three for each direction
+    assert seen == [4]  # four cores: four shards, or two for each direction
 
 
-@pytest.mark.parametrize("rows, size, training", [(3, 2**30, False), (6, UNITS, True)])
-@quick_cells
+COMPILED = {(3, 2**30, False): ("gru",), (6, UNITS, True): ("lstm", "layer_norm_simple_rnn")}  # rows, size, training
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "size", "training"),
+    [
+        pytest.param(name, *case, marks=() if name in quick else pytest.mark.slow)
+        for case, quick in COMPILED.items()
+        for name in CELLS
+    ],
+)
 def test_xla_gives_the_numbers_of_the_uncompiled_loop(name, rows, size, training, rng, monkeypatch):
     """For few rows, and for a training in which all shapes are known."""
     monkeypatch.setattr(scan, "COMPILED_SIZE", size)
@@ -82,13 +95,13 @@ def test_xla_gives_the_numbers_of_the_uncompiled_loop(name, rows, size, training
     assert len(compiled) == (4 if training else 6)  # for each direction forward (twice without training) and backward
 
 
-@pytest.mark.parametrize("size", [1, 2**30])
 @pytest.mark.parametrize(
-    ("cell", "theirs"),
+    ("cell", "theirs", "size"),
     [
-        (LSTMCell, keras.layers.LSTM),
-        (partial(GRUCell, reset_after=False), partial(keras.layers.GRU, reset_after=False)),
-        (SimpleRNNCell, keras.layers.SimpleRNN),
+        (LSTMCell, keras.layers.LSTM, 1),
+        (partial(GRUCell, reset_after=False), partial(keras.layers.GRU, reset_after=False), 2**30),
+        (SimpleRNNCell, keras.layers.SimpleRNN, 1),
+        (SimpleRNNCell, keras.layers.SimpleRNN, 2**30),
     ],
 )
 def test_padded_kernels_give_the_numbers_of_keras(cell, theirs, size, rng, monkeypatch):
