@@ -88,7 +88,9 @@ def options_of(command, name=None):
     if command in ("train", "finetune"):
         return set(re.findall(r"--(\w+)", help_text(command, name)))
     recipe = load_recipe(name)
-    known = {option.name for brought in recipe.commands() if brought.name == command for option in describe(brought.Options)}
+    known = {
+        option.name for brought in recipe.commands() if brought.name == command for option in describe(brought.Options)
+    }
     if command in ("predict", "evaluate", "export"):
         known |= {option.name for option in describe(recipe.Config) if option.changeable}
     return known

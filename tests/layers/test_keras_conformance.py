@@ -68,7 +68,9 @@ def test_table(row, column):
     COLUMNS[column](row)
 
 
-@pytest.mark.parametrize("rows", [(*WHOLE, *HALF), pytest.param(tuple(ROWS), marks=pytest.mark.slow)], ids=["few", "all"])
+@pytest.mark.parametrize(
+    "rows", [(*WHOLE, *HALF), pytest.param(tuple(ROWS), marks=pytest.mark.slow)], ids=["few", "all"]
+)
 def test_saved_models_give_the_same_in_a_new_process(rows, tmp_path):
     expected = {}
     for number, row in enumerate(rows):

@@ -2,9 +2,6 @@
 
 import itertools
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,6 +13,7 @@ from seqtasks.dna.alphabets import DNA
 from seqtasks.errors import UserError
 from tests.dna.genomes import write_two_bit
 
+pytestmark = pytest.mark.usefixtures("opened_once")
 SMALL = {"epochs": 2, "filters": 8, "units": 4, "batch_size": 16, "gradient_flow": False}
 PLACES = {"linear": True, "positions": 64}
 SEQUENCES = ["TTGACAGCTAGCTCAGTCCTAGGTATAATGCTAGC", "acgurynACGT", "A", "GC" * 300]
@@ -234,9 +232,6 @@ def test_the_report_shows_which_bases_matter(run, tagged):
 
 
 SERVE = """
-import sys
-sys.modules["keras"] = None
-sys.modules["seqtasks"] = None
 import json, tensorflow as tf
 serve = tf.saved_model.load({directory!r}).signatures["serving_default"]
 out = serve(inputs=tf.constant({texts!r}))
@@ -246,14 +241,11 @@ print(json.dumps({{"label": [x.decode() if isinstance(x, bytes) else [y.decode()
 
 
 @pytest.mark.parametrize("task", ["classify", "tag"])
-def test_the_export_answers_alike_where_only_tensorflow_is(task, run, tagged, tmp_path):
+def test_the_export_answers_alike_where_only_tensorflow_is(task, run, tagged, tmp_path, tensorflow_alone):
     made = run if task == "classify" else tagged
     made.export(tmp_path / "served")
     code = SERVE.format(directory=str(tmp_path / "served"), texts=SEQUENCES)
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    served, decoded = json.loads(done.stdout), made.predictor.predict_batch(SEQUENCES)
+    served, decoded = tensorflow_alone(code), made.predictor.predict_batch(SEQUENCES)
     np.testing.assert_array_equal(np.array(served["label"]), decoded["label"].astype(str))
     np.testing.assert_allclose(served["score"], decoded["score"], atol=1e-4 if task == "classify" else CLOSE)
 

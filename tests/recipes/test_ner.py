@@ -1,9 +1,6 @@
 """The ner recipe: fit, answers with places, reload, export in a clean process, devices, bad input."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -76,9 +73,6 @@ def test_tokenised_input_keeps_its_tokens(run):
 
 
 SERVE = """
-import sys
-sys.modules["keras"] = None
-sys.modules["seqtasks"] = None
 import json, tensorflow as tf
 serve = tf.saved_model.load({directory!r}).signatures["serving_default"]
 out = {{name: value.numpy().tolist() for name, value in serve(inputs=tf.constant({texts!r})).items()}}
@@ -88,7 +82,7 @@ print(json.dumps({{name: out[name] for name in ("type", "text", "start", "end", 
 """
 
 
-def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path):
+def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path, tensorflow_alone):
     texts = [
         *(t if isinstance(t, bytes) else t.encode() for t in TEXTS),
         b"x\x00y Oslo",
@@ -97,10 +91,7 @@ def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path):
     ]
     run.export(tmp_path / "served")
     code = SERVE.format(directory=str(tmp_path / "served"), texts=texts)
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    served = json.loads(done.stdout)
+    served = tensorflow_alone(code)
     answers = list(run.predictor.answers(texts))
     for row, answer in enumerate(answers):
         entities, found = answer["entities"], [i for i, start in enumerate(served["start"][row]) if start >= 0]

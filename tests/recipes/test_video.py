@@ -33,6 +33,7 @@ from seqtasks.video.sample import MOTIONS, moving_digits
 from tests.video.made import grey, pictured, text, write
 
 RECIPE = load_recipe("video")
+pytestmark = pytest.mark.usefixtures("opened_once")
 PLAIN = {"cell": "simple_rnn", "bidirectional": False, "batch_size": 8, "gradient_flow": False}
 SMALL = PLAIN | {"frames": 3, "size": 32, "channels": [4], "grid": 2, "frame_units": 4, "units": 4, "epochs": 1}
 READY = SMALL | {"backbone": "mobilenet_v2", "weights": "none"}
