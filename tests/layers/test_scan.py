@@ -16,7 +16,6 @@ from seqtasks.cells.normalise import normalise
 from seqtasks.layers import RNN, Bidirectional, batch_of_one, rnn, scan
 
 TIME, FEATURES, UNITS = 5, 3, 4
-every_cell = pytest.mark.parametrize("name", CELLS)
 
 
 def problem(layer, rows, rng, masked=True):
@@ -179,8 +178,17 @@ def test_zoneout_without_training_is_the_expectation(rng):
     np.testing.assert_allclose(keras.layers.RNN(cell, return_sequences=True, dtype="float64")(x), layer(x), atol=1e-12)
 
 
-@pytest.mark.parametrize("rate", ["dropout", "recurrent_dropout", "zoneout"])
-@every_cell
+RATES = ("dropout", "recurrent_dropout", "zoneout")
+
+
+@pytest.mark.parametrize(  # each cell with one of the rates, two cells with all
+    ("name", "rate"),
+    [
+        pytest.param(name, rate, marks=() if name in ("lstm", "gru") or i % 3 == j else pytest.mark.slow)
+        for i, name in enumerate(CELLS)
+        for j, rate in enumerate(RATES)
+    ],
+)
 def test_rates_act_only_in_training(name, rate, rng):
     layer = RNN(cells.make(name, UNITS, **{rate: 0.5}, dtype="float64"), dtype="float64")
     x, _ = problem(layer, 8, rng)
@@ -262,8 +270,13 @@ def test_invalid_argument_of_the_reservoir_raises(wrong):
         cells.make("echo_state", 4, **wrong)
 
 
-@pytest.mark.parametrize("kind", [RNN, Bidirectional])
-@pytest.mark.parametrize("masked", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.parametrize(
+    ("kind", "masked"),
+    [
+        (Bidirectional, True),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((RNN, True), (RNN, False), (Bidirectional, False))),
+    ],
+)
 def test_exported_layer_compiles_one_loop_for_single_sequences_of_any_length(kind, masked, rng, tmp_path):
     made = (cells.make("gru", UNITS) for _ in range(2 if kind is Bidirectional else 1))
     layer = kind(*made, return_sequences=True)
