@@ -34,6 +34,26 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("seqtasks")
 
 
+LONG = (
+    "tests/recipes/",
+    "tests/engine/test_training.py",
+    "tests/cli/",
+    "tests/layers/test_rnn.py",
+    "tests/layers/test_scan.py",
+    "tests/layers/test_keras_conformance.py",
+    "tests/test_docs.py",
+    "tests/test_sklearn.py",
+    "tests/engine/",
+    "tests/tasks/test_targets.py",
+    "tests/decoding/",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """The files that take long come first, so that at the end no worker is left alone with one of them."""
+    items.sort(key=lambda item: next((i for i, part in enumerate(LONG) if item.nodeid.startswith(part)), len(LONG)))
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -10,11 +10,12 @@ import tensorflow as tf
 import seqtasks
 from seqtasks.cli.main import main
 from seqtasks.dna.alphabets import DNA
+from seqtasks.engine.run import Run
 from seqtasks.errors import UserError
 from tests.dna.genomes import write_two_bit
 
 pytestmark = pytest.mark.usefixtures("opened_once")
-SMALL = {"epochs": 2, "filters": 8, "units": 4, "batch_size": 16, "gradient_flow": False}
+SMALL = {"epochs": 2, "filters": 8, "units": 4, "batch_size": 16, "gradient_flow": False, "r_drop": 0.0}
 PLACES = {"linear": True, "positions": 64}
 SEQUENCES = ["TTGACAGCTAGCTCAGTCCTAGGTATAATGCTAGC", "acgurynACGT", "A", "GC" * 300]
 
@@ -23,12 +24,13 @@ CLOSE = 1e-3  # of posteriors: the path sums of a CRF reach thousands over 600 s
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return seqtasks.train("dna", run=tmp_path_factory.mktemp("runs") / "dna", epochs=16, gradient_flow=False)
+    fields = {"epochs": 10, "learning_rate": 5e-3, "r_drop": 0.0, "gradient_flow": False}
+    return seqtasks.train("dna", run=tmp_path_factory.mktemp("runs") / "dna", **fields)
 
 
 @pytest.fixture(scope="module")
 def tagged(tmp_path_factory):
-    fields = {"task": "tag", "epochs": 12, "learning_rate": 5e-3, "head": "crf", "gradient_flow": False}
+    fields = {"task": "tag", "epochs": 6, "learning_rate": 5e-3, "head": "crf", "gradient_flow": False}
     return seqtasks.train("dna", run=tmp_path_factory.mktemp("runs") / "tag", **fields)
 
 
@@ -62,7 +64,8 @@ def test_answers_do_not_depend_on_their_neighbours_nor_on_case_and_u(run, tagged
             np.testing.assert_allclose(of(alone), of(other), atol=1e-6)
 
 
-def test_both_strands_have_one_answer(tmp_path):
+def test_both_strands_have_one_answer(tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "report", lambda run: None)
     made = seqtasks.train("dna", run=tmp_path / "run", reverse_complement=True, ensemble_size=2, **PLACES, **SMALL)
     assert made.model.output_shape == (None, 2, 2)
     forth, back = made.predict(SEQUENCES), made.predict([DNA.reverse_complement(s) for s in SEQUENCES])
@@ -75,8 +78,9 @@ def test_both_strands_have_one_answer(tmp_path):
     assert not (tmp_path / "b").exists()
 
 
-def test_kmers_and_no_convolution_train(tmp_path):
-    fields = SMALL | {"input": "kmer", "filters": 0, "pool": 1, "r_drop": 1.0}
+def test_kmers_and_no_convolution_train(tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "report", lambda run: None)
+    fields = SMALL | {"epochs": 1, "input": "kmer", "filters": 0, "pool": 1, "r_drop": 1.0}
     made = seqtasks.train("dna", run=tmp_path / "run", **fields)
     assert made.model.get_layer("embedding").input_dim == 4**3 + 2
     assert all(0 <= answer["score"] <= 1 for answer in made.predict(SEQUENCES))
