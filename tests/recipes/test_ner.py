@@ -101,7 +101,8 @@ def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path, tensor
         for name in ("type", "text", "start", "end"):
             assert [served[name][row][i] for i in found] == [entity[name] for entity in entities]
         scores = [entity["score"] for entity in entities]
-        np.testing.assert_allclose([served["score"][row][i] for i in found], scores, atol=1e-4)
+        noise = 1e-2 if len(scores) > 1000 else 1e-4  # path sums of 6000 tokens pass 2**15: float32 resolves 1/256
+        np.testing.assert_allclose([served["score"][row][i] for i in found], scores, atol=noise)
     assert len(answers[-1]["entities"]) > 1000
 
 
