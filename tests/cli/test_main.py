@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -42,9 +41,10 @@ def test_help_and_version_are_quick_and_import_no_framework():
     assert listed["sentiment"] == "many-to-one" and listed["translation"] == "many-to-many, different lengths"
     seconds = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = os.times()
         subprocess.run([sys.executable, "-m", "seqtasks.cli.main", "--help"], check=True, capture_output=True)
-        seconds.append(time.perf_counter() - began)
+        ended = os.times()  # of the processor: others may be busy beside this test
+        seconds.append(ended.children_user + ended.children_system - began.children_user - began.children_system)
     assert min(seconds) < 0.5
 
 
