@@ -74,6 +74,9 @@ class Config(TargetOptions, ColumnOptions):
     pooling: list[Literal["max", "mean", "attention"]] = option(("max", "mean"), "pooling over time", "model")
     dimension: Count = option(100, "size of the word vectors", "model")
     affixes: Size = option(16384, "rows of the table of hashed affixes; 0 for words alone", "model")
+    ngrams: Size = option(2, "longest n-grams of words in the linear path beside the recurrence; 0 for none", "model")
+    ngram_letters: list[Count] = option((), "lengths of n-grams of letters in the linear path", "model")
+    ngram_buckets: Annotated[int, Ge(2)] = option(2**18, "rows of the table of hashed n-grams", "model")
 
     unk_dropout: Rate = option(0.3, "share of words replaced by UNK", "training")
     word_dropout: Rate = option(0.1, "share of words left out", "training")
@@ -83,6 +86,7 @@ class Config(TargetOptions, ColumnOptions):
     zoneout: Rate = option(0.0, "share of the recurrent state that a step leaves unchanged, at random", "training")
     dropout: Rate = option(0.5, "dropout before the last layer", "training")
     r_drop: Weight = option(1.0, "weight of R-Drop, the agreement of two passes; 0 for one pass", "training")
+    ngram_dropout: Rate = option(0.2, "share of the n-grams that are left out", "training")
     class_weights: Literal["none", "balanced"] = option(
         "none", "balanced: rare classes count as much as frequent ones", "training"
     )
@@ -142,7 +146,8 @@ def encode_text(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str,
     """The features of one text of each input."""
     import tensorflow as tf
 
-    words, truncated = st.text.word_features.cut(st.text.word_features.words(texts), config.max_length)
+    found = st.text.word_features.words(texts)
+    words, truncated = st.text.word_features.cut(found, config.max_length)
     # a text without words is one unknown word: a recurrence needs a step
     words = tf.concat([words, tf.RaggedTensor.from_tensor(tf.fill([tf.size(texts), 1], ""))], 1)
     words = words[:, : tf.maximum(config.max_length, 1)]
@@ -151,6 +156,9 @@ def encode_text(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str,
     features = {"words": assets["words"].lookup(words), "truncated": truncated}
     if config.affixes:
         features["affixes"] = st.text.word_features.affixes(words, AFFIXES, config.affixes)
+    if config.ngrams:
+        hashed = config.ngrams, config.ngram_buckets, config.ngram_letters
+        features["ngrams"] = st.text.word_features.ngrams(found, *hashed)
     return features
 
 
@@ -189,7 +197,12 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     if pair:
         summaries = [st.layers.PairFeatures(name=f"compared_{n}")(x) for n, x in enumerate(summaries, 1)]
     inputs |= st.models.column_inputs(st.data.side_columns.width(config.columns, assets))
-    return st.models.classifier(inputs, [summaries], dropout=config.dropout, **make_task(config).head(assets))
+    wide = {}
+    if config.ngrams and not pair:
+        inputs["ngrams"] = keras.Input((None,), dtype="int32", name="ngrams")
+        wide = {"ngrams": config.ngram_buckets, "ngram_dropout": config.ngram_dropout}
+    head = make_task(config).head(assets)
+    return st.models.classifier(inputs, [summaries], dropout=config.dropout, **wide, **head)
 
 
 def make_task(config: Config) -> "SequenceTask":

@@ -26,7 +26,7 @@ CLASSES = {  # by module
     "layers": (
         "AdaptiveSoftmax", "Attention", "AttentionCell", "AttentionRNN", "Bidirectional", "CRF", "CharacterEncoder",
         "CumulativeLogits", "FlowStatistics", "FrameDifference", "IndependentBernoulli", "LogMel", "MaskedConv1D",
-        "MaxPooling", "NADE", "OpticalFlow", "PairBatch", "PairFeatures", "Pooling", "PositionBias", "PositionWeights",
+        "MaxPooling", "NADE", "NgramScores", "OpticalFlow", "PairBatch", "PairFeatures", "Pooling", "PositionBias", "PositionWeights",
         "RNN", "RandomSubstitution", "ReverseComplementBatch", "ReverseComplementMean", "ReversibleEmbedding",
         "ScheduledSampling", "SpecAugment", "StatefulRNN", "StridedConv1D", "TimeDistributed", "TimeMajor",
         "WordEmbedding",

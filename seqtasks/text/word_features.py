@@ -119,16 +119,61 @@ def affixes(
     distinct, places = tf.unique(words.flat_values)
     size = tf.strings.length(distinct, "UTF8_CHAR")
 
-    def hashed(mark: str, strings: tf.Tensor) -> tf.Tensor:
-        ids = tf.strings.to_hash_bucket_fast(tf.strings.join([mark, strings]), buckets - 1) + 1
-        return tf.cast(ids, tf.int32)
-
     columns = []
     for length in lengths:
         starts = ((f"{length}<", tf.zeros_like(size)), (f"{length}>", tf.maximum(size - length, 0)))
         for mark, start in starts:
             piece = tf.strings.substr(distinct, start, tf.fill(tf.shape(size), length), "UTF8_CHAR")
-            columns.append(tf.where(size >= length, hashed(mark, piece), 0))
+            columns.append(tf.where(size >= length, _hashed(mark, piece, buckets), 0))
     columns = tf.gather(tf.stack(columns, 1), places)
-    columns = [columns, *(hashed(f"{i}=", whole.flat_values)[:, None] for i, whole in enumerate(wholes))]
+    columns = [columns, *(_hashed(f"{i}=", whole.flat_values, buckets)[:, None] for i, whole in enumerate(wholes))]
     return words.with_flat_values(tf.concat(columns, 1))
+
+
+def ngrams(
+    words: tf.RaggedTensor, order: int, buckets: int, letters: Sequence[int] = ()
+) -> tf.RaggedTensor:
+    """Ids of the distinct n-grams of words, and of the n-grams of letters in words, of each text; hashed.
+
+    Args:
+        words: ragged string tensor (batch, None).
+        order: n-grams of 1 to `order` neighbouring words.
+        buckets: ids are 1 to `buckets - 1`.
+        letters: lengths of the n-grams of letters; a space begins and ends a word.
+
+    Returns:
+        A ragged int32 tensor (batch, None), in ascending order of the ids.
+
+    Example:
+        >>> ids = ngrams(tf.ragged.constant([["a", "b", "a"], ["b"]]), 2, 1000)
+        >>> ids.row_lengths().numpy().tolist(), bool(ids[1, 0] in ids[0])  # a, b, a b, b a; b
+        ([4, 1], True)
+    """
+    found = [words, *(tf.strings.ngrams(words, n) for n in range(2, order + 1))][:order]
+    parts = [part.with_flat_values(_hashed(f"{n} ", part.flat_values, buckets)) for n, part in enumerate(found, 1)]
+    if letters:
+        spelled = tf.strings.unicode_split(tf.strings.join([" ", words, " "]), "UTF-8")
+        for n in letters:
+            pieces = tf.strings.ngrams(spelled, n, separator="").merge_dims(1, 2)
+            parts.append(pieces.with_flat_values(_hashed(f"{n}c", pieces.flat_values, buckets)))
+    return distinct(tf.concat(parts, 1), buckets)
+
+
+def distinct(ids: tf.RaggedTensor, limit: int) -> tf.RaggedTensor:
+    """The distinct ids of each row, ascending.
+
+    Args:
+        ids: ragged int32 (batch, None), at least 0 and less than `limit`.
+        limit: a bound.
+
+    Example:
+        >>> distinct(tf.ragged.constant([[3, 1, 3], [1]]), 10).to_list()
+        [[1, 3], [1]]
+    """
+    keys = ids.value_rowids() * limit + tf.cast(ids.flat_values, tf.int64)
+    keys = tf.sort(tf.unique(keys)[0])
+    return tf.RaggedTensor.from_value_rowids(tf.cast(keys % limit, tf.int32), keys // limit, ids.nrows())
+
+
+def _hashed(mark: str, strings: tf.Tensor, buckets: int) -> tf.Tensor:
+    return tf.cast(tf.strings.to_hash_bucket_fast(tf.strings.join([mark, strings]), buckets - 1) + 1, tf.int32)
