@@ -4,7 +4,8 @@
 
 Words, and the letters at their ends, go through a bidirectional LSTM. Its outputs are pooled over time, next to the
 mean of the word vectors. Small data needs regularisation: dropout of words and of embeddings, averaged weights, and
-R-Drop, the agreement of two passes with different dropout.
+R-Drop, the agreement of two passes with different dropout. A linear path beside the recurrence knows the n-grams of
+the whole text.
 """
 
 from collections import Counter
@@ -62,6 +63,9 @@ class Config(TargetOptions, ColumnOptions):
     max_vocabulary: Annotated[int, Ge(3)] = option(20_000, "words kept, padding and UNK included", "data")
     min_count: Count = option(2, "how often a word must occur in train to be kept", "data")
     max_length: Count = option(256, "words of a text that are read; an answer reports when there were more", "data")
+    cut: Literal["head", "tail", "both"] = option(
+        "head", "which words of a text longer than max_length are read: the first, the last, or half of each", "data"
+    )
     vectors: str | None = option(
         None, "pretrained word vectors in the text format of GloVe or fastText", "data", inherited=False
     )
@@ -123,12 +127,16 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
 def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
     """Texts (batch,) to word numbers (batch, None), hashed affixes (batch, None, 6) and `truncated` (batch,).
 
-    Of pairs of texts, the features of the second are called `second_words` and `second_affixes`.
+    The n-grams of the linear path are those of the whole text, `ngrams` (batch, None). Of pairs of texts, the features
+    of the second are called `second_words` and `second_affixes`.
     """
     if not paired(config, assets):
         return encode_text(config, assets, texts)
     first, second = (encode_text(config, assets, part) for part in st.data.pairs.split(texts))
     truncated = first["truncated"] | second.pop("truncated")
+    if config.ngrams:
+        ngrams = st.text.word_features.shared_ngrams(first["ngrams"], second.pop("ngrams"), config.ngram_buckets)
+        first["ngrams"] = ngrams
     return {**first, **{f"second_{name}": feature for name, feature in second.items()}, "truncated": truncated}
 
 
@@ -147,7 +155,7 @@ def encode_text(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str,
     import tensorflow as tf
 
     found = st.text.word_features.words(texts)
-    words, truncated = st.text.word_features.cut(found, config.max_length)
+    words, truncated = st.text.word_features.cut(found, config.max_length, config.cut)
     # a text without words is one unknown word: a recurrence needs a step
     words = tf.concat([words, tf.RaggedTensor.from_tensor(tf.fill([tf.size(texts), 1], ""))], 1)
     words = words[:, : tf.maximum(config.max_length, 1)]
@@ -198,7 +206,7 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         summaries = [st.layers.PairFeatures(name=f"compared_{n}")(x) for n, x in enumerate(summaries, 1)]
     inputs |= st.models.column_inputs(st.data.side_columns.width(config.columns, assets))
     wide = {}
-    if config.ngrams and not pair:
+    if config.ngrams:
         inputs["ngrams"] = keras.Input((None,), dtype="int32", name="ngrams")
         wide = {"ngrams": config.ngram_buckets, "ngram_dropout": config.ngram_dropout}
     head = make_task(config).head(assets)

@@ -41,9 +41,7 @@ class NgramScores(keras.layers.Layer):
         https://arxiv.org/abs/1606.07792; hashing: Weinberger et al., 2009, https://arxiv.org/abs/0902.2206
     """
 
-    def __init__(
-        self, buckets: int, outputs: int, dropout: float = 0.0, scale: float = 30.0, **kwargs: Any
-    ) -> None:
+    def __init__(self, buckets: int, outputs: int, dropout: float = 0.0, scale: float = 30.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.buckets, self.outputs, self.dropout, self.scale = buckets, outputs, dropout, scale
         self.generator = keras.random.SeedGenerator()

@@ -63,8 +63,10 @@ def classifier(
             dense = keras.layers.Dense(outputs, bias_initializer=start, dtype="float32", name=f"logits{tag}")
             scores.append(dense(x))
         if ngrams:
-            known = NgramScores(ngrams, 1 if thresholds else outputs, ngram_dropout, name=f"ngram_scores{tag}")
-            scores[-1] = keras.layers.Add(dtype="float32", name=f"scores{tag}")([scores[-1], known(inputs["ngrams"])])
+            size = 1 if thresholds else outputs
+            known = NgramScores(ngrams, size, ngram_dropout, dtype="float32", name=f"ngram_scores{tag}")
+            # `keras.ops.add` may take (batch, 1) for a bias if the batch has as many rows as there are outputs
+            scores[-1] = keras.ops.add(scores[-1], keras.ops.repeat(known(inputs["ngrams"]), outputs // size, 1))
     logits = scores[0] if len(members) == 1 else keras.ops.stack(scores, 1)
     if both_strands:
         logits = ReverseComplementMean(dtype="float32", name="strands")(logits)

@@ -1,6 +1,7 @@
 """Text to words inside the graph: the same function serves training and the exported model."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import tensorflow as tf
 
@@ -61,22 +62,35 @@ def words(texts: tf.Tensor) -> tf.RaggedTensor:
     return tf.strings.split(texts)
 
 
-def cut(ragged: tf.RaggedTensor, max_length: int) -> tuple[tf.RaggedTensor, tf.Tensor]:
+def cut(
+    ragged: tf.RaggedTensor, max_length: int, kept: Literal["head", "tail", "both"] = "head"
+) -> tuple[tf.RaggedTensor, tf.Tensor]:
     """Truncates rows.
 
     Args:
         ragged: (batch, None, ...).
         max_length: maximum number of elements of a row.
+        kept: which elements of a longer row: the first, the last, or half of each (the first have one more if
+            `max_length` is odd).
 
     Returns:
-        The first `max_length` elements of each row, and a boolean (batch,), whether any were removed.
+        At most `max_length` elements of each row, and a boolean (batch,), whether any were removed.
 
     Example:
-        >>> kept, was_cut = cut(tf.ragged.constant([[1, 2, 3], [4]]), 2)
+        >>> rows = tf.ragged.constant([[1, 2, 3, 4], [5]])
+        >>> kept, was_cut = cut(rows, 2)
         >>> kept.to_list(), was_cut.numpy().tolist()
-        ([[1, 2], [4]], [True, False])
+        ([[1, 2], [5]], [True, False])
+        >>> cut(rows, 3, "both")[0].to_list(), cut(rows, 3, "tail")[0].to_list()
+        ([[1, 2, 4], [5]], [[2, 3, 4], [5]])
     """
-    return ragged[:, :max_length], ragged.row_lengths() > max_length
+    lengths = ragged.row_lengths()
+    tail = {"head": 0, "tail": max_length, "both": max_length // 2}[kept]
+    if not tail:
+        return ragged[:, :max_length], lengths > max_length
+    places, ends = tf.ragged.range(lengths), tf.expand_dims(lengths, 1)
+    chosen = (places < max_length - tail) | (places >= ends - tail) | (ends <= max_length)
+    return tf.ragged.boolean_mask(ragged, chosen), lengths > max_length
 
 
 def normal(tokens: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tf.RaggedTensor:
@@ -130,9 +144,7 @@ def affixes(
     return words.with_flat_values(tf.concat(columns, 1))
 
 
-def ngrams(
-    words: tf.RaggedTensor, order: int, buckets: int, letters: Sequence[int] = ()
-) -> tf.RaggedTensor:
+def ngrams(words: tf.RaggedTensor, order: int, buckets: int, letters: Sequence[int] = ()) -> tf.RaggedTensor:
     """Ids of the distinct n-grams of words, and of the n-grams of letters in words, of each text; hashed.
 
     Args:
@@ -159,19 +171,49 @@ def ngrams(
     return distinct(tf.concat(parts, 1), buckets)
 
 
+def shared_ngrams(first: tf.RaggedTensor, second: tf.RaggedTensor, buckets: int) -> tf.RaggedTensor:
+    """Ids of the n-grams of pairs of texts; those of the first alone, of the second alone and of both differ.
+
+    Args:
+        first, second: what `ngrams` returns for the texts.
+        buckets: as of `ngrams`.
+
+    Returns:
+        A ragged int32 tensor (batch, None).
+
+    Example:
+        >>> first, second = tf.ragged.constant([[1, 2, 3]]), tf.ragged.constant([[3, 4]])
+        >>> shared_ngrams(first, second, 100).to_list()
+        [[4, 7, 12, 14]]
+    """
+    both = tf.concat([first.value_rowids() * buckets, second.value_rowids() * buckets], 0)
+    both += tf.cast(tf.concat([first.flat_values, second.flat_values], 0), tf.int64)
+    sides = tf.concat([tf.zeros_like(first.flat_values), tf.ones_like(second.flat_values)], 0)
+    keys, places = tf.unique(both)
+    count = tf.math.unsorted_segment_sum(tf.ones_like(sides), places, tf.size(keys))
+    side = tf.math.unsorted_segment_max(sides, places, tf.size(keys))
+    role = tf.cast(tf.where(count == 2, 2, side), tf.int64)
+    ids = (keys % buckets * 3 + role) % (buckets - 1) + 1
+    return distinct(tf.RaggedTensor.from_value_rowids(*_by_row(ids, keys // buckets), first.nrows()), buckets)
+
+
+def _by_row(values: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    order = tf.argsort(rows, stable=True)
+    return tf.gather(values, order), tf.gather(rows, order)
+
+
 def distinct(ids: tf.RaggedTensor, limit: int) -> tf.RaggedTensor:
     """The distinct ids of each row, ascending.
 
     Args:
-        ids: ragged int32 (batch, None), at least 0 and less than `limit`.
+        ids: ragged integers (batch, None), at least 0 and less than `limit`.
         limit: a bound.
 
     Example:
         >>> distinct(tf.ragged.constant([[3, 1, 3], [1]]), 10).to_list()
         [[1, 3], [1]]
     """
-    keys = ids.value_rowids() * limit + tf.cast(ids.flat_values, tf.int64)
-    keys = tf.sort(tf.unique(keys)[0])
+    keys = tf.sort(tf.unique(ids.value_rowids() * limit + tf.cast(ids.flat_values, tf.int64))[0])
     return tf.RaggedTensor.from_value_rowids(tf.cast(keys % limit, tf.int32), keys // limit, ids.nrows())
 
 
