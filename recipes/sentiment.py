@@ -205,12 +205,10 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     if pair:
         summaries = [st.layers.PairFeatures(name=f"compared_{n}")(x) for n, x in enumerate(summaries, 1)]
     inputs |= st.models.column_inputs(st.data.side_columns.width(config.columns, assets))
-    wide = {}
     if config.ngrams:
         inputs["ngrams"] = keras.Input((None,), dtype="int32", name="ngrams")
-        wide = {"ngrams": config.ngram_buckets, "ngram_dropout": config.ngram_dropout}
-    head = make_task(config).head(assets)
-    return st.models.classifier(inputs, [summaries], dropout=config.dropout, **wide, **head)
+    head = make_task(config).head(assets) | {"dropout": config.dropout, "ngram_dropout": config.ngram_dropout}
+    return st.models.classifier(inputs, [summaries], ngrams=config.ngram_buckets * bool(config.ngrams), **head)
 
 
 def make_task(config: Config) -> "SequenceTask":
