@@ -80,7 +80,7 @@ class Config(TargetOptions, ColumnOptions):
     affixes: Size = option(16384, "rows of the table of hashed affixes; 0 for words alone", "model")
     ngrams: Size = option(2, "longest n-grams of words in the linear path beside the recurrence; 0 for none", "model")
     ngram_letters: list[Count] = option((), "lengths of n-grams of letters in the linear path", "model")
-    ngram_buckets: Annotated[int, Ge(2)] = option(2**18, "rows of the table of hashed n-grams", "model")
+    ngram_buckets: Annotated[int, Ge(5)] = option(2**18, "rows of the table of hashed n-grams", "model")
 
     unk_dropout: Rate = option(0.3, "share of words replaced by UNK", "training")
     word_dropout: Rate = option(0.1, "share of words left out", "training")

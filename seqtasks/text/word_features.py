@@ -172,11 +172,13 @@ def ngrams(words: tf.RaggedTensor, order: int, buckets: int, letters: Sequence[i
 
 
 def shared_ngrams(first: tf.RaggedTensor, second: tf.RaggedTensor, buckets: int) -> tf.RaggedTensor:
-    """Ids of the n-grams of pairs of texts; those of the first alone, of the second alone and of both differ.
+    """Ids of the n-grams of pairs of texts: those of the first alone, of the second alone and of both differ.
+
+    Each n-gram has a second id, 1, 2 or 3, by which a linear model counts how many the texts have in common.
 
     Args:
         first, second: what `ngrams` returns for the texts.
-        buckets: as of `ngrams`.
+        buckets: as of `ngrams`, at least 5.
 
     Returns:
         A ragged int32 tensor (batch, None).
@@ -184,22 +186,18 @@ def shared_ngrams(first: tf.RaggedTensor, second: tf.RaggedTensor, buckets: int)
     Example:
         >>> first, second = tf.ragged.constant([[1, 2, 3]]), tf.ragged.constant([[3, 4]])
         >>> shared_ngrams(first, second, 100).to_list()
-        [[4, 7, 12, 14]]
+        [[7, 10, 15, 17, 1, 1, 3, 2]]
     """
     both = tf.concat([first.value_rowids() * buckets, second.value_rowids() * buckets], 0)
     both += tf.cast(tf.concat([first.flat_values, second.flat_values], 0), tf.int64)
     sides = tf.concat([tf.zeros_like(first.flat_values), tf.ones_like(second.flat_values)], 0)
-    keys, places = tf.unique(both)
-    count = tf.math.unsorted_segment_sum(tf.ones_like(sides), places, tf.size(keys))
-    side = tf.math.unsorted_segment_max(sides, places, tf.size(keys))
-    role = tf.cast(tf.where(count == 2, 2, side), tf.int64)
-    ids = (keys % buckets * 3 + role) % (buckets - 1) + 1
-    return distinct(tf.RaggedTensor.from_value_rowids(*_by_row(ids, keys // buckets), first.nrows()), buckets)
-
-
-def _by_row(values: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    order = tf.argsort(rows, stable=True)
-    return tf.gather(values, order), tf.gather(rows, order)
+    order = tf.argsort(both)
+    keys, places = tf.unique(tf.gather(both, order))  # ascending, so by rows
+    count = tf.math.segment_sum(tf.ones_like(places), places)
+    side = tf.where(count == 2, 2, tf.math.segment_max(tf.gather(sides, order), places))
+    ids = (tf.cast(keys % buckets, tf.int32) * 3 + side) % (buckets - 4) + 4
+    rows = tf.RaggedTensor.from_value_rowids(tf.stack([ids, side + 1], 1), keys // buckets, first.nrows())
+    return tf.concat([rows[..., 0], rows[..., 1]], 1)
 
 
 def distinct(ids: tf.RaggedTensor, limit: int) -> tf.RaggedTensor:

@@ -82,8 +82,10 @@ def test_of_pairs_the_side_counts(first, second):
     found = shared_ngrams(*(ngrams(rows, 1, BUCKETS) for rows in texts), BUCKETS)
     swapped = shared_ngrams(*(ngrams(rows, 1, BUCKETS) for rows in texts[::-1]), BUCKETS)
     for a, b, ids, others in zip(first, second, found.to_list(), swapped.to_list(), strict=False):
-        assert len(ids) == len({*a} | {*b})
-        assert len({*ids} & {*others}) == len({*a} & {*b})  # what both have is the same from either side
+        size = len({*a} | {*b})
+        assert len(ids) == 2 * size and len({*ids[:size]}) == size
+        assert [ids[size:].count(n) for n in (1, 2, 3)] == [len({*a} - {*b}), len({*b} - {*a}), len({*a} & {*b})]
+        assert len({*ids[:size]} & {*others[:size]}) == len({*a} & {*b})  # from either side the same
 
 
 @pytest.mark.parametrize("thresholds", [(), (1.0, -1.0)])
