@@ -84,7 +84,7 @@ class Config(TargetOptions, ColumnOptions):
     dropout: Rate = option(0.5, "dropout before the last layer", "training")
     r_drop: Weight = option(1.0, "weight of R-Drop, the agreement of two passes; 0 for one pass", "training")
     class_weights: Literal["none", "balanced"] = option(
-        "none", "balanced: rare classes count as much as frequent ones", "training"
+        "none", "balanced: rare classes count as much as frequent ones", "training", follows="target"
     )
 
 
@@ -235,4 +235,5 @@ RECIPE = Recipe(
     metric="accuracy",
     baselines=baselines,
     budget=Budget(steps=650, epochs=(2, 200), batch_size=(8, 64), patience=3),
+    rows={"embedding": "words", "logits": "labels"},
 )
