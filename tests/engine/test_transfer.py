@@ -342,6 +342,7 @@ def test_the_weights_of_a_model_that_was_changed_in_keras(films):
         seqtasks.finetune(films, FILMS, model={})
 
 
+@pytest.mark.slow
 def test_a_finetuning_on_other_labels_and_words_that_is_killed_continues(films, tmp_path, monkeypatch):
     rows = "".join(f"{'a zany film' if i % 4 else 'fine'} {i},{'fair' if i % 2 else 'good'}\n" for i in range(40))
     (tmp_path / "new.csv").write_text("text,label\n" + rows)
