@@ -111,7 +111,7 @@ class Config(TargetOptions, ColumnOptions):
     dropout: Rate = option(0.5, "dropout before the last layer", "training")
     r_drop: Weight = option(1.0, "classify: weight of R-Drop, the agreement of two passes; 0 for one pass", "training")
     class_weights: Literal["none", "balanced"] = option(
-        "none", "balanced: rare classes count as much as frequent ones", "training"
+        "none", "balanced: rare classes count as much as frequent ones", "training", follows="target"
     )
 
 
@@ -281,4 +281,5 @@ RECIPE = Recipe(
         Reports(lambda predictor, examples: st.dna.report.report_sections(predictor, examples)),
     ),
     budget=Budget(steps=800, epochs=(20, 200), batch_size=(8, 64), patience=3),
+    rows={"logits*": "labels", "emissions": "labels", "crf": "labels"},
 )

@@ -85,7 +85,11 @@ def reads(config: Config) -> "Formats":
 def learn(config: Config, train: "Source") -> dict[str, Any]:
     chunks = ([example.input for example in chunk] for chunk in train.chunks(1024))
     options = config.vocabulary, config.vocabulary_size, config.min_count, config.lowercase
-    return {"tokens": st.text.tokenizer.Tokenizer.learn(chunks, *options)}
+    tokens = st.text.tokenizer.Tokenizer.learn(chunks, *options)
+    if config.softmax == "full":
+        return {"tokens": tokens}
+    cutoffs = st.layers.AdaptiveSoftmax.cutoffs_for(len(tokens))
+    return {"tokens": tokens, "tokens_cutoffs": st.data.numbers.Numbers(cutoffs)}  # stay where tokens are added
 
 
 def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
@@ -108,7 +112,7 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     size = len(assets["tokens"])
     if config.softmax == "adaptive":
         embedding = keras.layers.Embedding(size, config.dimension, name="embedding")
-        head = st.layers.AdaptiveSoftmax(size, st.layers.AdaptiveSoftmax.cutoffs_for(size), name="softmax")
+        head = st.layers.AdaptiveSoftmax(size, [int(cutoff) for cutoff in assets["tokens_cutoffs"]], name="softmax")
     else:
         embedding = head = st.layers.ReversibleEmbedding(size, config.dimension, name="embedding")
     few = size <= int(config.batch_size) * config.bptt_length and config.softmax == "full"
@@ -198,4 +202,5 @@ RECIPE = Recipe(
         ),
     ),
     budget=Budget(steps=2000, epochs=(20, 300), batch_size=(8, 32), patience=3),
+    rows={"embedding": "tokens", "softmax": "tokens"},
 )

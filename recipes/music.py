@@ -133,9 +133,6 @@ def build(config: Config, assets: Assets) -> "keras.Model":
 def segments(config: Config, assets: Assets, source: "Source") -> Any:
     if config.representation == "frames":
         return None
-    if "tokens" not in assets:
-        remedy = "leave it out, or train a new run"
-        raise st.errors.UserError("the run that it starts from has frames", where="--representation", remedy=remedy)
     variants = st.music.augmentation.event_variations(config.transpose, config.time_stretch)
     return st.data.segments.Segments(
         source, assets["tokens"].encode, int(config.batch_size), config.bptt_length, variants
@@ -215,4 +212,5 @@ RECIPE = Recipe(
         ),
     ),
     budget=Budget(steps=900, epochs=(60, 300), batch_size=(16, 16), patience=15),
+    rows={"embedding": "tokens"},
 )

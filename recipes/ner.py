@@ -241,4 +241,5 @@ RECIPE = Recipe(
         Reports(lambda predictor, examples: st.ner.report.entities(predictor, examples)),
     ),
     budget=Budget(steps=1200, epochs=(15, 200), batch_size=(8, 16), patience=6),
+    rows={"embedding": "words", "letters": "characters", "logits": "tags", "emissions": "tags", "crf": "tags"},
 )

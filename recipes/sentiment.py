@@ -92,7 +92,7 @@ class Config(TargetOptions, ColumnOptions):
     r_drop: Weight = option(1.0, "weight of R-Drop, the agreement of two passes; 0 for one pass", "training")
     ngram_dropout: Rate = option(0.2, "share of the n-grams that are left out", "training")
     class_weights: Literal["none", "balanced"] = option(
-        "none", "balanced: rare classes count as much as frequent ones", "training"
+        "none", "balanced: rare classes count as much as frequent ones", "training", follows="target"
     )
 
 
@@ -254,4 +254,5 @@ RECIPE = Recipe(
     metric="accuracy",
     baselines=baselines,
     budget=Budget(steps=650, epochs=(2, 200), batch_size=(8, 64), patience=3),
+    rows={"embedding": "words", "logits": "labels", "ngram_scores": "labels"},
 )

@@ -235,4 +235,5 @@ RECIPE = Recipe(
         Reports(lambda predictor, examples: st.translation.report.translations(predictor, examples)),
     ),
     budget=Budget(steps=3000, epochs=(15, 300), batch_size=(8, 64), patience=5),
+    rows={"embedding": "source", "target_embedding": "target"},
 )

@@ -106,7 +106,7 @@ class Config(TargetOptions, ColumnOptions):
         0.2, "share of the range of values by which clips are made lighter or darker, at most", "training"
     )
     class_weights: Literal["none", "balanced"] = option(
-        "none", "balanced: rare classes count as much as frequent ones", "training"
+        "none", "balanced: rare classes count as much as frequent ones", "training", follows="target"
     )
 
     clip_seconds: Positive | None = option(
@@ -308,4 +308,5 @@ RECIPE = Recipe(
         Reports(report),
     ),
     budget=Budget(steps=400, epochs=(30, 200), batch_size=(16, 16), patience=10),
+    rows={"logits*": "labels"},
 )

@@ -48,6 +48,7 @@ _BOUNDS = {
 def option(
     default: Any, help: str, group: Group = "model", *,
     changeable: bool | None = None, validation: Any = _KEEP, inherited: bool = True, names: bool = False,
+    follows: str = "",
 ) -> Any:  # fmt: skip
     """A field of a dataclass of options.
 
@@ -59,6 +60,7 @@ def option(
         validation: its value in the validation after each epoch, if the full value is too slow.
         inherited: whether fine-tuning takes over the value of the run that it starts from.
         names: whether it is names separated by commas, whose number cannot be changed on a trained run.
+        follows: name of another option; fine-tuning that changes that one does not take over the run's value of this.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
@@ -68,13 +70,8 @@ def option(
         Traceback (most recent call last):
         seqtasks.errors.UserError: --units: 0 is out of range; give a number of at least 1
     """
-    metadata = {
-        "help": help,
-        "group": group,
-        "changeable": group == "answering" if changeable is None else changeable,
-        "inherited": inherited,
-        "names": names,
-    }
+    metadata = {"help": help, "group": group, "inherited": inherited, "names": names, "follows": follows}
+    metadata["changeable"] = group == "answering" if changeable is None else changeable
     if validation is not _KEEP:
         metadata["validation"] = validation
     return dataclasses.field(default=default, metadata=metadata)
@@ -88,7 +85,7 @@ class Option:
         name: of the field, without the two hyphens of the flag.
         hint: its type, without bounds.
         bounds: `annotated_types` bounds of its value, or of each element of a list.
-        default, help, group, changeable, inherited, names: as in `option`.
+        default, help, group, changeable, inherited, names, follows: as in `option`.
     """
 
     name: str
@@ -100,6 +97,7 @@ class Option:
     changeable: bool
     inherited: bool
     names: bool = False
+    follows: str = ""
 
     @property
     def type(self) -> str:
@@ -204,7 +202,7 @@ class Options(Declared):
     keep: Literal["best", "last"] = option(
         "best", "which weights are kept: best by validation, or the last", "training"
     )
-    metric: str = option("", "validation metric that chooses the best epoch; empty for the recipe's own", "training")
+    metric: str = option("", "metric that chooses the best epoch; empty for the recipe's", "training", follows="target")
     time_limit: Weight | None = option(None, "seconds after which training stops cleanly", "training")
     strategy: str = option("auto", "devices: auto, cpu, gpu (the first) or mirrored (all)", "training")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option("float32", "dtype policy", "training")
@@ -242,11 +240,13 @@ class TargetOptions(Options):
         "several labels if the data has lists of them or label_separator is given, else one class", "data",
     )  # fmt: skip
     label_separator: str | None = option(
-        None, "what separates the labels of a field that holds several, such as ;", "data", changeable=True
-    )
+        None, "what separates the labels of a field that holds several, such as ;", "data", changeable=True,
+        follows="target",
+    )  # fmt: skip
     label_order: list[str] = option(
-        (), "ordinal: the labels from the lowest to the highest; labels that are numbers have an order", "data"
-    )
+        (), "ordinal: the labels from the lowest to the highest; labels that are numbers have an order", "data",
+        follows="target",
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

@@ -64,6 +64,10 @@ class Recipe(Generic[ConfigT]):
         baselines: `baselines(config) -> {name: f(config) -> estimator}` over raw inputs, as the task expects them.
         capabilities: what it can do beyond that; see `seqtasks.capabilities`.
         budget: how long it trains, where `epochs`, `batch_size`, `patience` and so on are `auto`.
+        rows: {pattern of names of layers: name of the asset that numbers rows of their weights}, by which fine-tuning
+            adds words and replaces labels; see `seqtasks.engine.transfer`. Layers that are numbered by labels are the
+            head, also where an option of the target leaves no labels. Assets that no layer names stay as they are in
+            the run. An asset whose name begins with that of another and `_` is learnt anew with it.
     """
 
     name: str
@@ -82,6 +86,7 @@ class Recipe(Generic[ConfigT]):
     baselines: Callable[[ConfigT], Mapping[str, Callable[[ConfigT], Any]]]
     capabilities: tuple[Capability, ...] = ()
     budget: Budget = Budget()
+    rows: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def capability(self, kind: type[C]) -> C | None:
         """The recipe's capability of a class, or None.

@@ -30,7 +30,10 @@ FLAGS = {
     "quiet": "show no progress and no warnings, only errors and the result",
 }
 
-FREEZE_HELP = "patterns of layer names whose weights stay"
+FINETUNE_HELP = {
+    "freeze": "patterns of layer names whose weights stay",
+    "relearn": "vocabularies of the run (files of its folder encoder) that are learnt anew from the new data",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +87,7 @@ def _cross_validate(name: str, folds: int, given: dict[str, Any], fields: dict[s
 def _finetune(arguments: list[str]) -> None:
     name, rest = _first("finetune", "RUN", "a run directory", arguments)
     run = console.open_run(name)
-    fields, given = _options(run.recipe, f"seqtasks finetune {name}", rest, ("overwrite",), freeze=True)
+    fields, given = _options(run.recipe, f"seqtasks finetune {name}", rest, ("overwrite",), finetune=True)
     given["new"] = given.pop("run")
     console.load_tensorflow()
     console.show(_summary(seqtasks.finetune(run, **given, **fields)))
@@ -99,7 +102,7 @@ def _first(command: str, name: str, what: str, arguments: list[str]) -> tuple[st
     return arguments[0], arguments[1:]
 
 
-def _parser(recipe: Recipe[Any], prog: str, flags: Iterable[str], freeze: bool = False) -> Any:
+def _parser(recipe: Recipe[Any], prog: str, flags: Iterable[str], finetune: bool = False) -> Any:
     import jsonargparse
 
     parser = jsonargparse.ArgumentParser(prog=prog, description=recipe.summary, exit_on_error=False, allow_abbrev=False)
@@ -108,8 +111,9 @@ def _parser(recipe: Recipe[Any], prog: str, flags: Iterable[str], freeze: bool =
         data.add_argument(f"--{name}", type=str | None, default=None, help=text)
     for name, text in RUN_HELP.items():
         run.add_argument(f"--{name}", type=str | None, default=None, help=text)
-    if freeze:
-        run.add_argument("--freeze", nargs="+", default=[], help=FREEZE_HELP)
+    if finetune:
+        for name, text in FINETUNE_HELP.items():
+            run.add_argument(f"--{name}", nargs="+", default=[], help=text)
     for flag in (*flags, "quiet"):
         if flag == "folds":
             run.add_argument("--folds", type=int | None, default=None, help=FLAGS[flag])
@@ -120,14 +124,14 @@ def _parser(recipe: Recipe[Any], prog: str, flags: Iterable[str], freeze: bool =
 
 
 def _options(
-    recipe: Recipe[Any], prog: str, arguments: list[str], flags: tuple[str, ...], freeze: bool = False
+    recipe: Recipe[Any], prog: str, arguments: list[str], flags: tuple[str, ...], finetune: bool = False
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """(fields of the recipe's Config that were given, the other options) from flags and `--config`."""
     import jsonargparse
 
-    parser = _parser(recipe, prog, flags, freeze)
+    parser = _parser(recipe, prog, flags, finetune)
     fields = [o.name for o in describe(recipe.Config)]
-    others = [*DATA_HELP, "run", *flags, *(["freeze"] if freeze else [])]
+    others = [*DATA_HELP, "run", *flags, *(FINETUNE_HELP if finetune else [])]
     try:
         parsed = parser.parse_args(arguments)
         named: set[str] = set()
@@ -167,14 +171,14 @@ def _help_of_recipes(recipe: str | None) -> str:
     return "usage: seqtasks recipes\n\nOne JSON object for each recipe: its RNN type, formats, metric and summary.\n"
 
 
-def _help_of_training(command: str, name: str, flags: tuple[str, ...], freeze: bool) -> Callable[[str | None], str]:
+def _help_of_training(command: str, name: str, flags: tuple[str, ...], finetune: bool) -> Callable[[str | None], str]:
     def text(recipe: str | None) -> str:
         if recipe:
-            return _parser(load_recipe(recipe), f"seqtasks {command} {recipe}", flags, freeze).format_help()
+            return _parser(load_recipe(recipe), f"seqtasks {command} {recipe}", flags, finetune).format_help()
         listed = "\n".join(f"  {n:<16} {load_recipe(n).summary}" for n in sorted(list_recipes()))
         options = {**DATA_HELP, **RUN_HELP, **{flag: FLAGS[flag] for flag in (*flags, "quiet")}}
-        if freeze:
-            options["freeze"] = FREEZE_HELP
+        if finetune:
+            options |= FINETUNE_HELP
         shared = "\n".join(f"  --{n:<14} {t}" for n, t in options.items())
         return (
             f"usage: seqtasks {command} {name} [--data PATH] [--run DIR] [--OPTION VALUE ...]\n\nrecipes:\n{listed}\n\n"
@@ -207,7 +211,7 @@ TOP_COMMANDS = {
         _help_of_training("train", "RECIPE", TRAIN_FLAGS, False),
     ),
     "finetune": TopCommand(
-        "finetune RUN --data PATH [--run DIR]", "continue training on other data", _finetune,
+        "finetune RUN --data PATH [--run DIR]", "continue training on other data, labels and words", _finetune,
         _help_of_training("finetune", "RUN", FINETUNE_FLAGS, True),
     ),
     "completion": TopCommand("completion bash|zsh", "print shell completion code", _completion, _help_of_completion),

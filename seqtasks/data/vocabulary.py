@@ -43,6 +43,20 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    @property
+    def open(self) -> bool:
+        """Whether tokens can be added, because it begins with padding or the blank of CTC; labels are a closed set."""
+        return self.tokens[:1] in ([SPECIAL_TOKENS[0]], [""])
+
+    def extended(self, other: "Vocabulary") -> "Vocabulary":
+        """This vocabulary, whose tokens keep their ids, with those of another that it lacks after them.
+
+        Example:
+            >>> Vocabulary(["[PAD]", "[UNK]", "film"]).extended(Vocabulary(["[PAD]", "[UNK]", "a", "film"])).tokens
+            ['[PAD]', '[UNK]', 'film', 'a']
+        """
+        return Vocabulary(dict.fromkeys([*self.tokens, *other.tokens]))
+
     @classmethod
     def learn(
         cls, chunks: Iterable[Iterable[str | bytes]], max_size: int | None = None, min_count: int = 1

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import fnmatch
 import functools
+import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -17,15 +18,16 @@ from seqtasks.data.batches import Batches
 from seqtasks.data.numbers import Numbers
 from seqtasks.data.sources import Source
 from seqtasks.data.splits import Splits
-from seqtasks.engine import checkpoint, distribute, progress
+from seqtasks.engine import distribute, progress, transfer
 from seqtasks.engine.data_summary import SplitSummary, check_labels, describe_splits, summarize_splits
 from seqtasks.engine.predictor import Predictor
 from seqtasks.engine.run import Run
 from seqtasks.errors import UserError
 from seqtasks.optimizers import AdamW, schedule
-from seqtasks.options import for_validation
+from seqtasks.options import describe, for_validation
 from seqtasks.recipe import Recipe
 
+log = logging.getLogger("seqtasks")
 COMPILED_BOUNDARY = 8  # XLA compiles for every padded length: few of them
 
 
@@ -51,6 +53,8 @@ class Prepared:
         batches: the training batches: `seqtasks.data.batches.Batches` or `seqtasks.data.segments.Segments`.
         model: the compiled model, built under `strategy`.
         strategy: the `tf.distribute.Strategy`.
+        parent: of a fine-tuning what is recorded of the run that it starts from: its path, recipe and hash, and what
+            became of its weights.
     """
 
     data: Data
@@ -58,6 +62,7 @@ class Prepared:
     batches: Any
     model: keras.Model
     strategy: tf.distribute.Strategy
+    parent: dict[str, Any] | None = None
 
 
 @dataclasses.dataclass
@@ -108,7 +113,7 @@ class Experiment:
 
     def prepare(
         self, data: Data | None = None, assets: Mapping[str, Any] | None = None, base: Run | None = None,
-        freeze: Sequence[str] = (),
+        freeze: Sequence[str] = (), relearn: Sequence[str] = (), weights: keras.Model | None = None,
     ) -> Prepared:  # fmt: skip
         """Learn the vocabularies, and build the batches and the compiled model.
 
@@ -117,8 +122,10 @@ class Experiment:
         Args:
             data: what `read` returned; None reads.
             assets: vocabularies that are known already; None learns them from train.
-            base: a finished run whose vocabularies and weights are taken over.
+            base: a finished run whose vocabularies and weights are taken over; see `seqtasks.engine.transfer`.
             freeze: patterns of layer names whose weights stay as they are.
+            relearn: names of the vocabularies of `base` that are learnt anew.
+            weights: the model of `base`, changed in Keras: its weights are taken instead, layer by layer by name.
 
         Raises:
             UserError: if data, options and weights do not fit together.
@@ -132,8 +139,14 @@ class Experiment:
         config = self.config
         recipe.chosen_metric(config)
         train = progress.followed(data.sources["train"], "learning vocabularies", data.summaries["train"].examples)
-        assets = assets or (base.assets if base else recipe.learn(config, train))
-        check_labels(data.sources, data.summaries, self.task, assets, f"the run {base.directory}" if base else "train")
+        plan, known_to = None, "train"
+        if base:
+            plan = transfer.plan(base, recipe, config, self.task, lambda: recipe.learn(config, train), relearn)
+            assets = plan.assets
+            known_to = known_to if plan.new_head else f"the run {base.directory}"
+            self.task.check_inherited(assets, data.sources["train"], data.summaries["train"].labels)
+        assets = assets or recipe.learn(config, train)
+        check_labels(data.sources, data.summaries, self.task, assets, known_to)
         for name in ("validation", "test"):
             self.task.check(assets, data.sources[name])
             if "columns" in assets:
@@ -143,8 +156,10 @@ class Experiment:
         self.config = config = with_length(self.config, recipe.budget, len(batches), *counts)
         keras.utils.set_random_seed(config.seed)
         with policy(config.precision), strategy.scope():
-            model = self._compiled(assets, batches, base, freeze)
-        return Prepared(data, assets, batches, model, strategy)
+            model = recipe.build(config, assets)
+            parent = self._taken_over(model, base, plan, weights) if base and plan else None
+            self._compile(model, len(batches), freeze)
+        return Prepared(data, assets, batches, model, strategy, parent)
 
     def _batches(self, data: Data, assets: Mapping[str, Any], replicas: int) -> Any:
         """The training batches; `batch_size` becomes a number."""
@@ -215,17 +230,31 @@ class Experiment:
             "training": {name: getattr(self.config, name) for name in AUTO},
         }
 
-    def _compiled(
-        self, assets: Mapping[str, Any], batches: Any, base: Run | None, freeze: Sequence[str]
-    ) -> keras.Model:
+    def _taken_over(
+        self, model: keras.Model, base: Run, plan: transfer.Plan, weights: keras.Model | None
+    ) -> dict[str, Any]:
+        """Fill a model with the weights of a run; what is recorded of it."""
+        strict = weights is None
+        differ = changes(base.config, self.config)
+        try:
+            done = transfer.transfer(base.model if weights is None else weights, model, self.recipe.rows, plan, strict)
+        except ValueError as error:
+            of = "run" if strict else "given model"
+            shaping = [f"--{o.name}" for o in describe(type(self.config)) if o.name in differ and o.group != "training"]
+            listed = f" ({', '.join(shaping)})" if shaping else ""
+            what, remedy = f"the weights of the {of} do not fit: {error}", "leave out options that change its shape"
+            raise UserError(what, where=base.directory, remedy=remedy + listed) from None
+        if not strict and (lost := [*done.new, *done.left]):
+            warnings.warn(f"layers whose weights are not taken from the given model: {', '.join(lost)}", stacklevel=4)
+        if differ:
+            log.info("options other than those of %s: %s", base.directory, ", ".join(differ.values()))
+        for line in done.lines():
+            log.info(line)
+        recorded = {"path": str(base.directory), "recipe": base.recipe.name, "sha256": base.sha256()}
+        return recorded | ({} if strict else {"weights": "of a given model"}) | done.fields()
+
+    def _compile(self, model: keras.Model, batches: int, freeze: Sequence[str]) -> None:
         config = self.config
-        model = self.recipe.build(config, assets)
-        if base:
-            try:
-                checkpoint.copy(base.model, model)
-            except ValueError:
-                remedy = "leave out options that change its shape"
-                raise UserError("the weights of the run do not fit", where=base.directory, remedy=remedy) from None
         for pattern in freeze:
             layers = [layer for layer in model.layers if layer.weights and fnmatch.fnmatch(layer.name, pattern)]
             if not layers:
@@ -233,13 +262,31 @@ class Experiment:
                 raise UserError(f"no layer is called {pattern!r}", where="--freeze", remedy=f"the layers are {known}")
             for layer in layers:
                 layer.trainable = False
-        steps = config.epochs * len(batches)
+        steps = config.epochs * batches
         rate = schedule(config.schedule, config.learning_rate, steps, round(config.warmup * steps))
         given = config.weight_decay, config.clip_norm, config.ema_momentum, config.clip_by
         optimizer = AdamW(rate, *given, epsilon=config.epsilon)
         model.compile(optimizer, self.recipe.loss(config), jit_compile=config.jit)
         optimizer.build(model.trainable_variables)
-        return model
+
+
+def changes(before: Any, after: Any) -> dict[str, str]:
+    """The options whose values differ, in words: {name: "name old -> new"}.
+
+    Example:
+        >>> from seqtasks.options import Options
+        >>> changes(Options(batch_size=8), Options(batch_size=16))
+        {'batch_size': 'batch_size 8 -> 16'}
+    """
+    found = {o.name: (getattr(before, o.name), getattr(after, o.name)) for o in describe(type(after))}
+    plain = {n: [list(v) if isinstance(v, tuple) else v for v in values] for n, values in found.items()}
+    return {n: f"{n} {_shown(old)} -> {_shown(new)}" for n, (old, new) in plain.items() if old != new}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value)) or "none"
+    return "null" if value is None else str(value) if value != "" else '""'
 
 
 @contextlib.contextmanager

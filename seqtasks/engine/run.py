@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import json
 import os
 import zipfile
@@ -93,6 +94,11 @@ class Run:
         except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             what = f"cannot be loaded ({str(error).strip().splitlines()[0]})"
             raise UserError(what, where=path, remedy="copy the whole run again, or train a new one") from None
+
+    def sha256(self) -> str:
+        """The SHA-256 hash of the file of the model."""
+        with (self.directory / "model.keras").open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     @functools.cached_property
     def predictor(self) -> "Predictor":

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from seqtasks.atomic_files import check_own, write_csv, write_json
@@ -86,16 +87,23 @@ def train(
 
 def finetune(
     run: str | Path | Run, data: Any = None, new: str | Path | None = None, *, train: Any = None, valid: Any = None,
-    test: Any = None, freeze: Sequence[str] = (), overwrite: bool = False, callbacks: Sequence[Any] = (),
-    quiet: bool = False, **fields: Any,
+    test: Any = None, freeze: Sequence[str] = (), relearn: Sequence[str] = (), model: Any = None,
+    overwrite: bool = False, callbacks: Sequence[Any] = (), quiet: bool = False, **fields: Any,
 ) -> Run:  # fmt: skip
-    """Continue training a finished run on other data, with its vocabularies and weights: `seqtasks finetune`.
+    """Continue training a finished run on other data, with its weights: `seqtasks finetune`.
+
+    Words and characters that the run lacks are added to its vocabularies. Labels that it lacks, or another `target`,
+    give the new run a head of its own, in which labels of both keep their weights. See `seqtasks.engine.transfer`.
 
     Args:
         run: the finished run, a path or a `Run`.
-        data, train, valid, test: the new data, with labels that the run knows.
+        data, train, valid, test: the new data.
         new: the run directory to make.
         freeze: patterns of layer names (`embedding`, `recurrent_*`) whose weights stay as they are.
+        relearn: names of vocabularies of the run (files of `encoder/`) that are learnt anew from the new data;
+            what they share with those of the run keeps its weights.
+        model: `run.model`, changed in Keras: its weights are taken instead of those of the run, layer by layer by name.
+            Layers of other names and shapes are not taken; a warning names them.
         overwrite: replace a run that exists.
         callbacks, quiet: as of `train`.
         fields: options that differ from the run's.
@@ -112,15 +120,27 @@ def finetune(
         raise UserError("no data to fine-tune on", where="--data", remedy="give a file, a folder, hf:NAME or tfds:NAME")
     directory = Path(new or f"runs/{recipe.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
     check_free(directory, overwrite)
-    inherited = {o.name: getattr(base.config, o.name) for o in describe(recipe.Config) if o.inherited}
+    if model is not None and not isinstance(model, keras.Model):
+        what = f"{type(model).__name__} is not a keras.Model"
+        raise UserError(what, where="model", remedy="give run.model, changed as you like")
+    inherited = _inherited(base, fields)
     given = base.directory / "recipe.py"
     source = given.read_text("utf-8") if given.is_file() else None
-    arguments = {"run": str(directory), "freeze": list(freeze) or None, **written(paths)}
+    arguments = {"run": str(directory), "freeze": list(freeze) or None, "relearn": list(relearn) or None}
+    arguments |= written(paths)
     arguments = {name: value for name, value in arguments.items() if value is not None} | fields
     command = shlex.join(["seqtasks", "finetune", str(base.directory), *_flags(arguments)])
     experiment = Experiment(recipe, make_options(recipe.Config, inherited | fields), paths)
     with progress.shown(quiet):
-        return Training(experiment, directory, recipe.name, source, command, callbacks).start(overwrite, base, freeze)
+        training = Training(experiment, directory, recipe.name, source, command, callbacks)
+        return training.start(overwrite, base, freeze, relearn, model)
+
+
+def _inherited(base: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that fine-tuning takes over; not those that follow from one that is given another value."""
+    changed = {name for name, value in fields.items() if value != getattr(base.config, name, value)}
+    options = [o for o in describe(base.recipe.Config) if o.inherited and o.follows not in changed]
+    return {o.name: getattr(base.config, o.name) for o in options}
 
 
 def check_free(directory: Path, overwrite: bool) -> None:
@@ -154,9 +174,12 @@ class Training:
     command: str = ""
     callbacks: Sequence[Any] = ()
 
-    def start(self, overwrite: bool = False, base: Run | None = None, freeze: Sequence[str] = ()) -> Run:
-        """Train from the beginning, or from the weights of a finished run."""
-        prepared = self.experiment.prepare(base=base, freeze=freeze)
+    def start(
+        self, overwrite: bool = False, base: Run | None = None, freeze: Sequence[str] = (),
+        relearn: Sequence[str] = (), weights: Any = None,
+    ) -> Run:  # fmt: skip
+        """Train from the beginning, or from the weights of a finished run; see `Experiment.prepare`."""
+        prepared = self.experiment.prepare(base=base, freeze=freeze, relearn=relearn, weights=weights)
         callbacks = self._callbacks(prepared)
         self._write_setup(prepared, overwrite, freeze)
         return self._run(prepared, callbacks, base=base)
@@ -217,6 +240,8 @@ class Training:
             "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
             "data": describe_splits(prepared.data.summaries),
         }
+        if prepared.parent:
+            environment["parent"] = prepared.parent
         write_json(self.directory / "environment.json", environment)
 
     def _check_unchanged(self, summaries: Mapping[str, SplitSummary]) -> None:

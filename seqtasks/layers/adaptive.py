@@ -70,6 +70,13 @@ class AdaptiveSoftmax(keras.layers.Layer):
         self.tokens, self.cutoffs, self.shrink = tokens, list(cutoffs), shrink
         self.supports_masking = True
 
+    @property
+    def row_axes(self) -> dict[str, tuple[int, ...]]:
+        """The axes of weights that are numbered by the last tokens."""
+        last = len(self.cutoffs)
+        kernel, bias = (f"tail_kernel_{last}", f"tail_bias_{last}") if last else ("head_kernel", "head_bias")
+        return {kernel: (1,), bias: (0,)}
+
     @staticmethod
     def cutoffs_for(tokens: int) -> tuple[int, ...]:
         """Default cutoffs for a vocabulary: at 2,000, and from 20,000 tokens on also at a fifth of the tokens.

@@ -42,6 +42,7 @@ class CharacterEncoder(keras.layers.Layer):
 
     WIDTH = 3  # characters of a window
     KINDS = ("cnn", "bilstm")
+    row_axes = {"table": (0,)}  # numbered by characters
 
     def __init__(
         self, characters: int, dimension: int, units: int, kind: Literal["cnn", "bilstm"] = "cnn", **kwargs: Any

@@ -56,6 +56,8 @@ class CRF(keras.layers.Layer):
         Lample et al., 2016, equation 1, https://arxiv.org/abs/1603.01360
     """
 
+    row_axes = {"start": (0,), "transitions": (0, 1), "end": (0,)}  # numbered by tags
+
     def __init__(self, allowed: Sequence[Any] | None = None, learn: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.allowed = None if allowed is None else [ops.convert_to_numpy(a).astype(bool).tolist() for a in allowed]

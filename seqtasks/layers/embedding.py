@@ -42,6 +42,8 @@ class WordEmbedding(keras.layers.Layer):
         dropout of whole words: Gal and Ghahramani, 2016, https://arxiv.org/abs/1512.05287
     """
 
+    row_axes = {"table": (0,)}  # numbered by words
+
     def __init__(
         self,
         words: int,
@@ -125,6 +127,8 @@ class ReversibleEmbedding(keras.layers.Layer):
         Press and Wolf, 2017, https://arxiv.org/abs/1608.05859
     """
 
+    row_axes = {"table": (0,), "bias": (0,)}  # numbered by tokens
+
     def __init__(self, tokens: int, dimension: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.tokens, self.dimension = tokens, dimension
@@ -195,6 +199,11 @@ class ScheduledSampling(keras.layers.Layer):
 
     def build(self, decoder_inputs_shape: tuple[int | None, ...], logits_shape: tuple[int | None, ...]) -> None:
         self.steps = self.add_weight(shape=(), initializer="zeros", trainable=False, name="steps")
+
+    @property
+    def training_state(self) -> list[keras.Variable]:
+        """The variables that belong to a training and not to the trained model."""
+        return [self.steps]
 
     def call(self, decoder_inputs: tf.Tensor, logits: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not training:

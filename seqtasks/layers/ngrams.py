@@ -46,6 +46,11 @@ class NgramScores(keras.layers.Layer):
         self.buckets, self.outputs, self.dropout, self.scale = buckets, outputs, dropout, scale
         self.generator = keras.random.SeedGenerator()
 
+    @property
+    def row_axes(self) -> dict[str, tuple[int, ...]]:
+        """The axes of the weights that are numbered by labels; one score belongs to all of them together."""
+        return {"table": (1,)} if self.outputs > 1 else {}
+
     def build(self, ngrams_shape: tuple[int | None, ...]) -> None:
         self.table = self.add_weight(shape=(self.buckets, self.outputs), initializer="zeros", name="table")
 

@@ -1,6 +1,6 @@
 """Scores of ordered classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -32,6 +32,8 @@ class CumulativeLogits(keras.layers.Layer):
         proportional odds: McCullagh, 1980, https://doi.org/10.1111/j.2517-6161.1980.tb01109.x; shared weights under a
         network: Cao et al., 2020, CORAL, https://arxiv.org/abs/1901.07884
     """
+
+    row_axes: Mapping[str, tuple[int, ...]] = {"bias": ()}  # of all classes together
 
     def __init__(self, thresholds: Sequence[float], kernel_initializer: Any = "glorot_uniform", **kwargs: Any) -> None:
         super().__init__(**kwargs)

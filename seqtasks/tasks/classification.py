@@ -54,6 +54,9 @@ class Classification(Task):
 
         return source.map(one)
 
+    def check_inherited(self, assets: Mapping[str, Any], train: Source, labels: Mapping[str, int]) -> None:
+        warn_of_numbers(train, labels)
+
     def head(self, assets: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of `seqtasks.models.classifier` for this target."""
         return {"outputs": len(assets["labels"])}
@@ -149,12 +152,20 @@ class UndecidedTarget(Classification):
     def options(self, train: Source, labels: Mapping[str, int]) -> dict[str, Any]:
         if any(is_several(example.target) for example in train):
             return {"target": "labels"}
-        if len(labels) > SHOWN_NUMBERS and all(number_of(label) is not None for label in labels):
-            remedy = "--target number or --target ordinal answers numbers"
-            warnings.warn(
-                f"{train.name}: {len(labels)} different numbers are taken for classes; {remedy}", stacklevel=2
-            )
+        warn_of_numbers(train, labels)
         return {"target": "class"}
+
+
+def warn_of_numbers(train: Source, labels: Mapping[str, int]) -> None:
+    """Warn of many labels that are numbers.
+
+    Args:
+        train: the training examples.
+        labels: {label: number of training examples}.
+    """
+    if len(labels) > SHOWN_NUMBERS and all(number_of(label) is not None for label in labels):
+        remedy = "--target number or --target ordinal answers numbers"
+        warnings.warn(f"{train.name}: {len(labels)} different numbers are taken for classes; {remedy}", stacklevel=3)
 
 
 def balanced_weights(labels: Sequence[str], counts: Mapping[str, int]) -> np.ndarray:

@@ -80,6 +80,9 @@ class Ordinal(Classification):
         numbers = np.array([number_of(label) for label in assets["labels"].tokens], float)
         return numbers if np.all(np.diff(numbers) > 0) else np.arange(len(numbers), dtype=float)
 
+    def check_inherited(self, assets: Mapping[str, Any], train: Source, labels: Mapping[str, int]) -> None:
+        """Nothing: numbers have an order."""
+
     def check(self, assets: Mapping[str, Any], source: Source) -> None:
         """Raises `UserError` at a label that has no place in the order."""
         values = self._values_of_labels(assets)

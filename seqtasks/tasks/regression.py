@@ -1,5 +1,6 @@
 """The task of regression: a number for a whole sequence."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from seqtasks.tasks.task import Task
 if TYPE_CHECKING:
     import tensorflow as tf
 
+FAR = 4  # deviations from the mean of a run, or factor of its deviation, from which on numbers are warned of
 POINTS = 500  # pairs of target and answer that figures hold, for a chart
 
 
@@ -47,7 +49,10 @@ class Regression(Task):
         def one(example: Example) -> Example | Faulty:
             if number_of(example.target) is not None:
                 return example
-            what, remedy = f"{in_words(example.target)!r:.60} is not a number", "give each record one"
+            what, remedy = (
+                f"{in_words(example.target)!r:.60} is not a number",
+                "give each record one, or --target class",
+            )
             return Faulty(UserError(what, where=source.where(example), remedy=remedy))
 
         return source.map(one)
@@ -56,6 +61,13 @@ class Regression(Task):
         """Mean and standard deviation; the deviation of equal numbers is 1."""
         values = np.fromiter(map(float, targets), float)
         return {"scale": Numbers([values.mean(), values.std() or 1.0])}
+
+    def check_inherited(self, assets: Mapping[str, Any], train: Source, labels: Mapping[str, int]) -> None:
+        """Warns of numbers on quite another scale than those of the run."""
+        (mean, deviation), (own, spread) = assets["scale"], self.learn(e.target for e in train)["scale"]
+        if abs(own - mean) > FAR * deviation or not 1 / FAR < spread / deviation < FAR:
+            what = f"the numbers are {own:.4g} ± {spread:.3g} and those of the run {mean:.4g} ± {deviation:.3g}"
+            warnings.warn(f"{train.name}: {what}; --relearn scale gives the model a new scale and head", stacklevel=3)
 
     def head(self, assets: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of `seqtasks.models.classifier` for this target."""

@@ -66,6 +66,15 @@ class Task:
     def check(self, assets: Mapping[str, Any], source: Source) -> None:
         """Warns of targets in a held-out source that the model cannot output."""
 
+    def check_inherited(self, assets: Mapping[str, Any], train: Source, labels: Mapping[str, int]) -> None:
+        """Warns, before fine-tuning, of targets that do not look like those of the run that it starts from.
+
+        Args:
+            assets: the vocabularies of the new run.
+            train: the training examples.
+            labels: {label: number of training examples}.
+        """
+
     def encode_target(self, assets: Mapping[str, Any], targets: "tf.Tensor") -> "tf.Tensor | tf.RaggedTensor":
         """Ids of a vector of targets, dense or ragged, in the graph; ragged ones are padded with -1."""
         raise NotImplementedError

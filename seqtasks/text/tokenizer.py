@@ -57,6 +57,8 @@ class Tokenizer:
         [b'Hello, you. [UNK]', b'']
     """
 
+    open = True  # tokens can be added
+
     def __init__(
         self, kind: str, tokens: Iterable[str], scores: Sequence[float] | None = None, lowercase: bool = False
     ) -> None:
@@ -74,6 +76,25 @@ class Tokenizer:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    def extended(self, other: "Tokenizer") -> "Tokenizer":
+        """This tokenizer, whose tokens keep their ids, with those of another of its kind that it lacks after them.
+
+        Subwords stay as they are: more of them would cut the texts that are known in other ways.
+
+        Raises:
+            ValueError: if the other is of another kind, or only one of them lower-cases texts.
+
+        Example:
+            >>> Tokenizer("space", [*SPECIAL_TOKENS, "b"]).extended(Tokenizer("space", [*SPECIAL_TOKENS, "a"])).tokens
+            ['[PAD]', '[UNK]', '[BOS]', '[EOS]', 'b', 'a']
+        """
+        mine, others = (f"{t.kind}{', lower-cased' * t.lowercase}" for t in (self, other))
+        if mine != others:
+            raise ValueError(f"the vocabulary is of the kind {mine}, not {others}")
+        if self.subwords:
+            return self
+        return Tokenizer(self.kind, dict.fromkeys([*self.tokens, *other.tokens]), None, self.lowercase)
 
     @classmethod
     def learn(

@@ -1,18 +1,21 @@
 """The task of translation: a sentence for a sentence."""
 
 import itertools
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqtasks.data.sources import Example, Source
-from seqtasks.data.token_ids import EOS, PAD
+from seqtasks.data.token_ids import EOS, PAD, UNK
 from seqtasks.tasks.task import Task, rows, shift_right
 from seqtasks.translation import metrics
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+MANY_UNKNOWN = 0.1  # share of unknown tokens from which on fine-tuning warns
 
 
 class Translation(Task):
@@ -44,6 +47,17 @@ class Translation(Task):
     def tokenizer(self, references: Sequence[str]) -> str:
         """The tokenizer of sacrebleu for these references."""
         return self.tokenize or metrics.tokenizer_for(self.language, references)
+
+    def check_inherited(self, assets: Mapping[str, Any], train: Source, labels: Mapping[str, int]) -> None:
+        """Warns of a side of which many tokens are unknown: subwords stay those of the run."""
+        import tensorflow as tf
+
+        examples = list(itertools.islice(train, metrics.LOOKED_AT))
+        for name, texts in (("source", [e.input for e in examples]), ("target", [e.target for e in examples])):
+            numbers = assets[name].encode(tf.constant(texts, tf.string)).flat_values.numpy()
+            if (share := float((numbers == UNK).mean()) if len(numbers) else 0.0) >= MANY_UNKNOWN:
+                what = f"{100 * share:.0f} % of the tokens of the {name} are not in the vocabulary of the run"
+                warnings.warn(f"{train.name}: {what}: --relearn {name} learns it anew", stacklevel=3)
 
     def check(self, assets: Mapping[str, Any], source: Source) -> None:
         """Raises `UserError` before training if the metrics need a package that is missing."""

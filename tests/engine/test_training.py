@@ -1,6 +1,7 @@
 """The engine through its Python twin: training, resuming after a kill, fine-tuning, exporting."""
 
 import csv
+import dataclasses
 import json
 import math
 import signal
@@ -243,12 +244,14 @@ def test_resume_and_dry_run_exclude_each_other(run):
         seqtasks.train("sentiment", run=run.directory, resume=True, dry_run=True)
 
 
-def test_finetune_refuses_labels_the_run_does_not_know(run, tmp_path):
+def test_a_recipe_that_names_no_head_refuses_labels_the_run_does_not_know(run, tmp_path):
+    base = seqtasks.load_run(run.directory)
+    base.recipe = dataclasses.replace(base.recipe, rows={})
     (tmp_path / "new.csv").write_text(
         "text,label\n" + "".join(f"film {i},{'good' if i % 2 else 'odd'}\n" for i in range(40))
     )
     with pytest.raises(UserError, match="label 'odd' is not among those of the run"):
-        seqtasks.finetune(run, data=tmp_path / "new.csv", new=tmp_path / "new")
+        seqtasks.finetune(base, data=tmp_path / "new.csv", new=tmp_path / "new")
 
 
 def test_two_devices_train_to_the_weights_of_one(reviews, tmp_path):
