@@ -18,6 +18,7 @@ from annotated_types import Ge
 import seqtasks as st
 from seqtasks.budget import Budget
 from seqtasks.options import (
+    Auto,
     Cell,
     ColumnOptions,
     Count,
@@ -29,6 +30,7 @@ from seqtasks.options import (
     rnn_options,
 )  # fmt: skip
 from seqtasks.recipe import Assets, Recipe, Sample
+from seqtasks.text.vector_options import VectorOptions
 
 if TYPE_CHECKING:
     import keras
@@ -39,11 +41,13 @@ if TYPE_CHECKING:
     from seqtasks.data.splits import Formats
     from seqtasks.tasks import SequenceTask
 
+import os
+SCALE = float(os.environ["VS"]) if os.environ.get("VS") else None
 AFFIXES = (2, 3, 4)  # letters at the start and at the end of a word that get embeddings of their own
 
 
 @dataclass(frozen=True)
-class Config(TargetOptions, ColumnOptions):
+class Config(TargetOptions, ColumnOptions, VectorOptions):
     """Options of the sentiment recipe."""
 
     text_column: str | None = option(
@@ -62,9 +66,6 @@ class Config(TargetOptions, ColumnOptions):
     max_vocabulary: Annotated[int, Ge(3)] = option(20_000, "words kept, padding and UNK included", "data")
     min_count: Count = option(2, "how often a word must occur in train to be kept", "data")
     max_length: Count = option(256, "words of a text that are read; an answer reports when there were more", "data")
-    vectors: str | None = option(
-        None, "pretrained word vectors in the text format of GloVe or fastText", "data", inherited=False
-    )
 
     cell: Cell = option("lstm", "recurrent cell", "model")
     units: Count = option(64, "size of the recurrent state, per direction", "model")
@@ -72,12 +73,16 @@ class Config(TargetOptions, ColumnOptions):
     bidirectional: bool = option(True, "read in both directions", "model")
     residual: bool = option(False, "add the input of a recurrent layer to its output", "model")
     pooling: list[Literal["max", "mean", "attention"]] = option(("max", "mean"), "pooling over time", "model")
-    dimension: Count = option(100, "size of the word vectors", "model")
+    dimension: Count | Auto = option("auto", "size of the word vectors; auto: that of --vectors, else 100", "model")
     affixes: Size = option(16384, "rows of the table of hashed affixes; 0 for words alone", "model")
 
-    unk_dropout: Rate = option(0.3, "share of words replaced by UNK", "training")
+    unk_dropout: Rate | Auto = option(
+        "auto", "share of words replaced by UNK; auto: 0.3, with vectors 0.0", "training"
+    )
     word_dropout: Rate = option(0.1, "share of words left out", "training")
-    embedding_dropout: Rate = option(0.6, "dropout of the elements of word vectors", "training")
+    embedding_dropout: Rate | Auto = option(
+        "auto", "dropout of the elements of word vectors; auto: 0.6, with vectors 0.3", "training"
+    )
     output_dropout: Rate = option(0.3, "dropout of the outputs of each recurrent layer", "training")
     recurrent_dropout: Rate = option(0.0, "dropout inside the recurrence, one mask for all steps of a text", "training")
     zoneout: Rate = option(0.0, "share of the recurrent state that a step leaves unchanged, at random", "training")
@@ -86,6 +91,11 @@ class Config(TargetOptions, ColumnOptions):
     class_weights: Literal["none", "balanced"] = option(
         "none", "balanced: rare classes count as much as frequent ones", "training"
     )
+
+
+def settle(config: Config) -> Config:
+    rates = {"unk_dropout": (0.3, 0.0), "embedding_dropout": (0.6, 0.3), "vectors_rate": (1.0, 0.0)}
+    return st.text.word_vectors.settled(config, dimension=(100, 100), **rates)
 
 
 def columns(config: Config) -> "Columns":
@@ -109,7 +119,8 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
             texts = tf.constant([example.input for example in chunk])
             yield st.text.word_features.words(texts).flat_values.numpy().tolist()
 
-    vocabulary = st.data.vocabulary.Vocabulary.learn(words(), config.max_vocabulary, config.min_count)
+    limits, more = (config.max_vocabulary, config.min_count), (config.vectors, config.vectors_words)
+    vocabulary = st.text.word_vectors.vocabulary(words(), *limits, *more, st.text.word_features.clean)
     assets = {"words": vocabulary, **make_task(config).learn(targets.elements())}
     if names := columns(config).texts:
         assets["texts"] = st.data.vocabulary.Vocabulary(names)
@@ -180,8 +191,8 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         name="embedding",
     )
     embedded = embedding(*texts)
-    if config.vectors:
-        st.text.word_vectors.fill(embedding.table, config.vectors, assets["words"].tokens)
+    vectors = config.vectors, assets["words"].tokens, config.vectors_rate
+    st.text.word_vectors.place(embedding, embedding.table, *vectors, SCALE)
     dropped = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedded)
     sequence = st.layers.recurrent_stack(dropped, **rnn_options(config))
     summaries = [st.layers.Pooling(list(config.pooling), name="pooling")(sequence)]
@@ -208,6 +219,7 @@ def baselines(config: Config) -> dict[str, Callable[[Config], Any]]:
 
 
 RECIPE = Recipe(
+    settle=settle,
     name="sentiment",
     summary="Which class a text belongs to, or which labels, or a number: positive or negative, stars, topics.",
     rnn_type="many-to-one",

@@ -64,6 +64,7 @@ class Recipe(Generic[ConfigT]):
         baselines: `baselines(config) -> {name: f(config) -> estimator}` over raw inputs, as the task expects them.
         capabilities: what it can do beyond that; see `seqtasks.capabilities`.
         budget: how long it trains, where `epochs`, `batch_size`, `patience` and so on are `auto`.
+        settle: `settle(config) -> config` with values for options of its own that are `auto`, before data is read.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Recipe(Generic[ConfigT]):
     baselines: Callable[[ConfigT], Mapping[str, Callable[[ConfigT], Any]]]
     capabilities: tuple[Capability, ...] = ()
     budget: Budget = Budget()
+    settle: Callable[[ConfigT], ConfigT] = lambda config: config
 
     def capability(self, kind: type[C]) -> C | None:
         """The recipe's capability of a class, or None.

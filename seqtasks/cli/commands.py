@@ -1,6 +1,7 @@
 """The commands that all recipes have."""
 
 import dataclasses
+import json
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -8,8 +9,8 @@ from typing import Any
 import seqtasks
 from seqtasks.capabilities import Answer, Command
 from seqtasks.cli import console
-from seqtasks.errors import UserError
-from seqtasks.options import Declared, add_options, describe, explain, option, read_yaml
+from seqtasks.errors import UserError, explain
+from seqtasks.options import Declared, add_options, describe, option, read_yaml
 from seqtasks.recipe import Recipe, list_recipes, load_recipe
 
 DATA_HELP = {
@@ -29,8 +30,6 @@ FLAGS = {
     "folds": "cross-validation: one training for each of N folds of all data, with mean and spread",
     "quiet": "show no progress and no warnings, only errors and the result",
 }
-
-FREEZE_HELP = "patterns of layer names whose weights stay"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +83,7 @@ def _cross_validate(name: str, folds: int, given: dict[str, Any], fields: dict[s
 def _finetune(arguments: list[str]) -> None:
     name, rest = _first("finetune", "RUN", "a run directory", arguments)
     run = console.open_run(name)
-    fields, given = _options(run.recipe, f"seqtasks finetune {name}", rest, ("overwrite",), freeze=True)
+    fields, given = _options(run.recipe, f"seqtasks finetune {name}", rest, FINETUNE_FLAGS)
     given["new"] = given.pop("run")
     console.load_tensorflow()
     console.show(_summary(seqtasks.finetune(run, **given, **fields)))
@@ -99,7 +98,7 @@ def _first(command: str, name: str, what: str, arguments: list[str]) -> tuple[st
     return arguments[0], arguments[1:]
 
 
-def _parser(recipe: Recipe[Any], prog: str, flags: Iterable[str], freeze: bool = False) -> Any:
+def _parser(recipe: Recipe[Any], prog: str, flags: Iterable[str]) -> Any:
     import jsonargparse
 
     parser = jsonargparse.ArgumentParser(prog=prog, description=recipe.summary, exit_on_error=False, allow_abbrev=False)
@@ -108,8 +107,6 @@ def _parser(recipe: Recipe[Any], prog: str, flags: Iterable[str], freeze: bool =
         data.add_argument(f"--{name}", type=str | None, default=None, help=text)
     for name, text in RUN_HELP.items():
         run.add_argument(f"--{name}", type=str | None, default=None, help=text)
-    if freeze:
-        run.add_argument("--freeze", nargs="+", default=[], help=FREEZE_HELP)
     for flag in (*flags, "quiet"):
         if flag == "folds":
             run.add_argument("--folds", type=int | None, default=None, help=FLAGS[flag])
@@ -120,14 +117,15 @@ def _parser(recipe: Recipe[Any], prog: str, flags: Iterable[str], freeze: bool =
 
 
 def _options(
-    recipe: Recipe[Any], prog: str, arguments: list[str], flags: tuple[str, ...], freeze: bool = False
+    recipe: Recipe[Any], prog: str, arguments: list[str], flags: tuple[str, ...]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """(fields of the recipe's Config that were given, the other options) from flags and `--config`."""
     import jsonargparse
 
-    parser = _parser(recipe, prog, flags, freeze)
+    parser = _parser(recipe, prog, flags)
+    arguments = _gathered(recipe, arguments)
     fields = [o.name for o in describe(recipe.Config)]
-    others = [*DATA_HELP, "run", *flags, *(["freeze"] if freeze else [])]
+    others = [*DATA_HELP, "run", *flags]
     try:
         parsed = parser.parse_args(arguments)
         named: set[str] = set()
@@ -143,6 +141,28 @@ def _options(
     named |= {a[2:].split("=")[0] for a in arguments if a.startswith("--")}
     parsed_values = parsed.as_dict()
     return {f: parsed_values[f] for f in fields if f in named}, {o: parsed_values[o] for o in others}
+
+
+def _gathered(recipe: Recipe[Any], arguments: list[str]) -> list[str]:
+    """The arguments with `--freeze A B`, and other lists of texts, as the one argument that the parser takes."""
+    lists = {f"--{o.name}" for o in describe(recipe.Config) if o.hint == list[str]}
+    values: list[str] | None = None
+    found: list[tuple[str, list[str] | None]] = []
+    for argument in arguments:
+        if argument.startswith("--"):
+            values = [] if argument in lists else None
+            found.append((argument, values))
+        elif values is None:
+            found.append((argument, None))
+        else:
+            values.append(argument)
+    joined: list[str] = []
+    for argument, values in found:
+        if values is None or (len(values) == 1 and values[0].startswith("[")):
+            joined += [argument, *(values or [])]
+        else:
+            joined.append(f"{argument}={json.dumps(values)}")
+    return joined
 
 
 def _summary(run: Any) -> dict[str, Any]:
@@ -167,14 +187,12 @@ def _help_of_recipes(recipe: str | None) -> str:
     return "usage: seqtasks recipes\n\nOne JSON object for each recipe: its RNN type, formats, metric and summary.\n"
 
 
-def _help_of_training(command: str, name: str, flags: tuple[str, ...], freeze: bool) -> Callable[[str | None], str]:
+def _help_of_training(command: str, name: str, flags: tuple[str, ...]) -> Callable[[str | None], str]:
     def text(recipe: str | None) -> str:
         if recipe:
-            return _parser(load_recipe(recipe), f"seqtasks {command} {recipe}", flags, freeze).format_help()
+            return _parser(load_recipe(recipe), f"seqtasks {command} {recipe}", flags).format_help()
         listed = "\n".join(f"  {n:<16} {load_recipe(n).summary}" for n in sorted(list_recipes()))
         options = {**DATA_HELP, **RUN_HELP, **{flag: FLAGS[flag] for flag in (*flags, "quiet")}}
-        if freeze:
-            options["freeze"] = FREEZE_HELP
         shared = "\n".join(f"  --{n:<14} {t}" for n, t in options.items())
         return (
             f"usage: seqtasks {command} {name} [--data PATH] [--run DIR] [--OPTION VALUE ...]\n\nrecipes:\n{listed}\n\n"
@@ -204,11 +222,11 @@ TOP_COMMANDS = {
     "recipes": TopCommand("recipes", "list the recipes", _recipes, _help_of_recipes),
     "train": TopCommand(
         "train RECIPE [--data PATH] [--run DIR]", "train a recipe", _train,
-        _help_of_training("train", "RECIPE", TRAIN_FLAGS, False),
+        _help_of_training("train", "RECIPE", TRAIN_FLAGS),
     ),
     "finetune": TopCommand(
         "finetune RUN --data PATH [--run DIR]", "continue training on other data", _finetune,
-        _help_of_training("finetune", "RUN", FINETUNE_FLAGS, True),
+        _help_of_training("finetune", "RUN", FINETUNE_FLAGS),
     ),
     "completion": TopCommand("completion bash|zsh", "print shell completion code", _completion, _help_of_completion),
 }  # fmt: skip

@@ -2,10 +2,9 @@
 
 import contextlib
 import dataclasses
-import fnmatch
 import functools
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -17,7 +16,7 @@ from seqtasks.data.batches import Batches
 from seqtasks.data.numbers import Numbers
 from seqtasks.data.sources import Source
 from seqtasks.data.splits import Splits
-from seqtasks.engine import checkpoint, distribute, progress
+from seqtasks.engine import checkpoint, distribute, layer_rates, progress
 from seqtasks.engine.data_summary import SplitSummary, check_labels, describe_splits, summarize_splits
 from seqtasks.engine.predictor import Predictor
 from seqtasks.engine.run import Run
@@ -84,6 +83,7 @@ class Experiment:
     splits: Splits | None = None
 
     def __post_init__(self) -> None:
+        self.config = self.recipe.settle(self.config)
         self.task = self.recipe.task(self.config)
         self.reader = self.recipe.reader(self.config)
 
@@ -108,7 +108,6 @@ class Experiment:
 
     def prepare(
         self, data: Data | None = None, assets: Mapping[str, Any] | None = None, base: Run | None = None,
-        freeze: Sequence[str] = (),
     ) -> Prepared:  # fmt: skip
         """Learn the vocabularies, and build the batches and the compiled model.
 
@@ -118,7 +117,6 @@ class Experiment:
             data: what `read` returned; None reads.
             assets: vocabularies that are known already; None learns them from train.
             base: a finished run whose vocabularies and weights are taken over.
-            freeze: patterns of layer names whose weights stay as they are.
 
         Raises:
             UserError: if data, options and weights do not fit together.
@@ -143,7 +141,7 @@ class Experiment:
         self.config = config = with_length(self.config, recipe.budget, len(batches), *counts)
         keras.utils.set_random_seed(config.seed)
         with policy(config.precision), strategy.scope():
-            model = self._compiled(assets, batches, base, freeze)
+            model = self._compiled(assets, batches, base)
         return Prepared(data, assets, batches, model, strategy)
 
     def _batches(self, data: Data, assets: Mapping[str, Any], replicas: int) -> Any:
@@ -215,9 +213,7 @@ class Experiment:
             "training": {name: getattr(self.config, name) for name in AUTO},
         }
 
-    def _compiled(
-        self, assets: Mapping[str, Any], batches: Any, base: Run | None, freeze: Sequence[str]
-    ) -> keras.Model:
+    def _compiled(self, assets: Mapping[str, Any], batches: Any, base: Run | None) -> keras.Model:
         config = self.config
         model = self.recipe.build(config, assets)
         if base:
@@ -226,17 +222,12 @@ class Experiment:
             except ValueError:
                 remedy = "leave out options that change its shape"
                 raise UserError("the weights of the run do not fit", where=base.directory, remedy=remedy) from None
-        for pattern in freeze:
-            layers = [layer for layer in model.layers if layer.weights and fnmatch.fnmatch(layer.name, pattern)]
-            if not layers:
-                known = ", ".join(layer.name for layer in model.layers if layer.weights)
-                raise UserError(f"no layer is called {pattern!r}", where="--freeze", remedy=f"the layers are {known}")
-            for layer in layers:
-                layer.trainable = False
+        layer_rates.freeze(model, config.freeze)
         steps = config.epochs * len(batches)
         rate = schedule(config.schedule, config.learning_rate, steps, round(config.warmup * steps))
         given = config.weight_decay, config.clip_norm, config.ema_momentum, config.clip_by
-        optimizer = AdamW(rate, *given, epsilon=config.epsilon)
+        each = layer_rates.rates(model, config.rate_decay, config.unfreeze_every, config.epochs, len(batches))
+        optimizer = AdamW(rate, *given, *each, epsilon=config.epsilon)
         model.compile(optimizer, self.recipe.loss(config), jit_compile=config.jit)
         optimizer.build(model.trainable_variables)
         return model
