@@ -17,7 +17,7 @@ from annotated_types import Ge
 import seqtasks as st
 from seqtasks.budget import Budget
 from seqtasks.capabilities import Answer, Calibrates, Capability, Command, Query, Reports
-from seqtasks.options import Auto, Cell, Count, Declared, Options, Positive, Rate, Size, option, rnn_options
+from seqtasks.options import Auto, Cell, Count, Declared, Positive, Rate, Size, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 from seqtasks.text.vector_options import VectorOptions
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from seqtasks.data.sources import Source
     from seqtasks.data.splits import Formats
 
-import os
-SCALE = float(os.environ["VS"]) if os.environ.get("VS") else None
 AFFIXES = (1, 2, 3, 4)  # letters at the start and at the end of a token that get embeddings of their own
 LETTERS = 20  # of a token that the character encoder reads
 Scheme = Literal["IOB1", "IOB2", "BIO", "IOBES", "BIOES", "BILOU", "BMES", "BMEWO", "IO", "POS"]
@@ -76,9 +74,7 @@ class Config(VectorOptions):
     )
 
     learning_rate: Positive = option(2e-3, "largest learning rate", "training")
-    unk_dropout: Rate | Auto = option(
-        "auto", "share of words replaced by UNK; auto: 0.5, with vectors 0.0", "training"
-    )
+    unk_dropout: Rate | Auto = option("auto", "share of words replaced by UNK; auto: 0.5, with vectors 0.0", "training")
     word_dropout: Rate = option(0.2, "share of words left out", "training")
     embedding_dropout: Rate | Auto = option(
         "auto", "dropout of the elements of token vectors; auto: 0.6, with vectors 0.4", "training"
@@ -158,7 +154,7 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     )
     embedded = embedding(*inputs.values())
     vectors = config.vectors, assets["words"].tokens, config.vectors_rate
-    st.text.word_vectors.place(embedding, embedding.table, *vectors, SCALE)
+    st.text.word_vectors.place(embedding, embedding.table, *vectors)
     if config.characters != "none":
         inputs["characters"] = keras.Input((None, LETTERS), dtype="int32", name="characters")
         reader = st.layers.CharacterEncoder(len(assets["characters"]), 25, 50, config.characters, name="letters")
@@ -220,7 +216,6 @@ def loss(config: Config) -> Any:
 
 SAMPLE_OPTIONS: Mapping[str, Any] = {"epochs": 30, "batch_size": 16, "patience": 6, "units": 50, "dimension": 50}
 RECIPE = Recipe(
-    settle=settle,
     name="ner",
     summary="Which tokens of a text name persons, places, or entities of any types.",
     rnn_type="many-to-many, equal lengths",
@@ -251,5 +246,6 @@ RECIPE = Recipe(
         Calibrates(calibrate),
         Reports(lambda predictor, examples: st.ner.report.entities(predictor, examples)),
     ),
+    settle=settle,
     budget=Budget(steps=1200, epochs=(15, 200), batch_size=(8, 16), patience=6),
 )

@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from seqtasks.data.splits import Formats
     from seqtasks.tasks import SequenceTask
 
-import os
-SCALE = float(os.environ["VS"]) if os.environ.get("VS") else None
 AFFIXES = (2, 3, 4)  # letters at the start and at the end of a word that get embeddings of their own
 
 
@@ -76,9 +74,7 @@ class Config(TargetOptions, ColumnOptions, VectorOptions):
     dimension: Count | Auto = option("auto", "size of the word vectors; auto: that of --vectors, else 100", "model")
     affixes: Size = option(16384, "rows of the table of hashed affixes; 0 for words alone", "model")
 
-    unk_dropout: Rate | Auto = option(
-        "auto", "share of words replaced by UNK; auto: 0.3, with vectors 0.0", "training"
-    )
+    unk_dropout: Rate | Auto = option("auto", "share of words replaced by UNK; auto: 0.3, with vectors 0.0", "training")
     word_dropout: Rate = option(0.1, "share of words left out", "training")
     embedding_dropout: Rate | Auto = option(
         "auto", "dropout of the elements of word vectors; auto: 0.6, with vectors 0.3", "training"
@@ -192,7 +188,7 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     )
     embedded = embedding(*texts)
     vectors = config.vectors, assets["words"].tokens, config.vectors_rate
-    st.text.word_vectors.place(embedding, embedding.table, *vectors, SCALE)
+    st.text.word_vectors.place(embedding, embedding.table, *vectors)
     dropped = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedded)
     sequence = st.layers.recurrent_stack(dropped, **rnn_options(config))
     summaries = [st.layers.Pooling(list(config.pooling), name="pooling")(sequence)]
@@ -219,7 +215,6 @@ def baselines(config: Config) -> dict[str, Callable[[Config], Any]]:
 
 
 RECIPE = Recipe(
-    settle=settle,
     name="sentiment",
     summary="Which class a text belongs to, or which labels, or a number: positive or negative, stars, topics.",
     rnn_type="many-to-one",
@@ -246,5 +241,6 @@ RECIPE = Recipe(
     loss=lambda config: st.losses.sequence_loss(config.target, config.r_drop),
     metric="accuracy",
     baselines=baselines,
+    settle=settle,
     budget=Budget(steps=650, epochs=(2, 200), batch_size=(8, 64), patience=3),
 )

@@ -183,7 +183,7 @@ def test_unknown_clipping_raises():
 
 
 def reference(weight, gradients, rate, decay, begin, scales):
-    """Adam with decoupled decay of one weight in NumPy; `scales` are what clipping multiplies each step's gradient by."""
+    """Adam with decoupled decay of one weight in NumPy; clipping multiplies each step's gradient by one of `scales`."""
     first, second, values = np.zeros_like(weight), np.zeros_like(weight), [weight]
     for step, (gradient, scale) in enumerate(zip(gradients, scales, strict=True)):
         if step >= begin:

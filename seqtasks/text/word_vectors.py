@@ -22,8 +22,9 @@ from seqtasks.errors import UserError
 from seqtasks.text import vector_files
 from seqtasks.text.vector_files import read
 
-__all__ = ["fill", "forms", "place", "read", "settled", "vocabulary"]
+__all__ = ["fill", "forms", "more_words", "place", "read", "settled", "vocabulary"]
 ConfigT = TypeVar("ConfigT")
+SCALE = 0.4  # standard deviation of vectors where they start, about that of GloVe
 ENDINGS = (("'s", ""), ("s'", "s"), ("ies", "y"), ("es", ""), ("s", ""))  # of possessives and plurals
 
 
@@ -80,13 +81,33 @@ def vocabulary(
     Raises:
         UserError: as of `vector_files.read`.
     """
-    counts = count(chunks)
+    counts = count(chunks, 1 if path else min_count)
     ranked = [word for word, number in counts.items() if number >= min_count]
     ranked = ranked[: None if max_size is None else max(0, max_size - 2)]
-    if path is None or not more:
-        return Vocabulary([*SPECIAL_TOKENS[:2], *ranked])
-    taken = {*ranked, *SPECIAL_TOKENS, ""}
-    rare = [word for word in counts if word not in taken]
+    extra = more_words(path, more, ranked, counts, normal) if path else []
+    return Vocabulary([*SPECIAL_TOKENS[:2], *ranked, *extra])
+
+
+def more_words(
+    path: Path | str,
+    more: int,
+    known: Iterable[str],
+    others: Iterable[str] = (),
+    normal: Callable[[tf.Tensor], tf.Tensor] | None = None,
+) -> list[str]:
+    """Words that have a vector and no row yet: those of `others`, then the most frequent of the file.
+
+    Args:
+        path: the file.
+        more: how many, at most.
+        known: words that have a row.
+        others, normal: as of `vocabulary`.
+
+    Raises:
+        UserError: as of `vector_files.read`.
+    """
+    taken = {*known, *SPECIAL_TOKENS, ""}
+    rare = [word for word in others if word not in taken]
     looked_up = {word: list(forms(word)) for word in rare}
     wanted = {form for found in looked_up.values() for form in found} | set(map(zeros, rare))
     has, frequent = set(), []
@@ -97,8 +118,7 @@ def vocabulary(
     if normal and frequent:
         frequent = [word.decode("utf-8", "replace") for word in normal(tf.constant(frequent)).numpy().tolist()]
     rare = [word for word in rare if zeros(word) in has or not has.isdisjoint(looked_up[word])]
-    added = dict.fromkeys([*rare, *(word for word in frequent if word not in taken)])
-    return Vocabulary([*SPECIAL_TOKENS[:2], *ranked, *list(added)[:more]])
+    return list(dict.fromkeys([*rare, *(word for word in frequent if word not in taken)]))[:more]
 
 
 def vectors_of(path: Path | str, words: Sequence[str]) -> dict[str, np.ndarray]:
@@ -112,18 +132,19 @@ def vectors_of(path: Path | str, words: Sequence[str]) -> dict[str, np.ndarray]:
         UserError: as of `vector_files.read`.
     """
     exact = {form for word in words for form in forms(word)}
-    alike = {word for word in words if "0" in word}
+    alike = {zeros(word) for word in words if re.search(r"\d", word)}
     found: dict[str, np.ndarray] = {}
     digits: dict[str, np.ndarray] = {}
     for word, vector in vector_files.scan(path, lambda word: word in exact or zeros(word) in alike):
         if vector is not None:
             found.setdefault(word, vector)
-            digits.setdefault(zeros(word), vector)
+            if zeros(word) in alike:
+                digits.setdefault(zeros(word), vector)
     result = {}
     for word in words:
         form = next((form for form in forms(word) if form in found), None)
-        if form is not None or word in digits:
-            result[word] = digits[word] if form is None else found[form]
+        if form is not None or zeros(word) in digits:
+            result[word] = digits[zeros(word)] if form is None else found[form]
     return result
 
 
@@ -169,7 +190,7 @@ def place(
     path: Path | str | None,
     words: Sequence[str],
     rate: float,
-    scale: float | None = None,
+    scale: float = SCALE,
     marker: str = "",
 ) -> None:
     """Fills an embedding with the vectors of a file, and says at which rate it learns.
@@ -191,22 +212,24 @@ def place(
     layer.learning_rates = {variable.name: rate}
 
 
-def settled(config: ConfigT, **defaults: tuple[Any, Any]) -> ConfigT:
+def settled(config: ConfigT, files: Sequence[str] = ("vectors",), **defaults: tuple[Any, Any]) -> ConfigT:
     """The options with values for those that are `auto`, and with the dimension of the vectors.
 
     Args:
         config: options with `vectors` and `dimension`.
+        files: the options that name files of vectors.
         defaults: for each option that may be `auto` its value without and with vectors.
 
     Raises:
         UserError: if another dimension was asked for than the vectors have.
     """
-    path = config.vectors  # type: ignore[attr-defined]
-    values = {name: both[path is not None] for name, both in defaults.items() if getattr(config, name) == "auto"}
-    if path is not None:
-        size, given = vector_files.dimension(path), config.dimension  # type: ignore[attr-defined]
-        if given not in ("auto", size):
-            remedy = f"train with --dimension {size}, or leave it out"
-            raise UserError(f"vectors of size {size}", where=path, remedy=remedy)
-        values["dimension"] = size
+    paths = [path for path in (getattr(config, name) for name in files) if path is not None]
+    values = {name: both[bool(paths)] for name, both in defaults.items() if getattr(config, name) == "auto"}
+    size = config.dimension  # type: ignore[attr-defined]
+    for path in paths:
+        found = vector_files.dimension(path)
+        if size not in ("auto", found):
+            other = f"vectors of size {size}" if path != paths[0] else f"--dimension {found}, or leave it out"
+            raise UserError(f"vectors of size {found}", where=path, remedy=f"train with {other}")
+        values["dimension"] = size = found
     return dataclasses.replace(config, **values)  # type: ignore[type-var]
