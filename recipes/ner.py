@@ -17,7 +17,7 @@ from annotated_types import Ge
 import seqtasks as st
 from seqtasks.budget import Budget
 from seqtasks.capabilities import Answer, Calibrates, Capability, Command, Query, Reports
-from seqtasks.options import Auto, Cell, Count, Declared, Positive, Rate, Size, option, rnn_options
+from seqtasks.options import Auto, Cell, Count, Declared, Positive, Rate, Size, chosen, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 from seqtasks.text.vector_options import VectorOptions
 
@@ -87,7 +87,7 @@ class Config(VectorOptions):
 
 
 def settle(config: Config) -> Config:
-    rates = {"unk_dropout": (0.5, 0.0), "embedding_dropout": (0.6, 0.4), "vectors_rate": (1.0, 0.0)}
+    rates: dict[str, Any] = {"unk_dropout": (0.5, 0.0), "embedding_dropout": (0.6, 0.4), "vectors_rate": (1.0, 0.0)}
     return st.text.word_vectors.settled(config, dimension=(100, 100), **rates)
 
 
@@ -146,20 +146,20 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         inputs["affixes"] = keras.Input((None, 2 * len(AFFIXES) + 2), dtype="int32", name="affixes")
     embedding = st.layers.WordEmbedding(
         len(assets["words"]),
-        config.dimension,
+        chosen(config.dimension),
         config.affixes,
-        config.unk_dropout,
+        chosen(config.unk_dropout),
         config.word_dropout,
         name="embedding",
     )
     embedded = embedding(*inputs.values())
-    vectors = config.vectors, assets["words"].tokens, config.vectors_rate
+    vectors = config.vectors, assets["words"].tokens, chosen(config.vectors_rate)
     st.text.word_vectors.place(embedding, embedding.table, *vectors)
     if config.characters != "none":
         inputs["characters"] = keras.Input((None, LETTERS), dtype="int32", name="characters")
         reader = st.layers.CharacterEncoder(len(assets["characters"]), 25, 50, config.characters, name="letters")
         embedded = keras.layers.Concatenate(name="token")([embedded, reader(inputs["characters"])])
-    dropped = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedded)
+    dropped = keras.layers.Dropout(chosen(config.embedding_dropout), name="embedding_dropout")(embedded)
     sequence = st.layers.recurrent_stack(dropped, **rnn_options(config))
     if config.window:
         near = st.layers.MaskedConv1D(config.units, 2 * config.window + 1, activation="relu", name="window")(dropped)

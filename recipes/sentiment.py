@@ -26,6 +26,7 @@ from seqtasks.options import (
     Size,
     TargetOptions,
     Weight,
+    chosen,
     option,
     rnn_options,
 )  # fmt: skip
@@ -90,7 +91,7 @@ class Config(TargetOptions, ColumnOptions, VectorOptions):
 
 
 def settle(config: Config) -> Config:
-    rates = {"unk_dropout": (0.3, 0.0), "embedding_dropout": (0.6, 0.3), "vectors_rate": (1.0, 0.0)}
+    rates: dict[str, Any] = {"unk_dropout": (0.3, 0.0), "embedding_dropout": (0.6, 0.3), "vectors_rate": (1.0, 0.0)}
     return st.text.word_vectors.settled(config, dimension=(100, 100), **rates)
 
 
@@ -180,16 +181,16 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         ]
     embedding = st.layers.WordEmbedding(
         len(assets["words"]),
-        config.dimension,
+        chosen(config.dimension),
         config.affixes,
-        config.unk_dropout,
+        chosen(config.unk_dropout),
         config.word_dropout,
         name="embedding",
     )
     embedded = embedding(*texts)
-    vectors = config.vectors, assets["words"].tokens, config.vectors_rate
+    vectors = config.vectors, assets["words"].tokens, chosen(config.vectors_rate)
     st.text.word_vectors.place(embedding, embedding.table, *vectors)
-    dropped = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedded)
+    dropped = keras.layers.Dropout(chosen(config.embedding_dropout), name="embedding_dropout")(embedded)
     sequence = st.layers.recurrent_stack(dropped, **rnn_options(config))
     summaries = [st.layers.Pooling(list(config.pooling), name="pooling")(sequence)]
     summaries.append(st.layers.Pooling(["mean"], name="bag_of_inputs")(dropped))

@@ -17,7 +17,7 @@ import seqtasks as st
 from seqtasks.budget import Budget
 from seqtasks.capabilities import Infers, Query, Reports, TextInputs
 from seqtasks.data.token_ids import BOS, EOS, PAD, UNK
-from seqtasks.options import Auto, Cell, Count, Positive, Rate, Size, Weight, option, rnn_options
+from seqtasks.options import Auto, Cell, Count, Positive, Rate, Size, Weight, chosen, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 from seqtasks.text.vector_options import VectorOptions
 
@@ -164,13 +164,15 @@ def build(config: Config, assets: Assets) -> "keras.Model":
             "there is no attention", where="--coverage", remedy="leave it out, or take --attention"
         )
     source = keras.Input((None,), dtype="int32", name="source")
-    embedding = keras.layers.Embedding(len(assets["source"]), config.dimension, mask_zero=True, name="embedding")
+    embedding = keras.layers.Embedding(
+        len(assets["source"]), chosen(config.dimension), mask_zero=True, name="embedding"
+    )
     embedded = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedding(source))
     model = st.models.encoder_decoder(
         {"source": source},
         st.layers.recurrent_stack(embedded, name="encoder", **rnn_options(config)),
         len(assets["target"]),
-        config.dimension,
+        chosen(config.dimension),
         config.cell,
         config.units,
         config.decoder_layers,
@@ -183,8 +185,8 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     )
     target = model.get_layer("target_embedding")
     files = config.vectors, config.target_vectors
-    rates = [config.vectors_rate if file or not any(files) else 1.0 for file in files]
-    place, options = st.text.word_vectors.place, (config.dimension**-0.5, st.text.tokenizer.JOINER)
+    rates = [chosen(config.vectors_rate) if file or not any(files) else 1.0 for file in files]
+    place, options = st.text.word_vectors.place, (chosen(config.dimension) ** -0.5, st.text.tokenizer.JOINER)
     place(embedding, embedding.embeddings, files[0], assets["source"].tokens, rates[0], *options)
     place(target, target.table, files[1], assets["target"].tokens, rates[1], *options)
     return model

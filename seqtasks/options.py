@@ -279,6 +279,21 @@ def for_validation(config: T) -> T:
     return dataclasses.replace(config, **fields) if fields else config  # type: ignore[type-var]
 
 
+def chosen(value: Any) -> Any:
+    """The value of an option that may be `auto`, after `Recipe.settle` has chosen it.
+
+    Raises:
+        ValueError: if it is `auto` still.
+
+    Example:
+        >>> chosen(0.5)
+        0.5
+    """
+    if value == "auto":
+        raise ValueError("an option is auto still: build the model of `recipe.settle(config)`.")
+    return value
+
+
 def rnn_options(config: Any) -> dict[str, Any]:
     """The arguments of `seqtasks.layers.recurrent_stack`, from the options of recipes that have such a stack.
 

@@ -110,7 +110,8 @@ def more_words(
     rare = [word for word in others if word not in taken]
     looked_up = {word: list(forms(word)) for word in rare}
     wanted = {form for found in looked_up.values() for form in found} | set(map(zeros, rare))
-    has, frequent = set(), []
+    has: set[str] = set()
+    frequent: list[str] = []
     for word, _ in vector_files.scan(path, lambda word: False):
         has |= wanted & {word, zeros(word)}
         if len(frequent) < more:
