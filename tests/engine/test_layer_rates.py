@@ -9,6 +9,7 @@ import pytest
 import seqtasks
 from seqtasks.cli import commands
 from seqtasks.engine import layer_rates
+from seqtasks.engine.experiment import Experiment
 from seqtasks.engine.run import Run
 from seqtasks.errors import UserError
 from seqtasks.recipe import load_recipe
@@ -109,9 +110,7 @@ def test_frozen_vectors_know_words_that_train_lacks(reviews, glove, tmp_path):
 
 def test_layers_are_frozen_by_their_names():
     recipe = load_recipe("sentiment")
-    model = (
-        seqtasks.engine.experiment.Experiment(recipe, recipe.Config(**SMALL, freeze=["emb*", "log*"])).prepare().model
-    )
+    model = Experiment(recipe, recipe.Config(**SMALL, freeze=["emb*", "log*"])).prepare().model
     assert {v.path.split("/")[0] for v in model.trainable_variables} == {"recurrent_1"}
     with pytest.raises(UserError, match="no layer is called 'logit'; the layers are embedding, recurrent_1, logits"):
         layer_rates.freeze(model, ["logit"])
@@ -147,3 +146,29 @@ def test_patterns_are_given_one_after_the_other_or_as_a_list(arguments):
     given = [*arguments, "--epochs", "3"]
     fields, others = commands._options(load_recipe("sentiment"), "seqtasks train", given, ())
     assert fields == {"freeze": ["a", "b_*"], "epochs": 3} and others["data"] is None
+
+
+def test_translation_takes_vectors_on_both_sides(tmp_path):
+    """The source gets rows for words of the file; the target, whose words can be written, does not."""
+    (tmp_path / "train.tsv").write_text("".join(f"The cat sees {n}.\tDie Katze sieht {n}.\n" for n in range(1, 40)))
+    (tmp_path / "en.vec").write_text("4 2\ncat 1 2\nthe 3 1\ndog -1 2\nsees 2 2\n")
+    (tmp_path / "de.vec").write_text("Katze 5 1\nHund 2 2\nsieht 1 -1\n")
+    recipe = load_recipe("translation")
+    files = {"vectors": str(tmp_path / "en.vec"), "target_vectors": str(tmp_path / "de.vec")}
+    config = recipe.Config(vocabulary="word", units=4, **files)
+    prepared = Experiment(recipe, config, {"data": str(tmp_path / "train.tsv")}).prepare()
+    source, target = (prepared.assets[side].tokens for side in ("source", "target"))
+    assert "dog" in source and "Hund" not in target
+    tables = prepared.model.get_layer("embedding").embeddings, prepared.model.get_layer("target_embedding").table
+    cat, the = (np.array(tables[0])[source.index(word)] for word in ("cat", "The"))
+    np.testing.assert_allclose([the[0] / cat[0], the[1] / cat[0], cat[1] / cat[0]], [3, 1, 2], rtol=1e-5)
+    katze = np.array(tables[1])[target.index("Katze")]
+    assert katze[0] / katze[1] == pytest.approx(5, rel=1e-5)
+    shares = dict(
+        zip([v.path for v in prepared.model.trainable_variables], prepared.model.optimizer.rates, strict=True)
+    )
+    assert {path for path, share in shares.items() if share == 0.1} == {
+        "embedding/embeddings",
+        "target_embedding/table",
+    }
+    assert set(shares.values()) == {0.1, 1.0}
