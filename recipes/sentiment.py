@@ -4,7 +4,8 @@
 
 Words, and the letters at their ends, go through a bidirectional LSTM. Its outputs are pooled over time, next to the
 mean of the word vectors. Small data needs regularisation: dropout of words and of embeddings, averaged weights, and
-R-Drop, the agreement of two passes with different dropout.
+R-Drop, the agreement of two passes with different dropout. A linear path beside the recurrence knows the n-grams of
+the whole text.
 """
 
 from collections import Counter
@@ -65,6 +66,9 @@ class Config(TargetOptions, ColumnOptions, VectorOptions):
     max_vocabulary: Annotated[int, Ge(3)] = option(20_000, "words kept, padding and UNK included", "data")
     min_count: Count = option(2, "how often a word must occur in train to be kept", "data")
     max_length: Count = option(256, "words of a text that are read; an answer reports when there were more", "data")
+    cut: Literal["head", "tail", "both"] = option(
+        "head", "which words of a text longer than max_length are read: the first, the last, or half of each", "data"
+    )
 
     cell: Cell = option("lstm", "recurrent cell", "model")
     units: Count = option(64, "size of the recurrent state, per direction", "model")
@@ -74,6 +78,9 @@ class Config(TargetOptions, ColumnOptions, VectorOptions):
     pooling: list[Literal["max", "mean", "attention"]] = option(("max", "mean"), "pooling over time", "model")
     dimension: Count | Auto = option("auto", "size of the word vectors; auto: that of --vectors, else 100", "model")
     affixes: Size = option(16384, "rows of the table of hashed affixes; 0 for words alone", "model")
+    ngrams: Size = option(2, "longest n-grams of words in the linear path beside the recurrence; 0 for none", "model")
+    ngram_letters: list[Count] = option((), "lengths of n-grams of letters in the linear path", "model")
+    ngram_buckets: Annotated[int, Ge(5)] = option(2**18, "rows of the table of hashed n-grams", "model")
 
     unk_dropout: Rate | Auto = option("auto", "share of words replaced by UNK; auto: 0.3, with vectors 0.0", "training")
     word_dropout: Rate = option(0.1, "share of words left out", "training")
@@ -85,6 +92,7 @@ class Config(TargetOptions, ColumnOptions, VectorOptions):
     zoneout: Rate = option(0.0, "share of the recurrent state that a step leaves unchanged, at random", "training")
     dropout: Rate = option(0.5, "dropout before the last layer", "training")
     r_drop: Weight = option(1.0, "weight of R-Drop, the agreement of two passes; 0 for one pass", "training")
+    ngram_dropout: Rate = option(0.2, "share of the n-grams that are left out", "training")
     class_weights: Literal["none", "balanced"] = option(
         "none", "balanced: rare classes count as much as frequent ones", "training"
     )
@@ -127,12 +135,16 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
 def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
     """Texts (batch,) to word numbers (batch, None), hashed affixes (batch, None, 6) and `truncated` (batch,).
 
-    Of pairs of texts, the features of the second are called `second_words` and `second_affixes`.
+    The n-grams of the linear path are those of the whole text, `ngrams` (batch, None). Of pairs of texts, the features
+    of the second are called `second_words` and `second_affixes`.
     """
     if not paired(config, assets):
         return encode_text(config, assets, texts)
     first, second = (encode_text(config, assets, part) for part in st.data.pairs.split(texts))
     truncated = first["truncated"] | second.pop("truncated")
+    if config.ngrams:
+        ngrams = st.text.word_features.shared_ngrams(first["ngrams"], second.pop("ngrams"), config.ngram_buckets)
+        first["ngrams"] = ngrams
     return {**first, **{f"second_{name}": feature for name, feature in second.items()}, "truncated": truncated}
 
 
@@ -150,7 +162,8 @@ def encode_text(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str,
     """The features of one text of each input."""
     import tensorflow as tf
 
-    words, truncated = st.text.word_features.cut(st.text.word_features.words(texts), config.max_length)
+    found = st.text.word_features.words(texts)
+    words, truncated = st.text.word_features.cut(found, config.max_length, config.cut)
     # a text without words is one unknown word: a recurrence needs a step
     words = tf.concat([words, tf.RaggedTensor.from_tensor(tf.fill([tf.size(texts), 1], ""))], 1)
     words = words[:, : tf.maximum(config.max_length, 1)]
@@ -159,6 +172,9 @@ def encode_text(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str,
     features = {"words": assets["words"].lookup(words), "truncated": truncated}
     if config.affixes:
         features["affixes"] = st.text.word_features.affixes(words, AFFIXES, config.affixes)
+    if config.ngrams:
+        hashed = config.ngrams, config.ngram_buckets, config.ngram_letters
+        features["ngrams"] = st.text.word_features.ngrams(found, *hashed)
     return features
 
 
@@ -197,7 +213,10 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     if pair:
         summaries = [st.layers.PairFeatures(name=f"compared_{n}")(x) for n, x in enumerate(summaries, 1)]
     inputs |= st.models.column_inputs(st.data.side_columns.width(config.columns, assets))
-    return st.models.classifier(inputs, [summaries], dropout=config.dropout, **make_task(config).head(assets))
+    if config.ngrams:
+        inputs["ngrams"] = keras.Input((None,), dtype="int32", name="ngrams")
+    head = make_task(config).head(assets) | {"dropout": config.dropout, "ngram_dropout": config.ngram_dropout}
+    return st.models.classifier(inputs, [summaries], ngrams=config.ngram_buckets * bool(config.ngrams), **head)
 
 
 def make_task(config: Config) -> "SequenceTask":

@@ -17,7 +17,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from seqtasks.atomic_files import write_csv, write_json
+from seqtasks.atomic_files import check_own, write_csv, write_json
 from seqtasks.capabilities import Calibrates
 from seqtasks.data.batches import POOL_BATCHES
 from seqtasks.engine import checkpoint, evaluation, gradient_flow, progress
@@ -26,7 +26,7 @@ from seqtasks.engine.data_summary import SplitSummary, describe_splits
 from seqtasks.engine.experiment import Experiment, Prepared, has_data, policy
 from seqtasks.engine.loop import Loop
 from seqtasks.engine.predictor import Predictor
-from seqtasks.engine.run import Run, is_run, load_assets, save_assets, save_setup, written
+from seqtasks.engine.run import FILES, Run, is_run, load_assets, save_assets, save_setup, written
 from seqtasks.errors import UserError
 from seqtasks.options import describe, make_options
 from seqtasks.recipe import load_recipe
@@ -131,6 +131,8 @@ def check_free(directory: Path, overwrite: bool) -> None:
         raise UserError("exists already", where=directory, remedy=remedy)
     if overwrite and directory.exists() and not is_run(directory):
         raise UserError("is not a run, so it is not overwritten", where=directory, remedy="take another --run")
+    if directory.exists():
+        check_own(directory, FILES, "take another --run")
 
 
 @dataclasses.dataclass

@@ -2,13 +2,16 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import seqtasks
 from seqtasks.cli.main import main
+from seqtasks.errors import UserError
 from tests.reviews import SMALL, write_reviews
 
 pytestmark = pytest.mark.usefixtures("opened_once")
@@ -249,6 +252,27 @@ def test_a_run_is_never_overwritten_unasked(capsys, folder, tmp_path):
     assert "is not a run, so it is not overwritten" in line
     assert (tmp_path / "mine" / "thesis.txt").exists()
     assert "not a run (no config.yaml)" in mistake(capsys, "evaluate", tmp_path / "mine")
+
+
+@pytest.mark.parametrize("name", ["reviews.csv", "encoder/notes.md", ".git/HEAD"])
+def test_files_of_others_in_a_run_are_never_deleted(capsys, folder, tmp_path, name):
+    run = tmp_path / "run"
+    shutil.copytree(folder / "run", run)
+    (run / name).parent.mkdir(exist_ok=True)
+    (run / name).write_text("years of work")
+    data = run / name if name == "reviews.csv" else folder / "reviews.csv"
+    line = mistake(capsys, "train", "sentiment", "--data", data, "--run", run, "--overwrite")
+    assert line.endswith(f"run: holds {name}, which is kept: nothing is overwritten; take another --run")
+    assert (run / name).read_text() == "years of work" and (run / "metrics.json").exists()
+
+
+def test_files_of_others_in_an_export_are_never_deleted(folder, tmp_path):
+    run = seqtasks.load_run(folder / "run")
+    served = run.export(tmp_path / "served")
+    assert run.export(served, overwrite=True) == served
+    (served / "client.py").write_text("years of work")
+    with pytest.raises(UserError, match=r"served: holds client\.py, which is kept: nothing is overwritten; "):
+        run.export(served, overwrite=True)
 
 
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(capsys, folder, tmp_path):

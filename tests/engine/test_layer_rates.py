@@ -17,7 +17,7 @@ from tests.reviews import SMALL
 
 GLOVE = {"film": (1, 2, 3), "acting": (3, -2, 1), "unseen": (2, 2, -3), "the": (0, 1, 1)}
 FIELDS = SMALL | {"dimension": "auto", "epochs": 3, "learning_rate": 0.02, "ema_momentum": 0.0, "weight_decay": 0.01}
-FIELDS |= {"unfreeze_every": 1, "rate_decay": 0.5, "schedule": "slanted", "vectors_rate": 0.5, "affixes": 0}
+FIELDS |= {"unfreeze_every": 1, "rate_decay": 0.5, "schedule": "slanted", "vectors_rate": 0.5, "affixes": 0, "ngrams": 0}
 LAYERS = ["embedding", "recurrent_1", "logits"]
 
 
@@ -110,7 +110,7 @@ def test_frozen_vectors_know_words_that_train_lacks(reviews, glove, tmp_path):
 
 def test_layers_are_frozen_by_their_names():
     recipe = load_recipe("sentiment")
-    model = Experiment(recipe, recipe.Config(**SMALL, freeze=["emb*", "log*"])).prepare().model
+    model = Experiment(recipe, recipe.Config(**SMALL | {"ngrams": 0}, freeze=["emb*", "log*"])).prepare().model
     assert {v.path.split("/")[0] for v in model.trainable_variables} == {"recurrent_1"}
     with pytest.raises(UserError, match="no layer is called 'logit'; the layers are embedding, recurrent_1, logits"):
         layer_rates.freeze(model, ["logit"])
