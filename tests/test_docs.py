@@ -36,6 +36,7 @@ DATA = {  # what the examples of a page need besides reviews
     "docs/guides/generating.md": docs_data.language,
     "docs/guides/scanning-genomes.md": docs_data.dna,
     "docs/guides/streaming-speech.md": docs_data.speech,
+    "docs/guides/word-vectors.md": docs_data.vectors,
     "docs/concepts/language-models.md": docs_data.language,
     "docs/migrate/from-opennmt-tf.md": docs_data.translation,
 }
@@ -45,6 +46,7 @@ LANGUAGE = "seqtasks train language_model --data book.txt --run runs/lm --units 
 BEFORE = {  # runs that a page takes for granted
     "docs/start/own-data.md": [],
     "docs/guides/finetuning.md": [REVIEWS],
+    "docs/guides/rates-of-layers.md": [REVIEWS],
     "docs/guides/export.md": [REVIEWS, LANGUAGE],
     "docs/guides/generating.md": [LANGUAGE],
     "docs/guides/scanning-genomes.md": ["seqtasks train dna --data promoters/ --run runs/promoters"],
