@@ -17,8 +17,7 @@ from tests.reviews import SMALL
 
 GLOVE = {"film": (1, 2, 3), "acting": (3, -2, 1), "unseen": (2, 2, -3), "the": (0, 1, 1)}
 FIELDS = SMALL | {"dimension": "auto", "epochs": 3, "learning_rate": 0.02, "ema_momentum": 0.0, "weight_decay": 0.01}
-FIELDS |= {"unfreeze_every": 1, "rate_decay": 0.5, "schedule": "slanted", "vectors_rate": 0.5}
-FIELDS |= {"affixes": 0, "ngrams": 0}
+FIELDS |= {"unfreeze_every": 1, "rate_decay": 0.5, "schedule": "slanted", "vectors_rate": 0.5, "ngrams": 0}
 LAYERS = ["embedding", "recurrent_1", "logits"]
 
 
