@@ -135,6 +135,11 @@ def test_the_file_decides_on_the_dimension(tmp_path, glove):
         1,
     )
     assert settle("sentiment", vectors=str(glove), vectors_rate=0.1, dimension=2).vectors_rate == 0.1
+    assert settle("ner", vectors=str(glove), vectors_frozen_epochs=2).vectors_rate == 1
+    assert settle("ner", vectors=str(glove), vectors_frozen_epochs=2, vectors_rate=0.5).vectors_rate == 0.5
+    for fields, message in (({"vectors": str(glove), "vectors_rate": 0}, "the vectors never change"), ({}, "no vec")):
+        with pytest.raises(UserError, match=f"--vectors_frozen_epochs: .*{message}"):
+            settle("ner", vectors_frozen_epochs=2, **fields)
     with pytest.raises(UserError, match="glove.txt: vectors of size 2; train with --dimension 2, or leave it out"):
         settle("sentiment", vectors=str(glove), dimension=3)
     (tmp_path / "other.txt").write_text("le 1 2 3\n")
