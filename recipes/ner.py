@@ -153,7 +153,7 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         name="embedding",
     )
     embedded = embedding(*inputs.values())
-    vectors = config.vectors, assets["words"].tokens, chosen(config.vectors_rate)
+    vectors = config.vectors, assets["words"].tokens, chosen(config.vectors_rate), config.vectors_frozen_epochs
     st.text.word_vectors.place(embedding, embedding.table, *vectors)
     if config.characters != "none":
         inputs["characters"] = keras.Input((None, LETTERS), dtype="int32", name="characters")

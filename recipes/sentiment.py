@@ -204,7 +204,7 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         name="embedding",
     )
     embedded = embedding(*texts)
-    vectors = config.vectors, assets["words"].tokens, chosen(config.vectors_rate)
+    vectors = config.vectors, assets["words"].tokens, chosen(config.vectors_rate), config.vectors_frozen_epochs
     st.text.word_vectors.place(embedding, embedding.table, *vectors)
     dropped = keras.layers.Dropout(chosen(config.embedding_dropout), name="embedding_dropout")(embedded)
     sequence = st.layers.recurrent_stack(dropped, **rnn_options(config))

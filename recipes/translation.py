@@ -55,6 +55,10 @@ class Config(VectorOptions):
         None, "pretrained vectors of the words of the target language; --vectors has those of the source", "data",
         inherited=False,
     )  # fmt: skip
+    vectors_rate: Weight | Auto = option(
+        "auto", "learning rate of the vectors as a share of that of other weights; 0: they never change; auto: "
+        "0.1 with vectors, else 1; 1 with vectors_frozen_epochs", "training",
+    )  # fmt: skip
     max_characters: Count = option(
         1000,
         "characters of a sentence; longer pairs are left out of train, longer inputs of predict are refused",
@@ -186,7 +190,10 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     target = model.get_layer("target_embedding")
     files = config.vectors, config.target_vectors
     rates = [chosen(config.vectors_rate) if file or not any(files) else 1.0 for file in files]
-    place, options = st.text.word_vectors.place, (chosen(config.dimension) ** -0.5, st.text.tokenizer.JOINER)
+    place, options = (
+        st.text.word_vectors.place,
+        (config.vectors_frozen_epochs, chosen(config.dimension) ** -0.5, st.text.tokenizer.JOINER),
+    )
     place(embedding, embedding.embeddings, files[0], assets["source"].tokens, rates[0], *options)
     place(target, target.table, files[1], assets["target"].tokens, rates[1], *options)
     return model

@@ -46,7 +46,8 @@ def rates(
     The order of the layers is that of `model.layers`, from the inputs to the outputs; layers without trainable weights
     do not count. The last is the head: it has the full rate and learns from the start. A layer k below it has the rate
     `decay` ** k and begins in epoch k * `every`. A layer may reduce the rate of its own weights further, by an
-    attribute `learning_rates`, {name of the weight: share}.
+    attribute `learning_rates`, {name of the weight: share}, or let them begin later, by an attribute
+    `learning_begins`, {name of the weight: epochs before}.
 
     Args:
         model: the model, frozen as it will stay.
@@ -69,10 +70,10 @@ def rates(
     layers = [layer for layer in reversed(model.layers) if layer.trainable_variables]
     shares, begins = {}, {}
     for depth, layer in enumerate(layers):
-        own = getattr(layer, "learning_rates", {})
+        own, later = getattr(layer, "learning_rates", {}), getattr(layer, "learning_begins", {})
         for variable in layer.trainable_variables:
             shares[id(variable)] = decay**depth * own.get(variable.name, 1.0)
-            begins[id(variable)] = depth * every * steps
+            begins[id(variable)] = max(depth * every, later.get(variable.name, 0)) * steps
     late = [layer.name for depth, layer in enumerate(layers) if depth * every >= epochs]
     if late:
         what = f"--unfreeze_every {every}: {', '.join(reversed(late))} would begin after the last of {epochs} epochs"

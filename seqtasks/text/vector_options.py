@@ -19,5 +19,8 @@ class VectorOptions(Options):
     )  # fmt: skip
     vectors_rate: Weight | Auto = option(
         "auto", "learning rate of the vectors as a share of that of other weights; 0: they never change; auto: "
-        "0 with vectors, else 1", "training",
+        "0 with vectors, else 1; 1 with vectors_frozen_epochs", "training",
     )  # fmt: skip
+    vectors_frozen_epochs: Size = option(
+        0, "epochs at the beginning in which the vectors do not change", "training", inherited=False
+    )

@@ -191,10 +191,11 @@ def place(
     path: Path | str | None,
     words: Sequence[str],
     rate: float,
+    begin: int = 0,
     scale: float = SCALE,
     marker: str = "",
 ) -> None:
-    """Fills an embedding with the vectors of a file, and says at which rate it learns.
+    """Fills an embedding with the vectors of a file, and says at which rate it learns and from which epoch on.
 
     Args:
         layer: the embedding.
@@ -202,6 +203,7 @@ def place(
         path: the file, or None for a table that stays random, or that gets its weights from another run.
         words: the word of each row.
         rate: the learning rate of the table as a share of that of other weights; 0 for a table that never changes.
+        begin: how many epochs it does not learn at the beginning.
         scale, marker: as of `fill`.
 
     Raises:
@@ -210,7 +212,7 @@ def place(
     if path is not None:
         fill(variable, path, words, scale, marker)
     variable.trainable = rate > 0
-    layer.learning_rates = {variable.name: rate}
+    layer.learning_rates, layer.learning_begins = {variable.name: rate}, {variable.name: begin}
 
 
 def settled(config: ConfigT, files: Sequence[str] = ("vectors",), **defaults: tuple[Any, Any]) -> ConfigT:
@@ -222,10 +224,17 @@ def settled(config: ConfigT, files: Sequence[str] = ("vectors",), **defaults: tu
         defaults: for each option that may be `auto` its value without and with vectors.
 
     Raises:
-        UserError: if another dimension was asked for than the vectors have.
+        UserError: if another dimension was asked for than the vectors have, or vectors that never change were to
+            change after some epochs.
     """
     paths = [path for path in (getattr(config, name) for name in files) if path is not None]
     values = {name: both[bool(paths)] for name, both in defaults.items() if getattr(config, name) == "auto"}
+    if config.vectors_frozen_epochs:  # type: ignore[attr-defined]
+        values |= {"vectors_rate": 1.0} if "vectors_rate" in values else {}
+        if not paths or config.vectors_rate == 0:  # type: ignore[attr-defined]
+            what = "the vectors never change" if paths else "there are no vectors"
+            remedy = "leave it out, or give --vectors and a --vectors_rate above 0"
+            raise UserError(what, where="--vectors_frozen_epochs", remedy=remedy)
     size = config.dimension  # type: ignore[attr-defined]
     for path in paths:
         found = vector_files.dimension(path)

@@ -129,7 +129,10 @@ def test_rates_of_layers_and_of_weights(caplog):
         "rates of layers: head 1 from epoch 1, first 0.5 from epoch 4",
     ]
     assert layer_rates.rates(model, 1.0, 0, epochs=3, steps=10) == ((1, 0.1, 1, 1), ())
-    layers[0].learning_rates = {}
+    layers[0].learning_rates, layers[0].learning_begins = {}, {"kernel": 2}
+    assert layer_rates.rates(model, 1.0, 0, epochs=3, steps=10) == ((), (20, 0, 0, 0))
+    assert layer_rates.rates(model, 1.0, 1, epochs=3, steps=10) == ((), (20, 10, 0, 0))
+    layers[0].learning_begins = {}
     assert layer_rates.rates(model, 1.0, 0, epochs=3, steps=10) == ((), ())
 
 

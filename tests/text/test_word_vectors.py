@@ -76,7 +76,7 @@ def test_formats_give_the_same_vectors(tmp_path, glove, name, end):
         ("v.bin", b"the 1 2\n", "does not begin with the number of words and of numbers"),
         ("v.bin", word2vec(VECTORS, b"")[:-3], "ends in word 6 of 6; download the file again"),
         ("glove.zip", b"PK\x03\x04rest", "a ZIP archive; unpack it"),
-        ("v.vec.gz", gzip.compress(b"the 1 2\n" * 9)[:-9], "cannot be read"),
+        ("v.vec.gz", gzip.compress(b"the 1 2\n" * 9, mtime=0)[:-9], "cannot be read"),
         ("v.txt", b"", "no vectors; each line is a word and its numbers"),
         ("v.txt", b"caf\xe9 1 2\n", "not UTF-8; save the vectors as UTF-8 text, not binary"),
     ],
@@ -135,6 +135,11 @@ def test_the_file_decides_on_the_dimension(tmp_path, glove):
         1,
     )
     assert settle("sentiment", vectors=str(glove), vectors_rate=0.1, dimension=2).vectors_rate == 0.1
+    assert settle("ner", vectors=str(glove), vectors_frozen_epochs=2).vectors_rate == 1
+    assert settle("ner", vectors=str(glove), vectors_frozen_epochs=2, vectors_rate=0.5).vectors_rate == 0.5
+    for fields, message in (({"vectors": str(glove), "vectors_rate": 0}, "the vectors never change"), ({}, "no vec")):
+        with pytest.raises(UserError, match=f"--vectors_frozen_epochs: .*{message}"):
+            settle("ner", vectors_frozen_epochs=2, **fields)
     with pytest.raises(UserError, match="glove.txt: vectors of size 2; train with --dimension 2, or leave it out"):
         settle("sentiment", vectors=str(glove), dimension=3)
     (tmp_path / "other.txt").write_text("le 1 2 3\n")
