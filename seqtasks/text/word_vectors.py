@@ -81,6 +81,8 @@ def _check_word(parts: Sequence[str], where: str, dimension: int) -> None:
 def fill(variable: keras.Variable, path: Path | str, words: Sequence[str]) -> None:
     """Copies the vectors of a file into the rows of an embedding; words without a vector keep their random row.
 
+    `variable.filled_rows` tells fine-tuning which rows have a vector.
+
     Args:
         variable: Keras variable (words, dimension).
         path: see `read`.
@@ -97,4 +99,5 @@ def fill(variable: keras.Variable, path: Path | str, words: Sequence[str]) -> No
     for row, word in enumerate(words):
         table[row] = vectors.get(word, table[row])
     variable.assign(table)
+    variable.filled_rows = [row for row, word in enumerate(words) if word in vectors]
     logging.getLogger("seqtasks").info("%s: vectors for %d of %d words", path, len(vectors), len(words))
