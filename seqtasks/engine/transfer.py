@@ -9,6 +9,7 @@ vocabulary, and a layer by `row_axes` which axes of its weights are.
 import fnmatch
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -207,8 +208,9 @@ def transfer(
 
     Rows of known tokens are exactly those of the run. Rows of added tokens start as the row of UNK where tokens are
     only read, so that all inputs have the answers of the run. Where tokens are also scored, they start as the mean of
-    all rows, with a bias so low that all of them together have a probability of at most `START`. Rows of new labels,
-    and layers that are new, are as the recipe initialises them. States of a training (`layer.training_state`) stay as
+    all rows, with a bias so low that all of them together have a probability of at most `START`. Rows that the recipe
+    filled (`variable.filled_rows`, such as vectors of a file), those of new labels, and layers that are new, are as the
+    recipe initialises them. States of a training (`layer.training_state`) stay as
     they are, and so do layers that came with weights (`layer.pretrained`) if the run has none of that name.
 
     Args:
@@ -224,13 +226,14 @@ def transfer(
     done = Transferred(counts={name: numbering.counts for name, numbering in plan.numberings.items()})
     sources = {layer.name: layer for layer in source.layers if _weights(layer)}
     targets = {layer.name: layer for layer in target.layers if _weights(layer)}
+    partners = _partners(sources, targets)
     values: list[tuple[Any, np.ndarray]] = []
     for name, layer in targets.items():
         pattern = _pattern(name, rows)
         head, asset = pattern in plan.heads, rows.get(pattern or "", "")
         numbering = plan.numberings.get(asset)
         free = head or not strict or (numbering is not None and not numbering.start)
-        old = sources.get(name)
+        old = sources.get(partners.get(name, ""))
         if old is None and (free or getattr(layer, "pretrained", False)):
             done.new.append(name)
             continue
@@ -249,9 +252,7 @@ def transfer(
             done.taken.append(name)
         else:
             done.extended.setdefault(asset, []).append(name)
-    for name in sources:
-        if name in targets:
-            continue
+    for name in (name for name in sources if name not in partners.values()):
         if strict and _pattern(name, rows) not in plan.heads:
             raise ValueError(f"the layer {name} has no place")
         done.left.append(name)
@@ -260,6 +261,26 @@ def transfer(
     for variable, value in values:
         variable.assign(value)
     return done
+
+
+def _partners(sources: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[str, str]:
+    """{name of a layer: that of the layer of the run whose weights it gets}: the same name.
+
+    Names that Keras gave (`dense_3`) count the layers of a process: they are matched in their order.
+    """
+    found = {name: name for name in targets if name in sources and not _automatic(targets[name])}
+    waiting = [name for name, layer in sources.items() if _automatic(layer)]
+    for name in (name for name, layer in targets.items() if _automatic(layer)):
+        same = next((other for other in waiting if type(sources[other]) is type(targets[name])), None)
+        if same is not None:
+            found[name] = same
+            waiting.remove(same)
+    return found
+
+
+def _automatic(layer: keras.layers.Layer) -> bool:
+    name = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)).lower()
+    return re.fullmatch(rf"{name}(_\d+)?", layer.name) is not None
 
 
 def _pattern(name: str, rows: Mapping[str, str]) -> str | None:
@@ -289,7 +310,11 @@ def _filled(old: Any, layer: keras.layers.Layer, numbering: Numbering | None) ->
             raise ValueError(f"the layer {layer.name} has {len(_weights(old))} weights, not {len(_weights(layer))}")
         value, initial = (keras.ops.convert_to_numpy(v) for v in (before, after))
         if numbering and after.name in axes:
-            yield _renumbered(layer.name, value, initial, axes[after.name], numbering, scored, "bias" in after.name)
+            value = _renumbered(layer.name, value, initial, axes[after.name], numbering, scored, "bias" in after.name)
+            filled = [row for row in getattr(after, "filled_rows", ()) if numbering.places[row] < 0]
+            if filled:
+                value[filled] = initial[filled]
+            yield value
         elif value.shape == initial.shape:
             yield value
         else:

@@ -30,5 +30,6 @@ class TextModelling(LanguageModelling):
             what = (
                 f"{100 * share:.0f} % of the tokens are not in the vocabulary and count as one, easily predicted token"
             )
-            remedy = "the figures say little; take another --vocabulary or --vocabulary_size, or --relearn tokens"
+            remedy = "the figures say little; train a new run, or take another --vocabulary or --vocabulary_size"
+            remedy += ", or fine-tune with --relearn tokens"
             warnings.warn(f"{source.name}: {what}: {remedy}", stacklevel=3)

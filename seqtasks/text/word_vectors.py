@@ -157,6 +157,8 @@ def fill(
     The row of UNK becomes the mean of the vectors. Words without a vector keep their random row. All are then
     multiplied by one number, which gives the vectors a standard deviation of `scale`.
 
+    `variable.filled_rows` tells fine-tuning which rows have a vector.
+
     Args:
         variable: Keras variable (words, dimension).
         path: see `vector_files.read`.
@@ -182,6 +184,7 @@ def fill(
         table[rows] = factor * found
         table[PAD], table[UNK] = 0, table[rows].mean(0)
         variable.assign(table)
+    variable.filled_rows = rows
     logging.getLogger("seqtasks").info("%s: vectors for %d of %d words", path, len(rows), len(bare))
 
 

@@ -110,6 +110,30 @@ def test_limits_of_the_vocabulary_hold_for_the_new_words(films):
     assert prepared.assets["words"].tokens[known:] == ["zany", "odd"]  # the two most frequent of the new data
 
 
+def test_new_words_start_as_the_vectors_of_a_file(films, tmp_path):
+    vectors = {"zany": np.arange(8) / 10, "film": np.full(8, 3.0)}
+    (tmp_path / "v.txt").write_text("".join(f"{w} {' '.join(map(str, v))}\n" for w, v in vectors.items()))
+    prepared, _ = tuned(films, [("a zany film", "good"), ("a quirky plot", "bad")] * 4, vectors=str(tmp_path / "v.txt"))
+    words, table = prepared.assets["words"].tokens, weight(prepared.model, "embedding", "table")
+    before = weight(films.model, "embedding", "table")
+    np.testing.assert_allclose(table[words.index("zany")], vectors["zany"], rtol=1e-6)
+    np.testing.assert_array_equal(table[words.index("quirky")], before[1])
+    np.testing.assert_array_equal(table[: len(before)], before)
+
+
+def test_layers_without_names_of_their_own_are_matched_in_order():
+    def model(first):
+        x = keras.Input((3,))
+        y = keras.layers.Dense(4, name=f"dense_{first}")(x)
+        return keras.Model(x, keras.layers.Dense(2, name=f"dense_{first + 1}")(y))
+
+    source, target = model(3), model(8)
+    done = transfer.transfer(source, target, {}, transfer.Plan({}, {}, frozenset(), False))
+    assert done.taken == ["dense_8", "dense_9"]
+    for before, after in zip(source.get_weights(), target.get_weights(), strict=True):
+        np.testing.assert_array_equal(after, before)
+
+
 def test_labels_of_both_keep_their_rows_and_others_are_dropped_or_new(films, caplog):
     rows = [("a fine film", "good"), ("a dull film", "fair"), ("the plot", "awful")] * 4
     with caplog.at_level(logging.INFO, "seqtasks"):
