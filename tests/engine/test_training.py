@@ -192,14 +192,14 @@ def test_finetune_starts_from_the_weights_and_freezes_layers(run, finetuned, tmp
     new, data = finetuned.run, finetuned.data
     old = {v.path: v.numpy() for v in run.model.trainable_variables}
     moved = {v.path for v in new.model.trainable_variables if (v.numpy() != old[v.path]).any()}
-    assert moved == {"logits/kernel", "logits/bias"}
+    assert moved == {"logits/kernel", "logits/bias", "ngram_scores/table"}
     assert new.assets["words"].tokens == run.assets["words"].tokens
     steps = -(-new.metrics["train"]["examples"] // 8)
     assert run.config.patience < new.config.patience == math.ceil(run.recipe.budget.steps / 4 / steps)
     command = json.loads((new.directory / "environment.json").read_text())["command"]
     options = f"--run {new.directory} --freeze embedding 'recurrent_*' --data {data} --epochs 1 --gradient_flow False"
     assert command == f"seqtasks finetune {run.directory} {options}"
-    with pytest.raises(UserError, match="no layer is called 'embeding'; the layers are embedding, recurrent_1, logits"):
+    with pytest.raises(UserError, match="no layer is called 'embeding'; the layers are embedding, recurrent_1, ngram"):
         seqtasks.finetune(run, data=data, new=tmp_path / "other", freeze=["embeding"])
     assert not (tmp_path / "other").exists()
 
