@@ -213,6 +213,29 @@ def sizes() -> str:
     return table(head, rows)
 
 
+def classification() -> str:
+    rows = []
+    for data, row in load("classification")["rows"].items():
+        low, high = sorted(row["difference_intervals"], key=sum)[len(row["seeds"]) // 2]
+        mark = " **below**" if high < 0 else " above" if low > 0 else ""
+        rows.append([
+            data, spread(row["validation"]), spread(row["test"]), f"{row['baseline']:.4f}",
+            f"{low:+.3f} to {high:+.3f}{mark}", f"{row['target']}", f"{row['seconds']['mean']:.0f}",
+        ])  # fmt: skip
+    return table(["data", "validation", "test", "TF-IDF, logistic regression", "difference", "target", "seconds"], rows)
+
+
+def classification_tried() -> str:
+    found = load("classification_tried")["rows"]
+    data = list(dict.fromkeys(name for row in found.values() for name in row))
+    rows = [
+        [f"`--{options.replace(' ', ' --').replace('=', ' ')}`"]
+        + [f"{row[name]['validation']['mean']:.4f}" if name in row else "" for name in data]
+        for options, row in found.items()
+    ]
+    return table(["validation accuracy", *data], rows)
+
+
 def pairs_columns() -> str:
     rows = []
     for name, row in load("pairs_columns")["rows"].items():
@@ -227,5 +250,6 @@ TABLES = {
     for f in (
         targets, sentiment_ablations, ner_ablations, translation_ablations, language_cells, speakers, layers,
         layer_ratios, serving, predict_memory, products, memory, names, sizes, pairs_columns,
+        classification, classification_tried,
     )
 }  # fmt: skip

@@ -17,8 +17,9 @@ from annotated_types import Ge
 import seqtasks as st
 from seqtasks.budget import Budget
 from seqtasks.capabilities import Answer, Calibrates, Capability, Command, Query, Reports
-from seqtasks.options import Cell, Count, Declared, Options, Positive, Rate, Size, option, rnn_options
+from seqtasks.options import Auto, Cell, Count, Declared, Positive, Rate, Size, chosen, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
+from seqtasks.text.vector_options import VectorOptions
 
 if TYPE_CHECKING:
     import keras
@@ -33,7 +34,7 @@ Scheme = Literal["IOB1", "IOB2", "BIO", "IOBES", "BIOES", "BILOU", "BMES", "BMEW
 
 
 @dataclass(frozen=True)
-class Config(Options):
+class Config(VectorOptions):
     """Options of the ner recipe."""
 
     token_column: int | str | None = option(
@@ -58,9 +59,6 @@ class Config(Options):
     max_vocabulary: Annotated[int, Ge(3)] = option(50_000, "lower-cased words kept, padding and UNK included", "data")
     min_count: Count = option(2, "how often a word must occur in train to be kept", "data")
     max_length: Count = option(128, "tokens of a training sentence; longer ones are cut into pieces", "data")
-    vectors: str | None = option(
-        None, "pretrained word vectors in the text format of GloVe or fastText", "data", inherited=False
-    )
 
     cell: Cell = option("lstm", "recurrent cell", "model")
     units: Count = option(100, "size of the recurrent state, per direction", "model")
@@ -70,20 +68,27 @@ class Config(Options):
     window: Size = option(2, "neighbours on each side that a parallel convolution sees; 0 for none", "model")
     head: Literal["crf", "softmax"] = option("crf", "whether tags are chosen together or independently", "model")
     characters: Literal["none", "cnn", "bilstm"] = option("cnn", "encoder of the letters of a token", "model")
-    dimension: Count = option(100, "size of the word vectors", "model")
+    dimension: Count | Auto = option("auto", "size of the word vectors; auto: that of --vectors, else 100", "model")
     affixes: Size = option(
         32_768, "rows of the table of hashed affixes, shapes and cased words; 0 for words alone", "model"
     )
 
     learning_rate: Positive = option(2e-3, "largest learning rate", "training")
-    unk_dropout: Rate = option(0.5, "share of words replaced by UNK", "training")
+    unk_dropout: Rate | Auto = option("auto", "share of words replaced by UNK; auto: 0.5, with vectors 0.0", "training")
     word_dropout: Rate = option(0.2, "share of words left out", "training")
-    embedding_dropout: Rate = option(0.6, "dropout of the elements of token vectors", "training")
+    embedding_dropout: Rate | Auto = option(
+        "auto", "dropout of the elements of token vectors; auto: 0.6, with vectors 0.4", "training"
+    )
     output_dropout: Rate = option(
         0.5, "dropout of the outputs of each recurrent layer and of the window convolution", "training"
     )
     recurrent_dropout: Rate = option(0.0, "dropout inside the recurrence, one mask for all steps of a text", "training")
     zoneout: Rate = option(0.0, "share of the recurrent state that a step leaves unchanged, at random", "training")
+
+
+def settle(config: Config) -> Config:
+    rates: dict[str, Any] = {"unk_dropout": (0.5, 0.0), "embedding_dropout": (0.6, 0.4), "vectors_rate": (1.0, 0.0)}
+    return st.text.word_vectors.settled(config, dimension=(100, 100), **rates)
 
 
 def reads(config: Config) -> "Formats":
@@ -109,7 +114,8 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
             yield st.text.word_features.normal(tokens).numpy().tolist()
 
     vocabulary = st.data.vocabulary.Vocabulary
-    assets = {"words": vocabulary.learn(words(), config.max_vocabulary, config.min_count)}
+    limits, more = (config.max_vocabulary, config.min_count), (config.vectors, config.vectors_words)
+    assets = {"words": st.text.word_vectors.vocabulary(words(), *limits, *more, st.text.word_features.normal)}
     assets["labels"] = vocabulary.labels(types)
     assets["tags"] = vocabulary(st.ner.tag_schemes.tagset(assets["labels"].tokens))
     return assets | {"characters": vocabulary.learn([sorted(letters)])}
@@ -140,20 +146,20 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         inputs["affixes"] = keras.Input((None, 2 * len(AFFIXES) + 2), dtype="int32", name="affixes")
     embedding = st.layers.WordEmbedding(
         len(assets["words"]),
-        config.dimension,
+        chosen(config.dimension),
         config.affixes,
-        config.unk_dropout,
+        chosen(config.unk_dropout),
         config.word_dropout,
         name="embedding",
     )
     embedded = embedding(*inputs.values())
-    if config.vectors:
-        st.text.word_vectors.fill(embedding.table, config.vectors, assets["words"].tokens)
+    vectors = config.vectors, assets["words"].tokens, chosen(config.vectors_rate), config.vectors_frozen_epochs
+    st.text.word_vectors.place(embedding, embedding.table, *vectors)
     if config.characters != "none":
         inputs["characters"] = keras.Input((None, LETTERS), dtype="int32", name="characters")
         reader = st.layers.CharacterEncoder(len(assets["characters"]), 25, 50, config.characters, name="letters")
         embedded = keras.layers.Concatenate(name="token")([embedded, reader(inputs["characters"])])
-    dropped = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedded)
+    dropped = keras.layers.Dropout(chosen(config.embedding_dropout), name="embedding_dropout")(embedded)
     sequence = st.layers.recurrent_stack(dropped, **rnn_options(config))
     if config.window:
         near = st.layers.MaskedConv1D(config.units, 2 * config.window + 1, activation="relu", name="window")(dropped)
@@ -240,6 +246,7 @@ RECIPE = Recipe(
         Calibrates(calibrate),
         Reports(lambda predictor, examples: st.ner.report.entities(predictor, examples)),
     ),
+    settle=settle,
     budget=Budget(steps=1200, epochs=(15, 200), batch_size=(8, 16), patience=6),
     rows={"embedding": "words", "letters": "characters", "logits": "tags", "emissions": "tags", "crf": "tags"},
 )

@@ -4,7 +4,8 @@
 
 Words, and the letters at their ends, go through a bidirectional LSTM. Its outputs are pooled over time, next to the
 mean of the word vectors. Small data needs regularisation: dropout of words and of embeddings, averaged weights, and
-R-Drop, the agreement of two passes with different dropout.
+R-Drop, the agreement of two passes with different dropout. A linear path beside the recurrence knows the n-grams of
+the whole text.
 """
 
 from collections import Counter
@@ -18,6 +19,7 @@ from annotated_types import Ge
 import seqtasks as st
 from seqtasks.budget import Budget
 from seqtasks.options import (
+    Auto,
     Cell,
     ColumnOptions,
     Count,
@@ -25,10 +27,12 @@ from seqtasks.options import (
     Size,
     TargetOptions,
     Weight,
+    chosen,
     option,
     rnn_options,
 )  # fmt: skip
 from seqtasks.recipe import Assets, Recipe, Sample
+from seqtasks.text.vector_options import VectorOptions
 
 if TYPE_CHECKING:
     import keras
@@ -43,7 +47,7 @@ AFFIXES = (2, 3, 4)  # letters at the start and at the end of a word that get em
 
 
 @dataclass(frozen=True)
-class Config(TargetOptions, ColumnOptions):
+class Config(TargetOptions, ColumnOptions, VectorOptions):
     """Options of the sentiment recipe."""
 
     text_column: str | None = option(
@@ -62,8 +66,8 @@ class Config(TargetOptions, ColumnOptions):
     max_vocabulary: Annotated[int, Ge(3)] = option(20_000, "words kept, padding and UNK included", "data")
     min_count: Count = option(2, "how often a word must occur in train to be kept", "data")
     max_length: Count = option(256, "words of a text that are read; an answer reports when there were more", "data")
-    vectors: str | None = option(
-        None, "pretrained word vectors in the text format of GloVe or fastText", "data", inherited=False
+    cut: Literal["head", "tail", "both"] = option(
+        "head", "which words of a text longer than max_length are read: the first, the last, or half of each", "data"
     )
 
     cell: Cell = option("lstm", "recurrent cell", "model")
@@ -72,20 +76,31 @@ class Config(TargetOptions, ColumnOptions):
     bidirectional: bool = option(True, "read in both directions", "model")
     residual: bool = option(False, "add the input of a recurrent layer to its output", "model")
     pooling: list[Literal["max", "mean", "attention"]] = option(("max", "mean"), "pooling over time", "model")
-    dimension: Count = option(100, "size of the word vectors", "model")
+    dimension: Count | Auto = option("auto", "size of the word vectors; auto: that of --vectors, else 100", "model")
     affixes: Size = option(16384, "rows of the table of hashed affixes; 0 for words alone", "model")
+    ngrams: Size = option(2, "longest n-grams of words in the linear path beside the recurrence; 0 for none", "model")
+    ngram_letters: list[Count] = option((), "lengths of n-grams of letters in the linear path", "model")
+    ngram_buckets: Annotated[int, Ge(5)] = option(2**18, "rows of the table of hashed n-grams", "model")
 
-    unk_dropout: Rate = option(0.3, "share of words replaced by UNK", "training")
+    unk_dropout: Rate | Auto = option("auto", "share of words replaced by UNK; auto: 0.3, with vectors 0.0", "training")
     word_dropout: Rate = option(0.1, "share of words left out", "training")
-    embedding_dropout: Rate = option(0.6, "dropout of the elements of word vectors", "training")
+    embedding_dropout: Rate | Auto = option(
+        "auto", "dropout of the elements of word vectors; auto: 0.6, with vectors 0.3", "training"
+    )
     output_dropout: Rate = option(0.3, "dropout of the outputs of each recurrent layer", "training")
     recurrent_dropout: Rate = option(0.0, "dropout inside the recurrence, one mask for all steps of a text", "training")
     zoneout: Rate = option(0.0, "share of the recurrent state that a step leaves unchanged, at random", "training")
     dropout: Rate = option(0.5, "dropout before the last layer", "training")
     r_drop: Weight = option(1.0, "weight of R-Drop, the agreement of two passes; 0 for one pass", "training")
+    ngram_dropout: Rate = option(0.2, "share of the n-grams that are left out", "training")
     class_weights: Literal["none", "balanced"] = option(
         "none", "balanced: rare classes count as much as frequent ones", "training", follows="target"
     )
+
+
+def settle(config: Config) -> Config:
+    rates: dict[str, Any] = {"unk_dropout": (0.3, 0.0), "embedding_dropout": (0.6, 0.3), "vectors_rate": (1.0, 0.0)}
+    return st.text.word_vectors.settled(config, dimension=(100, 100), **rates)
 
 
 def columns(config: Config) -> "Columns":
@@ -109,7 +124,8 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
             texts = tf.constant([example.input for example in chunk])
             yield st.text.word_features.words(texts).flat_values.numpy().tolist()
 
-    vocabulary = st.data.vocabulary.Vocabulary.learn(words(), config.max_vocabulary, config.min_count)
+    limits, more = (config.max_vocabulary, config.min_count), (config.vectors, config.vectors_words)
+    vocabulary = st.text.word_vectors.vocabulary(words(), *limits, *more, st.text.word_features.clean)
     assets = {"words": vocabulary, **make_task(config).learn(targets.elements())}
     if names := columns(config).texts:
         assets["texts"] = st.data.vocabulary.Vocabulary(names)
@@ -119,12 +135,16 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
 def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
     """Texts (batch,) to word numbers (batch, None), hashed affixes (batch, None, 6) and `truncated` (batch,).
 
-    Of pairs of texts, the features of the second are called `second_words` and `second_affixes`.
+    The n-grams of the linear path are those of the whole text, `ngrams` (batch, None). Of pairs of texts, the features
+    of the second are called `second_words` and `second_affixes`.
     """
     if not paired(config, assets):
         return encode_text(config, assets, texts)
     first, second = (encode_text(config, assets, part) for part in st.data.pairs.split(texts))
     truncated = first["truncated"] | second.pop("truncated")
+    if config.ngrams:
+        ngrams = st.text.word_features.shared_ngrams(first["ngrams"], second.pop("ngrams"), config.ngram_buckets)
+        first["ngrams"] = ngrams
     return {**first, **{f"second_{name}": feature for name, feature in second.items()}, "truncated": truncated}
 
 
@@ -142,7 +162,8 @@ def encode_text(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str,
     """The features of one text of each input."""
     import tensorflow as tf
 
-    words, truncated = st.text.word_features.cut(st.text.word_features.words(texts), config.max_length)
+    found = st.text.word_features.words(texts)
+    words, truncated = st.text.word_features.cut(found, config.max_length, config.cut)
     # a text without words is one unknown word: a recurrence needs a step
     words = tf.concat([words, tf.RaggedTensor.from_tensor(tf.fill([tf.size(texts), 1], ""))], 1)
     words = words[:, : tf.maximum(config.max_length, 1)]
@@ -151,6 +172,9 @@ def encode_text(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str,
     features = {"words": assets["words"].lookup(words), "truncated": truncated}
     if config.affixes:
         features["affixes"] = st.text.word_features.affixes(words, AFFIXES, config.affixes)
+    if config.ngrams:
+        hashed = config.ngrams, config.ngram_buckets, config.ngram_letters
+        features["ngrams"] = st.text.word_features.ngrams(found, *hashed)
     return features
 
 
@@ -173,23 +197,26 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         ]
     embedding = st.layers.WordEmbedding(
         len(assets["words"]),
-        config.dimension,
+        chosen(config.dimension),
         config.affixes,
-        config.unk_dropout,
+        chosen(config.unk_dropout),
         config.word_dropout,
         name="embedding",
     )
     embedded = embedding(*texts)
-    if config.vectors:
-        st.text.word_vectors.fill(embedding.table, config.vectors, assets["words"].tokens)
-    dropped = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedded)
+    vectors = config.vectors, assets["words"].tokens, chosen(config.vectors_rate), config.vectors_frozen_epochs
+    st.text.word_vectors.place(embedding, embedding.table, *vectors)
+    dropped = keras.layers.Dropout(chosen(config.embedding_dropout), name="embedding_dropout")(embedded)
     sequence = st.layers.recurrent_stack(dropped, **rnn_options(config))
     summaries = [st.layers.Pooling(list(config.pooling), name="pooling")(sequence)]
     summaries.append(st.layers.Pooling(["mean"], name="bag_of_inputs")(dropped))
     if pair:
         summaries = [st.layers.PairFeatures(name=f"compared_{n}")(x) for n, x in enumerate(summaries, 1)]
     inputs |= st.models.column_inputs(st.data.side_columns.width(config.columns, assets))
-    return st.models.classifier(inputs, [summaries], dropout=config.dropout, **make_task(config).head(assets))
+    if config.ngrams:
+        inputs["ngrams"] = keras.Input((None,), dtype="int32", name="ngrams")
+    head = make_task(config).head(assets) | {"dropout": config.dropout, "ngram_dropout": config.ngram_dropout}
+    return st.models.classifier(inputs, [summaries], ngrams=config.ngram_buckets * bool(config.ngrams), **head)
 
 
 def make_task(config: Config) -> "SequenceTask":
@@ -234,6 +261,7 @@ RECIPE = Recipe(
     loss=lambda config: st.losses.sequence_loss(config.target, config.r_drop),
     metric="accuracy",
     baselines=baselines,
+    settle=settle,
     budget=Budget(steps=650, epochs=(2, 200), batch_size=(8, 64), patience=3),
-    rows={"embedding": "words", "logits": "labels"},
+    rows={"embedding": "words", "logits": "labels", "ngram_scores": "labels"},
 )

@@ -17,8 +17,9 @@ import seqtasks as st
 from seqtasks.budget import Budget
 from seqtasks.capabilities import Infers, Query, Reports, TextInputs
 from seqtasks.data.token_ids import BOS, EOS, PAD, UNK
-from seqtasks.options import Cell, Count, Options, Positive, Rate, Size, Weight, option, rnn_options
+from seqtasks.options import Auto, Cell, Count, Positive, Rate, Size, Weight, chosen, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
+from seqtasks.text.vector_options import VectorOptions
 
 if TYPE_CHECKING:
     import keras
@@ -32,7 +33,7 @@ UNWRITTEN = (PAD, UNK, BOS)  # tokens that are never generated
 
 
 @dataclass(frozen=True)
-class Config(Options):
+class Config(VectorOptions):
     """Options of the translation recipe."""
 
     source_file: str | None = option(None, "file with the source sentences of train, of any name", "data")
@@ -50,6 +51,14 @@ class Config(Options):
     vocabulary_size: Annotated[int, Ge(5)] = option(6000, "tokens of each language, at most", "data")
     min_count: Count = option(2, "how often a word or character must occur in train to be kept", "data")
     lowercase: bool = option(False, "lower-case both languages", "data")
+    target_vectors: str | None = option(
+        None, "pretrained vectors of the words of the target language; --vectors has those of the source", "data",
+        inherited=False,
+    )  # fmt: skip
+    vectors_rate: Weight | Auto = option(
+        "auto", "learning rate of the vectors as a share of that of other weights; 0: they never change; auto: "
+        "0.1 with vectors, else 1; 1 with vectors_frozen_epochs", "training",
+    )  # fmt: skip
     max_characters: Count = option(
         1000,
         "characters of a sentence; longer pairs are left out of train, longer inputs of predict are refused",
@@ -69,7 +78,11 @@ class Config(Options):
     decoder_layers: Count = option(1, "recurrent layers of the decoder", "model")
     bidirectional: bool = option(True, "the encoder reads in both directions", "model")
     residual: bool = option(False, "add the input of a layer of the encoder to its output", "model")
-    dimension: Count = option(256, "size of the embeddings; those of the target also score the tokens", "model")
+    dimension: Count | Auto = option(
+        "auto",
+        "size of the embeddings; those of the target also score the tokens; auto: that of --vectors, else 256",
+        "model",
+    )
     attention: Literal["none", "dot", "general", "additive"] = option(
         "general", "score function of the attention over the source", "model"
     )
@@ -106,6 +119,14 @@ class Config(Options):
             raise st.errors.UserError(what, where="--n_best", remedy="give at most --beam_width")
 
 
+def settle(config: Config) -> Config:
+    if (config.vectors or config.target_vectors) and config.vocabulary != "word":
+        what, remedy = f"the vectors are of words, the tokens of kind {config.vocabulary}", "take --vocabulary word"
+        raise st.errors.UserError(what, where="--vectors" if config.vectors else "--target_vectors", remedy=remedy)
+    files = "vectors", "target_vectors"
+    return st.text.word_vectors.settled(config, files, dimension=(256, 256), vectors_rate=(1.0, 0.1))
+
+
 def reads(config: Config) -> "Formats":
     files = st.translation.files
     languages = config.source_language, config.target_language
@@ -123,7 +144,12 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
         chunks = ([getattr(example, side) for example in chunk] for chunk in train.chunks(1024))
         least = config.min_count if config.vocabulary in ("word", "character") else 1
         options = config.vocabulary, config.vocabulary_size, least, config.lowercase
-        return st.text.tokenizer.Tokenizer.learn(chunks, *options)
+        learnt = st.text.tokenizer.Tokenizer.learn(chunks, *options)
+        if side == "target" or not config.vectors:  # what the target may be grows with its tokens
+            return learnt
+        normal = st.text.word_features.clean if config.lowercase else None
+        more = st.text.word_vectors.more_words(config.vectors, config.vectors_words, learnt.tokens, normal=normal)
+        return st.text.tokenizer.Tokenizer(learnt.kind, [*learnt.tokens, *more], None, learnt.lowercase)
 
     return {"source": tokenizer("input"), "target": tokenizer("target")}
 
@@ -142,13 +168,15 @@ def build(config: Config, assets: Assets) -> "keras.Model":
             "there is no attention", where="--coverage", remedy="leave it out, or take --attention"
         )
     source = keras.Input((None,), dtype="int32", name="source")
-    embedding = keras.layers.Embedding(len(assets["source"]), config.dimension, mask_zero=True, name="embedding")
+    embedding = keras.layers.Embedding(
+        len(assets["source"]), chosen(config.dimension), mask_zero=True, name="embedding"
+    )
     embedded = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedding(source))
-    return st.models.encoder_decoder(
+    model = st.models.encoder_decoder(
         {"source": source},
         st.layers.recurrent_stack(embedded, name="encoder", **rnn_options(config)),
         len(assets["target"]),
-        config.dimension,
+        chosen(config.dimension),
         config.cell,
         config.units,
         config.decoder_layers,
@@ -159,6 +187,16 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         coverage=config.coverage,
         recurrent_dropout=config.recurrent_dropout,
     )
+    target = model.get_layer("target_embedding")
+    files = config.vectors, config.target_vectors
+    rates = [chosen(config.vectors_rate) if file or not any(files) else 1.0 for file in files]
+    place, options = (
+        st.text.word_vectors.place,
+        (config.vectors_frozen_epochs, chosen(config.dimension) ** -0.5, st.text.tokenizer.JOINER),
+    )
+    place(embedding, embedding.embeddings, files[0], assets["source"].tokens, rates[0], *options)
+    place(target, target.table, files[1], assets["target"].tokens, rates[1], *options)
+    return model
 
 
 def infer(config: Config, model: "keras.Model", features: dict[str, "tf.Tensor"]) -> Any:
@@ -234,6 +272,7 @@ RECIPE = Recipe(
         Infers(infer),
         Reports(lambda predictor, examples: st.translation.report.translations(predictor, examples)),
     ),
+    settle=settle,
     budget=Budget(steps=3000, epochs=(15, 300), batch_size=(8, 64), patience=5),
     rows={"embedding": "source", "target_embedding": "target"},
 )

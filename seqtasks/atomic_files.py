@@ -1,8 +1,9 @@
-"""Writes files under a temporary name and renames them, so that no file is ever incomplete."""
+"""Writes files under a temporary name and renames them, so that no file is ever incomplete, and removes no others."""
 
 import contextlib
 import csv
 import errno
+import fnmatch
 import io
 import json
 import os
@@ -44,6 +45,31 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def full(path: str | Path) -> UserError:
     """The error for a full disk while writing `path`."""
     return UserError("no space left on the device", where=path, remedy="free some space; --resume continues a training")
+
+
+def check_own(directory: Path, patterns: Sequence[str], remedy: str) -> None:
+    """Raise `UserError` if a directory that is to be replaced holds a file that was not written by the program.
+
+    Args:
+        directory: the directory.
+        patterns: of the paths of files that are written there, relative to it, as `fnmatch` takes them. Unfinished
+            files, whose names begin with a dot and a number, belong to them.
+        remedy: what to do instead.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "thesis.txt").write_text("years of work")
+        >>> check_own(folder, ["config.yaml", "logs/*"], "take another --run")
+        Traceback (most recent call last):
+        seqtasks.errors.UserError: ...: holds thesis.txt, which is kept: nothing is overwritten; take another --run
+    """
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        unfinished = fnmatch.fnmatchcase(path.name, ".[0-9]*")
+        if not path.is_dir() and not unfinished and not any(fnmatch.fnmatchcase(name, p) for p in patterns):
+            what = f"holds {name}, which is kept: nothing is overwritten"
+            raise UserError(what, where=directory, remedy=remedy)
 
 
 def write_text(path: str | Path, text: str) -> None:

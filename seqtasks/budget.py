@@ -73,7 +73,7 @@ def with_length(config: ConfigT, budget: Budget, steps: int, train: int, validat
     - `evaluate_every`: so many that there are 20 steps between two evaluations, and that no more examples are evaluated
       than trained; but no more than a twentieth of the epochs.
     - `patience`: as many evaluations as fit into a quarter of the budget's steps, at least those of the budget.
-    - `warmup`: 20 steps, between 5 and 10 % of all.
+    - `warmup`: 20 steps, between 5 and 10 % of all; 10 % of a slanted schedule.
 
     What is a number already stays as it is, and the others follow from it.
 
@@ -99,7 +99,9 @@ def with_length(config: ConfigT, budget: Budget, steps: int, train: int, validat
     between = steps * config.evaluate_every  # type: ignore[attr-defined]
     return _with_numbers(config, {
         "patience": max(budget.patience, math.ceil(PATIENT * budget.steps / between)),
-        "warmup": round(min(max(WARMUP_STEPS / (epochs * steps), WARMUP[0]), WARMUP[1]), 3),
+        "warmup": WARMUP[1]
+        if getattr(config, "schedule", "") == "slanted"
+        else round(min(max(WARMUP_STEPS / (epochs * steps), WARMUP[0]), WARMUP[1]), 3),
     })  # fmt: skip
 
 

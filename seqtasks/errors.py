@@ -3,6 +3,7 @@
 import difflib
 import importlib.util
 import os
+import re
 from collections.abc import Iterable
 
 
@@ -58,3 +59,31 @@ def needs(package: str, extra: str) -> None:
     """
     if importlib.util.find_spec(package) is None:
         raise UserError(f"the package {package} is missing", remedy=f"pip install 'seqtasks[{extra}]'")
+
+
+def explain(error: Exception, known: list[str]) -> UserError:
+    """The one line for a person from an error of `jsonargparse`.
+
+    Args:
+        error: a `jsonargparse.ArgumentError`.
+        known: names of the options that exist, without hyphens.
+    """
+    message = str(error)
+    if found := re.search(r"unrecognized arguments: (\S+)", message) or re.search(r"Option '(\S+?)'", message):
+        name = found[1].split("=")[0]
+        if not name.startswith("-") and "unrecognized" in message:
+            return UserError(f"unexpected {name!r}", remedy="options start with --; put values with spaces in quotes")
+        bare = name.lstrip("-")
+        return UserError(f"unknown option --{bare}", remedy=nearest(f"--{bare}", [f"--{k}" for k in known]))
+    if found := re.search(r"Parser key \"(\w+)\":(.*)", message, re.S):
+        expected = re.findall(r"Expected an? (?:typing\.)?(.+?)(?:\. Got|$)", found[2], re.M)
+        value = re.search(r"(?:Got value|Given value): (.*)", found[2])
+        kinds = " or ".join(
+            dict.fromkeys(re.sub(r"<class '(\w+)'>", r"\1", e).replace("NoneType", "null") for e in expected)
+        )
+        kinds = re.sub(r"(?<= or )Literal\['(\w+)'\]", r"\1", kinds)
+        got = value[1] if value else "the value"
+        if choices := re.findall(r"'(\w+)'", kinds):
+            return UserError(f"{got} is not a valid value", where=f"--{found[1]}", remedy=nearest(got, choices))
+        return UserError(f"{got} is not {kinds or 'a valid value'}", where=f"--{found[1]}", remedy="see --help")
+    return UserError(message.splitlines()[0] if message else "invalid options", remedy="see --help")

@@ -8,11 +8,13 @@ import keras
 import tensorflow as tf
 
 Gradients = Sequence[tf.Tensor]
+Shape = Literal["constant", "linear", "cosine", "slanted"]
 CLIPS: dict[str, Callable[[Gradients, float], list[tf.Tensor]]] = {
     "global_norm": lambda gradients, bound: tf.clip_by_global_norm(gradients, bound)[0],
     "norm": lambda gradients, bound: [tf.clip_by_global_norm([g], bound)[0][0] for g in gradients],
     "value": lambda gradients, bound: [tf.clip_by_value(g, -bound, bound) for g in gradients],
 }
+RATIO = 32  # of the largest rate of a slanted schedule to the smallest
 AVERAGE_EVERY = 4  # steps between updates of the average, because each is a pass over all weights
 
 
@@ -28,6 +30,10 @@ class AdamW(keras.optimizers.AdamW):
 
     With `ema` the moving average is kept in addition to the weights and replaces them only inside `averaged`.
 
+    Each weight may have a learning rate of its own (`rates`) and a step at which it begins to learn (`begins`). Before
+    that step it does not change: its gradient counts neither for its moments nor for clipping, it does not decay, and
+    its bias correction counts from there. No new compilation is needed when it begins.
+
     Args:
         learning_rate: a number or a schedule.
         weight_decay: decoupled decay of the weights, except biases and weights of normalisation.
@@ -36,9 +42,12 @@ class AdamW(keras.optimizers.AdamW):
             for four steps at a time; 0 keeps no average.
         clip_by: what `clip_norm` bounds: the `global_norm` of all gradients together, the `norm` of the gradient of
             each weight, or the `value` of each element.
+        rates: for each trainable weight, in the order of `model.trainable_variables`, its learning rate as a share of
+            `learning_rate`; empty for 1 each.
+        begins: for each trainable weight the step from which on it learns; empty for 0 each.
 
     Raises:
-        ValueError: if `clip_by` is not valid.
+        ValueError: if `clip_by` is not valid; in `build`, if `rates` or `begins` has another length than the weights.
 
     Example:
         >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
@@ -60,6 +69,8 @@ class AdamW(keras.optimizers.AdamW):
         clip_norm: float | None = None,
         ema: float = 0.0,
         clip_by: Literal["global_norm", "norm", "value"] = "global_norm",
+        rates: Sequence[float] = (),
+        begins: Sequence[int] = (),
         **kwargs: Any,
     ) -> None:
         if clip_by not in CLIPS:
@@ -68,8 +79,12 @@ class AdamW(keras.optimizers.AdamW):
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
         self.weight_decay = weight_decay or None  # None saves a pass over the weights
         self.clip_norm, self.ema, self.clip_by = clip_norm, ema, clip_by
+        self.rates, self.begins = tuple(rates), tuple(begins)
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
+        for name, numbers in (("rates", self.rates), ("begins", self.begins)):
+            if numbers and len(numbers) != len(variables):
+                raise ValueError(f"{name} has {len(numbers)} numbers for {len(variables)} trainable weights.")
         if not self.built:
             self.exclude_from_weight_decay(var_names=["bias", "gain", "gamma", "beta"])
         super().build(variables)
@@ -82,7 +97,41 @@ class AdamW(keras.optimizers.AdamW):
         one_device = tf.distribute.get_strategy().num_replicas_in_sync == 1 and self.loss_scale_factor is None
         combine = _sum_rows if one_device else tf.convert_to_tensor
         grads = [combine(g) if isinstance(g, tf.IndexedSlices) else g for g in grads]
+        if any(self.begins):
+            variables = list(self._trainable_variables if trainable_variables is None else trainable_variables)
+            if not self.built:
+                self.build(variables)
+            grads = [_where(self._begun(v), g) for v, g in zip(variables, grads, strict=True)]
         return super().apply(grads, trainable_variables)
+
+    def _begun(self, variable: keras.Variable) -> tf.Tensor:
+        """Whether a weight learns in this step."""
+        return self.iterations.value >= self.begins[self._get_variable_index(variable)]
+
+    def _rate(self, variable: keras.Variable, learning_rate: tf.Tensor) -> tf.Tensor:
+        """The learning rate of a weight in this step."""
+        rate = tf.cast(learning_rate, variable.dtype)
+        if self.rates:
+            rate *= tf.cast(self.rates[self._get_variable_index(variable)], variable.dtype)
+        return tf.where(self._begun(variable), rate, 0) if any(self.begins) else rate
+
+    def _apply_weight_decay(self, variables: Sequence[keras.Variable]) -> None:
+        if self.weight_decay is None or not (self.rates or any(self.begins)):
+            super()._apply_weight_decay(variables)
+            return
+
+        def decay(variable: tf.Variable) -> None:
+            if self._use_weight_decay(variable):
+                rate = self._rate(variable, self.learning_rate)
+                variable.assign_sub(variable * tf.cast(self.weight_decay, variable.dtype) * rate)
+
+        def update(strategy: tf.distribute.Strategy, variables: Sequence[tf.Variable]) -> None:
+            for variable in variables:
+                strategy.extended.update(variable, decay, group=False)
+
+        values = [getattr(variable, "value", variable) for variable in variables]
+        merge = tf.__internal__.distribute.interim.maybe_merge_call
+        merge(update, self._distribution_strategy, values)
 
     def _clip_gradients(self, grads: Gradients) -> Gradients:
         if not self.clip_norm:
@@ -99,7 +148,8 @@ class AdamW(keras.optimizers.AdamW):
 
     def update_step(self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor) -> None:
         index = self._get_variable_index(variable)
-        step = tf.cast(self.iterations.value + 1, variable.dtype)
+        begin = self.begins[index] if self.begins else 0
+        step = tf.cast(tf.maximum(self.iterations.value + 1 - begin, 1), variable.dtype)
         beta_1, beta_2 = (tf.cast(b, variable.dtype) for b in (self.beta_1, self.beta_2))
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
@@ -107,7 +157,7 @@ class AdamW(keras.optimizers.AdamW):
             v=self._velocities[index].value.handle,
             beta1_power=tf.pow(beta_1, step),
             beta2_power=tf.pow(beta_2, step),
-            lr=tf.cast(learning_rate, variable.dtype),
+            lr=self._rate(variable, learning_rate),
             beta1=beta_1,
             beta2=beta_2,
             epsilon=tf.cast(self.epsilon, variable.dtype),
@@ -170,6 +220,8 @@ class AdamW(keras.optimizers.AdamW):
             "clip_norm": self.clip_norm,
             "ema": self.ema,
             "clip_by": self.clip_by,
+            "rates": list(self.rates),
+            "begins": list(self.begins),
         }
 
 
@@ -180,13 +232,18 @@ def _sum_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
     return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
-def schedule(
-    name: Literal["constant", "linear", "cosine"], learning_rate: float, steps: int, warmup: int = 0
-) -> "float | Schedule":
+def _where(kept: tf.Tensor, gradient: Any) -> Any:
+    """The gradient, or zeros in its place, also where it is infinite."""
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.IndexedSlices(_where(kept, gradient.values), gradient.indices, gradient.dense_shape)
+    return None if gradient is None else tf.where(kept, gradient, tf.zeros_like(gradient))
+
+
+def schedule(name: Shape, learning_rate: float, steps: int, warmup: int = 0) -> "float | Schedule":
     """The learning rate over time.
 
     Args:
-        name: `constant`, or `linear` or `cosine`, which fall from `learning_rate` to 0.
+        name: `constant`, or `linear` or `cosine`, which fall from `learning_rate` to 0, or `slanted`.
         learning_rate: the largest value.
         steps: number of training steps.
         warmup: steps over which the rate first rises from 0.
@@ -208,8 +265,10 @@ def schedule(
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that rises over the warmup and then stays constant or falls to 0.
 
+    The slanted triangle rises from 1/32 of the largest value and falls to it again, both along a straight line.
+
     Args:
-        shape: `constant`, `linear` or `cosine`.
+        shape: `constant`, `linear`, `cosine` or `slanted`.
         learning_rate: the largest value.
         steps: number of training steps.
         warmup: steps over which the rate first rises from 0.
@@ -217,18 +276,21 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     Example:
         >>> round(float(Schedule("cosine", 1.0, steps=10, warmup=0)(5)), 2)
         0.5
+
+    References:
+        slanted triangle: Howard and Ruder, 2018, equation 3, https://arxiv.org/abs/1801.06146
     """
 
-    def __init__(
-        self, shape: Literal["constant", "linear", "cosine"], learning_rate: float, steps: int, warmup: int
-    ) -> None:
+    def __init__(self, shape: Shape, learning_rate: float, steps: int, warmup: int) -> None:
         self.shape, self.learning_rate, self.steps, self.warmup = shape, learning_rate, steps, warmup
 
     def __call__(self, step: tf.Tensor | int) -> tf.Tensor:
         step = tf.cast(step, tf.float32)
         done = tf.clip_by_value((step - self.warmup) / max(self.steps - self.warmup, 1), 0.0, 1.0)
-        decay = {"constant": 1.0, "linear": 1.0 - done, "cosine": 0.5 + 0.5 * tf.cos(3.14159265 * done)}[self.shape]
         rise = tf.minimum(step / self.warmup, 1.0) if self.warmup else 1.0
+        if self.shape == "slanted":
+            return self.learning_rate * (1 + (RATIO - 1) * rise * (1.0 - done)) / RATIO
+        decay = {"constant": 1.0, "linear": 1.0 - done, "cosine": 0.5 + 0.5 * tf.cos(3.14159265 * done)}[self.shape]
         return self.learning_rate * rise * decay
 
     def get_config(self) -> dict[str, Any]:

@@ -11,7 +11,6 @@ arguments, and the tables of the documentation. No table of names and bounds sta
 
 import dataclasses
 import operator
-import re
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from seqtasks.errors import UserError, nearest
+from seqtasks.errors import UserError, explain
 
 Group = Literal["data", "model", "training", "answering"]
 Count = Annotated[int, Ge(1)]
@@ -178,8 +177,8 @@ class Options(Declared):
         "examples", "tokens: each step has about the same number of tokens, batch_size examples on average", "training"
     )
     learning_rate: Positive = option(1e-3, "largest learning rate", "training")
-    schedule: Literal["constant", "linear", "cosine"] = option(
-        "cosine", "how the learning rate decays over all epochs", "training"
+    schedule: Literal["constant", "linear", "cosine", "slanted"] = option(
+        "cosine", "how the learning rate decays over all epochs; slanted: a short rise, a long fall", "training"
     )
     warmup: Rate | Auto = option(
         "auto", "share of the steps over which the learning rate rises first; auto: by the number of steps", "training",
@@ -191,6 +190,16 @@ class Options(Declared):
         "global_norm", "what clip_norm bounds: all gradients together, each weight's, each element", "training"
     )
     epsilon: Positive = option(1e-7, "epsilon of Adam", "training")
+    freeze: list[str] = option(
+        (), "patterns of names of layers whose weights stay as they are", "training", inherited=False
+    )
+    rate_decay: Probability = option(
+        1.0, "learning rate of each layer as a share of that of the layer above it", "training", inherited=False
+    )
+    unfreeze_every: Size = option(
+        0, "epochs after which one more layer begins to learn, from the last to the first; 0: all at once", "training",
+        inherited=False,
+    )  # fmt: skip
     ema_momentum: Rate = option(0.99, "momentum of the moving average of the weights; 0 for none", "training")
     evaluate_every: Count | Auto = option(
         "auto", "epochs between evaluations on validation; auto: by the steps of an epoch", "training", inherited=False
@@ -270,6 +279,21 @@ def for_validation(config: T) -> T:
     return dataclasses.replace(config, **fields) if fields else config  # type: ignore[type-var]
 
 
+def chosen(value: Any) -> Any:
+    """The value of an option that may be `auto`, after `Recipe.settle` has chosen it.
+
+    Raises:
+        ValueError: if it is `auto` still.
+
+    Example:
+        >>> chosen(0.5)
+        0.5
+    """
+    if value == "auto":
+        raise ValueError("an option is auto still: build the model of `recipe.settle(config)`.")
+    return value
+
+
 def rnn_options(config: Any) -> dict[str, Any]:
     """The arguments of `seqtasks.layers.recurrent_stack`, from the options of recipes that have such a stack.
 
@@ -323,34 +347,6 @@ def add_options(parser: Any, cls: type, groups: dict[str, Any] | None = None) ->
         groups[declared.group].add_argument(
             f"--{declared.name}", type=declared.hint, default=default, help=declared.full_help, **flag
         )
-
-
-def explain(error: Exception, known: list[str]) -> UserError:
-    """The one line for a person from an error of `jsonargparse`.
-
-    Args:
-        error: a `jsonargparse.ArgumentError`.
-        known: names of the options that exist, without hyphens.
-    """
-    message = str(error)
-    if found := re.search(r"unrecognized arguments: (\S+)", message) or re.search(r"Option '(\S+?)'", message):
-        name = found[1].split("=")[0]
-        if not name.startswith("-") and "unrecognized" in message:
-            return UserError(f"unexpected {name!r}", remedy="options start with --; put values with spaces in quotes")
-        bare = name.lstrip("-")
-        return UserError(f"unknown option --{bare}", remedy=nearest(f"--{bare}", [f"--{k}" for k in known]))
-    if found := re.search(r"Parser key \"(\w+)\":(.*)", message, re.S):
-        expected = re.findall(r"Expected an? (?:typing\.)?(.+?)(?:\. Got|$)", found[2], re.M)
-        value = re.search(r"(?:Got value|Given value): (.*)", found[2])
-        kinds = " or ".join(
-            dict.fromkeys(re.sub(r"<class '(\w+)'>", r"\1", e).replace("NoneType", "null") for e in expected)
-        )
-        kinds = re.sub(r"(?<= or )Literal\['(\w+)'\]", r"\1", kinds)
-        got = value[1] if value else "the value"
-        if choices := re.findall(r"'(\w+)'", kinds):
-            return UserError(f"{got} is not a valid value", where=f"--{found[1]}", remedy=nearest(got, choices))
-        return UserError(f"{got} is not {kinds or 'a valid value'}", where=f"--{found[1]}", remedy="see --help")
-    return UserError(message.splitlines()[0] if message else "invalid options", remedy="see --help")
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class Recipe(Generic[ConfigT]):
             adds words and replaces labels; see `seqtasks.engine.transfer`. Layers that are numbered by labels are the
             head, also where an option of the target leaves no labels. Assets that no layer names stay as they are in
             the run. An asset whose name begins with that of another and `_` is learnt anew with it.
+        settle: `settle(config) -> config` with values for options of its own that are `auto`, before data is read.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Recipe(Generic[ConfigT]):
     capabilities: tuple[Capability, ...] = ()
     budget: Budget = Budget()
     rows: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    settle: Callable[[ConfigT], ConfigT] = lambda config: config
 
     def capability(self, kind: type[C]) -> C | None:
         """The recipe's capability of a class, or None.

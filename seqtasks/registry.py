@@ -26,10 +26,10 @@ CLASSES = {  # by module
     "layers": (
         "AdaptiveSoftmax", "Attention", "AttentionCell", "AttentionRNN", "Bidirectional", "CRF", "CharacterEncoder",
         "CumulativeLogits", "FlowStatistics", "FrameDifference", "IndependentBernoulli", "LogMel", "MaskedConv1D",
-        "MaxPooling", "NADE", "OpticalFlow", "PairBatch", "PairFeatures", "Pooling", "PositionBias", "PositionWeights",
-        "RNN", "RandomSubstitution", "ReverseComplementBatch", "ReverseComplementMean", "ReversibleEmbedding",
-        "ScheduledSampling", "SpecAugment", "StatefulRNN", "StridedConv1D", "TimeDistributed", "TimeMajor",
-        "WordEmbedding",
+        "MaxPooling", "NADE", "NgramScores", "OpticalFlow", "PairBatch", "PairFeatures", "Pooling", "PositionBias",
+        "PositionWeights", "RNN", "RandomSubstitution", "ReverseComplementBatch", "ReverseComplementMean",
+        "ReversibleEmbedding", "ScheduledSampling", "SpecAugment", "StatefulRNN", "StridedConv1D", "TimeDistributed",
+        "TimeMajor", "WordEmbedding",
     ),
     "losses": (
         "CRFLoss", "CTC", "NegativeLogLikelihood", "RDropBinaryCrossentropy", "RDropCrossentropy",

@@ -187,3 +187,14 @@ def _sound(tones):
 def samples_of_a_stream():
     """Half a second of 16-bit samples."""
     return (_sound([300.0]) * 32767).astype("<i2").tobytes()
+
+
+def vectors(folder):
+    """Vectors of a few words, and a corpus of entities."""
+    words = ["the", "film", "story", "acting", "good", "bad", "London", "Paris"]
+    lines = "".join(
+        f"{word} {' '.join(str((7 * i * j) % 5 - 2.0) for j in range(4))}\n" for i, word in enumerate(words, 1)
+    )
+    write(folder / "glove.6B.100d.txt", lines)
+    (folder / "cc.en.300.vec.gz").write_bytes(gzip.compress(f"{len(words)} 4\n{lines}".encode()))
+    ner(folder)

@@ -14,6 +14,7 @@ from seqtasks.cli.main import main
 from seqtasks.errors import UserError
 from tests.reviews import SMALL
 
+pytestmark = pytest.mark.usefixtures("opened_once")
 OWN = '''
 
 @dataclass(frozen=True)

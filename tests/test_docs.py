@@ -1,5 +1,6 @@
 """The documentation: its commands parse, its examples run, its generated parts are current."""
 
+import functools
 import importlib.util
 import io
 import re
@@ -20,6 +21,7 @@ DOCS = ROOT / "docs"
 PAGES = {str(p.relative_to(ROOT)): p for p in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]}
 OWN = ("keywords",)  # commands of recipes in the documentation
 SHORT = ("--epochs", "1", "--time_limit", "5", "--gradient_flow", "false")
+SMALL = ("--units", "8", "--bidirectional", "false", "--r_drop", "0")  # of the sentiment recipe: less to trace
 DATA = {  # what the examples of a page need besides reviews
     "docs/recipes/ner.md": docs_data.ner,
     "docs/recipes/dna.md": docs_data.dna,
@@ -34,6 +36,7 @@ DATA = {  # what the examples of a page need besides reviews
     "docs/guides/generating.md": docs_data.language,
     "docs/guides/scanning-genomes.md": docs_data.dna,
     "docs/guides/streaming-speech.md": docs_data.speech,
+    "docs/guides/word-vectors.md": docs_data.vectors,
     "docs/concepts/language-models.md": docs_data.language,
     "docs/migrate/from-opennmt-tf.md": docs_data.translation,
 }
@@ -43,6 +46,7 @@ LANGUAGE = "seqtasks train language_model --data book.txt --run runs/lm --units 
 BEFORE = {  # runs that a page takes for granted
     "docs/start/own-data.md": [],
     "docs/guides/finetuning.md": [REVIEWS],
+    "docs/guides/rates-of-layers.md": [REVIEWS],
     "docs/guides/export.md": [REVIEWS, LANGUAGE],
     "docs/guides/generating.md": [LANGUAGE],
     "docs/guides/scanning-genomes.md": ["seqtasks train dna --data promoters/ --run runs/promoters"],
@@ -78,18 +82,19 @@ def all_commands(page):
     return [words for line in [*lines, *re.findall(r"`(seqtasks [^`\n]+)`", text)] for words in commands(line)]
 
 
-def options_of(command, recipes):
-    """The options that a command takes for runs of these recipes."""
-    known = {"help", "input", "output"} | set(re.findall(r"--(\w+)", help_text(command)))
-    for recipe in map(load_recipe, recipes):
-        if command in ("train", "finetune"):
-            known |= set(re.findall(r"--(\w+)", help_text(command, recipe.name)))
-            continue
-        if command in ("predict", "evaluate", "export"):
-            known |= {option.name for option in describe(recipe.Config) if option.changeable}
-        for brought in recipe.commands():
-            if brought.name == command:
-                known |= {option.name for option in describe(brought.Options)}
+@functools.cache
+def options_of(command, name=None):
+    """The options that a command takes for a run of any recipe, or for runs of the one with this name."""
+    if name is None:
+        return {"help", "input", "output"} | set(re.findall(r"--(\w+)", help_text(command)))
+    if command in ("train", "finetune"):
+        return set(re.findall(r"--(\w+)", help_text(command, name)))
+    recipe = load_recipe(name)
+    known = {
+        option.name for brought in recipe.commands() if brought.name == command for option in describe(brought.Options)
+    }
+    if command in ("predict", "evaluate", "export"):
+        known |= {option.name for option in describe(recipe.Config) if option.changeable}
     return known
 
 
@@ -106,7 +111,7 @@ def test_commands_exist_and_take_their_options(name):
         subject = words[1] if len(words) > 1 else ""
         of = [subject] if subject in recipes else [runs[subject]] if subject in runs else list(recipes)
         given = [word[2:].split("=")[0].replace("-", "_") for word in words[1:] if word.startswith("--")]
-        assert set(given) <= options_of(words[0], of), words
+        assert set(given) <= options_of(words[0]).union(*(options_of(words[0], name) for name in of)), words
         if "--run" in words and len(of) == 1:
             runs[words[words.index("--run") + 1]] = of[0]
 
@@ -129,8 +134,11 @@ class Shell:
             self.missing.add(run)
             return
         if words[0] in ("train", "finetune") and "--help" not in words:
-            for option, value in zip(SHORT[::2], SHORT[1::2], strict=True):
+            short = SHORT + SMALL * (words[:2] == ["train", "sentiment"])
+            for option, value in zip(short[::2], short[1::2], strict=True):
                 words = words if option in words else [*words, option, value]
+            if "--folds" in words:
+                words[words.index("--folds") + 1] = "2"
         if stream:
             self.patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(docs_data.samples_of_a_stream())))
         try:

@@ -36,7 +36,7 @@ ALLOWED = {  # what each module or package may import of the project; one that i
     "data": {"data", "errors"},
     "report": {"report", "errors", "atomic_files"},
     "tasks": {"tasks", "ops", "data", "errors", "layers", "metrics"},
-    "text": {"text", "data", "decoding", "errors", "models"},
+    "text": {"text", "data", "decoding", "errors", "models", "options"},
     "capabilities": {"atomic_files", "decoding", "errors", "options"},
     "recipe": {"budget", "capabilities", "data", "errors", "options", "tasks"},
     **{domain: {domain, *SHARED} for domain in DOMAINS},

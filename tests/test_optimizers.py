@@ -180,3 +180,76 @@ def test_biases_and_gains_do_not_decay():
 def test_unknown_clipping_raises():
     with pytest.raises(ValueError, match="clip_by must be one of global_norm, norm, value, got 'nrom'"):
         AdamW(clip_by="nrom")
+
+
+def reference(weight, gradients, rate, decay, begin, scales):
+    """Adam with decoupled decay of one weight in NumPy; clipping multiplies each step's gradient by one of `scales`."""
+    first, second, values = np.zeros_like(weight), np.zeros_like(weight), [weight]
+    for step, (gradient, scale) in enumerate(zip(gradients, scales, strict=True)):
+        if step >= begin:
+            t = step - begin + 1
+            weight = weight - rate * decay * weight
+            first = 0.9 * first + 0.1 * gradient * scale
+            second = 0.999 * second + 0.001 * (gradient * scale) ** 2
+            moved = np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * first / (np.sqrt(second) + 1e-7)
+            weight = weight - rate * moved
+        values.append(weight)
+    return np.array(values)
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_rates_and_beginnings_of_weights_match_numpy(devices, mirrored):
+    """Three weights: full rate; half the rate from step 2 on; a tenth from step 0 on. The embedding begins late."""
+    draw = np.random.default_rng(3)
+    starts = [draw.normal(size=(4, 2)) for _ in range(3)]
+    gradients = draw.normal(size=(5, 3, 4, 2))
+    rates, begins, clip = (1.0, 0.5, 0.1), (0, 2, 0), 0.7
+    learning = np.array([[step >= begin for begin in begins] for step in range(5)])
+    norms = np.sqrt((gradients**2 * learning[:, :, None, None]).sum((1, 2, 3)))  # without weights that do not learn
+    scales = np.minimum(1, clip / norms)
+    with (mirrored if devices == 2 else tf.distribute.get_strategy()).scope() as _:
+        variables = [keras.Variable(s.astype("float32"), name="kernel") for s in starts]
+        optimizer = AdamW(0.1, weight_decay=0.2, clip_norm=clip, rates=rates, begins=begins)
+        optimizer.build(variables)
+    seen = [[np.array(v) for v in variables]]
+
+    def step(number):
+        given = [tf.constant(g / devices, tf.float32) for g in gradients[number]]
+        every = tf.range(4)
+        given[1] = tf.IndexedSlices(given[1], every, (4, 2))  # as of an embedding
+        optimizer.apply(given, variables)
+
+    for number in range(5):
+        if devices == 2:
+            mirrored.run(step, (number,))
+        else:
+            step(number)
+        seen.append([np.array(v) for v in variables])
+    for i in range(3):
+        expected = reference(starts[i], gradients[:, i], 0.1 * rates[i], 0.2, begins[i], scales)
+        np.testing.assert_allclose([row[i] for row in seen], expected, atol=2e-6)
+    np.testing.assert_array_equal(seen[2][1], seen[0][1])
+
+
+def test_infinite_gradients_of_weights_that_do_not_learn_yet_do_no_harm():
+    variables = [keras.Variable(np.ones(2, "float32"), name="kernel") for _ in range(2)]
+    optimizer = AdamW(0.1, clip_norm=1.0, begins=(1, 0))
+    optimizer.apply([tf.constant([np.inf, np.nan]), tf.ones(2)], variables)
+    np.testing.assert_array_equal(variables[0], [1, 1])
+    np.testing.assert_allclose(variables[1], [0.9, 0.9], rtol=1e-5)
+
+
+def test_rates_are_those_of_the_weights_and_are_configured():
+    variables = [keras.Variable(np.ones(2, "float32")) for _ in range(2)]
+    with pytest.raises(ValueError, match="rates has 3 numbers for 2 trainable weights"):
+        AdamW(rates=(1, 1, 1)).build(variables)
+    made = AdamW.from_config(AdamW(rates=(1, 0.5), begins=(0, 7)).get_config())
+    assert (made.rates, made.begins) == ((1, 0.5), (0, 7))
+
+
+def test_the_slanted_triangle_is_that_of_the_paper():
+    steps, cut, ratio = 50, 5, 32
+    for step in (0, 1, 4, 5, 6, 30, 49):
+        p = step / cut if step < cut else 1 - (step - cut) / (cut * (1 / 0.1 - 1))
+        found = float(schedule("slanted", 0.01, steps, warmup=cut)(step))
+        assert found == pytest.approx(0.01 * (1 + p * (ratio - 1)) / ratio, rel=1e-5)

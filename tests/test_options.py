@@ -58,7 +58,13 @@ def test_type_and_bounds_in_words(name, type_, limits):
 
 def test_groups_and_time_of_validity():
     assert [o.name for o in describe(Config) if o.changeable] == ["encoding", "delimiter", "beam_width", "limit"]
-    assert {o.name for o in describe(Config) if not o.inherited} == {*AUTO, "vectors"}
+    assert {o.name for o in describe(Config) if not o.inherited} == {
+        *AUTO,
+        "freeze",
+        "rate_decay",
+        "unfreeze_every",
+        "vectors",
+    }
     assert known("units").group == "model" and known("beam_width").group == "answering"
     assert known("beam_width").full_help == "hypotheses (at least 1 and at most 9)"
 

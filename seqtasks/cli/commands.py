@@ -1,6 +1,7 @@
 """The commands that all recipes have."""
 
 import dataclasses
+import json
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -8,8 +9,8 @@ from typing import Any
 import seqtasks
 from seqtasks.capabilities import Answer, Command
 from seqtasks.cli import console
-from seqtasks.errors import UserError
-from seqtasks.options import Declared, add_options, describe, explain, option, read_yaml
+from seqtasks.errors import UserError, explain
+from seqtasks.options import Declared, add_options, describe, option, read_yaml
 from seqtasks.recipe import Recipe, list_recipes, load_recipe
 
 DATA_HELP = {
@@ -31,8 +32,7 @@ FLAGS = {
 }
 
 FINETUNE_HELP = {
-    "freeze": "patterns of layer names whose weights stay",
-    "relearn": "vocabularies of the run (files of its folder encoder) that are learnt anew from the new data",
+    "relearn": "vocabularies of the run (files of its folder encoder) that are learnt anew from the new data"
 }
 
 
@@ -87,7 +87,7 @@ def _cross_validate(name: str, folds: int, given: dict[str, Any], fields: dict[s
 def _finetune(arguments: list[str]) -> None:
     name, rest = _first("finetune", "RUN", "a run directory", arguments)
     run = console.open_run(name)
-    fields, given = _options(run.recipe, f"seqtasks finetune {name}", rest, ("overwrite",), finetune=True)
+    fields, given = _options(run.recipe, f"seqtasks finetune {name}", rest, FINETUNE_FLAGS, finetune=True)
     given["new"] = given.pop("run")
     console.load_tensorflow()
     console.show(_summary(seqtasks.finetune(run, **given, **fields)))
@@ -130,6 +130,7 @@ def _options(
     import jsonargparse
 
     parser = _parser(recipe, prog, flags, finetune)
+    arguments = _gathered(recipe, arguments)
     fields = [o.name for o in describe(recipe.Config)]
     others = [*DATA_HELP, "run", *flags, *(FINETUNE_HELP if finetune else [])]
     try:
@@ -147,6 +148,28 @@ def _options(
     named |= {a[2:].split("=")[0] for a in arguments if a.startswith("--")}
     parsed_values = parsed.as_dict()
     return {f: parsed_values[f] for f in fields if f in named}, {o: parsed_values[o] for o in others}
+
+
+def _gathered(recipe: Recipe[Any], arguments: list[str]) -> list[str]:
+    """The arguments with `--freeze A B`, and other lists of texts, as the one argument that the parser takes."""
+    lists = {f"--{o.name}" for o in describe(recipe.Config) if o.hint == list[str]}
+    values: list[str] | None = None
+    found: list[tuple[str, list[str] | None]] = []
+    for argument in arguments:
+        if argument.startswith("--"):
+            values = [] if argument in lists else None
+            found.append((argument, values))
+        elif values is None:
+            found.append((argument, None))
+        else:
+            values.append(argument)
+    joined: list[str] = []
+    for argument, values in found:
+        if values is None or (len(values) == 1 and values[0].startswith("[")):
+            joined += [argument, *(values or [])]
+        else:
+            joined.append(f"{argument}={json.dumps(values)}")
+    return joined
 
 
 def _summary(run: Any) -> dict[str, Any]:

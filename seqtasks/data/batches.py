@@ -182,6 +182,10 @@ class Batches:
         if shuffled:
             numbers = tf.random.experimental.stateless_shuffle(numbers, seed=tf.stack([seed, number]))
 
+        def cut(places: tf.Tensor, padded: tf.Tensor, sizes: tf.Tensor) -> tf.Tensor:
+            longest = tf.maximum(tf.reduce_max(tf.gather(sizes, places)), 1)
+            return tf.gather(padded, places)[:, : -(-longest // self.boundary) * self.boundary]
+
         def batch(i: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
             places = order[cuts[i] : cuts[i + 1]]  # of the rows in the pool
             real = tf.size(places)
@@ -190,20 +194,15 @@ class Batches:
             places = tf.ensure_shape(places, [None if self.by_tokens else self.batch_size])
             weight = tf.cast(tf.range(rows) < real, tf.float32)
             index = number * self.pool_size + tf.cast(places, tf.int64)
-            longest = [tf.reduce_max(tf.gather(sizes, places)) for _, sizes in sequences.values()]
-            longest = tf.maximum(tf.reduce_max(tf.stack([*longest, 1])), 1)
-            cut = -(-longest // self.boundary) * self.boundary
             features = {name: tf.gather(f, places) for name, f in others.items()}
-            features |= {name: tf.gather(padded, places)[:, :cut] for name, (padded, _) in sequences.items()}
+            features |= {name: cut(places, *sequence) for name, sequence in sequences.items()}
             if not isinstance(targets, tuple):
                 return features, tf.gather(targets, places), weight, index
-            padded, sizes = targets
-            sizes = tf.gather(sizes, places)
-            cut = -(-tf.maximum(tf.reduce_max(sizes), 1) // self.boundary) * self.boundary
             if self.by_tokens:
+                sizes = tf.gather(targets[1], places)
                 tokens = tf.reduce_sum(tf.cast(sizes, tf.float32) * weight)
                 weight *= tf.cast(rows, tf.float32) / tf.maximum(tokens, 1)
-            return features, tf.gather(padded, places)[:, :cut], weight, index
+            return features, cut(places, *targets), weight, index
 
         return tf.data.Dataset.from_tensor_slices(numbers).map(batch)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from seqtasks.atomic_files import write_json
+from seqtasks.atomic_files import check_own, write_json
 from seqtasks.engine.experiment import Experiment
-from seqtasks.engine.run import IN_MEMORY, Run, written
+from seqtasks.engine.run import FILES, IN_MEMORY, Run, written
 from seqtasks.engine.training import Training
 from seqtasks.errors import UserError
 from seqtasks.options import make_options
@@ -54,6 +54,8 @@ def cross_validate(
     if directory.exists() and not (directory / SUMMARY).is_file():
         what = "is no cross-validation, so it is not overwritten"
         raise UserError(what, where=directory, remedy="take another --run")
+    if directory.exists():
+        check_own(directory, [SUMMARY, *(f"fold-[0-9]*/{name}" for name in FILES)], "take another --run")
     if data is None:
         data, fields = str(found.sample.data), {**found.sample.options, **fields}
     config = make_options(found.Config, fields)

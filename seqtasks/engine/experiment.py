@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import fnmatch
 import functools
 import logging
 import warnings
@@ -18,7 +17,7 @@ from seqtasks.data.batches import Batches
 from seqtasks.data.numbers import Numbers
 from seqtasks.data.sources import Source
 from seqtasks.data.splits import Splits
-from seqtasks.engine import distribute, progress, transfer
+from seqtasks.engine import distribute, layer_rates, progress, transfer
 from seqtasks.engine.data_summary import SplitSummary, check_labels, describe_splits, summarize_splits
 from seqtasks.engine.predictor import Predictor
 from seqtasks.engine.run import Run
@@ -89,6 +88,7 @@ class Experiment:
     splits: Splits | None = None
 
     def __post_init__(self) -> None:
+        self.config = self.recipe.settle(self.config)
         self.task = self.recipe.task(self.config)
         self.reader = self.recipe.reader(self.config)
 
@@ -113,7 +113,7 @@ class Experiment:
 
     def prepare(
         self, data: Data | None = None, assets: Mapping[str, Any] | None = None, base: Run | None = None,
-        freeze: Sequence[str] = (), relearn: Sequence[str] = (), weights: keras.Model | None = None,
+        relearn: Sequence[str] = (), weights: keras.Model | None = None,
     ) -> Prepared:  # fmt: skip
         """Learn the vocabularies, and build the batches and the compiled model.
 
@@ -123,7 +123,6 @@ class Experiment:
             data: what `read` returned; None reads.
             assets: vocabularies that are known already; None learns them from train.
             base: a finished run whose vocabularies and weights are taken over; see `seqtasks.engine.transfer`.
-            freeze: patterns of layer names whose weights stay as they are.
             relearn: names of the vocabularies of `base` that are learnt anew.
             weights: the model of `base`, changed in Keras: its weights are taken instead, layer by layer by name.
 
@@ -158,7 +157,7 @@ class Experiment:
         with policy(config.precision), strategy.scope():
             model = recipe.build(config, assets)
             parent = self._taken_over(model, base, plan, weights) if base and plan else None
-            self._compile(model, len(batches), freeze)
+            self._compile(model, len(batches))
         return Prepared(data, assets, batches, model, strategy, parent)
 
     def _batches(self, data: Data, assets: Mapping[str, Any], replicas: int) -> Any:
@@ -253,19 +252,14 @@ class Experiment:
         recorded = {"path": str(base.directory), "recipe": base.recipe.name, "sha256": base.sha256()}
         return recorded | ({} if strict else {"weights": "of a given model"}) | done.fields()
 
-    def _compile(self, model: keras.Model, batches: int, freeze: Sequence[str]) -> None:
+    def _compile(self, model: keras.Model, batches: int) -> None:
         config = self.config
-        for pattern in freeze:
-            layers = [layer for layer in model.layers if layer.weights and fnmatch.fnmatch(layer.name, pattern)]
-            if not layers:
-                known = ", ".join(layer.name for layer in model.layers if layer.weights)
-                raise UserError(f"no layer is called {pattern!r}", where="--freeze", remedy=f"the layers are {known}")
-            for layer in layers:
-                layer.trainable = False
+        layer_rates.freeze(model, config.freeze)
         steps = config.epochs * batches
         rate = schedule(config.schedule, config.learning_rate, steps, round(config.warmup * steps))
         given = config.weight_decay, config.clip_norm, config.ema_momentum, config.clip_by
-        optimizer = AdamW(rate, *given, epsilon=config.epsilon)
+        each = layer_rates.rates(model, config.rate_decay, config.unfreeze_every, config.epochs, batches)
+        optimizer = AdamW(rate, *given, *each, epsilon=config.epsilon)
         model.compile(optimizer, self.recipe.loss(config), jit_compile=config.jit)
         optimizer.build(model.trainable_variables)
 

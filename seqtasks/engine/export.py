@@ -7,6 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from seqtasks.atomic_files import check_own
 from seqtasks.capabilities import FileInputs
 from seqtasks.data import pairs
 from seqtasks.data.batches import pad
@@ -14,6 +15,8 @@ from seqtasks.data.side_columns import signature_names
 from seqtasks.engine.predictor import Predictor
 from seqtasks.errors import UserError
 from seqtasks.layers.batch_of_one import exporting
+
+FILES = "saved_model.pb", "fingerprint.pb", "variables/*", "assets/*"
 
 
 class Served(tf.Module):
@@ -93,6 +96,8 @@ def export(predictor: Predictor, directory: str | Path, overwrite: bool = False)
     directory = Path(directory)
     if directory.exists() and not (overwrite and (directory / "saved_model.pb").is_file()):
         raise UserError("exists already", where=directory, remedy="take another directory, or add --overwrite")
+    if directory.exists():
+        check_own(directory, FILES, "take another directory")
     temporary = directory.with_name(f".{os.getpid()}.{directory.name}")
     module = Served(predictor)
     try:

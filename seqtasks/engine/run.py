@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from seqtasks.engine.predictor import Predictor
 
 PATHS = ("data", "train", "valid", "test")
+FILES = (
+    "config.yaml", "recipe.py", "environment.json", "encoder/*.txt", "checkpoints/*.npz", "logs/events.*",
+    "history.csv", "model.keras", "metrics.json", "mistakes.json", "sections.json", "gradient_flow.csv", "report.html",
+)  # fmt: skip
 IN_MEMORY = "in memory: "  # how `config.yaml` names data that was no file
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from seqtasks.atomic_files import write_csv, write_json
+from seqtasks.atomic_files import check_own, write_csv, write_json
 from seqtasks.capabilities import Calibrates
 from seqtasks.data.batches import POOL_BATCHES
 from seqtasks.engine import checkpoint, evaluation, gradient_flow, progress
@@ -27,7 +27,7 @@ from seqtasks.engine.data_summary import SplitSummary, describe_splits
 from seqtasks.engine.experiment import Experiment, Prepared, has_data, policy
 from seqtasks.engine.loop import Loop
 from seqtasks.engine.predictor import Predictor
-from seqtasks.engine.run import Run, is_run, load_assets, save_assets, save_setup, written
+from seqtasks.engine.run import FILES, Run, is_run, load_assets, save_assets, save_setup, written
 from seqtasks.errors import UserError
 from seqtasks.options import describe, make_options
 from seqtasks.recipe import load_recipe
@@ -126,14 +126,14 @@ def finetune(
     inherited = _inherited(base, fields)
     given = base.directory / "recipe.py"
     source = given.read_text("utf-8") if given.is_file() else None
-    arguments = {"run": str(directory), "freeze": list(freeze) or None, "relearn": list(relearn) or None}
-    arguments |= written(paths)
+    fields |= {"freeze": list(freeze)} if freeze else {}
+    arguments = {"run": str(directory), "relearn": list(relearn) or None, **written(paths)}
     arguments = {name: value for name, value in arguments.items() if value is not None} | fields
     command = shlex.join(["seqtasks", "finetune", str(base.directory), *_flags(arguments)])
     experiment = Experiment(recipe, make_options(recipe.Config, inherited | fields), paths)
     with progress.shown(quiet):
         training = Training(experiment, directory, recipe.name, source, command, callbacks)
-        return training.start(overwrite, base, freeze, relearn, model)
+        return training.start(overwrite, base, relearn, model)
 
 
 def _inherited(base: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,6 +150,8 @@ def check_free(directory: Path, overwrite: bool) -> None:
         raise UserError("exists already", where=directory, remedy=remedy)
     if overwrite and directory.exists() and not is_run(directory):
         raise UserError("is not a run, so it is not overwritten", where=directory, remedy="take another --run")
+    if directory.exists():
+        check_own(directory, FILES, "take another --run")
 
 
 @dataclasses.dataclass
@@ -173,21 +175,19 @@ class Training:
     callbacks: Sequence[Any] = ()
 
     def start(
-        self, overwrite: bool = False, base: Run | None = None, freeze: Sequence[str] = (),
-        relearn: Sequence[str] = (), weights: Any = None,
+        self, overwrite: bool = False, base: Run | None = None, relearn: Sequence[str] = (), weights: Any = None
     ) -> Run:  # fmt: skip
         """Train from the beginning, or from the weights of a finished run; see `Experiment.prepare`."""
-        prepared = self.experiment.prepare(base=base, freeze=freeze, relearn=relearn, weights=weights)
+        prepared = self.experiment.prepare(base=base, relearn=relearn, weights=weights)
         callbacks = self._callbacks(prepared)
-        self._write_setup(prepared, overwrite, freeze)
+        self._write_setup(prepared, overwrite)
         return self._run(prepared, callbacks, base=base)
 
     def resume(self) -> Run:
         """Continue from the last checkpoint."""
         data = self.experiment.read()
         self._check_unchanged(data.summaries)
-        freeze = json.loads((self.directory / "environment.json").read_text("utf-8"))["freeze"]
-        prepared = self.experiment.prepare(data, load_assets(self.directory / "encoder") or None, freeze=freeze)
+        prepared = self.experiment.prepare(data, load_assets(self.directory / "encoder") or None)
         return self._run(prepared, self._callbacks(prepared), resume=True)
 
     def _callbacks(self, prepared: Prepared) -> Any:
@@ -218,7 +218,7 @@ class Training:
             loop.run()
         return self._finish(loop, predictor, prepared)
 
-    def _write_setup(self, prepared: Prepared, overwrite: bool, freeze: Sequence[str]) -> None:
+    def _write_setup(self, prepared: Prepared, overwrite: bool) -> None:
         config, paths = self.experiment.config, self.experiment.paths
         if overwrite and self.directory.exists():
             shutil.rmtree(self.directory)
@@ -231,7 +231,6 @@ class Training:
         environment = {
             "command": self.command or f"seqtasks train {shlex.quote(self.name)} --config {setup}",
             "seed": config.seed,
-            "freeze": list(freeze),
             "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             "hardware": hardware(),
             "python": platform.python_version(),

@@ -4,7 +4,7 @@ All are Keras layers with masks, mixed precision and `.keras` files. `RNN`, `Bid
 the cells of `seqtasks.cells`; `loops.py` holds the loop over time that they share. The others embed (`embedding.py`,
 `characters.py`), convolve and pool (`convolution.py`, `pooling.py`, `audio.py`, `video.py`, `dna.py`), attend
 (`attention.py`), compare two sequences (`pairs.py`) or score the outputs (`crf.py`, `adaptive.py`, `nade.py`,
-`ordinal.py`).
+`ordinal.py`), or score n-grams beside them (`ngrams.py`).
 
 This package imports only `seqtasks.cells` and `seqtasks.ops`. Start with `rnn.py`, then `scan.py` and
 `loops.py`.
@@ -20,6 +20,7 @@ from seqtasks.layers.crf import CRF
 from seqtasks.layers.dna import RandomSubstitution, ReverseComplementBatch, ReverseComplementMean
 from seqtasks.layers.embedding import ReversibleEmbedding, ScheduledSampling, WordEmbedding
 from seqtasks.layers.nade import NADE, IndependentBernoulli
+from seqtasks.layers.ngrams import NgramScores
 from seqtasks.layers.ordinal import CumulativeLogits
 from seqtasks.layers.pairs import PairBatch, PairFeatures
 from seqtasks.layers.pooling import Pooling
@@ -45,6 +46,7 @@ __all__ = [
     "LogMel",
     "MaskedConv1D",
     "MaxPooling",
+    "NgramScores",
     "OpticalFlow",
     "PairBatch",
     "PairFeatures",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from seqtasks.layers import CumulativeLogits, ReverseComplementMean
+from seqtasks.layers import CumulativeLogits, NgramScores, ReverseComplementMean
 from seqtasks.models.side_columns import join_columns
 
 
@@ -16,6 +16,8 @@ def classifier(
     both_strands: bool = False,
     thresholds: Sequence[float] = (),
     bias: Sequence[float] = (),
+    ngrams: int = 0,
+    ngram_dropout: float = 0.0,
 ) -> keras.Model:
     """A model that scores classes or labels, or gives a number, from summaries of a sequence.
 
@@ -23,7 +25,8 @@ def classifier(
     motifs to the classes, which a recurrence is slow to learn from little data.
 
     Args:
-        inputs: dict of the model's Keras inputs; one called `columns` joins the summaries, see `column_inputs`.
+        inputs: dict of the model's Keras inputs; one called `columns` joins the summaries, see `column_inputs`, and
+            one called `ngrams`, the hashed n-grams of the sequence, has a linear path to the outputs.
         members: for each member of an ensemble the list of its summaries, Keras tensors (batch, features), e.g. of
             `seqtasks.layers.Pooling`. One member is a plain network.
         outputs: number of outputs: of classes or labels; one fewer than the ordered classes; 1 for a number.
@@ -32,6 +35,8 @@ def classifier(
         thresholds: for ordered classes the first values of the thresholds of `seqtasks.layers.CumulativeLogits`.
         bias: first values of the bias of the outputs, such as the log-odds of labels, most of which are rare; zeros if
             there are none.
+        ngrams: hashes of the n-grams; 0 if there are none.
+        ngram_dropout: share of the n-grams that are left out in training.
 
     Returns:
         A functional `keras.Model` from `inputs` to logits (batch, outputs), or with several members (batch, members,
@@ -57,6 +62,11 @@ def classifier(
             start = keras.initializers.Constant(list(bias)) if bias else "zeros"
             dense = keras.layers.Dense(outputs, bias_initializer=start, dtype="float32", name=f"logits{tag}")
             scores.append(dense(x))
+        if ngrams:
+            size = 1 if thresholds else outputs
+            known = NgramScores(ngrams, size, ngram_dropout, dtype="float32", name=f"ngram_scores{tag}")
+            # `keras.ops.add` may take (batch, 1) for a bias if the batch has as many rows as there are outputs
+            scores[-1] = keras.ops.add(scores[-1], keras.ops.repeat(known(inputs["ngrams"]), outputs // size, 1))
     logits = scores[0] if len(members) == 1 else keras.ops.stack(scores, 1)
     if both_strands:
         logits = ReverseComplementMean(dtype="float32", name="strands")(logits)

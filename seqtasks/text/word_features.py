@@ -1,6 +1,7 @@
 """Text to words inside the graph: the same function serves training and the exported model."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import tensorflow as tf
 
@@ -61,22 +62,35 @@ def words(texts: tf.Tensor) -> tf.RaggedTensor:
     return tf.strings.split(texts)
 
 
-def cut(ragged: tf.RaggedTensor, max_length: int) -> tuple[tf.RaggedTensor, tf.Tensor]:
+def cut(
+    ragged: tf.RaggedTensor, max_length: int, kept: Literal["head", "tail", "both"] = "head"
+) -> tuple[tf.RaggedTensor, tf.Tensor]:
     """Truncates rows.
 
     Args:
         ragged: (batch, None, ...).
         max_length: maximum number of elements of a row.
+        kept: which elements of a longer row: the first, the last, or half of each (the first have one more if
+            `max_length` is odd).
 
     Returns:
-        The first `max_length` elements of each row, and a boolean (batch,), whether any were removed.
+        At most `max_length` elements of each row, and a boolean (batch,), whether any were removed.
 
     Example:
-        >>> kept, was_cut = cut(tf.ragged.constant([[1, 2, 3], [4]]), 2)
+        >>> rows = tf.ragged.constant([[1, 2, 3, 4], [5]])
+        >>> kept, was_cut = cut(rows, 2)
         >>> kept.to_list(), was_cut.numpy().tolist()
-        ([[1, 2], [4]], [True, False])
+        ([[1, 2], [5]], [True, False])
+        >>> cut(rows, 3, "both")[0].to_list(), cut(rows, 3, "tail")[0].to_list()
+        ([[1, 2, 4], [5]], [[2, 3, 4], [5]])
     """
-    return ragged[:, :max_length], ragged.row_lengths() > max_length
+    lengths = ragged.row_lengths()
+    tail = {"head": 0, "tail": max_length, "both": max_length // 2}[kept]
+    if not tail:
+        return ragged[:, :max_length], lengths > max_length
+    places, ends = tf.ragged.range(lengths), tf.expand_dims(lengths, 1)
+    chosen = (places < max_length - tail) | (places >= ends - tail) | (ends <= max_length)
+    return tf.ragged.boolean_mask(ragged, chosen), lengths > max_length
 
 
 def normal(tokens: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tf.RaggedTensor:
@@ -119,16 +133,87 @@ def affixes(
     distinct, places = tf.unique(words.flat_values)
     size = tf.strings.length(distinct, "UTF8_CHAR")
 
-    def hashed(mark: str, strings: tf.Tensor) -> tf.Tensor:
-        ids = tf.strings.to_hash_bucket_fast(tf.strings.join([mark, strings]), buckets - 1) + 1
-        return tf.cast(ids, tf.int32)
-
     columns = []
     for length in lengths:
         starts = ((f"{length}<", tf.zeros_like(size)), (f"{length}>", tf.maximum(size - length, 0)))
         for mark, start in starts:
             piece = tf.strings.substr(distinct, start, tf.fill(tf.shape(size), length), "UTF8_CHAR")
-            columns.append(tf.where(size >= length, hashed(mark, piece), 0))
+            columns.append(tf.where(size >= length, _hashed(mark, piece, buckets), 0))
     columns = tf.gather(tf.stack(columns, 1), places)
-    columns = [columns, *(hashed(f"{i}=", whole.flat_values)[:, None] for i, whole in enumerate(wholes))]
+    columns = [columns, *(_hashed(f"{i}=", whole.flat_values, buckets)[:, None] for i, whole in enumerate(wholes))]
     return words.with_flat_values(tf.concat(columns, 1))
+
+
+def ngrams(words: tf.RaggedTensor, order: int, buckets: int, letters: Sequence[int] = ()) -> tf.RaggedTensor:
+    """Ids of the distinct n-grams of words, and of the n-grams of letters in words, of each text; hashed.
+
+    Args:
+        words: ragged string tensor (batch, None).
+        order: n-grams of 1 to `order` neighbouring words.
+        buckets: ids are 1 to `buckets - 1`.
+        letters: lengths of the n-grams of letters; a space begins and ends a word.
+
+    Returns:
+        A ragged int32 tensor (batch, None), in ascending order of the ids.
+
+    Example:
+        >>> ids = ngrams(tf.ragged.constant([["a", "b", "a"], ["b"]]), 2, 1000)
+        >>> ids.row_lengths().numpy().tolist(), bool(ids[1, 0] in ids[0])  # a, b, a b, b a; b
+        ([4, 1], True)
+    """
+    found = [words, *(tf.strings.ngrams(words, n) for n in range(2, order + 1))][:order]
+    parts = [part.with_flat_values(_hashed(f"{n} ", part.flat_values, buckets)) for n, part in enumerate(found, 1)]
+    if letters:
+        spelled = tf.strings.unicode_split(tf.strings.join([" ", words, " "]), "UTF-8")
+        for n in letters:
+            pieces = tf.strings.ngrams(spelled, n, separator="").merge_dims(1, 2)
+            parts.append(pieces.with_flat_values(_hashed(f"{n}c", pieces.flat_values, buckets)))
+    return distinct(tf.concat(parts, 1), buckets)
+
+
+def shared_ngrams(first: tf.RaggedTensor, second: tf.RaggedTensor, buckets: int) -> tf.RaggedTensor:
+    """Ids of the n-grams of pairs of texts: those of the first alone, of the second alone and of both differ.
+
+    Each n-gram has a second id, 1, 2 or 3, by which a linear model counts how many the texts have in common.
+
+    Args:
+        first, second: what `ngrams` returns for the texts.
+        buckets: as of `ngrams`, at least 5.
+
+    Returns:
+        A ragged int32 tensor (batch, None).
+
+    Example:
+        >>> first, second = tf.ragged.constant([[1, 2, 3]]), tf.ragged.constant([[3, 4]])
+        >>> shared_ngrams(first, second, 100).to_list()
+        [[7, 10, 15, 17, 1, 1, 3, 2]]
+    """
+    both = tf.concat([first.value_rowids() * buckets, second.value_rowids() * buckets], 0)
+    both += tf.cast(tf.concat([first.flat_values, second.flat_values], 0), tf.int64)
+    sides = tf.concat([tf.zeros_like(first.flat_values), tf.ones_like(second.flat_values)], 0)
+    order = tf.argsort(both)
+    keys, places = tf.unique(tf.gather(both, order))  # ascending, so by rows
+    count = tf.math.segment_sum(tf.ones_like(places), places)
+    side = tf.where(count == 2, 2, tf.math.segment_max(tf.gather(sides, order), places))
+    ids = (tf.cast(keys % buckets, tf.int32) * 3 + side) % (buckets - 4) + 4
+    rows = tf.RaggedTensor.from_value_rowids(tf.stack([ids, side + 1], 1), keys // buckets, first.nrows())
+    return tf.concat([rows[..., 0], rows[..., 1]], 1)
+
+
+def distinct(ids: tf.RaggedTensor, limit: int) -> tf.RaggedTensor:
+    """The distinct ids of each row, ascending.
+
+    Args:
+        ids: ragged integers (batch, None), at least 0 and less than `limit`.
+        limit: a bound.
+
+    Example:
+        >>> distinct(tf.ragged.constant([[3, 1, 3], [1]]), 10).to_list()
+        [[1, 3], [1]]
+    """
+    keys = tf.sort(tf.unique(ids.value_rowids() * limit + tf.cast(ids.flat_values, tf.int64))[0])
+    return tf.RaggedTensor.from_value_rowids(tf.cast(keys % limit, tf.int32), keys // limit, ids.nrows())
+
+
+def _hashed(mark: str, strings: tf.Tensor, buckets: int) -> tf.Tensor:
+    return tf.cast(tf.strings.to_hash_bucket_fast(tf.strings.join([mark, strings]), buckets - 1) + 1, tf.int32)

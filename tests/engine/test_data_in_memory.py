@@ -8,6 +8,7 @@ import seqtasks
 from seqtasks.errors import UserError
 from tests.reviews import SMALL
 
+pytestmark = pytest.mark.usefixtures("no_reports")
 WORDS = {"good": ("fine", "warm", "clever"), "bad": ("dull", "weak", "slow")}
 ROWS = [
     {"id": n, "text": f"a {WORDS[label][n % 3]} film, number {n}", "label": label}
@@ -38,7 +39,9 @@ def from_csv(files):
     return train(files / "rows.csv", files / "run")
 
 
-@pytest.mark.parametrize("kind", ["pandas", "parquet", "hugging face"])
+@pytest.mark.parametrize(
+    "kind", ["pandas", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("parquet", "hugging face"))]
+)
 def test_training_from_memory_and_parquet_gives_the_weights_of_the_csv(files, from_csv, tmp_path, kind):
     pd = pytest.importorskip("pandas")
     if kind == "parquet":
@@ -142,14 +145,16 @@ def test_other_kinds_of_inputs_of_the_same_texts(from_csv):
 
 
 def test_cross_validation_measures_each_example_once(files, tmp_path):
-    found = seqtasks.cross_validate("sentiment", files / "rows.csv", tmp_path / "folds", folds=3, **SMALL)
-    runs = [seqtasks.load_run(tmp_path / "folds" / f"fold-{n:02}").metrics["test"] for n in (1, 2, 3)]
+    found = seqtasks.cross_validate(
+        "sentiment", files / "rows.csv", tmp_path / "folds", folds=2, **SMALL | {"epochs": 1}
+    )
+    runs = [seqtasks.load_run(tmp_path / "folds" / f"fold-{n:02}").metrics["test"] for n in (1, 2)]
     assert sum(metrics["examples"] for metrics in runs) == 60
     each = [metrics["accuracy"] for metrics in runs]
     assert found["test"]["accuracy"]["each"] == each
     assert found["test"]["accuracy"]["mean"] == pytest.approx(np.mean(each))
     assert found["test"]["accuracy"]["deviation"] == pytest.approx(np.std(each, ddof=1))
-    with pytest.raises(UserError, match=r"was trained on data in memory \(fold 1 of 3 of .*rows.csv\)"):
+    with pytest.raises(UserError, match=r"was trained on data in memory \(fold 1 of 2 of .*rows.csv\)"):
         seqtasks.load_run(tmp_path / "folds" / "fold-01").evaluate()
     with pytest.raises(UserError, match="exists already"):
         seqtasks.cross_validate("sentiment", files / "rows.csv", tmp_path / "folds", folds=3)

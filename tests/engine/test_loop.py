@@ -65,6 +65,16 @@ def test_of_epochs_without_an_error_the_last_is_kept(values, larger, best, tmp_p
     assert trained(tmp_path, values, 1e-9, larger).state["best_epoch"] == best
 
 
+def test_the_last_epoch_is_kept_where_it_is_asked_for(tmp_path):
+    kernels = []
+    for keep, values in (("last", [0.3, 0.9, 0.2]), ("best", [0.1, 0.2, 0.3]), ("best", [0.3, 0.9, 0.2])):
+        (directory := tmp_path / str(len(kernels))).mkdir()
+        loop = trained(directory, values, 0.02, epochs=3, patience=1, keep=keep)
+        assert loop.state["best_epoch"] == (2 if keep == "best" and values[1] == 0.9 else 3)
+        kernels.append(float(loop.model.weights[0][0, 0]))
+    assert kernels[0] == kernels[1] != kernels[2]
+
+
 def test_patience_waits_while_the_loss_falls_but_not_for_ever(tmp_path):
     loop = trained(tmp_path, [0.2] + [0.1] * 8, 0.02)
     losses = [row["loss"] for row in loop.state["rows"]]

@@ -16,11 +16,6 @@ from seqtasks.cells.normalise import normalise
 from seqtasks.layers import RNN, Bidirectional, batch_of_one, rnn, scan
 
 TIME, FEATURES, UNITS = 5, 3, 4
-QUICK = ("lstm", "gru", "layer_norm_gru")  # the loop treats all cells alike: the tests of the others are slow tests
-quick_cells = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CELLS]
-)
-every_cell = pytest.mark.parametrize("name", CELLS)
 
 
 def problem(layer, rows, rng, masked=True):
@@ -47,10 +42,18 @@ def same(ones, others, tolerance=1e-10):
         np.testing.assert_allclose(one, other, atol=tolerance * max(1, np.abs(other).max()), rtol=0)
 
 
-@pytest.mark.parametrize("rows", [7, None])
-@pytest.mark.parametrize(("name", "layer"), [("lstm", Bidirectional), ("gru", RNN), ("layer_norm_gru", Bidirectional)])
+@pytest.mark.parametrize(  # shards and compilation treat all cells alike: most of them are slow tests
+    ("name", "layer", "rows"),
+    [
+        ("lstm", Bidirectional, None),
+        ("gru", RNN, 7),
+        pytest.param("lstm", Bidirectional, 7, marks=pytest.mark.slow),
+        pytest.param("layer_norm_gru", Bidirectional, 7, marks=pytest.mark.slow),
+        pytest.param("layer_norm_gru", Bidirectional, None, marks=pytest.mark.slow),
+    ],
+)
 def test_shards_give_the_numbers_of_the_whole_batch(name, rows, layer, rng, monkeypatch):
-    monkeypatch.setattr(rnn, "CORES", 6)
+    monkeypatch.setattr(rnn, "CORES", 4)
     monkeypatch.setattr(rnn, "SHARD_SIZE", UNITS)
     count, seen = 2 if layer is Bidirectional else 1, []
     made = (cells.make(name, UNITS, dtype="float64") for _ in range(count))
@@ -63,11 +66,20 @@ def test_shards_give_the_numbers_of_the_whole_batch(name, rows, layer, rng, monk
     specs = [tf.TensorSpec((rows, TIME, FEATURES), "float64"), tf.TensorSpec((rows, TIME), "bool")]
     inside = tf.function(lambda x, mask: gradients(layer, x, mask, upstream, training=True), input_signature=specs)
     same(inside(x, mask), whole)
-    assert seen == [6]  # six cores: six shards, or three for each direction
+    assert seen == [4]  # four cores: four shards, or two for each direction
 
 
-@pytest.mark.parametrize("rows, size, training", [(3, 2**30, False), (6, UNITS, True)])
-@quick_cells
+COMPILED = {(3, 2**30, False): ("gru",), (6, UNITS, True): ("lstm", "layer_norm_simple_rnn")}  # rows, size, training
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "size", "training"),
+    [
+        pytest.param(name, *case, marks=() if name in quick else pytest.mark.slow)
+        for case, quick in COMPILED.items()
+        for name in CELLS
+    ],
+)
 def test_xla_gives_the_numbers_of_the_uncompiled_loop(name, rows, size, training, rng, monkeypatch):
     """For few rows, and for a training in which all shapes are known."""
     monkeypatch.setattr(scan, "COMPILED_SIZE", size)
@@ -82,13 +94,13 @@ def test_xla_gives_the_numbers_of_the_uncompiled_loop(name, rows, size, training
     assert len(compiled) == (4 if training else 6)  # for each direction forward (twice without training) and backward
 
 
-@pytest.mark.parametrize("size", [1, 2**30])
 @pytest.mark.parametrize(
-    ("cell", "theirs"),
+    ("cell", "theirs", "size"),
     [
-        (LSTMCell, keras.layers.LSTM),
-        (partial(GRUCell, reset_after=False), partial(keras.layers.GRU, reset_after=False)),
-        (SimpleRNNCell, keras.layers.SimpleRNN),
+        (LSTMCell, keras.layers.LSTM, 1),
+        (partial(GRUCell, reset_after=False), partial(keras.layers.GRU, reset_after=False), 2**30),
+        (SimpleRNNCell, keras.layers.SimpleRNN, 1),
+        (SimpleRNNCell, keras.layers.SimpleRNN, 2**30),
     ],
 )
 def test_padded_kernels_give_the_numbers_of_keras(cell, theirs, size, rng, monkeypatch):
@@ -166,8 +178,17 @@ def test_zoneout_without_training_is_the_expectation(rng):
     np.testing.assert_allclose(keras.layers.RNN(cell, return_sequences=True, dtype="float64")(x), layer(x), atol=1e-12)
 
 
-@pytest.mark.parametrize("rate", ["dropout", "recurrent_dropout", "zoneout"])
-@every_cell
+RATES = ("dropout", "recurrent_dropout", "zoneout")
+
+
+@pytest.mark.parametrize(  # each cell with one of the rates, two cells with all
+    ("name", "rate"),
+    [
+        pytest.param(name, rate, marks=() if name in ("lstm", "gru") or i % 3 == j else pytest.mark.slow)
+        for i, name in enumerate(CELLS)
+        for j, rate in enumerate(RATES)
+    ],
+)
 def test_rates_act_only_in_training(name, rate, rng):
     layer = RNN(cells.make(name, UNITS, **{rate: 0.5}, dtype="float64"), dtype="float64")
     x, _ = problem(layer, 8, rng)
@@ -249,8 +270,13 @@ def test_invalid_argument_of_the_reservoir_raises(wrong):
         cells.make("echo_state", 4, **wrong)
 
 
-@pytest.mark.parametrize("kind", [RNN, Bidirectional])
-@pytest.mark.parametrize("masked", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.parametrize(
+    ("kind", "masked"),
+    [
+        (Bidirectional, True),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((RNN, True), (RNN, False), (Bidirectional, False))),
+    ],
+)
 def test_exported_layer_compiles_one_loop_for_single_sequences_of_any_length(kind, masked, rng, tmp_path):
     made = (cells.make("gru", UNITS) for _ in range(2 if kind is Bidirectional else 1))
     layer = kind(*made, return_sequences=True)

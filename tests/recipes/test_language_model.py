@@ -4,10 +4,7 @@ import collections
 import csv
 import json
 import logging
-import os
 import random
-import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -24,6 +21,7 @@ from seqtasks.errors import UserError
 from seqtasks.language import report
 from seqtasks.recipe import load_recipe
 
+pytestmark = pytest.mark.usefixtures("opened_once")
 BEGIN, END = 2, 3
 SMALL = {"cell": "simple_rnn", "units": 32, "dimension": 16, "layers": 1, "batch_size": 8, "learning_rate": 1e-2}
 SMALL |= {"embedding_dropout": 0.0, "output_dropout": 0.1, "patience": 0, "gradient_flow": False}
@@ -238,9 +236,6 @@ def test_a_prompt_in_words_stays_as_it_is(running):
 
 
 SERVE = """
-import sys
-for name in ("keras", "seqtasks", "sentencepiece"):
-    sys.modules[name] = None
 import json, tensorflow as tf
 signatures = tf.saved_model.load({directory!r}).signatures
 scores = [signatures[name](inputs=tf.constant({texts!r})) for name in ("serving_default", "score")]
@@ -252,13 +247,10 @@ print(json.dumps([*told, found["text"].numpy()[0].decode(), float(found["log_pro
 """
 
 
-def test_the_export_scores_and_writes_alike_where_only_tensorflow_is(lines, tmp_path):
+def test_the_export_scores_and_writes_alike_where_only_tensorflow_is(lines, tmp_path, tensorflow_alone):
     lines.export(tmp_path / "served")
     code = SERVE.format(directory=str(tmp_path / "served"), texts=TEXTS)
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    served, scored, text, likely = json.loads(done.stdout)
+    served, scored, text, likely = tensorflow_alone(code)
     assert served == scored
     expected = lines.score(TEXTS)
     np.testing.assert_allclose(served[0], [answer["log_probability"] for answer in expected], atol=1e-4)
@@ -299,12 +291,16 @@ def test_finetuning_in_other_batches_learns_other_text(running, tmp_path, monkey
     np.testing.assert_array_equal(one, other)
 
 
-def test_lines_train_on_two_devices_and_running_text_does_not(folder, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_lines_train_on_two_devices(folder, tmp_path, monkeypatch):
     leave_out_the_report(monkeypatch)
     fields = LINES | {"strategy": "mirrored", "epochs": 2}
     seqtasks.train("language_model", data=folder / "lines", run=tmp_path / "two", **fields)
     first, second = csv.DictReader((tmp_path / "two" / "history.csv").open())
     assert float(second["validation_bits_per_character"]) < float(first["validation_bits_per_character"])
+
+
+def test_running_text_does_not_train_on_two_devices(folder, tmp_path):
     with pytest.raises(UserError) as refused:
         fields = RUNNING | {"strategy": "mirrored"}
         seqtasks.train("language_model", data=folder / "prose", run=tmp_path / "running", **fields)

@@ -1,11 +1,8 @@
 """The music recipe: training and metrics, augmentation, generated pieces, invalid files, export, devices."""
 
 import json
-import os
 import random
 import re
-import subprocess
-import sys
 import wave
 from types import SimpleNamespace
 
@@ -30,6 +27,7 @@ from seqtasks.recipe import load_recipe
 from seqtasks.tasks.ngrams import NGrams
 
 RECIPE = load_recipe("music")
+pytestmark = pytest.mark.usefixtures("opened_once")
 report_sections = generation.report_sections
 CYCLE = ["60 64 67", "60 64 67", "", "53 57", "", "48"]  # the frame before does not tell the next
 STILL = {"embedding_dropout": 0.0, "output_dropout": 0.0, "recurrent_dropout": 0.0, "transpose": 0, "time_stretch": 0.0}
@@ -369,9 +367,6 @@ def played_test(played):
 
 
 SERVE = """
-import sys
-for name in ("keras", "seqtasks", "pretty_midi"):
-    sys.modules[name] = None
 import json, tensorflow as tf
 signatures = tf.saved_model.load({directory!r}).signatures
 log_probs = [signatures[n](inputs=tf.constant({texts!r}))["log_probability"] for n in ("serving_default", "score")]
@@ -381,13 +376,10 @@ print(json.dumps([[x.numpy().tolist() for x in log_probs], [text.decode() for te
 """
 
 
-def test_the_export_gives_the_same_answers_with_tensorflow_alone(run, tmp_path):
+def test_the_export_gives_the_same_answers_with_tensorflow_alone(run, tmp_path, tensorflow_alone):
     directory, prompt = str(run.export(tmp_path / "served")), "60 64 67;;53 57"
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     code = SERVE.format(directory=directory, texts=TEXTS, prompt=prompt)
-    done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    log_probs, written = json.loads(done.stdout)
+    log_probs, written = tensorflow_alone(code)
     expected = [answer["log_probability"] for answer in run.predict(TEXTS)]
     np.testing.assert_allclose(log_probs, [expected] * 2, rtol=1e-4, atol=1e-4)
     options = {"num": 2, "seed": 7, "length": 9, "temperature": 1.5}

@@ -1,14 +1,14 @@
 """The ner recipe: fit, answers with places, reload, export in a clean process, devices, bad input."""
 
 import json
-import os
-import subprocess
-import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from seqtasks.recipes import ner
 
 import seqtasks
+from seqtasks.engine.run import Run
 from seqtasks.errors import UserError
 from seqtasks.ner import tag_schemes as schemes
 from seqtasks.ner.task import SpanTagging
@@ -27,7 +27,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    fields = SMALL | {"epochs": 14, "learning_rate": 1e-2}
+    fields = SMALL | {"epochs": 10, "learning_rate": 1e-2}
     return seqtasks.train("ner", run=tmp_path_factory.mktemp("runs") / "ner", **fields)
 
 
@@ -65,7 +65,7 @@ def test_answers_do_not_depend_on_their_neighbours(run):
             (e["type"], e["start"], e["end"]) for e in together["entities"]
         ]
         np.testing.assert_allclose(
-            [e["score"] for e in alone["entities"]], [e["score"] for e in together["entities"]], atol=1e-5
+            [e["score"] for e in alone["entities"]], [e["score"] for e in together["entities"]], atol=1e-4
         )
 
 
@@ -76,9 +76,6 @@ def test_tokenised_input_keeps_its_tokens(run):
 
 
 SERVE = """
-import sys
-sys.modules["keras"] = None
-sys.modules["seqtasks"] = None
 import json, tensorflow as tf
 serve = tf.saved_model.load({directory!r}).signatures["serving_default"]
 out = {{name: value.numpy().tolist() for name, value in serve(inputs=tf.constant({texts!r})).items()}}
@@ -88,7 +85,7 @@ print(json.dumps({{name: out[name] for name in ("type", "text", "start", "end", 
 """
 
 
-def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path):
+def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path, tensorflow_alone):
     texts = [
         *(t if isinstance(t, bytes) else t.encode() for t in TEXTS),
         b"x\x00y Oslo",
@@ -97,25 +94,26 @@ def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path):
     ]
     run.export(tmp_path / "served")
     code = SERVE.format(directory=str(tmp_path / "served"), texts=texts)
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    served = json.loads(done.stdout)
+    served = tensorflow_alone(code)
     answers = list(run.predictor.answers(texts))
     for row, answer in enumerate(answers):
         entities, found = answer["entities"], [i for i, start in enumerate(served["start"][row]) if start >= 0]
         for name in ("type", "text", "start", "end"):
             assert [served[name][row][i] for i in found] == [entity[name] for entity in entities]
         scores = [entity["score"] for entity in entities]
-        np.testing.assert_allclose([served["score"][row][i] for i in found], scores, atol=1e-5)
+        noise = 1e-2 if len(scores) > 1000 else 1e-4  # path sums of 6000 tokens pass 2**15: float32 resolves 1/256
+        np.testing.assert_allclose([served["score"][row][i] for i in found], scores, atol=noise)
     assert len(answers[-1]["entities"]) > 1000
 
 
-@pytest.mark.parametrize("head", ["crf", "softmax"])
-def test_both_heads_and_all_readers_of_letters_give_well_formed_tags(head, tmp_path):
+@pytest.mark.parametrize("head", ["crf", pytest.param("softmax", marks=pytest.mark.slow)])
+def test_both_heads_and_all_readers_of_letters_give_well_formed_tags(head, tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "report", lambda run: None)
+    sentences = (Path(ner.__file__).parent / "samples" / "ner.conll").read_text("utf-8").split("\n\n")
+    (tmp_path / "few.conll").write_text("\n\n".join(sentences[:90]) + "\n", "utf-8")
     kind = {"crf": "bilstm", "softmax": "none"}[head]
     fields = SMALL | {"epochs": 1, "head": head, "characters": kind, "window": 0, "affixes": 0}
-    made = seqtasks.train("ner", run=tmp_path / "run", **fields)
+    made = seqtasks.train("ner", data=tmp_path / "few.conll", run=tmp_path / "run", **fields)
     decoded = made.predictor.predict_batch([t if isinstance(t, bytes) else t.encode() for t in TEXTS])
     for tags in made.predictor.task.outputs(made.assets, decoded):
         assert not schemes.faults(tags, "IOBES")
@@ -201,7 +199,8 @@ def test_lists_of_tokens(run):
         run.predict(sentences)
 
 
-def test_a_tag_for_every_token_is_learnt(tmp_path):
+def test_a_tag_for_every_token_is_learnt(tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "report", lambda run: None)
     words = {"DET": ["the", "a"], "NOUN": ["dog", "cat", "film"], "VERB": ["sees", "likes"]}
     rng = np.random.default_rng(0)
     rows = []

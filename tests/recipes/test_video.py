@@ -33,6 +33,7 @@ from seqtasks.video.sample import MOTIONS, moving_digits
 from tests.video.made import grey, pictured, text, write
 
 RECIPE = load_recipe("video")
+pytestmark = pytest.mark.usefixtures("opened_once")
 PLAIN = {"cell": "simple_rnn", "bidirectional": False, "batch_size": 8, "gradient_flow": False}
 SMALL = PLAIN | {"frames": 3, "size": 32, "channels": [4], "grid": 2, "frame_units": 4, "units": 4, "epochs": 1}
 READY = SMALL | {"backbone": "mobilenet_v2", "weights": "none"}
@@ -133,7 +134,7 @@ def test_a_long_video_is_answered_every_second(run, tmp_path):
     for (second, frames), answer in zip(clips.clips(path, clips.Options(10, 20, 1.0)), answers[:3], strict=True):
         scores = run.predictor.predict_batch([frames])["scores"][0]
         assert answer["second"] == second
-        np.testing.assert_allclose(list(answer["scores"].values()), scores, atol=1e-5)
+        np.testing.assert_allclose(list(answer["scores"].values()), scores, atol=1e-4)
 
 
 def test_an_export_takes_frames_of_any_size(run, tmp_path):
@@ -142,10 +143,10 @@ def test_an_export_takes_frames_of_any_size(run, tmp_path):
     found = served(frames=tf.constant(frames))
     told = run.predict([f"digits:test:{n}" for n in range(3)])
     assert [label.decode() for label in found["label"].numpy()] == [answer["label"] for answer in told]
-    np.testing.assert_allclose(found["scores"], [list(answer["scores"].values()) for answer in told], atol=1e-5)
+    np.testing.assert_allclose(found["scores"], [list(answer["scores"].values()) for answer in told], atol=1e-4)
     larger = frames.repeat(2, 1).repeat(2, 2).repeat(2, 3)  # as many pixels more, each frame twice
     wider = np.pad(larger, [(0, 0), (0, 0), (0, 0), (6, 6), (0, 0)])
-    np.testing.assert_allclose(served(frames=tf.constant(wider))["scores"], found["scores"], atol=1e-5)
+    np.testing.assert_allclose(served(frames=tf.constant(wider))["scores"], found["scores"], atol=1e-4)
 
 
 @pytest.mark.parametrize(("time", "height", "width"), [(7, 8, 8), (3, 16, 24), (16, 40, 8), (1, 24, 17)])
@@ -347,7 +348,7 @@ def test_frames_in_memory_are_answered_as_files_are(small, folder):
     for given in (frames, [frame / 255 for frame in frames], [(frame, "?") for frame in frames]):
         found = small.predict(given)
         assert [list(answer) for answer in found] == [["label", "score", "scores"]] * 3
-        np.testing.assert_allclose([a["score"] for a in found], [a["score"] for a in expected], atol=1e-6)
+        np.testing.assert_allclose([a["score"] for a in found], [a["score"] for a in expected], atol=1e-5)
     (one,) = small.predict(frames[0])
     assert one["label"] == expected[0]["label"]
     with pytest.raises(UserError, match=r"an array uint8 \(40, 48, 3\); give frames as \(time, height, width, 3\)"):
@@ -372,7 +373,7 @@ def test_frames_in_memory_go_through_a_frozen_network(folder, cache, quick, tmp_
     run = seqtasks.train("video", data={"train": data, "valid": data, "test": data}, run=tmp_path / "run", **READY)
     paths = paths_in(folder)[:2]
     found = run.predict([np.load(path) for path in paths])
-    np.testing.assert_allclose([a["score"] for a in found], [a["score"] for a in run.predict(paths)], atol=1e-5)
+    np.testing.assert_allclose([a["score"] for a in found], [a["score"] for a in run.predict(paths)], atol=1e-4)
 
 
 def test_other_data_counts_whole(small, folder, capsys):

@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -16,14 +14,12 @@ from seqtasks.errors import UserError
 
 soundfile = pytest.importorskip("soundfile")
 
+pytestmark = pytest.mark.usefixtures("opened_once", "no_reports")
 RATE = 8000
 SMALL = {"sample_rate": RATE, "mels": 20, "filters": 8, "units": 8, "layers": 1, "epochs": 2, "bidirectional": False}
 SMALL |= {"gradient_flow": False, "max_bad": 0.2}
 PITCHES = {"o": 300, "i": 900, "s": 2500}
 SERVE = """
-import sys
-for name in ("keras", "seqtasks", "soundfile"):
-    sys.modules[name] = None
 import json, numpy as np, tensorflow as tf
 serve = tf.saved_model.load({directory!r}).signatures["serving_default"]
 waves = np.load({waves!r})
@@ -120,17 +116,14 @@ def test_standard_input_gives_the_words_of_the_file(run, corpus, monkeypatch, ca
     ]
 
 
-def test_the_export_gives_the_same_answers_with_tensorflow_alone(run, corpus, tmp_path):
+def test_the_export_gives_the_same_answers_with_tensorflow_alone(run, corpus, tmp_path, tensorflow_alone):
     paths = [str(corpus / f"test{number}.wav") for number in range(3)]
     waves = [run.predictor.reader(path) for path in [*paths, paths[0], paths[0]]]  # the last two become faulty
     padded = np.stack([np.pad(wave, (0, max(map(len, waves)) - len(wave))) for wave in waves])
     np.save(tmp_path / "waves.npy", padded)
     given = {"directory": str(run.export(tmp_path / "served")), "waves": str(tmp_path / "waves.npy")}
     code = SERVE.format(**given, lengths=[*[len(wave) for wave in waves[:-1]], 0])
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    served, answers = json.loads(done.stdout), run.predict(paths)
+    served, answers = tensorflow_alone(code), run.predict(paths)
     assert served["text"] == [*[answer["text"] for answer in answers], "", ""] and served["score"][3:] == [0, 0]
     np.testing.assert_allclose(served["score"][:3], [answer["score"] for answer in answers], rtol=1e-3)
     faulty = run.predictor.recipe.capabilities[0].from_serving(
