@@ -8,7 +8,6 @@ vocabulary, and a layer by `row_axes` which axes of its weights are.
 
 import fnmatch
 import itertools
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +23,6 @@ from seqtasks.options import describe
 from seqtasks.recipe import Recipe
 from seqtasks.tasks.task import Task
 
-START = 1e-3  # most probability, before training, of all added tokens together
 COLUMNS = "columns"  # asset that stays as it is in the run
 
 
@@ -208,10 +206,11 @@ def transfer(
 
     Rows of known tokens are exactly those of the run. Rows of added tokens start as the row of UNK where tokens are
     only read, so that all inputs have the answers of the run. Where tokens are also scored, they start as the mean of
-    all rows, with a bias so low that all of them together have a probability of at most `START`. Rows that the recipe
-    filled (`variable.filled_rows`, such as vectors of a file), those of new labels, and layers that are new, are as the
-    recipe initialises them. States of a training (`layer.training_state`) stay as
-    they are, and so do layers that came with weights (`layer.pretrained`) if the run has none of that name.
+    all rows, so that each has the geometric mean of the probabilities of the known ones: these keep their ratios
+    exactly, and n new tokens beside m known ones take at most n / (n + m) from them. Rows that the recipe filled
+    (`variable.filled_rows`, such as vectors of a file), those of new labels, and layers that are new, are as the recipe
+    initialises them. States of a training (`layer.training_state`) stay as they are, and so do layers that came with
+    weights (`layer.pretrained`) if the run has none of that name.
 
     Args:
         source: the model of the run.
@@ -310,7 +309,7 @@ def _filled(old: Any, layer: keras.layers.Layer, numbering: Numbering | None) ->
             raise ValueError(f"the layer {layer.name} has {len(_weights(old))} weights, not {len(_weights(layer))}")
         value, initial = (keras.ops.convert_to_numpy(v) for v in (before, after))
         if numbering and after.name in axes:
-            value = _renumbered(layer.name, value, initial, axes[after.name], numbering, scored, "bias" in after.name)
+            value = _renumbered(layer.name, value, initial, axes[after.name], numbering, scored)
             filled = [row for row in getattr(after, "filled_rows", ()) if numbering.places[row] < 0]
             if filled:
                 value[filled] = initial[filled]
@@ -337,9 +336,8 @@ def _row_axes(layer: keras.layers.Layer) -> Mapping[str, tuple[int, ...]]:
 
 
 def _renumbered(
-    layer: str, old: np.ndarray, initial: np.ndarray, axes: tuple[int, ...], numbering: Numbering, scored: bool,
-    bias: bool,
-) -> np.ndarray:  # fmt: skip
+    layer: str, old: np.ndarray, initial: np.ndarray, axes: tuple[int, ...], numbering: Numbering, scored: bool
+) -> np.ndarray:
     """An array whose rows are those of `old` for known tokens. An axis that is shorter has the last tokens."""
     if not axes:
         return initial
@@ -358,8 +356,6 @@ def _renumbered(
             first = np.take(old, [numbering.unknown - skipped], axis)
         else:
             first = old.mean(axis, keepdims=True)
-        if bias:  # the mean of logits is that of a token with at most an equal share of the probability
-            first = first - max(0.0, math.log(len(new) / (START * old.shape[axis])))
         result[tuple(new if i == axis else slice(None) for i in range(result.ndim))] = first
     inside, outside = ([where if i in axes else np.arange(n) for i, n in enumerate(shape)] for where, shape in (
         (known, initial.shape), (places[known], old.shape)))  # fmt: skip

@@ -295,7 +295,7 @@ def faults(data, recipe="sentiment", **fields):
 def test_a_target_that_does_not_suit_is_a_faulty_record(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("text,label\nfine,3.5\ndull,many\n")
-    assert faults(path, target="number") == f"{path}:3: 'many' is not a number; give each record one"
+    assert faults(path, target="number") == f"{path}:3: 'many' is not a number; give each record one, or --target class"
     several = [("fine", ["a", "b"]), ("dull", "a")]
     message = "list:1: several labels: a, b; give each record one, or --target labels"
     assert faults(several, target="class") == message == faults(several, target="ordinal")
