@@ -127,7 +127,8 @@ def finetune(
     given = base.directory / "recipe.py"
     source = given.read_text("utf-8") if given.is_file() else None
     fields |= {"freeze": list(freeze)} if freeze else {}
-    arguments = {"run": str(directory), "relearn": list(relearn) or None, **written(paths)}
+    arguments = {"run": str(directory), "freeze": list(freeze) or None, "relearn": list(relearn) or None}
+    arguments |= written(paths)
     arguments = {name: value for name, value in arguments.items() if value is not None} | fields
     command = shlex.join(["seqtasks", "finetune", str(base.directory), *_flags(arguments)])
     experiment = Experiment(recipe, make_options(recipe.Config, inherited | fields), paths)
