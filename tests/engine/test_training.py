@@ -199,7 +199,7 @@ def test_finetune_starts_from_the_weights_and_freezes_layers(run, finetuned, tmp
     command = json.loads((new.directory / "environment.json").read_text())["command"]
     options = f"--run {new.directory} --freeze embedding 'recurrent_*' --data {data} --epochs 1 --gradient_flow False"
     assert command == f"seqtasks finetune {run.directory} {options}"
-    with pytest.raises(UserError, match="no layer is called 'embeding'; the layers are embedding, recurrent_1, logits"):
+    with pytest.raises(UserError, match="no layer is called 'embeding'; the layers are embedding, recurrent_1, ngram"):
         seqtasks.finetune(run, data=data, new=tmp_path / "other", freeze=["embeding"])
     assert not (tmp_path / "other").exists()
 
