@@ -2,7 +2,7 @@
 
 import csv
 
-SMALL = {"epochs": 2, "batch_size": 8, "units": 4, "dimension": 8, "affixes": 0, "checkpoint_steps": 3}
+SMALL = {"epochs": 2, "batch_size": 8, "units": 4, "dimension": 8, "affixes": 0, "ngrams": 0, "checkpoint_steps": 3}
 SMALL |= {"bidirectional": False, "r_drop": 0.0, "gradient_flow": False}  # less to trace
 GOOD = ("a fine film", "great acting and a lovely plot", "I enjoyed it", "wonderful", "the best story", "very good 好")
 BAD = ("a dull film", "poor acting and a silly plot", "I hated it", "boring", "the worst story", "very bad 坏")

@@ -110,12 +110,6 @@ def test_evaluation_counts_unknown_labels_as_misses(from_csv):
         from_csv.evaluate([("a text", "x"), ("another", "x")])
 
 
-def test_finetuning_names_the_run_that_lacks_a_label(from_csv, tmp_path):
-    data = [*ROWS, *({"text": f"odd {n}", "label": "new"} for n in range(9))]
-    with pytest.raises(UserError, match=r"list:61: the label 'new' is not among those of the run .*run \(bad, good\)"):
-        seqtasks.finetune(from_csv, train=data, valid=ROWS, test=ROWS, new=tmp_path / "new")
-
-
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [

@@ -32,6 +32,7 @@ def no_report():
 @pytest.fixture(scope="module")
 def run(reviews, tmp_path_factory, no_report):
     fields = SMALL | {"epochs": 6, "learning_rate": 1e-2, "gradient_flow": True, "affixes": 64}
+    fields |= {"ngrams": 2, "ngram_buckets": 1024}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "report", no_report)
         return seqtasks.train("sentiment", data=reviews, run=tmp_path_factory.mktemp("runs") / "run", **fields)

@@ -26,7 +26,7 @@ from tests.reviews import SMALL
 FILMS = [("a fine film", "good"), ("a dull film", "bad"), ("the fine plot", "good"), ("the dull plot", "bad")] * 3
 TEXTS = ["a fine film", "the plot", "dull", "unheard of", ""]
 FIXED = {"epochs": 1, "batch_size": 4, "patience": 0, "warmup": 0.0, "evaluate_every": 1}
-SENTIMENT = SMALL | {"epochs": 1, "min_count": 1, "affixes": 64, "ngram_buckets": 50}
+SENTIMENT = SMALL | {"epochs": 1, "min_count": 1, "affixes": 64, "ngrams": 2, "ngram_buckets": 50}
 HEAD = {"logits", "ngram_scores"}
 
 

@@ -73,6 +73,9 @@ ROWS = {
         )
         for kind in ("cnn", "bilstm")
     },
+    "NgramScores": Row(
+        lambda: layers.NgramScores(9, 2, 0.5), (np.array([[3, 4, 0], [1, 0, 0]]),), ((2, 2),), masked=None
+    ),
     "CumulativeLogits": Row(lambda: layers.CumulativeLogits([2.0, 0.5, -1.0]), (X,), ((2, 5, 3),), masked=None),
     "FlowStatistics": Row(layers.FlowStatistics, (normal(2, 5, 4, 4, 2),), ((2, 5, 19),)),
     "FrameDifference": Row(layers.FrameDifference, (X,), ((2, 5, 6),)),

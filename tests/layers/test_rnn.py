@@ -266,6 +266,7 @@ def _trained(cell, tokens, targets):
     return losses, model.get_weights()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["lstm"])
 def test_two_replicas_train_as_one(cell, mirrored, rng):
     tokens, targets = _tokens(rng, 24), rng.integers(2, size=24)

@@ -141,7 +141,10 @@ def test_records_of_a_file_are_answered_by_name(run, tmp_path, capsys):
     assert "input: 'X' at position 4 is not an IUPAC code" in capsys.readouterr().err
     (tmp_path / "some.fa").rename(tmp_path / "some.fas")
     assert main(["predict", str(run.directory), "--input", str(tmp_path / "some.fas")]) == 0
-    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == answers[:2]
+    again = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for one, other in zip(again, answers[:2], strict=True):
+        assert one.pop("scores") == pytest.approx(other.pop("scores"), abs=1e-5)
+        assert one == pytest.approx(other, abs=1e-5)
 
 
 def test_tables_and_intervals_are_answered_with_their_fields(run, tmp_path, capsys):

@@ -11,7 +11,7 @@ from seqtasks.cli.main import main
 from seqtasks.errors import UserError
 
 SMALL = {"batch_size": 16, "units": 8, "dimension": 16, "affixes": 0, "bidirectional": False, "r_drop": 0.0}
-SMALL |= {"gradient_flow": False, "learning_rate": 1e-2, "ema_momentum": 0.9, "patience": 0, "epochs": 5}
+SMALL |= {"gradient_flow": False, "learning_rate": 1e-2, "ema_momentum": 0.9, "patience": 0, "epochs": 8, "ngrams": 0}
 SMALL |= dict.fromkeys(("unk_dropout", "word_dropout", "embedding_dropout", "output_dropout", "dropout"), 0.0)
 GOOD, BAD = ("warm", "funny", "bright", "gentle"), ("grey", "muddy", "loud", "dull")
 SERVE = """

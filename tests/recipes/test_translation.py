@@ -140,16 +140,14 @@ def test_the_export_translates_alike_where_only_tensorflow_is(run, tmp_path, ten
     np.testing.assert_allclose(scores, [answer["score"] for answer in answers], atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [
         {"vocabulary": "character", "attention": "additive", "coverage": True, "coverage_penalty": 0.2, "cell": "gru"},
-        pytest.param({"vocabulary": "unigram", "vocabulary_size": 60}, marks=pytest.mark.slow),
-        pytest.param({"attention": "none", "decoder_layers": 2, "layers": 2}, marks=pytest.mark.slow),
-        pytest.param(
-            {"attention": "dot", "input_feeding": False, "scheduled_sampling": 0.5, "recurrent_dropout": 0.1},
-            marks=pytest.mark.slow,
-        ),
+        {"vocabulary": "unigram", "vocabulary_size": 60},
+        {"attention": "none", "decoder_layers": 2, "layers": 2},
+        {"attention": "dot", "input_feeding": False, "scheduled_sampling": 0.5, "recurrent_dropout": 0.1},
     ],
 )
 def test_every_vocabulary_and_decoder_trains_reloads_and_exports(fields, few, tmp_path, tensorflow_alone):
