@@ -371,7 +371,8 @@ def reviews_with(label):
 
 
 def trained(folder, label, **fields):
-    options = {**SMALL, "ngrams": 2, "ngram_buckets": 999, "epochs": 6, "learning_rate": 2e-2, "unk_dropout": 0.0, "word_dropout": 0.0, **fields}
+    options = SMALL | {"ngrams": 2, "ngram_buckets": 999, "epochs": 6, "learning_rate": 2e-2}
+    options |= {"unk_dropout": 0.0, "word_dropout": 0.0} | fields
     return seqtasks.train("sentiment", reviews_with(label), folder / "run", quiet=True, **options)
 
 
