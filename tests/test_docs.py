@@ -53,14 +53,16 @@ BEFORE = {  # runs that a page takes for granted
     "docs/recipes/speech.md": [LANGUAGE],
 }
 FAST = ("README.md", "concepts", "writing-a", "layers-in-keras", "from-tensorflow-addons")
+LONG = ("concepts/language-models",)
+
+
+def fast(name):
+    return any(part in name for part in FAST) and not any(part in name for part in LONG)
 
 
 def pages(chosen):
     """Pages with the marker `slow` where their examples train for long."""
-    return [
-        pytest.param(name, id=name, marks=[] if any(part in name for part in FAST) else pytest.mark.slow)
-        for name in chosen
-    ]
+    return [pytest.param(name, id=name, marks=[] if fast(name) else pytest.mark.slow) for name in chosen]
 
 
 def commands(line):

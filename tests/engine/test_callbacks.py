@@ -109,6 +109,7 @@ def test_a_checkpoint_of_keras_has_the_weights_that_were_validated(watched):
     assert all((a == b).all() for a, b in zip(saved, run.model.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 def test_early_stopping_ends_a_finetuning_and_it_stays_ended_when_resumed(small_run, reviews, tmp_path):
     stop, recorder = keras.callbacks.EarlyStopping(monitor="val_accuracy", min_delta=1.0, patience=1), Recorder()
     options = {"epochs": 9, "patience": 0, "callbacks": [stop]}

@@ -112,7 +112,7 @@ def test_derivatives_of_stacked_cells_that_drop_out(unroll, order):
         assert np.abs(layer(X, training=True) - layer(X, training=True)).max() > 1e-3
 
 
-@pytest.mark.parametrize("rows", [BATCH, None])
+@pytest.mark.parametrize("rows", [pytest.param(BATCH, marks=pytest.mark.slow), None])
 def test_second_derivatives_in_a_graph(rows):
     """Two rows of a known length are compiled by XLA."""
     with policy("float64"):

@@ -106,7 +106,8 @@ def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path, tensor
     assert len(answers[-1]["entities"]) > 1000
 
 
-@pytest.mark.parametrize("head", ["crf", pytest.param("softmax", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["crf", "softmax"])
 def test_both_heads_and_all_readers_of_letters_give_well_formed_tags(head, tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "report", lambda run: None)
     sentences = (Path(ner.__file__).parent / "samples" / "ner.conll").read_text("utf-8").split("\n\n")
@@ -130,6 +131,7 @@ def test_two_devices_train_to_the_weights_of_one(tmp_path):
         np.testing.assert_allclose(a, b, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_finetune_starts_from_the_run(run, tmp_path):
     (tmp_path / "more.jsonl").write_text(
         "".join(
