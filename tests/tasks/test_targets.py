@@ -426,7 +426,8 @@ def test_a_run_of_ordered_classes(tmp_path, monkeypatch):
 
 
 def test_a_run_of_numbers(tmp_path):
-    run = trained(tmp_path, lambda good, n: 100 + 10 * good + n % 3, target="number", ema_momentum=0.9)
+    fields = {"target": "number", "ema_momentum": 0.9, "ngrams": 0, "affixes": 64}
+    run = trained(tmp_path, lambda good, n: 100 + 10 * good + n % 3, **fields)
     metrics = run.metrics
     assert metrics["metric"] == "mae" and metrics["test"]["pearson"] > 0.8
     assert metrics["baselines"]["mean"]["mae"] > metrics["test"]["mae"] and metrics["baselines"]["mean"]["r2"] <= 0
