@@ -78,7 +78,7 @@ class Config(TargetOptions, ColumnOptions, VectorOptions):
     pooling: list[Literal["max", "mean", "attention"]] = option(("max", "mean"), "pooling over time", "model")
     dimension: Count | Auto = option("auto", "size of the word vectors; auto: that of --vectors, else 100", "model")
     affixes: Size = option(16384, "rows of the table of hashed affixes; 0 for words alone", "model")
-    ngrams: Size = option(2, "longest n-grams of words in the linear path beside the recurrence; 0 for none", "model")
+    ngrams: Size = option(2, "longest n-grams of words in the linear path beside the recurrence; 0: no words", "model")
     ngram_letters: list[Count] = option((), "lengths of n-grams of letters in the linear path", "model")
     ngram_buckets: Annotated[int, Ge(5)] = option(2**18, "rows of the table of hashed n-grams", "model")
 
@@ -142,10 +142,15 @@ def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.
         return encode_text(config, assets, texts)
     first, second = (encode_text(config, assets, part) for part in st.data.pairs.split(texts))
     truncated = first["truncated"] | second.pop("truncated")
-    if config.ngrams:
+    if has_ngrams(config):
         ngrams = st.text.word_features.shared_ngrams(first["ngrams"], second.pop("ngrams"), config.ngram_buckets)
         first["ngrams"] = ngrams
     return {**first, **{f"second_{name}": feature for name, feature in second.items()}, "truncated": truncated}
+
+
+def has_ngrams(config: Config) -> bool:
+    """Whether there is a linear path."""
+    return bool(config.ngrams or config.ngram_letters)
 
 
 def paired(config: Config, assets: Assets) -> bool:
@@ -172,7 +177,7 @@ def encode_text(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str,
     features = {"words": assets["words"].lookup(words), "truncated": truncated}
     if config.affixes:
         features["affixes"] = st.text.word_features.affixes(words, AFFIXES, config.affixes)
-    if config.ngrams:
+    if has_ngrams(config):
         hashed = config.ngrams, config.ngram_buckets, config.ngram_letters
         features["ngrams"] = st.text.word_features.ngrams(found, *hashed)
     return features
@@ -213,10 +218,10 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     if pair:
         summaries = [st.layers.PairFeatures(name=f"compared_{n}")(x) for n, x in enumerate(summaries, 1)]
     inputs |= st.models.column_inputs(st.data.side_columns.width(config.columns, assets))
-    if config.ngrams:
+    if has_ngrams(config):
         inputs["ngrams"] = keras.Input((None,), dtype="int32", name="ngrams")
     head = make_task(config).head(assets) | {"dropout": config.dropout, "ngram_dropout": config.ngram_dropout}
-    return st.models.classifier(inputs, [summaries], ngrams=config.ngram_buckets * bool(config.ngrams), **head)
+    return st.models.classifier(inputs, [summaries], ngrams=config.ngram_buckets * has_ngrams(config), **head)
 
 
 def make_task(config: Config) -> "SequenceTask":

@@ -9,8 +9,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqtasks.data.vocabulary import Vocabulary
 from seqtasks.layers import NgramScores
 from seqtasks.models import classifier
+from seqtasks.recipe import load_recipe
 from seqtasks.text.word_features import ngrams, shared_ngrams
 
 BUCKETS = 2**20
@@ -86,6 +88,21 @@ def test_of_pairs_the_side_counts(first, second):
         assert len(ids) == 2 * size and len({*ids[:size]}) == size
         assert [ids[size:].count(n) for n in (1, 2, 3)] == [len({*a} - {*b}), len({*b} - {*a}), len({*a} & {*b})]
         assert len({*ids[:size]} & {*others[:size]}) == len({*a} & {*b})  # from either side the same
+
+
+@pytest.mark.parametrize(
+    ("options", "size"), [({}, 4), ({"ngrams": 1}, 2), ({"ngrams": 0, "ngram_letters": [2]}, 8), ({"ngrams": 0}, None)]
+)
+def test_the_options_of_the_recipe(options, size):
+    recipe = load_recipe("sentiment")
+    assets = {"words": Vocabulary(["[PAD]", "[UNK]", "film"]), "labels": Vocabulary.labels(["bad", "good"])}
+    config = recipe.settle(recipe.Config(max_length=1, units=2, **options))
+    found = recipe.encode(config, assets, tf.constant(["fine film film"]))
+    assert found["words"].row_lengths().numpy().tolist() == [1]  # the linear path reads the whole text
+    model = recipe.build(config, assets)
+    assert ("ngrams" in found) == ("ngrams" in {i.name for i in model.inputs}) == (size is not None)
+    if size is not None:  # fine, film, fine film, film film; of letters " f" "fi" "in" "ne" "e " "il" "lm" "m "
+        assert found["ngrams"].row_lengths().numpy().tolist() == [size]
 
 
 @pytest.mark.parametrize("thresholds", [(), (1.0, -1.0)])
