@@ -53,7 +53,7 @@ BEFORE = {  # runs that a page takes for granted
     "docs/recipes/speech.md": [LANGUAGE],
 }
 FAST = ("README.md", "concepts", "writing-a", "layers-in-keras", "from-tensorflow-addons")
-LONG = ("concepts/language-models",)
+LONG = ("concepts/language-models", "concepts/run-directory")
 
 
 def fast(name):

@@ -64,6 +64,7 @@ def test_answers_do_not_depend_on_their_neighbours_nor_on_case_and_u(run, tagged
             np.testing.assert_allclose(of(alone), of(other), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_both_strands_have_one_answer(tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "report", lambda run: None)
     made = seqtasks.train("dna", run=tmp_path / "run", reverse_complement=True, ensemble_size=2, **PLACES, **SMALL)
