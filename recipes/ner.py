@@ -17,8 +17,9 @@ from annotated_types import Ge
 import seqtasks as st
 from seqtasks.budget import Budget
 from seqtasks.capabilities import Answer, Calibrates, Capability, Command, Query, Reports
-from seqtasks.options import Auto, Cell, Count, Declared, Positive, Rate, Size, chosen, option, rnn_options
+from seqtasks.options import Auto, Cell, Count, Declared, Positive, Rate, Size, Weight, chosen, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
+from seqtasks.text.pretrained_options import PretrainedOptions
 from seqtasks.text.vector_options import VectorOptions
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ Scheme = Literal["IOB1", "IOB2", "BIO", "IOBES", "BIOES", "BILOU", "BMES", "BMEW
 
 
 @dataclass(frozen=True)
-class Config(VectorOptions):
+class Config(VectorOptions, PretrainedOptions):
     """Options of the ner recipe."""
 
     token_column: int | str | None = option(
@@ -73,6 +74,10 @@ class Config(VectorOptions):
         32_768, "rows of the table of hashed affixes, shapes and cased words; 0 for words alone", "model"
     )
 
+    pretrained_rate: Weight = option(
+        0.0, "learning rate of the layers of the language model as a share of that of other weights; 0: they never "
+        "change", "training",
+    )  # fmt: skip
     learning_rate: Positive = option(2e-3, "largest learning rate", "training")
     unk_dropout: Rate | Auto = option("auto", "share of words replaced by UNK; auto: 0.5, with vectors 0.0", "training")
     word_dropout: Rate = option(0.2, "share of words left out", "training")
@@ -134,6 +139,8 @@ def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.
         letters = tf.strings.unicode_split(tokens.flat_values, "UTF-8")
         numbers = assets["characters"].lookup(letters).to_tensor(shape=(None, LETTERS))
         features["characters"] = tokens.with_flat_values(numbers)
+    if "pretrained" in assets:
+        features |= st.text.word_features.letters_of_words(tokens, assets["pretrained"].encode)
     return features | {"starts": starts, "ends": ends, "surface": surface}
 
 
@@ -159,6 +166,10 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         inputs["characters"] = keras.Input((None, LETTERS), dtype="int32", name="characters")
         reader = st.layers.CharacterEncoder(len(assets["characters"]), 25, 50, config.characters, name="letters")
         embedded = keras.layers.Concatenate(name="token")([embedded, reader(inputs["characters"])])
+    if "pretrained" in assets:
+        names = ("letters", "last_letters", "first_letters")
+        inputs |= {name: keras.Input((None,), dtype="int32", name=name) for name in names}
+        embedded = keras.layers.Concatenate(name="in_context")([embedded, contextual(config, assets, inputs)])
     dropped = keras.layers.Dropout(chosen(config.embedding_dropout), name="embedding_dropout")(embedded)
     sequence = st.layers.recurrent_stack(dropped, **rnn_options(config))
     if config.window:
@@ -167,6 +178,13 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         sequence = keras.layers.Concatenate(name="context")([sequence, near])
     tags = assets["tags"].tokens
     return st.models.tagger(inputs, sequence, len(tags), config.head, st.ner.tag_schemes.constraints(tags))
+
+
+def contextual(config: Config, assets: Assets, inputs: Mapping[str, Any]) -> Any:
+    """Contextual string embeddings: the states of language models of letters at the ends of tokens."""
+    at = {"forward": inputs["last_letters"], "backward": inputs["first_letters"]}
+    networks = assets["pretrained"].networks
+    return st.models.pretrained_states(inputs["letters"], networks, auxiliary=config.auxiliary, at=at)[1]
 
 
 def calibrate(predictor: Any, validate: Any) -> dict[str, float]:
