@@ -59,6 +59,9 @@ class Config(Options):
     softmax: Literal["full", "adaptive"] = option(
         "full", "adaptive: rare tokens in clusters, for large vocabularies", "model"
     )
+    direction: Literal["forward", "backward"] = option(
+        "forward", "reading direction: forward, or backward from the end of a text", "model", fixed=True
+    )
 
     batch_by: Literal["examples", "tokens"] = option(
         "tokens", "tokens: each step has about the same number of tokens, batch_size texts on average", "training"
@@ -93,10 +96,12 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
 
 
 def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
-    """Texts (batch,) to token numbers (batch, None) and their code points (batch,)."""
+    """Texts (batch,) to token numbers (batch, None), in the order of reading, and their code points (batch,)."""
     import tensorflow as tf
 
     numbers = assets["tokens"].encode(texts)
+    if backward(config):
+        numbers = st.data.segments.reverse(numbers)
     valid = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
     characters = tf.strings.length(valid, unit="UTF8_CHAR")
     if config.document == "file":
@@ -135,6 +140,10 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     )
 
 
+def backward(config: Config) -> bool:
+    return config.direction == "backward"
+
+
 def carries(config: Config) -> bool:
     return config.document == "file" if config.stateful is None else config.stateful
 
@@ -142,7 +151,8 @@ def carries(config: Config) -> bool:
 def segments(config: Config, assets: Assets, source: "Source") -> Any:
     if not carries(config):
         return None
-    return st.data.segments.Segments(source, assets["tokens"].encode, int(config.batch_size), config.bptt_length)
+    given = source, assets["tokens"].encode, int(config.batch_size), config.bptt_length
+    return st.data.segments.Segments(*given, backward=backward(config))
 
 
 def infer(config: Config, model: "keras.Model", features: Mapping[str, "tf.Tensor"]) -> "tf.Tensor":
@@ -156,7 +166,7 @@ def infer(config: Config, model: "keras.Model", features: Mapping[str, "tf.Tenso
 def stream(predictor: Any, source: "Source") -> Any:
     if not carries(predictor.config):
         return predictor.stream(source)
-    return st.text.running_text.pools(predictor, source)
+    return st.text.running_text.pools(predictor, source, backward(predictor.config))
 
 
 def baselines(config: Config) -> dict[str, Any]:
@@ -186,7 +196,7 @@ RECIPE = Recipe(
     learn=learn,
     encode=encode,
     build=build,
-    task=lambda config: st.language.task.TextModelling(),
+    task=lambda config: st.language.task.TextModelling(backward(config)),
     loss=lambda config: st.losses.NegativeLogLikelihood(),
     metric="bits_per_character",
     baselines=baselines,
@@ -195,10 +205,14 @@ RECIPE = Recipe(
         Infers(infer),
         Scores(),
         Generates(
-            generate=lambda predictor, *given: st.text.generation.answers(predictor, *given),
-            compare=lambda predictor, train: st.text.generation.checks(predictor, train),
-            signature=lambda predictor: st.text.generation.writer(predictor),
-            report=lambda predictor, examples: st.language.report.novel_texts(predictor, examples),
+            generate=lambda predictor, *given: st.text.generation.answers(
+                predictor, *given, backward=backward(predictor.config)
+            ),
+            compare=lambda predictor, train: st.text.generation.checks(predictor, train, backward(predictor.config)),
+            signature=lambda predictor: st.text.generation.writer(predictor, backward=backward(predictor.config)),
+            report=lambda predictor, examples: st.language.report.novel_texts(
+                predictor, examples, backward(predictor.config)
+            ),
         ),
     ),
     budget=Budget(steps=2000, epochs=(20, 300), batch_size=(8, 32), patience=3),

@@ -47,7 +47,7 @@ _BOUNDS = {
 def option(
     default: Any, help: str, group: Group = "model", *,
     changeable: bool | None = None, validation: Any = _KEEP, inherited: bool = True, names: bool = False,
-    follows: str = "",
+    follows: str = "", fixed: bool = False,
 ) -> Any:  # fmt: skip
     """A field of a dataclass of options.
 
@@ -60,6 +60,8 @@ def option(
         inherited: whether fine-tuning takes over the value of the run that it starts from.
         names: whether it is names separated by commas, whose number cannot be changed on a trained run.
         follows: name of another option; fine-tuning that changes that one does not take over the run's value of this.
+        fixed: whether fine-tuning must keep the value of the run, whose weights would fit another value and mean
+            something else.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,8 @@ def option(
         Traceback (most recent call last):
         seqtasks.errors.UserError: --units: 0 is out of range; give a number of at least 1
     """
-    metadata = {"help": help, "group": group, "inherited": inherited, "names": names, "follows": follows}
+    metadata = {"help": help, "group": group, "inherited": inherited, "names": names}
+    metadata |= {"follows": follows, "fixed": fixed}
     metadata["changeable"] = group == "answering" if changeable is None else changeable
     if validation is not _KEEP:
         metadata["validation"] = validation
@@ -84,7 +87,7 @@ class Option:
         name: of the field, without the two hyphens of the flag.
         hint: its type, without bounds.
         bounds: `annotated_types` bounds of its value, or of each element of a list.
-        default, help, group, changeable, inherited, names, follows: as in `option`.
+        default, help, group, changeable, inherited, names, follows, fixed: as in `option`.
     """
 
     name: str
@@ -97,6 +100,7 @@ class Option:
     inherited: bool
     names: bool = False
     follows: str = ""
+    fixed: bool = False
 
     @property
     def type(self) -> str:

@@ -25,6 +25,9 @@ class Segments:
     it stopped. A row that reaches the end of the stream continues at its start, so every id is seen at least once an
     epoch. Each epoch starts at another offset.
 
+    Read backward, the stream begins with the last id of the last document: documents and their ids are in reverse
+    order, and the `EOS` of a document comes after its first id.
+
     A batch is `(features, targets, weight, index)` as in `seqtasks.data.batches.Batches`. The feature `decoder_inputs`,
     int32 (rows, length), holds the id before each target, `BOS` at the start of a document. The weight of a row is
     1 / length: a loss that sums over tokens and is divided by rows is the mean over the tokens.
@@ -36,6 +39,7 @@ class Segments:
         length: ids of a row.
         variants: None, or int32 (variants, ids), for augmentation: the id that replaces each id in each variant of a
             text. The first variant changes nothing. Each epoch draws one variant for each row.
+        backward: whether the text is read from its end.
 
     Raises:
         UserError: if there are no tokens in the source.
@@ -54,9 +58,10 @@ class Segments:
     rows: int
     length: int
     variants: np.ndarray | None = None
+    backward: bool = False
 
     def __post_init__(self) -> None:
-        self.stream, self.sizes = numbers(self.source, self.encode)
+        self.stream, self.sizes = numbers(self.source, self.encode, self.backward)
         if not len(self.stream):
             raise UserError("no tokens in it", where=self.source.name, remedy="give a text with words")
 
@@ -92,15 +97,23 @@ class Segments:
         return dataset.with_options(options)
 
 
-def numbers(source: Source, encode: Callable[[tf.Tensor], tf.RaggedTensor]) -> tuple[np.ndarray, np.ndarray]:
+def numbers(
+    source: Source, encode: Callable[[tf.Tensor], tf.RaggedTensor], backward: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """The ids of all pieces of a source as one stream, with `EOS` after each document.
+
+    Backward, the stream is in reverse order, and the `EOS` of a document belongs to its first piece. A document that
+    continues after the source gives no `EOS` in either direction: backward, it is the first document that lacks one, so
+    that both streams have the same ids.
 
     Args:
         source: the pieces.
         encode: `encode(texts) -> ragged int32`, the ids of a vector of texts.
+        backward: whether the text is read from its end.
 
     Returns:
-        (stream, sizes): an int32 array on disk; how many ids each piece has, int64 (pieces,).
+        (stream, sizes): an int32 array on disk, in the order of reading; how many ids each piece has, int64 (pieces,),
+        in the order of the source.
 
     Example:
         >>> from seqtasks.data.sources import Example
@@ -109,19 +122,29 @@ def numbers(source: Source, encode: Callable[[tf.Tensor], tf.RaggedTensor]) -> t
         >>> stream, sizes = numbers(Source(lambda: iter(pieces), "memory"), encode)
         >>> stream.tolist(), sizes.tolist()
         ([5, 6, 9, 3], [2, 2])
+        >>> stream, sizes = numbers(Source(lambda: iter(pieces), "memory"), encode, backward=True)
+        >>> stream.tolist(), sizes.tolist()
+        ([9, 6, 5, 3], [3, 1])
     """
     encode = tf.function(encode).get_concrete_function(tf.TensorSpec([None], tf.string))
-    sizes = []
+    sizes, skipped = [np.zeros(0, "int64")], 0
+    last = True  # whether the piece before ended its document; that before the first one counts as the last of all
     with tempfile.TemporaryFile() as file:  # the array keeps it open
         for chunk in source.chunks(CHUNK):
             ids = encode(tf.constant([e.input.encode("utf-8", "surrogatepass") for e in chunk], tf.string))
-            ends = tf.ragged.constant([[EOS] * (e.target == "end") for e in chunk], tf.int32, ragged_rank=1)
-            ids = tf.concat([ids, ends], 1)
+            ended = [e.target == "end" for e in chunk]
+            marked = [last, *ended[:-1]] if backward else ended
+            last = ended[-1]
+            ends = tf.ragged.constant([[EOS] * mark for mark in marked], tf.int32, ragged_rank=1)
+            ids = tf.concat([ends, ids] if backward else [ids, ends], 1)
             file.write(ids.flat_values.numpy().astype("int32").tobytes())
             sizes.append(ids.row_lengths().numpy())
         file.flush()
-        stream: np.ndarray = np.memmap(file, "int32", "r") if file.tell() else np.zeros(0, "int32")
-    return stream, np.concatenate([np.zeros(0, "int64"), *sizes])
+        if backward and not last:
+            skipped, sizes[1][0] = 1, sizes[1][0] - 1
+        bytes_left = file.tell() - 4 * skipped
+        stream: np.ndarray = np.memmap(file, "int32", "r", 4 * skipped) if bytes_left else np.zeros(0, "int32")
+    return stream[::-1] if backward else stream, np.concatenate(sizes)
 
 
 def decoder_inputs(ids: np.ndarray) -> np.ndarray:
@@ -153,6 +176,16 @@ def append_end(ids: tf.RaggedTensor) -> tf.RaggedTensor:
         [[7, 8, 3], [3]]
     """
     return tf.concat([ids, tf.fill([ids.nrows(), 1], EOS)], 1)
+
+
+def reverse(ids: tf.RaggedTensor) -> tf.RaggedTensor:
+    """Ragged ids (batch, None) with each row in reverse order.
+
+    Example:
+        >>> reverse(tf.ragged.constant([[7, 8, 9], []], dtype=tf.int32)).to_list()
+        [[9, 8, 7], []]
+    """
+    return tf.reverse(ids, [1])
 
 
 def ignore_padding(ids: tf.Tensor) -> tf.Tensor:

@@ -38,7 +38,12 @@ class GenerationOptions(Declared):
         1.0, "sample from the most probable tokens that together have this probability", "answering"
     )
     seed: Annotated[int, Ge(0), Le(MAX_INT)] = option(0, "seed of the random numbers", "answering")
-    prompt: str = option("", "what each sequence begins with: a text, or a path where inputs are files", "answering")
+    prompt: str = option(
+        "",
+        "what each sequence begins with, or ends with if the model reads backward: a text, or a path where inputs are "
+        "files",
+        "answering",
+    )
     top_logprobs: Size = option(
         0,
         "number of most probable tokens that are reported for each step, next to the one that was sampled",

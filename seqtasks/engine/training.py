@@ -142,9 +142,18 @@ def finetune(
 
 
 def inherited(base: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that fine-tuning takes over; not those that follow from one that is given another value."""
+    """The options that fine-tuning takes over; not those that follow from one that is given another value.
+
+    Raises:
+        UserError: if an option that is fixed is given another value.
+    """
     changed = {name for name, value in fields.items() if value != getattr(base.config, name, value)}
-    options = [o for o in describe(base.recipe.Config) if o.inherited and o.follows not in changed]
+    declared = describe(base.recipe.Config)
+    for name in (o.name for o in declared if o.fixed and o.name in changed):
+        what = f"the run was trained with {getattr(base.config, name)}, and its weights mean nothing with another value"
+        remedy = "leave the option out, or train a new run"
+        raise UserError(what, where=f"--{name} {fields[name]}", remedy=remedy)
+    options = [o for o in declared if o.inherited and o.follows not in changed]
     return {o.name: getattr(base.config, o.name) for o in options}
 
 

@@ -58,7 +58,7 @@ def fusion(
         label.
 
     Raises:
-        UserError: if the run is not a character language model.
+        UserError: if the run is not a character language model that reads forward.
     """
     stepper, weights, tokens = _prepare(run, tuple(characters.tokens))
     constants = [(variable, tf.constant(value)) for variable, value in weights]
@@ -72,11 +72,14 @@ def fusion(
 
 
 def check(run: LanguageModelRun) -> None:
-    """Raise `UserError` if a run is not a language model of characters."""
+    """Raise `UserError` if a run is not a language model of characters, or reads a text from its end."""
     tokenizer: Any = run.assets.get("tokens")
     if getattr(tokenizer, "kind", None) != "character" or {i.name for i in run.model.inputs} != INPUTS:
         remedy = "train one with `seqtasks train language_model --vocabulary character`"
         raise UserError("not a character language model", where=run.directory, remedy=remedy)
+    if getattr(getattr(run, "config", None), "direction", "forward") != "forward":
+        what, remedy = "reads a text from its end, but a transcript is written from its start", "train one forward"
+        raise UserError(what, where=run.directory, remedy=f"{remedy}, with `--direction forward`")
 
 
 @functools.lru_cache(2)

@@ -26,6 +26,12 @@ class LanguageModelling(Task):
     their log-probability given those before, in nats. Metrics are computed from sums over all tokens, not from means of
     means.
 
+    A backward model reads a text from its end: `targets` are the tokens in reverse order. Its answers have them in the
+    order of the text, each with the log-probability given those after it, and the end of a document first.
+
+    Args:
+        backward: whether the model reads a text from its end.
+
     Example:
         >>> row = {"log_probability": np.array(-4.0), "characters": np.array(2), "length": np.array(2)}
         >>> row |= {"pieces": np.array([b"a", b"b", b""]), "log_likelihoods": np.array([-1.0, -3.0, 0.0])}
@@ -40,6 +46,9 @@ class LanguageModelling(Task):
     summary = ("unknown_rate",)
     target_feature = "targets"
     error_name = "nats a token"
+
+    def __init__(self, backward: bool = False) -> None:
+        self.backward = backward
 
     def labels(self, target: str) -> tuple[str, ...]:
         return ()
@@ -56,12 +65,15 @@ class LanguageModelling(Task):
         from seqtasks.data.segments import ignore_padding
 
         targets = ignore_padding(features["targets"])
+        length = tf.reduce_sum(tf.cast(targets >= 0, tf.int32), 1)
+        if self.backward:
+            targets, outputs = (tf.reverse_sequence(x, length, seq_axis=1) for x in (targets, outputs))
         names = tf.gather(assets["tokens"].tables[1], tf.maximum(targets, 0))
         return {
             "log_probability": tf.reduce_sum(outputs, 1),
             "log_likelihoods": outputs,
             "pieces": tf.where(targets >= 0, names, ""),
-            "length": tf.reduce_sum(tf.cast(targets >= 0, tf.int32), 1),
+            "length": length,
             "unknown": tf.reduce_sum(tf.cast(targets == UNK, tf.int32), 1),
             "characters": features["characters"],
         }
@@ -106,29 +118,38 @@ class LanguageModelling(Task):
     ) -> Callable[[Sequence[Example]], np.ndarray]:
         """Fits `model(size of the vocabulary)` by `fit(sequences)`; its `score(sequences)` gives log-likelihoods.
 
-        It is trained on the first two million characters of the sample.
+        It is trained on the first two million characters of the sample, and reads them in the direction of the model.
         """
         ends = np.cumsum([len(e.input) for e in sample])
         sample = sample[: 1 + int(np.searchsorted(ends, MAX_CHARACTERS))]
-        fitted = model(len(assets["tokens"])).fit(self._documents(assets, sample)[0])
+        step = -1 if self.backward else 1
+        fitted = model(len(assets["tokens"])).fit([document[::step] for document in self._documents(assets, sample)[0]])
 
         def outputs(examples: Sequence[Example]) -> np.ndarray:
             documents, sizes = self._documents(assets, examples)
-            scores = np.concatenate([np.zeros(1), *fitted.score(documents)])
-            unknown = np.concatenate([np.zeros(1), *documents]) == UNK
-            log_prob, unknown = (np.diff(np.cumsum(x)[np.cumsum([0, *sizes])]) for x in (scores, unknown))
-            characters = [len(e.input) + (e.target == "end") for e in examples]
+            scores = [score[::step] for score in fitted.score([document[::step] for document in documents])]
+            ids = np.concatenate([np.zeros(1), *documents])
+            sums = (np.cumsum(x) for x in (np.concatenate([np.zeros(1), *scores]), ids == UNK, ids == EOS))
+            log_prob, unknown, ended = (np.diff(x[np.cumsum([0, *sizes])]) for x in sums)
+            characters = [len(e.input) for e in examples] + ended
             return np.stack([log_prob, sizes, characters, unknown], 1).astype("float64")
 
         return outputs
 
     def _documents(self, assets: Mapping[str, Any], examples: Sequence[Example]) -> tuple[list[np.ndarray], list[int]]:
-        """The ids of documents, joined from their pieces, and the number of ids of each piece."""
+        """The ids of documents, joined from their pieces, and the number of ids of each piece.
+
+        `EOS` is where a document ends for the model: backward, before its first id, as in `seqtasks.data.segments`.
+        """
         import tensorflow as tf
 
         texts = tf.constant([e.input.encode("utf-8", "surrogatepass") for e in examples], tf.string)
         pieces = assets["tokens"].encode(texts).to_list()
-        pieces = [piece + [EOS] * (e.target == "end") for piece, e in zip(pieces, examples, strict=True)]
+        ended = [[EOS] * (e.target == "end") for e in examples]
+        if self.backward:
+            pieces = [end + piece for end, piece in zip([*ended[-1:], *ended[:-1]], pieces, strict=True)]
+        else:
+            pieces = [piece + end for end, piece in zip(ended, pieces, strict=True)]
         documents: list[np.ndarray] = []
         current: list[int] = []
         for piece, example in zip(pieces, examples, strict=True):

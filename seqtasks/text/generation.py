@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from seqtasks.data.segments import reverse
 from seqtasks.data.token_ids import BOS, EOS, PAD, UNK
 from seqtasks.decoding import sample, token_sampler
 from seqtasks.decoding.options import GenerationOptions
@@ -91,19 +92,26 @@ def _projected_tokens(stepper: LanguageModelStepper) -> tf.Tensor | None:
     return cell.project(vectors if stepper.embeds_all else vectors[:, 0])
 
 
-@functools.lru_cache(1)  # compiles once per run
-def writer(predictor: Any, forbidden: tuple[int, ...] = UNWRITTEN) -> Callable[..., dict[str, tf.Tensor]]:
+def writer(
+    predictor: Any, forbidden: tuple[int, ...] = UNWRITTEN, backward: bool = False
+) -> Callable[..., dict[str, tf.Tensor]]:
     """The function of a SavedModel's signature `generate`.
 
     Args:
         predictor: a `seqtasks.engine.predictor.Predictor` whose `assets["tokens"]` is a tokenizer.
         forbidden: tokens that are never generated.
+        backward: whether the model reads a text from its end. A prompt is then the end of a text.
 
     Returns:
         A `tf.function` of `prompts`, strings (batch,); `seed`, `length` and `top_k`, int32; `temperature` and `top_p`,
         float32. It returns `text`, the prompt and the new text; `written`, the new text; `tokens`, int32, -1 after the
-        last; and `log_probability` of the new tokens; all (batch, ...).
+        last; and `log_probability` of the new tokens; all (batch, ...). Texts and tokens are in the order of the text.
     """
+    return _writer(predictor, forbidden, backward)
+
+
+@functools.lru_cache(1)  # compiles once per run
+def _writer(predictor: Any, forbidden: tuple[int, ...], backward: bool) -> Callable[..., dict[str, tf.Tensor]]:
     tokenizer, stepper = predictor.assets["tokens"], LanguageModelStepper(predictor.model)
     kinds = {"seed": tf.int32, "length": tf.int32, "temperature": tf.float32, "top_k": tf.int32, "top_p": tf.float32}
     scalars = [tf.TensorSpec([], kind, name) for name, kind in kinds.items()]
@@ -119,32 +127,40 @@ def writer(predictor: Any, forbidden: tuple[int, ...] = UNWRITTEN) -> Callable[.
     ) -> dict[str, tf.Tensor]:
         encoded = tokenizer.encode(prompts)
         seeds = tf.stack([seed, 0])
-        tokens, log_probs = generate(stepper, encoded, seeds, length, temperature, top_k, top_p, EOS, forbidden)
-        whole = tokenizer.decode(tf.concat([encoded, tf.ragged.boolean_mask(tokens, tokens >= 0)], 1))
+        read = reverse(encoded) if backward else encoded
+        tokens, log_probs = generate(stepper, read, seeds, length, temperature, top_k, top_p, EOS, forbidden)
+        if backward:
+            tokens = tf.reverse_sequence(tokens, tf.reduce_sum(tf.cast(tokens >= 0, tf.int32), 1), seq_axis=1)
+        parts = [encoded, tf.ragged.boolean_mask(tokens, tokens >= 0)]
+        whole = tokenizer.decode(tf.concat(parts[::-1] if backward else parts, 1))
         prompt_size = tf.strings.length(tokenizer.decode(encoded))
-        new = tf.strings.substr(whole, prompt_size, tf.strings.length(whole) - prompt_size)
+        new = tf.strings.substr(
+            whole, tf.zeros_like(prompt_size) if backward else prompt_size, tf.strings.length(whole) - prompt_size
+        )
         prompts = tf.strings.unicode_transcode(prompts, "UTF-8", "UTF-8", errors="replace")
-        if tokenizer.kind != "character":  # `new` begins with the space, if there is one
-            prompts = tf.strings.regex_replace(prompts, r"[\s\p{Z}]+$", "")
-        texts = {"text": tf.strings.join([prompts, new]), "written": tokenizer.decode(tokens)}
+        if tokenizer.kind != "character":  # `new` has the space between, if there is one
+            prompts = tf.strings.regex_replace(prompts, r"^[\s\p{Z}]+" if backward else r"[\s\p{Z}]+$", "")
+        text = tf.strings.join([new, prompts] if backward else [prompts, new])
+        texts = {"text": text, "written": tokenizer.decode(tokens)}
         return texts | {"tokens": tokens, "log_probability": log_probs}
 
     return write
 
 
 def answers(
-    predictor: Any, prompt: str, ask: GenerationOptions, shown: int = 0, warned: bool = True
+    predictor: Any, prompt: str, ask: GenerationOptions, shown: int = 0, warned: bool = True, backward: bool = False
 ) -> Iterator[dict[str, Any]]:
     """The answers of `seqtasks generate`: `ask.num` dicts with `text` and `log_probability`.
 
     Args:
         predictor: a trained model of tokens.
-        prompt: the beginning of each text.
+        prompt: the beginning of each text; the end of each, if the model reads backward.
         ask: what to generate.
         shown: number of most probable tokens reported for every step, in `steps`; 0 for none.
         warned: whether to log which parts of the prompt are not in the vocabulary.
+        backward: whether the model reads a text from its end.
     """
-    tokenizer, write = predictor.assets["tokens"], writer(predictor)
+    tokenizer, write = predictor.assets["tokens"], writer(predictor, backward=backward)
     prompt = prompt.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     (unknown,) = tokenizer.unknown([prompt])
     if unknown and warned:
@@ -158,16 +174,19 @@ def answers(
         for i in range(rows):
             text = found["text"][i].numpy().decode("utf-8", "replace")
             answer = {"text": text, "log_probability": float(found["log_probability"][i])}
-            steps = {"steps": _steps(predictor, prompt, found["tokens"][i].numpy(), ask.length, shown)} if shown else {}
-            yield answer | steps
+            if shown:
+                given = found["tokens"][i].numpy(), ask.length, shown, backward
+                answer["steps"] = _steps(predictor, prompt, *given)
+            yield answer
 
 
-def checks(predictor: Any, train: "Iterable[Example]") -> dict[str, Any] | None:
+def checks(predictor: Any, train: "Iterable[Example]", backward: bool = False) -> dict[str, Any] | None:
     """Compares texts generated without a prompt with the training texts, unless documents are files.
 
     Args:
         predictor: the trained model.
         train: the training examples.
+        backward: whether the model reads a text from its end.
 
     Returns:
         `texts`, the number generated; `new`, the share that is not among the training texts; `distinct`, the share of
@@ -175,7 +194,7 @@ def checks(predictor: Any, train: "Iterable[Example]") -> dict[str, Any] | None:
     """
     if predictor.config.document == "file":
         return None
-    texts = [answer["text"] for answer in answers(predictor, "", GenerationOptions(CHECKED))]
+    texts = [answer["text"] for answer in answers(predictor, "", GenerationOptions(CHECKED), backward=backward)]
     known: set[str] = set()
     size, count = 0, 0
     for count, example in enumerate(train, 1):  # noqa: B007
@@ -190,12 +209,15 @@ def checks(predictor: Any, train: "Iterable[Example]") -> dict[str, Any] | None:
     }
 
 
-def _steps(predictor: Any, prompt: str, tokens: np.ndarray, length: int, shown: int) -> list[dict[str, Any]]:
+def _steps(
+    predictor: Any, prompt: str, tokens: np.ndarray, length: int, shown: int, backward: bool
+) -> list[dict[str, Any]]:
     """For each token, the end included: the token, its probability, and the most probable ones with theirs."""
+    order = -1 if backward else 1  # of the text; here tokens are in the order in which they were drawn
     tokenizer, stepper = predictor.assets["tokens"], LanguageModelStepper(predictor.model)
-    tokens = tokens[tokens >= 0]
+    tokens = tokens[tokens >= 0][::order]
     tokens = np.append(tokens, EOS) if len(tokens) < length else tokens
-    encoded = tokenizer.encode(tf.constant([prompt])).flat_values.numpy()
+    encoded = tokenizer.encode(tf.constant([prompt])).flat_values.numpy()[::order]
     decoder_inputs = np.concatenate([[BOS], encoded, tokens[:-1]]).astype("int32")
     vectors, _ = stepper.run(tf.constant(decoder_inputs[None]), stepper.begin(1))
     probabilities = tf.nn.softmax(stepper.logits(vectors))[0, len(encoded) :].numpy()
@@ -203,4 +225,4 @@ def _steps(predictor: Any, prompt: str, tokens: np.ndarray, length: int, shown: 
     for token, row in zip(tokens, probabilities, strict=True):
         best = [[tokenizer.tokens[n], float(row[n])] for n in np.argsort(-row, kind="stable")[:shown]]
         steps.append({"token": tokenizer.tokens[token], "probability": float(row[token]), "most_probable": best})
-    return steps
+    return steps[::order]

@@ -19,9 +19,9 @@ ROW_LENGTH = 20_000  # tokens of a part, at least
 
 
 def score_corpus(
-    model: keras.Model, source: Source, encode: Callable[[tf.Tensor], tf.RaggedTensor]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The log-likelihood of the pieces of a source in their order, each given all text before it.
+    model: keras.Model, source: Source, encode: Callable[[tf.Tensor], tf.RaggedTensor], backward: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The log-likelihood of the pieces of a source, each given all text before it; backward, all text after it.
 
     The state is carried from piece to piece, also across the ends of documents. A long corpus is cut into at most 64
     rows of at least 20,000 tokens, which are read at once: the first words of a row are predicted without the text
@@ -31,11 +31,13 @@ def score_corpus(
         model: a `language_model` of tokens.
         source: pieces of text, see `seqtasks.data.segments.Segments`.
         encode: `encode(texts) -> ragged int32`.
+        backward: whether the model reads a text from its end.
 
     Returns:
-        Arrays (pieces,): log-likelihood in nats, number of tokens, number of unknown tokens.
+        Arrays (pieces,) in the order of the source: log-likelihood in nats, number of tokens, of unknown tokens, and of
+        ends of documents, which are tokens too.
     """
-    stream, sizes = numbers(source, encode)
+    stream, sizes = numbers(source, encode, backward)
     rows = max(1, min(ROWS, len(stream) // ROW_LENGTH))
     length = -(-len(stream) // rows)
     stepper, score_chunk = _chunk_scorer(model)
@@ -50,10 +52,10 @@ def score_corpus(
         chunks.append(log_likelihoods.numpy())
     log_likelihoods = np.concatenate(chunks, 1)  # (rows, length)
     log_likelihoods = log_likelihoods.reshape(-1)[: len(stream)].astype("float64")
+    each = (x[::-1] if backward else x for x in (log_likelihoods, stream == UNK, stream == EOS))
     ends = np.cumsum(sizes)
-    sums = [np.concatenate([[0], np.cumsum(x)]) for x in (log_likelihoods, stream == UNK)]
-    totals, unknown = (x[ends] - x[ends - sizes] for x in sums)
-    return totals, sizes, unknown
+    totals, unknown, ended = (x[ends] - x[ends - sizes] for x in (np.concatenate([[0], np.cumsum(x)]) for x in each))
+    return totals, sizes, unknown, ended
 
 
 @functools.lru_cache(1)  # one graph for all epochs
@@ -68,21 +70,25 @@ def _chunk_scorer(model: keras.Model) -> tuple[LanguageModelStepper, Callable[..
     return stepper, score_chunk
 
 
-def pools(predictor: Any, source: Source) -> Iterator[tuple[list[Example], dict[str, np.ndarray]]]:
+def pools(
+    predictor: Any, source: Source, backward: bool = False
+) -> Iterator[tuple[list[Example], dict[str, np.ndarray]]]:
     """The examples of running text with their scores, in pools like those of `Predictor.stream`.
 
     Args:
         predictor: a `seqtasks.engine.predictor.Predictor` of a language model; `assets["tokens"]` is the tokenizer.
         source: pieces of text, see `seqtasks.data.segments.Segments`.
+        backward: whether the model reads a text from its end.
 
     Yields:
         Examples, and of each, as `LanguageModelling` needs them: `log_probability`, `length` in tokens, `characters`,
         and the number of `unknown` tokens; arrays (examples,).
     """
-    totals, sizes, unknown = score_corpus(predictor.model, source, predictor.assets["tokens"].encode)
+    encode = predictor.assets["tokens"].encode
+    totals, sizes, unknown, ended = score_corpus(predictor.model, source, encode, backward)
     start = 0
     for pool in source.chunks(CHUNK):
         part = slice(start, start := start + len(pool))
-        characters = np.array([len(e.input) + (e.target == "end") for e in pool])
+        characters = np.array([len(e.input) for e in pool]) + ended[part]
         columns = {"log_probability": totals[part], "length": sizes[part], "unknown": unknown[part]}
         yield pool, columns | {"characters": characters}

@@ -51,6 +51,11 @@ def test_help_and_version_are_quick_and_import_no_framework():
     assert min(seconds) < 0.5
 
 
+def test_the_package_runs_as_the_command():
+    done = subprocess.run([sys.executable, "-m", "seqtasks", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"seqtasks {seqtasks.__version__}\n"), done.stderr
+
+
 def test_the_help_of_a_recipe_names_every_option(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["train", "sentiment", "--help"])

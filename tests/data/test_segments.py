@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -32,6 +33,14 @@ def texts(documents, ended=True):
     rows[-1] = rows[-1][0], "end" * ended
     examples = [Example("".join(map(chr, piece)), end, i) for i, (piece, end) in enumerate(rows)]
     return Source(lambda: iter(examples), "memory"), [piece + [EOS] * (end == "end") for piece, end in rows]
+
+
+def mirrored(source):
+    """A source that reads forward what `source` reads backward: an end is where a document began."""
+    examples = list(source)
+    began = [examples[i - 1].target for i in range(len(examples))]  # the first one if the last document ends
+    turned = [Example(e.input[::-1], end, e.place) for e, end in zip(examples, began, strict=True)][::-1]
+    return Source(lambda: iter(turned), "memory")
 
 
 def read(numbers, place):
@@ -95,3 +104,26 @@ def test_ids_of_many_chunks_and_of_no_chunk(monkeypatch):
     assert found.tolist() == sum(pieces, []) and sizes.tolist() == [1, 0, 3, 1, 3]
     found, sizes = segments.numbers(Source(lambda: iter(()), "memory"), encode)
     assert found.shape == sizes.shape == (0,)
+
+
+def test_two_documents_read_from_their_end_by_hand():
+    source, _ = texts([[[4, 5], [6]], [[7]]])
+    segments = Segments(source, encode, rows=1, length=3, backward=True)
+    assert segments.stream.tolist() == [7, EOS, 6, 5, 4, EOS] and segments.sizes.tolist() == [3, 1, 2]
+    found = [(f["decoder_inputs"].numpy().tolist(), y.numpy().tolist()) for f, y, *_ in segments.epoch()]
+    assert found == [([[BOS, 7, BOS]], [[7, EOS, 6]]), ([[6, 5, 4]], [[5, 4, EOS]])]
+    source, _ = texts([[[4, 5], [6]], [[7]]], ended=False)  # the last document goes on after the source
+    segments = Segments(source, encode, rows=1, length=3, backward=True)
+    assert segments.stream.tolist() == [7, EOS, 6, 5, 4] and segments.sizes.tolist() == [2, 1, 2]
+
+
+@settings(max_examples=8)
+@given(DOCUMENTS, st.booleans(), st.integers(1, 3))
+def test_reading_backward_is_reading_the_mirrored_source_forward(documents, ended, chunk):
+    source, pieces = texts(documents, ended)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segments, "CHUNK", chunk)
+        found, sizes = segments.numbers(source, encode, backward=True)
+        expected, reversed_sizes = segments.numbers(mirrored(source), encode)
+    assert found.tolist() == expected.tolist() and sizes.tolist() == reversed_sizes.tolist()[::-1]
+    assert sorted(found.tolist()) == sorted(sum(pieces, []))

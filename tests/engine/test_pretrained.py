@@ -32,7 +32,7 @@ def runs(tmp_path_factory):
     made = {}
     for name, fields in {
         "forward": {"vocabulary": "word"},
-        "backward": {"vocabulary": "word", "units": 6},
+        "backward": {"vocabulary": "word", "direction": "backward"},
         "characters": {},
     }.items():
         options = {**TINY, "document": "line", **fields}

@@ -1,8 +1,10 @@
 """What fine-tuning takes over: vocabularies that grow, heads for other labels, weights by the names of layers."""
 
+import dataclasses
 import hashlib
 import json
 import logging
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -18,7 +20,7 @@ from seqtasks.engine.experiment import Experiment
 from seqtasks.engine.run import Run, save_setup
 from seqtasks.engine.training import _inherited
 from seqtasks.errors import UserError
-from seqtasks.options import make_options
+from seqtasks.options import Declared, make_options, option
 from seqtasks.recipe import load_recipe
 from seqtasks.text.tokenizer import Tokenizer
 from tests.reviews import SMALL
@@ -198,6 +200,21 @@ def test_options_that_follow_from_the_target_are_not_inherited_with_another_one(
         for m in (base.model, tuned(base, rows, label_order=["high", "mid", "low"])[0].model)
     ]
     np.testing.assert_array_equal(*kernels)
+
+
+@dataclasses.dataclass(frozen=True)
+class Turned(Declared):
+    units: int = option(8, "size")
+    direction: str = option("left", "what the weights mean", fixed=True)
+
+
+def test_an_option_without_which_the_weights_mean_something_else_stays():
+    base = SimpleNamespace(recipe=SimpleNamespace(Config=Turned), config=Turned(direction="right"))
+    assert _inherited(base, {"units": 4, "direction": "right"}) == {"units": 8, "direction": "right"}
+    told = "--direction left: the run was trained with right, and its weights mean nothing with another value; "
+    with pytest.raises(UserError) as refused:
+        _inherited(base, {"direction": "left"})
+    assert str(refused.value) == told + "leave the option out, or train a new run"
 
 
 def test_data_that_asks_another_question_is_refused_with_the_remedy(films):

@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -178,6 +179,13 @@ def test_other_runs_cannot_be_used_for_fusion(assets):
     model = keras.Model(features, keras.layers.Dense(1)(features))
     with pytest.raises(UserError, match=r"runs/x: not a character language model; train one with"):
         fusion.fusion(Opened(model, assets), ASSETS["characters"], 1)
+
+
+def test_a_run_that_reads_from_the_end_cannot_be_used_for_fusion(language_model):
+    run = speech.language_model_run("lm")
+    run.config = SimpleNamespace(direction="backward")
+    with pytest.raises(UserError, match=r"runs/x: reads a text from its end, .* train one forward, with `--direction"):
+        fusion.fusion(run, ASSETS["characters"], 1)
 
 
 def test_a_language_model_is_opened_once(monkeypatch):

@@ -25,7 +25,7 @@ from seqtasks.tasks import LanguageModelling
 from seqtasks.tasks.ngrams import NGrams
 from seqtasks.text import generation, running_text
 from seqtasks.text.tokenizer import Tokenizer
-from tests.data.test_segments import DOCUMENTS, TOKENS, encode, read, texts
+from tests.data.test_segments import DOCUMENTS, TOKENS, encode, mirrored, read, texts
 from tests.layers.test_stateful import close, unrolled
 
 UNWRITTEN = generation.UNWRITTEN
@@ -191,6 +191,22 @@ def test_corpus_is_scored_with_all_text_before(rows, models, rng, monkeypatch, e
     close(features["log_probability"], [sum(expected[a:b]) for a, b in itertools.pairwise(ends)])
     assert features["length"].tolist() == [len(piece) for piece in pieces]
     assert features["unknown"].tolist() == [piece.count(1) for piece in pieces]
+
+
+@pytest.mark.parametrize(("rows", "ended"), [(1, True), (1, False), (4, True)])
+def test_a_corpus_read_backward_is_the_mirrored_one_read_forward(rows, ended, models, rng, monkeypatch, eagerly):
+    monkeypatch.setattr(running_text, "CHUNK", 8)
+    monkeypatch.setattr(running_text, "ROW_LENGTH", 5 if rows > 1 else 20)
+    documents = [[rng.integers(4, TOKENS, n).tolist() for n in sizes] for sizes in ((4, 0, 3), (3,), (0,), (7, 3))]
+    documents[3][0][5:7] = [1, 1]
+    source, _ = texts(documents, ended)
+    predictor = SimpleNamespace(assets={"tokens": SimpleNamespace(encode=encode)}, model=models["plain"])
+
+    def table(*given):
+        ((_, features),) = running_text.pools(predictor, *given)
+        return np.stack([features[name] for name in ("log_probability", "length", "characters", "unknown")], 1)
+
+    close(table(source, True), table(mirrored(source))[::-1])
 
 
 PROMPTS = [[], [5], [6, 4, 7, 7]]
@@ -372,3 +388,7 @@ def test_baseline_joins_documents_from_pieces(documents, ended):
         before = [] if example.target == "end" else before + piece
     guess = TASK.baseline(ASSETS, partial(NGrams, 2), train)
     np.testing.assert_allclose(guess(examples), expected, atol=1e-9)
+    turned = [list(mirrored(rows)) for rows in (train, examples)]
+    forward = TASK.baseline(ASSETS, partial(NGrams, 2), turned[0])(turned[1])
+    backward = LanguageModelling(backward=True).baseline(ASSETS, partial(NGrams, 2), train)(examples)
+    np.testing.assert_allclose(backward, forward[::-1], atol=1e-9)
