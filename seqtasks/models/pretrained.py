@@ -146,7 +146,8 @@ def _with_loss(
 ) -> keras.KerasTensor:
     """Outputs `x`, with the loss of the language model that continues with its own readout and head."""
     following = NextTokens(name=f"{name}_next")(ordered)
-    vectors = keras.layers.Dense(network.readout, name=f"{name}_readout")(x) if network.readout else x
+    plain = keras.ops.copy(x)  # the head takes no mask
+    vectors = keras.layers.Dense(network.readout, name=f"{name}_readout")(plain) if network.readout else plain
     head = keras.saving.deserialize_keras_object(
         {**network.head, "config": {**network.head["config"], "name": f"{name}_head"}}
     )
