@@ -47,9 +47,9 @@ def rates(
     """The learning rate of each trainable weight as a share of the full one, and the step at which it begins to learn.
 
     Layers count from the outputs, see `depths`: a head has the full rate and learns from the start. A layer k below it
-    has the rate `decay` ** k and begins in epoch k * `every`; layers side by side have the same k. A layer may reduce the rate of its own weights further, by an
-    attribute `learning_rates`, {name of the weight: share}, or let them begin later, by an attribute
-    `learning_begins`, {name of the weight: epochs before}.
+    has the rate `decay` ** k and begins in epoch k * `every`; layers side by side have the same k. A layer may reduce
+    the rate of its own weights further, by an attribute `learning_rates`, {name of the weight: share}, or let them
+    begin later, by an attribute `learning_begins`, {name of the weight: epochs before}.
 
     Args:
         model: the model, frozen as it will stay.

@@ -91,14 +91,14 @@ class StepsAt(keras.layers.Layer):
     """The steps of sequences at given positions.
 
     Call arguments:
-        inputs: (batch, time, features).
         places: int (batch, steps), positions in time from 1; 0 for padding.
+        sequence: (batch, time, features).
 
     Output shape:
-        (batch, steps, features), zeros for padding, without a mask.
+        (batch, steps, features), zeros for padding, with the mask ``places != 0``.
 
     Example:
-        >>> StepsAt()(tf.constant([[[1.0], [2.0], [3.0]]]), tf.constant([[3, 1, 0]]))[..., 0].numpy().tolist()
+        >>> StepsAt()(tf.constant([[3, 1, 0]]), tf.constant([[[1.0], [2.0], [3.0]]]))[..., 0].numpy().tolist()
         [[3.0, 1.0, 0.0]]
     """
 
@@ -106,15 +106,15 @@ class StepsAt(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def call(self, inputs: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-        found = tf.gather(inputs, tf.maximum(places - 1, 0), batch_dims=1)
-        return found * tf.cast(places > 0, inputs.dtype)[..., None]
+    def call(self, places: tf.Tensor, sequence: tf.Tensor) -> tf.Tensor:
+        found = tf.gather(sequence, tf.maximum(places - 1, 0), batch_dims=1)
+        return found * tf.cast(places > 0, sequence.dtype)[..., None]
 
-    def compute_mask(self, inputs: tf.Tensor, previous_mask: tf.Tensor | None = None) -> None:
-        return None
+    def compute_mask(self, places: tf.Tensor, previous_mask: tf.Tensor | None = None) -> tf.Tensor:
+        return keras.ops.not_equal(places, 0)
 
-    def compute_output_shape(self, inputs_shape: Shape, places_shape: Shape) -> Shape:
-        return (*places_shape[:2], *inputs_shape[2:])
+    def compute_output_spec(self, places: keras.KerasTensor, sequence: keras.KerasTensor) -> keras.KerasTensor:
+        return keras.KerasTensor((*places.shape, sequence.shape[-1]), sequence.dtype)
 
 
 @keras.saving.register_keras_serializable("seqtasks")

@@ -96,8 +96,8 @@ def pretrained_states(
             padding: the last characters of words for a forward model, the first ones for a backward model.
 
     Returns:
-        Embeddings (batch, time, sum of the dimensions), with a mask; states (batch, time, sum of the units), with a
-        mask, or with `at` (batch, steps, sum of the units), without one.
+        Embeddings (batch, time, sum of the dimensions) and states (batch, time, sum of the units), or with `at` (batch,
+        steps, sum of the units), both with a mask.
 
     Example:
         >>> from seqtasks.layers import ReversibleEmbedding
@@ -133,7 +133,7 @@ def pretrained_states(
         if auxiliary:
             x = _with_loss(x, ordered, network, name, auxiliary)
         x = TextOrder(backward, name=f"{name}_states")(x, tokens)
-        states.append(StepsAt(name=f"{name}_at")(x, at[network.direction]) if at else x)
+        states.append(StepsAt(name=f"{name}_at")(at[network.direction], x) if at else x)
     if len(networks) == 1:
         return embeddings[0], states[0]
     joined = zip(("embeddings", "states"), (embeddings, states), strict=True)

@@ -154,7 +154,7 @@ def letters_of_words(
         encode: `encode(texts) -> ragged ids (batch, None)`, one for each character.
 
     Returns:
-        `letters`, ids (batch, None); `first_letters` and `last_letters`, positions from 1, int32 (batch, None).
+        `text_letters`, ids (batch, None); `first_letters` and `last_letters`, positions from 1, int32 (batch, None).
 
     Example:
         >>> encode = lambda texts: tf.strings.unicode_decode(texts, "UTF-8")
@@ -168,7 +168,7 @@ def letters_of_words(
     last = tokens.with_flat_values(ends - tf.gather(before, tokens.value_rowids()) - 1)
     first = last.with_flat_values(last.flat_values - sizes.flat_values + 1)
     texts = tf.strings.reduce_join(tokens, -1, separator=" ")
-    return {"letters": encode(texts), "first_letters": first, "last_letters": last}
+    return {"text_letters": encode(texts), "first_letters": first, "last_letters": last}
 
 
 def ngrams(words: tf.RaggedTensor, order: int, buckets: int, letters: Sequence[int] = ()) -> tf.RaggedTensor:
