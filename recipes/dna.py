@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import seqtasks as st
 from seqtasks.budget import Budget
-from seqtasks.capabilities import Query, Reports, TextInputs
+from seqtasks.capabilities import Query, ReadAsText, Reports, TextInputs
 from seqtasks.dna.capabilities import ExplainsVariants, Scans
 from seqtasks.options import (
     Cell,
@@ -34,6 +34,7 @@ from seqtasks.options import (
     rnn_options,
 )  # fmt: skip
 from seqtasks.recipe import Assets, Recipe, Sample
+from seqtasks.text.pretrained_options import PretrainedOptions
 
 if TYPE_CHECKING:
     import keras
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Config(TargetOptions, ColumnOptions):
+class Config(TargetOptions, ColumnOptions, PretrainedOptions):
     """Options of the dna recipe."""
 
     task: Literal["classify", "tag"] = option("classify", "a label for each sequence, or for every base", "data")
@@ -139,7 +140,12 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
 
 def encode(config: Config, assets: Assets, sequences: "tf.Tensor") -> dict[str, "tf.Tensor"]:
     """Sequences (batch,) to one-hot bases (batch, None, 4) or k-mers (batch, None), and `places`, above 0 at bases."""
+    import tensorflow as tf
+
     features = {"places": st.dna.encoding.kmers(sequences, 1, letters(config))}
+    if "pretrained" in assets:
+        lower = "A" not in assets["pretrained"].tokens
+        features["tokens"] = assets["pretrained"].encode((tf.strings.lower if lower else tf.strings.upper)(sequences))
     if config.input == "kmer":
         return features | {"kmers": st.dna.encoding.kmers(sequences, config.k, letters(config))}
     return features | {"bases": st.dna.encoding.one_hot(sequences, letters(config))}
@@ -161,6 +167,10 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     if config.reverse_complement and not letters(config).complement:
         what = f"the alphabet {config.alphabet} has no complement"
         raise st.errors.UserError(what, where="--reverse_complement", remedy="leave it out")
+    read = "pretrained" in assets
+    if read and config.reverse_complement:
+        what, remedy = "a language model reads one strand", "leave out one of them"
+        raise st.errors.UserError(what, where="--pretrained and --reverse_complement", remedy=remedy)
     if config.input == "kmer":
         inputs = {"kmers": keras.Input((None,), dtype="int32", name="kmers")}
         rows = st.dna.encoding.kmer_count(config.k, letters(config))
@@ -172,8 +182,12 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         if config.reverse_complement:
             x = layers.ReverseComplementBatch(name="both_strands")(x)
         x = keras.layers.Masking(name="mask")(x)
+    if read:
+        inputs["tokens"], states = bases_in_context(config, assets)
     if tag:
         _, sequence = member(config, x)
+        if read:
+            sequence = keras.layers.Concatenate(name="in_context")([sequence, states])
         return st.models.tagger(inputs, sequence, len(assets["labels"]), config.head)
     members = []
     for number in range(config.ensemble_size):
@@ -181,11 +195,29 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         found, sequence = member(config, x, mark)
         members.append([layers.Pooling(["max", "mean"], name=f"motifs_found{mark}")(found)])
         members[-1].append(layers.Pooling(list(config.pooling), name=f"pooling{mark}")(sequence))
+        if read:
+            members[-1].append(layers.Pooling(list(config.pooling), name=f"in_context{mark}")(states))
         if config.linear:
             members[-1].append(layers.PositionWeights(config.positions, name=f"bases_in_place{mark}")(x))
     inputs |= st.models.column_inputs(st.data.side_columns.width(config.columns, assets))
     head = sequence_task(config).head(assets)
     return st.models.classifier(inputs, members, dropout=config.dropout, both_strands=config.reverse_complement, **head)
+
+
+def bases_in_context(config: Config, assets: Assets) -> tuple[Any, Any]:
+    """The input of language models of bases, and their states at each base (batch, time, features)."""
+    import keras
+
+    if assets["pretrained"].kind != "character":
+        what = f"the tokens of the language model are of kind {assets['pretrained'].kind}"
+        raise st.errors.UserError(what, where="--pretrained", remedy="train one with --vocabulary character")
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    rates = {"dropout": config.output_dropout, "auxiliary": config.auxiliary}
+    return tokens, st.models.pretrained_states(tokens, assets["pretrained"].networks, **rates)[1]
+
+
+def as_text(config: Config, example: Any, option: str) -> str:
+    return str(example.input.upper())
 
 
 def member(config: Config, x: Any, mark: str = "") -> tuple[Any, Any]:
@@ -275,6 +307,7 @@ RECIPE = Recipe(
     metric="mcc",
     baselines=baselines,
     capabilities=(
+        ReadAsText(as_text),
         TextInputs(parse),
         Scans(),
         ExplainsVariants(lambda predictor, sequence: st.dna.capabilities.explain(predictor, sequence)),

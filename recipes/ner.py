@@ -16,9 +16,10 @@ from annotated_types import Ge
 
 import seqtasks as st
 from seqtasks.budget import Budget
-from seqtasks.capabilities import Answer, Calibrates, Capability, Command, Query, Reports
-from seqtasks.options import Auto, Cell, Count, Declared, Positive, Rate, Size, chosen, option, rnn_options
+from seqtasks.capabilities import Answer, Calibrates, Capability, Command, Query, ReadAsText, Reports
+from seqtasks.options import Auto, Cell, Count, Declared, Positive, Rate, Size, Weight, chosen, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
+from seqtasks.text.pretrained_options import PretrainedOptions
 from seqtasks.text.vector_options import VectorOptions
 
 if TYPE_CHECKING:
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
 
 AFFIXES = (1, 2, 3, 4)  # letters at the start and at the end of a token that get embeddings of their own
 LETTERS = 20  # of a token that the character encoder reads
+ENDS = {"forward": "last_letters", "backward": "first_letters"}  # of tokens, where a language model has read them
 Scheme = Literal["IOB1", "IOB2", "BIO", "IOBES", "BIOES", "BILOU", "BMES", "BMEWO", "IO", "POS"]
 
 
 @dataclass(frozen=True)
-class Config(VectorOptions):
+class Config(VectorOptions, PretrainedOptions):
     """Options of the ner recipe."""
 
     token_column: int | str | None = option(
@@ -73,6 +75,10 @@ class Config(VectorOptions):
         32_768, "rows of the table of hashed affixes, shapes and cased words; 0 for words alone", "model"
     )
 
+    pretrained_rate: Weight = option(
+        0.0, "learning rate of the layers of the language model as a share of that of other weights; 0: they never "
+        "change", "training",
+    )  # fmt: skip
     learning_rate: Positive = option(2e-3, "largest learning rate", "training")
     unk_dropout: Rate | Auto = option("auto", "share of words replaced by UNK; auto: 0.5, with vectors 0.0", "training")
     word_dropout: Rate = option(0.2, "share of words left out", "training")
@@ -134,6 +140,8 @@ def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.
         letters = tf.strings.unicode_split(tokens.flat_values, "UTF-8")
         numbers = assets["characters"].lookup(letters).to_tensor(shape=(None, LETTERS))
         features["characters"] = tokens.with_flat_values(numbers)
+    if "pretrained" in assets:
+        features |= st.text.word_features.letters_of_words(tokens, assets["pretrained"].encode)
     return features | {"starts": starts, "ends": ends, "surface": surface}
 
 
@@ -159,6 +167,10 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         inputs["characters"] = keras.Input((None, LETTERS), dtype="int32", name="characters")
         reader = st.layers.CharacterEncoder(len(assets["characters"]), 25, 50, config.characters, name="letters")
         embedded = keras.layers.Concatenate(name="token")([embedded, reader(inputs["characters"])])
+    if "pretrained" in assets:
+        read, states = contextual(config, assets)
+        inputs |= read
+        embedded = keras.layers.Concatenate(name="in_context")([embedded, states])
     dropped = keras.layers.Dropout(chosen(config.embedding_dropout), name="embedding_dropout")(embedded)
     sequence = st.layers.recurrent_stack(dropped, **rnn_options(config))
     if config.window:
@@ -167,6 +179,30 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         sequence = keras.layers.Concatenate(name="context")([sequence, near])
     tags = assets["tags"].tokens
     return st.models.tagger(inputs, sequence, len(tags), config.head, st.ner.tag_schemes.constraints(tags))
+
+
+def contextual(config: Config, assets: Assets) -> tuple[dict[str, Any], Any]:
+    """Contextual string embeddings, the states of models of letters at the ends of tokens, and their inputs."""
+    import keras
+
+    if assets["pretrained"].kind != "character":
+        what = f"the tokens of the language model are of kind {assets['pretrained'].kind}"
+        raise st.errors.UserError(what, where="--pretrained", remedy="train one with --vocabulary character")
+    networks = assets["pretrained"].networks
+    ends = {network.direction: ENDS[network.direction] for network in networks}
+    inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in ("text_letters", *ends.values())}
+    at = {direction: inputs[name] for direction, name in ends.items()}
+    letters = inputs["text_letters"]
+    return inputs, st.models.pretrained_states(letters, networks, auxiliary=config.auxiliary, at=at)[1]
+
+
+def as_text(config: Config, example: Any, name: str) -> str:
+    """The tokens of a sentence with a space between them, as `encode` gives them to the language model."""
+    import tensorflow as tf
+
+    text = example.input.encode("utf-8", "surrogateescape")
+    tokens = st.text.word_tokenizer.tokenize(tf.constant([text]))[0].flat_values
+    return b" ".join(tokens.numpy().tolist()).decode("utf-8", "replace")
 
 
 def calibrate(predictor: Any, validate: Any) -> dict[str, float]:
@@ -242,6 +278,7 @@ RECIPE = Recipe(
     metric="f1",
     baselines=lambda config: {"window_logistic_regression": window_logistic_regression},
     capabilities=(
+        ReadAsText(as_text),
         TokenisedInputs(),
         Calibrates(calibrate),
         Reports(lambda predictor, examples: st.ner.report.entities(predictor, examples)),

@@ -10,7 +10,7 @@ the whole text.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,6 +18,7 @@ from annotated_types import Ge
 
 import seqtasks as st
 from seqtasks.budget import Budget
+from seqtasks.capabilities import ReadAsText
 from seqtasks.options import (
     Auto,
     Cell,
@@ -32,6 +33,7 @@ from seqtasks.options import (
     rnn_options,
 )  # fmt: skip
 from seqtasks.recipe import Assets, Recipe, Sample
+from seqtasks.text.pretrained_options import PretrainedOptions
 from seqtasks.text.vector_options import VectorOptions
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ AFFIXES = (2, 3, 4)  # letters at the start and at the end of a word that get em
 
 
 @dataclass(frozen=True)
-class Config(TargetOptions, ColumnOptions, VectorOptions):
+class Config(TargetOptions, ColumnOptions, VectorOptions, PretrainedOptions):
     """Options of the sentiment recipe."""
 
     text_column: str | None = option(
@@ -85,7 +87,7 @@ class Config(TargetOptions, ColumnOptions, VectorOptions):
     unk_dropout: Rate | Auto = option("auto", "share of words replaced by UNK; auto: 0.3, with vectors 0.0", "training")
     word_dropout: Rate = option(0.1, "share of words left out", "training")
     embedding_dropout: Rate | Auto = option(
-        "auto", "dropout of the elements of word vectors; auto: 0.6, with vectors 0.3", "training"
+        "auto", "dropout of the elements of word vectors; auto: 0.6, with vectors 0.3, pretrained 0.1", "training"
     )
     output_dropout: Rate = option(0.3, "dropout of the outputs of each recurrent layer", "training")
     recurrent_dropout: Rate = option(0.0, "dropout inside the recurrence, one mask for all steps of a text", "training")
@@ -99,6 +101,12 @@ class Config(TargetOptions, ColumnOptions, VectorOptions):
 
 
 def settle(config: Config) -> Config:
+    if config.pretrained:
+        if config.vectors:
+            what, remedy = "the language model has word vectors of its own", "leave out one of them"
+            raise st.errors.UserError(what, where="--vectors and --pretrained", remedy=remedy)
+        if config.embedding_dropout == "auto":
+            config = replace(config, embedding_dropout=0.1)
     rates: dict[str, Any] = {"unk_dropout": (0.3, 0.0), "embedding_dropout": (0.6, 0.3), "vectors_rate": (1.0, 0.0)}
     return st.text.word_vectors.settled(config, dimension=(100, 100), **rates)
 
@@ -124,9 +132,13 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
             texts = tf.constant([example.input for example in chunk])
             yield st.text.word_features.words(texts).flat_values.numpy().tolist()
 
-    limits, more = (config.max_vocabulary, config.min_count), (config.vectors, config.vectors_words)
-    vocabulary = st.text.word_vectors.vocabulary(words(), *limits, *more, st.text.word_features.clean)
-    assets = {"words": vocabulary, **make_task(config).learn(targets.elements())}
+    assets: dict[str, Any] = {}
+    if config.pretrained:
+        targets.update(example.target for example in train)
+    else:
+        limits, more = (config.max_vocabulary, config.min_count), (config.vectors, config.vectors_words)
+        assets["words"] = st.text.word_vectors.vocabulary(words(), *limits, *more, st.text.word_features.clean)
+    assets |= make_task(config).learn(targets.elements())
     if names := columns(config).texts:
         assets["texts"] = st.data.vocabulary.Vocabulary(names)
     return {**assets, **st.data.side_columns.learn(config.columns, train)}
@@ -167,16 +179,20 @@ def encode_text(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str,
     """The features of one text of each input."""
     import tensorflow as tf
 
-    found = st.text.word_features.words(texts)
-    words, truncated = st.text.word_features.cut(found, config.max_length, config.cut)
-    # a text without words is one unknown word: a recurrence needs a step
-    words = tf.concat([words, tf.RaggedTensor.from_tensor(tf.fill([tf.size(texts), 1], ""))], 1)
-    words = words[:, : tf.maximum(config.max_length, 1)]
-    empty = words.row_lengths() == 1
-    words = tf.ragged.boolean_mask(words, (words != "") | tf.expand_dims(empty, 1))
-    features = {"words": assets["words"].lookup(words), "truncated": truncated}
-    if config.affixes:
-        features["affixes"] = st.text.word_features.affixes(words, AFFIXES, config.affixes)
+    found, cut = st.text.word_features.words(texts), (config.max_length, config.cut)
+    if "pretrained" in assets:
+        tokens, truncated = st.text.word_features.cut(assets["pretrained"].encode(texts), *cut)
+        features = {"tokens": tokens, "truncated": truncated}
+    else:
+        words, truncated = st.text.word_features.cut(found, *cut)
+        # a text without words is one unknown word: a recurrence needs a step
+        words = tf.concat([words, tf.RaggedTensor.from_tensor(tf.fill([tf.size(texts), 1], ""))], 1)
+        words = words[:, : tf.maximum(config.max_length, 1)]
+        empty = words.row_lengths() == 1
+        words = tf.ragged.boolean_mask(words, (words != "") | tf.expand_dims(empty, 1))
+        features = {"words": assets["words"].lookup(words), "truncated": truncated}
+        if config.affixes:
+            features["affixes"] = st.text.word_features.affixes(words, AFFIXES, config.affixes)
     if has_ngrams(config):
         hashed = config.ngrams, config.ngram_buckets, config.ngram_letters
         features["ngrams"] = st.text.word_features.ngrams(found, *hashed)
@@ -184,15 +200,18 @@ def encode_text(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str,
 
 
 def build(config: Config, assets: Assets) -> "keras.Model":
-    """Word numbers (batch, time) and affixes (batch, time, 6), of pairs of both texts, to the outputs of the task."""
+    """Word numbers (batch, time) and affixes (batch, time, 6), of pairs of both texts, to the outputs of the task.
+
+    With a language model its tokens (batch, time) take the place of both.
+    """
     import keras
 
-    pair, inputs = paired(config, assets), {}
-    for mark in ("", "second_") if pair else ("",):
-        inputs[f"{mark}words"] = keras.Input((None,), dtype="int32", name=f"{mark}words")
-        if config.affixes:
-            shape = None, 2 * len(AFFIXES)
-            inputs[f"{mark}affixes"] = keras.Input(shape, dtype="int32", name=f"{mark}affixes")
+    pair = paired(config, assets)
+    shapes: dict[str, tuple[int | None, ...]] = {"tokens": (None,)} if "pretrained" in assets else {"words": (None,)}
+    if config.affixes and "pretrained" not in assets:
+        shapes["affixes"] = None, 2 * len(AFFIXES)
+    names = [f"{mark}{name}" for mark in (("", "second_") if pair else ("",)) for name in shapes]
+    inputs = {name: keras.Input(shapes[name.removeprefix("second_")], dtype="int32", name=name) for name in names}
     texts = list(inputs.values())
     if pair:  # both texts go through the same layers, as two halves of a batch
         half = len(texts) // 2
@@ -200,6 +219,22 @@ def build(config: Config, assets: Assets) -> "keras.Model":
             st.layers.PairBatch(name=f"both_{first.name}")(first, second)
             for first, second in zip(texts[:half], texts[half:], strict=True)
         ]
+    vectors, sequence = (pretrained if "pretrained" in assets else words_in_context)(config, assets, *texts)
+    summaries = [st.layers.Pooling(list(config.pooling), name="pooling")(sequence)]
+    summaries.append(st.layers.Pooling(["mean"], name="bag_of_inputs")(vectors))
+    if pair:
+        summaries = [st.layers.PairFeatures(name=f"compared_{n}")(x) for n, x in enumerate(summaries, 1)]
+    inputs |= st.models.column_inputs(st.data.side_columns.width(config.columns, assets))
+    if has_ngrams(config):
+        inputs["ngrams"] = keras.Input((None,), dtype="int32", name="ngrams")
+    head = make_task(config).head(assets) | {"dropout": config.dropout, "ngram_dropout": config.ngram_dropout}
+    return st.models.classifier(inputs, [summaries], ngrams=config.ngram_buckets * has_ngrams(config), **head)
+
+
+def words_in_context(config: Config, assets: Assets, *texts: Any) -> tuple[Any, Any]:
+    """The vectors of words, and the outputs of the recurrence at each, both (batch, time, features)."""
+    import keras
+
     embedding = st.layers.WordEmbedding(
         len(assets["words"]),
         chosen(config.dimension),
@@ -212,20 +247,22 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     vectors = config.vectors, assets["words"].tokens, chosen(config.vectors_rate), config.vectors_frozen_epochs
     st.text.word_vectors.place(embedding, embedding.table, *vectors)
     dropped = keras.layers.Dropout(chosen(config.embedding_dropout), name="embedding_dropout")(embedded)
-    sequence = st.layers.recurrent_stack(dropped, **rnn_options(config))
-    summaries = [st.layers.Pooling(list(config.pooling), name="pooling")(sequence)]
-    summaries.append(st.layers.Pooling(["mean"], name="bag_of_inputs")(dropped))
-    if pair:
-        summaries = [st.layers.PairFeatures(name=f"compared_{n}")(x) for n, x in enumerate(summaries, 1)]
-    inputs |= st.models.column_inputs(st.data.side_columns.width(config.columns, assets))
-    if has_ngrams(config):
-        inputs["ngrams"] = keras.Input((None,), dtype="int32", name="ngrams")
-    head = make_task(config).head(assets) | {"dropout": config.dropout, "ngram_dropout": config.ngram_dropout}
-    return st.models.classifier(inputs, [summaries], ngrams=config.ngram_buckets * has_ngrams(config), **head)
+    return dropped, st.layers.recurrent_stack(dropped, **rnn_options(config))
+
+
+def pretrained(config: Config, assets: Assets, tokens: Any) -> tuple[Any, Any]:
+    """The vectors of tokens, and the states of the language model at each, both (batch, time, features)."""
+    rates = chosen(config.embedding_dropout), config.word_dropout, config.output_dropout
+    networks = assets["pretrained"].networks
+    return st.models.pretrained_states(tokens, networks, "pretrained", *rates, config.auxiliary)
 
 
 def make_task(config: Config) -> "SequenceTask":
     return st.tasks.sequence_task(config.target, config.class_weights, config.label_separator, config.label_order)
+
+
+def as_text(config: Config, example: Any, option: str) -> str:
+    return str(example.input.replace(st.data.pairs.SEPARATOR, "\n"))
 
 
 def tfidf(config: Config) -> Any:
@@ -266,6 +303,7 @@ RECIPE = Recipe(
     loss=lambda config: st.losses.sequence_loss(config.target, config.r_drop),
     metric="accuracy",
     baselines=baselines,
+    capabilities=(ReadAsText(as_text),),
     settle=settle,
     budget=Budget(steps=650, epochs=(2, 200), batch_size=(8, 64), patience=3),
     rows={"embedding": "words", "logits": "labels", "ngram_scores": "labels"},

@@ -24,12 +24,12 @@ CLASSES = {  # by module
     ),
     "crf_metrics": ("CRFAccuracy", "CRFSpanF1"),
     "layers": (
-        "AdaptiveSoftmax", "Attention", "AttentionCell", "AttentionRNN", "Bidirectional", "CRF", "CharacterEncoder",
-        "CumulativeLogits", "FlowStatistics", "FrameDifference", "IndependentBernoulli", "LogMel", "MaskedConv1D",
-        "MaxPooling", "NADE", "NgramScores", "OpticalFlow", "PairBatch", "PairFeatures", "Pooling", "PositionBias",
-        "PositionWeights", "RNN", "RandomSubstitution", "ReverseComplementBatch", "ReverseComplementMean",
-        "ReversibleEmbedding", "ScheduledSampling", "SpecAugment", "StatefulRNN", "StridedConv1D", "TimeDistributed",
-        "TimeMajor", "WordEmbedding",
+        "AdaptiveSoftmax", "Attention", "AttentionCell", "AttentionRNN", "AuxiliaryLoss", "Bidirectional", "CRF",
+        "CharacterEncoder", "CumulativeLogits", "FlowStatistics", "FrameDifference", "IndependentBernoulli", "LogMel",
+        "MaskedConv1D", "MaxPooling", "NADE", "NextTokens", "NgramScores", "OpticalFlow", "PairBatch", "PairFeatures",
+        "Pooling", "PositionBias", "PositionWeights", "RNN", "RandomSubstitution", "ReadingOrder",
+        "ReverseComplementBatch", "ReverseComplementMean", "ReversibleEmbedding", "ScheduledSampling", "SpecAugment",
+        "StatefulRNN", "StepsAt", "StridedConv1D", "TextOrder", "TimeDistributed", "TimeMajor", "WordEmbedding",
     ),
     "losses": (
         "CRFLoss", "CTC", "NegativeLogLikelihood", "RDropBinaryCrossentropy", "RDropCrossentropy",

@@ -20,6 +20,7 @@ from seqtasks.data.splits import Splits
 from seqtasks.engine import distribute, layer_rates, progress, transfer
 from seqtasks.engine.data_summary import SplitSummary, check_labels, describe_splits, summarize_splits
 from seqtasks.engine.predictor import Predictor
+from seqtasks.engine.pretrained import Pretrained, inherited_assets, limit_rates
 from seqtasks.engine.run import Run
 from seqtasks.errors import UserError
 from seqtasks.optimizers import AdamW, schedule
@@ -54,6 +55,7 @@ class Prepared:
         strategy: the `tf.distribute.Strategy`.
         parent: of a fine-tuning what is recorded of the run that it starts from: its path, recipe and hash, and what
             became of its weights.
+        pretrained: what is recorded of language models that the weights were taken from.
     """
 
     data: Data
@@ -62,6 +64,7 @@ class Prepared:
     model: keras.Model
     strategy: tf.distribute.Strategy
     parent: dict[str, Any] | None = None
+    pretrained: dict[str, Any] | None = None
 
 
 @dataclasses.dataclass
@@ -138,13 +141,13 @@ class Experiment:
         config = self.config
         recipe.chosen_metric(config)
         train = progress.followed(data.sources["train"], "learning vocabularies", data.summaries["train"].examples)
-        plan, known_to = None, "train"
+        plan, known_to, pretrained = None, "train", None if assets else Pretrained(config)
         if base:
             plan = transfer.plan(base, recipe, config, self.task, lambda: recipe.learn(config, train), relearn)
-            assets = plan.assets
+            assets = {**plan.assets, **inherited_assets(base)}
             known_to = known_to if plan.new_head else f"the run {base.directory}"
             self.task.check_inherited(assets, data.sources["train"], data.summaries["train"].labels)
-        assets = assets or recipe.learn(config, train)
+        assets = dict(assets or recipe.learn(config, train)) | (pretrained.assets if pretrained else {})
         check_labels(data.sources, data.summaries, self.task, assets, known_to)
         for name in ("validation", "test"):
             self.task.check(assets, data.sources[name])
@@ -156,9 +159,11 @@ class Experiment:
         keras.utils.set_random_seed(config.seed)
         with policy(config.precision), strategy.scope():
             model = recipe.build(config, assets)
+            limit_rates(model, config, assets)
+            taken = pretrained.fill(model) if pretrained else None
             parent = self._taken_over(model, base, plan, weights) if base and plan else None
             self._compile(model, len(batches))
-        return Prepared(data, assets, batches, model, strategy, parent)
+        return Prepared(data, assets, batches, model, strategy, parent, taken)
 
     def _batches(self, data: Data, assets: Mapping[str, Any], replicas: int) -> Any:
         """The training batches; `batch_size` becomes a number."""

@@ -82,6 +82,10 @@ def train(
     with progress.shown(quiet):
         if dry_run:
             return experiment.dry_run()
+        if getattr(experiment.config, "adapt_epochs", 0):
+            from seqtasks.engine.adaptation import adapt
+
+            experiment = adapt(experiment, directory, overwrite)
         return Training(experiment, directory, name, source, callbacks=callbacks).start(overwrite)
 
 
@@ -123,7 +127,7 @@ def finetune(
     if model is not None and not isinstance(model, keras.Model):
         what = f"{type(model).__name__} is not a keras.Model"
         raise UserError(what, where="model", remedy="give run.model, changed as you like")
-    inherited = _inherited(base, fields)
+    kept = inherited(base, fields)
     given = base.directory / "recipe.py"
     source = given.read_text("utf-8") if given.is_file() else None
     fields |= {"freeze": list(freeze)} if freeze else {}
@@ -131,13 +135,13 @@ def finetune(
     arguments |= written(paths)
     arguments = {name: value for name, value in arguments.items() if value is not None} | fields
     command = shlex.join(["seqtasks", "finetune", str(base.directory), *_flags(arguments)])
-    experiment = Experiment(recipe, make_options(recipe.Config, inherited | fields), paths)
+    experiment = Experiment(recipe, make_options(recipe.Config, kept | fields), paths)
     with progress.shown(quiet):
         training = Training(experiment, directory, recipe.name, source, command, callbacks)
         return training.start(overwrite, base, relearn, model)
 
 
-def _inherited(base: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
+def inherited(base: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The options that fine-tuning takes over; not those that follow from one that is given another value.
 
     Raises:
@@ -219,7 +223,7 @@ class Training:
         loop = Loop(*given, callbacks)
         if resume:
             loop.resume()
-        elif base:  # a run that is killed before its first checkpoint continues from these weights too
+        elif base or prepared.pretrained:  # a run that is killed before its first checkpoint continues from them too
             loop.save()
         sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         log.info("examples: %s; %s parameters", sizes, f"{prepared.model.count_params():,}")
@@ -249,6 +253,8 @@ class Training:
         }
         if prepared.parent:
             environment["parent"] = prepared.parent
+        if prepared.pretrained:
+            environment["pretrained"] = prepared.pretrained
         write_json(self.directory / "environment.json", environment)
 
     def _check_unchanged(self, summaries: Mapping[str, SplitSummary]) -> None:

@@ -4,7 +4,8 @@ All are Keras layers with masks, mixed precision and `.keras` files. `RNN`, `Bid
 the cells of `seqtasks.cells`; `loops.py` holds the loop over time that they share. The others embed (`embedding.py`,
 `characters.py`), convolve and pool (`convolution.py`, `pooling.py`, `audio.py`, `video.py`, `dna.py`), attend
 (`attention.py`), compare two sequences (`pairs.py`) or score the outputs (`crf.py`, `adaptive.py`, `nade.py`,
-`ordinal.py`), or score n-grams beside them (`ngrams.py`).
+`ordinal.py`), or score n-grams beside them (`ngrams.py`). `reading_order.py` has what the layers of a pretrained
+language model need in other models.
 
 This package imports only `seqtasks.cells` and `seqtasks.ops`. Start with `rnn.py`, then `scan.py` and
 `loops.py`.
@@ -24,6 +25,7 @@ from seqtasks.layers.ngrams import NgramScores
 from seqtasks.layers.ordinal import CumulativeLogits
 from seqtasks.layers.pairs import PairBatch, PairFeatures
 from seqtasks.layers.pooling import Pooling
+from seqtasks.layers.reading_order import AuxiliaryLoss, NextTokens, ReadingOrder, StepsAt, TextOrder
 from seqtasks.layers.rnn import RNN
 from seqtasks.layers.stack import recurrent_stack
 from seqtasks.layers.stateful import StatefulRNN, TimeMajor
@@ -37,6 +39,7 @@ __all__ = [
     "Attention",
     "AttentionCell",
     "AttentionRNN",
+    "AuxiliaryLoss",
     "Bidirectional",
     "CharacterEncoder",
     "CumulativeLogits",
@@ -46,6 +49,7 @@ __all__ = [
     "LogMel",
     "MaskedConv1D",
     "MaxPooling",
+    "NextTokens",
     "NgramScores",
     "OpticalFlow",
     "PairBatch",
@@ -54,13 +58,16 @@ __all__ = [
     "PositionBias",
     "PositionWeights",
     "RandomSubstitution",
+    "ReadingOrder",
     "ReverseComplementBatch",
     "ReverseComplementMean",
     "ReversibleEmbedding",
     "ScheduledSampling",
     "SpecAugment",
     "StatefulRNN",
+    "StepsAt",
     "StridedConv1D",
+    "TextOrder",
     "TimeDistributed",
     "TimeMajor",
     "WordEmbedding",

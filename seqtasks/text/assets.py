@@ -5,6 +5,8 @@ from typing import Any
 
 from seqtasks.errors import UserError
 
+NETWORKS = b'{"networks"'  # how the file of pretrained language models begins
+
 
 class Assets(dict[str, Any]):
     """Vocabularies and tokenizers by name.
@@ -53,15 +55,16 @@ def load_assets(directory: Path | str) -> Assets:
 def asset_class(path: Path) -> Any:
     """The class of an asset, by its file.
 
-    Side columns are called `columns`. A tokenizer's file begins with a JSON object, `{"kind": ..., "lowercase": ...}`,
-    that of numbers with a JSON list, and a vocabulary's file with a JSON string, its first token; so the first byte
-    decides.
+    Side columns are called `columns`. The file of pretrained language models begins with a JSON object with the key
+    `networks`, that of a tokenizer with `{"kind": ..., "lowercase": ...}`, that of numbers with a JSON list, and a
+    vocabulary's file with a JSON string, its first token.
 
     Args:
         path: the file.
 
     Returns:
-        `seqtasks.text.tokenizer.Tokenizer`, `seqtasks.data.vocabulary.Vocabulary`, `seqtasks.data.numbers.Numbers` or
+        `seqtasks.text.tokenizer.Tokenizer`, `seqtasks.text.pretrained_encoder.PretrainedEncoder`,
+        `seqtasks.data.vocabulary.Vocabulary`, `seqtasks.data.numbers.Numbers` or
         `seqtasks.data.side_columns.SideColumns`.
     """
     from seqtasks.data.numbers import Numbers
@@ -72,4 +75,9 @@ def asset_class(path: Path) -> Any:
     if path.stem == "columns":
         return SideColumns
     with path.open("rb") as file:
-        return {b"{": Tokenizer, b"[": Numbers}.get(file.read(1), Vocabulary)
+        start = file.read(len(NETWORKS))
+    if start == NETWORKS:
+        from seqtasks.text.pretrained_encoder import PretrainedEncoder
+
+        return PretrainedEncoder
+    return {b"{": Tokenizer, b"[": Numbers}.get(start[:1], Vocabulary)

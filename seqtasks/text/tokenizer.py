@@ -244,10 +244,15 @@ class Tokenizer:
         Raises:
             UserError: if it is not the file of a tokenizer.
         """
+        return cls.parse(path.read_text("utf-8"), path)
+
+    @classmethod
+    def parse(cls, text: str, path: Path, first: int = 1) -> Self:
+        """The tokenizer of the content of a file, whose lines count from `first` in errors; see `load`."""
         tokens: list[str] = []
         scores: list[float] = []
         head: dict[str, Any] | None = None
-        for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
+        for number, line in enumerate(text.split("\n"), first):
             if not line:
                 continue
             try:
@@ -255,7 +260,7 @@ class Tokenizer:
             except json.JSONDecodeError:
                 value = None
             match value:
-                case {"kind": str(), "lowercase": bool()} if number == 1:
+                case {"kind": str(), "lowercase": bool()} if number == first:
                     head = value
                 case str() if head and head["kind"] in ("word", "character", "space"):
                     tokens.append(value)

@@ -1,6 +1,6 @@
 """Text to words inside the graph: the same function serves training and the exported model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import tensorflow as tf
@@ -142,6 +142,33 @@ def affixes(
     columns = tf.gather(tf.stack(columns, 1), places)
     columns = [columns, *(_hashed(f"{i}=", whole.flat_values, buckets)[:, None] for i, whole in enumerate(wholes))]
     return words.with_flat_values(tf.concat(columns, 1))
+
+
+def letters_of_words(
+    tokens: tf.RaggedTensor, encode: Callable[[tf.Tensor], tf.RaggedTensor]
+) -> dict[str, tf.RaggedTensor]:
+    """The letters of texts whose tokens are separated by one space, and where each token begins and ends.
+
+    Args:
+        tokens: strings (batch, None).
+        encode: `encode(texts) -> ragged ids (batch, None)`, one for each character.
+
+    Returns:
+        `text_letters`, ids (batch, None); `first_letters` and `last_letters`, positions from 1, int32 (batch, None).
+
+    Example:
+        >>> encode = lambda texts: tf.strings.unicode_decode(texts, "UTF-8")
+        >>> found = letters_of_words(tf.ragged.constant([["I", "see"]]), encode)
+        >>> found["first_letters"].to_list(), found["last_letters"].to_list()
+        ([[1, 3]], [[1, 5]])
+    """
+    sizes = tokens.with_flat_values(tf.strings.length(tokens.flat_values, "UTF8_CHAR"))
+    ends = tf.cumsum(sizes.flat_values + 1)  # of all texts as one
+    before = tf.gather(tf.concat([[0], ends], 0), tokens.row_starts())
+    last = tokens.with_flat_values(ends - tf.gather(before, tokens.value_rowids()) - 1)
+    first = last.with_flat_values(last.flat_values - sizes.flat_values + 1)
+    texts = tf.strings.reduce_join(tokens, -1, separator=" ")
+    return {"text_letters": encode(texts), "first_letters": first, "last_letters": last}
 
 
 def ngrams(words: tf.RaggedTensor, order: int, buckets: int, letters: Sequence[int] = ()) -> tf.RaggedTensor:
