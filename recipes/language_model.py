@@ -205,8 +205,8 @@ RECIPE = Recipe(
         Infers(infer),
         Scores(),
         Generates(
-            generate=lambda predictor, *given: st.text.generation.answers(
-                predictor, *given, backward=backward(predictor.config)
+            generate=lambda predictor, prompt, options, shown: st.text.generation.answers(
+                predictor, prompt, options, shown, backward=backward(predictor.config)
             ),
             compare=lambda predictor, train: st.text.generation.checks(predictor, train, backward(predictor.config)),
             signature=lambda predictor: st.text.generation.writer(predictor, backward=backward(predictor.config)),

@@ -18,7 +18,7 @@ from seqtasks.data.vocabulary import Vocabulary
 from seqtasks.engine import transfer
 from seqtasks.engine.experiment import Experiment
 from seqtasks.engine.run import Run, save_setup
-from seqtasks.engine.training import _inherited
+from seqtasks.engine.training import inherited
 from seqtasks.errors import UserError
 from seqtasks.options import Declared, make_options, option
 from seqtasks.recipe import load_recipe
@@ -52,7 +52,7 @@ def made(directory, name, rows, **fields):
 
 def tuned(base, rows, relearn=(), weights=None, **fields):
     """(what fine-tuning starts from, its options)."""
-    options = make_options(base.recipe.Config, _inherited(base, fields) | FIXED | fields)
+    options = make_options(base.recipe.Config, inherited(base, fields) | FIXED | fields)
     experiment = Experiment(base.recipe, options, splits(rows))
     return experiment.prepare(base=base, relearn=relearn, weights=weights), experiment.config
 
@@ -210,10 +210,10 @@ class Turned(Declared):
 
 def test_an_option_without_which_the_weights_mean_something_else_stays():
     base = SimpleNamespace(recipe=SimpleNamespace(Config=Turned), config=Turned(direction="right"))
-    assert _inherited(base, {"units": 4, "direction": "right"}) == {"units": 8, "direction": "right"}
+    assert inherited(base, {"units": 4, "direction": "right"}) == {"units": 8, "direction": "right"}
     told = "--direction left: the run was trained with right, and its weights mean nothing with another value; "
     with pytest.raises(UserError) as refused:
-        _inherited(base, {"direction": "left"})
+        inherited(base, {"direction": "left"})
     assert str(refused.value) == told + "leave the option out, or train a new run"
 
 

@@ -84,7 +84,7 @@ def test_running_text_of_several_files_is_read_from_the_end_of_the_last_one(tmp_
         assert one[name] == pytest.approx(other[name], rel=1e-5)
 
 
-@pytest.mark.parametrize("prompt", ["", "mi2"])
+@pytest.mark.parametrize("prompt", ["mi2"])
 def test_what_is_drawn_from_the_end_is_put_in_order_before_its_prompt(prompt, letters):
     forward, backward = letters
     for one, other in zip(
@@ -136,6 +136,7 @@ def test_finetuning_keeps_the_direction(letters, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_it_is_trained_measured_and_compared_from_the_end(tmp_path):
     fields = SMALL | {"document": "line", "units": 32, "epochs": 4, "learning_rate": 1e-2, "output_dropout": 0.0}
     data = {"train": lines(300, 0), "valid": lines(50, 1), "test": lines(60, 2)}
