@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import seqtasks as st
 from seqtasks.budget import Budget
-from seqtasks.capabilities import Query, ReadAsText, Reports, TextInputs
+from seqtasks.capabilities import Query, Reports, TextInputs
 from seqtasks.dna.capabilities import ExplainsVariants, Scans
 from seqtasks.options import (
     Cell,
@@ -212,8 +212,8 @@ def bases_in_context(config: Config, assets: Assets) -> tuple[Any, Any]:
         what = f"the tokens of the language model are of kind {assets['pretrained'].kind}"
         raise st.errors.UserError(what, where="--pretrained", remedy="train one with --vocabulary character")
     tokens = keras.Input((None,), dtype="int32", name="tokens")
-    rates = {"dropout": config.output_dropout, "auxiliary": config.auxiliary}
-    return tokens, st.models.pretrained_states(tokens, assets["pretrained"].networks, **rates)[1]
+    networks, dropout = assets["pretrained"].networks, config.output_dropout
+    return tokens, st.models.pretrained_states(tokens, networks, dropout=dropout, auxiliary=config.auxiliary)[1]
 
 
 def as_text(config: Config, example: Any, option: str) -> str:
@@ -307,12 +307,12 @@ RECIPE = Recipe(
     metric="mcc",
     baselines=baselines,
     capabilities=(
-        ReadAsText(as_text),
         TextInputs(parse),
         Scans(),
         ExplainsVariants(lambda predictor, sequence: st.dna.capabilities.explain(predictor, sequence)),
         Reports(lambda predictor, examples: st.dna.report.report_sections(predictor, examples)),
     ),
+    as_text=as_text,
     budget=Budget(steps=800, epochs=(20, 200), batch_size=(8, 64), patience=3),
     rows={"logits*": "labels", "emissions": "labels", "crf": "labels"},
 )

@@ -16,7 +16,7 @@ from annotated_types import Ge
 
 import seqtasks as st
 from seqtasks.budget import Budget
-from seqtasks.capabilities import Answer, Calibrates, Capability, Command, Query, ReadAsText, Reports
+from seqtasks.capabilities import Answer, Calibrates, Capability, Command, Query, Reports
 from seqtasks.options import Auto, Cell, Count, Declared, Positive, Rate, Size, Weight, chosen, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
 from seqtasks.text.pretrained_options import PretrainedOptions
@@ -278,12 +278,12 @@ RECIPE = Recipe(
     metric="f1",
     baselines=lambda config: {"window_logistic_regression": window_logistic_regression},
     capabilities=(
-        ReadAsText(as_text),
         TokenisedInputs(),
         Calibrates(calibrate),
         Reports(lambda predictor, examples: st.ner.report.entities(predictor, examples)),
     ),
     settle=settle,
+    as_text=as_text,
     budget=Budget(steps=1200, epochs=(15, 200), batch_size=(8, 16), patience=6),
     rows={"embedding": "words", "letters": "characters", "logits": "tags", "emissions": "tags", "crf": "tags"},
 )

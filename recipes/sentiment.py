@@ -18,7 +18,6 @@ from annotated_types import Ge
 
 import seqtasks as st
 from seqtasks.budget import Budget
-from seqtasks.capabilities import ReadAsText
 from seqtasks.options import (
     Auto,
     Cell,
@@ -303,8 +302,8 @@ RECIPE = Recipe(
     loss=lambda config: st.losses.sequence_loss(config.target, config.r_drop),
     metric="accuracy",
     baselines=baselines,
-    capabilities=(ReadAsText(as_text),),
     settle=settle,
+    as_text=as_text,
     budget=Budget(steps=650, epochs=(2, 200), batch_size=(8, 64), patience=3),
     rows={"embedding": "words", "logits": "labels", "ngram_scores": "labels"},
 )

@@ -148,18 +148,6 @@ class TextInputs(Capability):
 
 
 @dataclasses.dataclass(frozen=True)
-class ReadAsText(Capability):
-    """Inputs that a language model can read, so that it can be adapted to them (`--adapt_epochs`).
-
-    Args:
-        text: `text(config, example, option) -> str`, as `encode` gives it to the tokenizer of the language model that
-            this option names.
-    """
-
-    text: Callable[[Any, Any, str], str]
-
-
-@dataclasses.dataclass(frozen=True)
 class FileInputs(Capability):
     """Inputs that are files, named by their paths.
 

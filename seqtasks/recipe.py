@@ -69,6 +69,8 @@ class Recipe(Generic[ConfigT]):
             head, also where an option of the target leaves no labels. Assets that no layer names stay as they are in
             the run. An asset whose name begins with that of another and `_` is learnt anew with it.
         settle: `settle(config) -> config` with values for options of its own that are `auto`, before data is read.
+        as_text: None, or `as_text(config, example, option) -> str`, the input of an example as `encode` gives it to the
+            tokenizer of the language model that this option names, so that the model can be adapted to it.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Recipe(Generic[ConfigT]):
     budget: Budget = Budget()
     rows: Mapping[str, str] = dataclasses.field(default_factory=dict)
     settle: Callable[[ConfigT], ConfigT] = lambda config: config
+    as_text: Callable[[ConfigT, Any, str], str] | None = None
 
     def capability(self, kind: type[C]) -> C | None:
         """The recipe's capability of a class, or None.

@@ -4,7 +4,6 @@ import dataclasses
 import logging
 from pathlib import Path
 
-from seqtasks.capabilities import ReadAsText
 from seqtasks.data.sources import Example, Source
 from seqtasks.data.splits import Splits
 from seqtasks.engine.experiment import Experiment
@@ -33,9 +32,9 @@ def adapt(experiment: Experiment, directory: Path, overwrite: bool = False) -> E
     References:
         Howard and Ruder, 2018, section 3.2, https://arxiv.org/abs/1801.06146
     """
-    config, reads = experiment.config, experiment.recipe.capability(ReadAsText)
+    config, as_text = experiment.config, experiment.recipe.as_text
     runs = Pretrained(config).runs
-    if not runs or reads is None:
+    if not runs or as_text is None:
         what, remedy = "there is no language model to adapt", "name one with --pretrained, or leave the option out"
         raise UserError(what, where="--adapt_epochs", remedy=remedy)
     sources = experiment.read().sources
@@ -43,7 +42,7 @@ def adapt(experiment: Experiment, directory: Path, overwrite: bool = False) -> E
     for name, found in runs.items():
 
         def documents(split: str, name: str = name) -> Source:
-            return sources[split].map(lambda e: Example(reads.text(config, e, name), "end", e.place))
+            return sources[split].map(lambda e: Example(as_text(config, e, name), "end", e.place))
 
         splits = Splits(documents("train"), documents("validation"), documents("validation"))
         paths = []

@@ -15,7 +15,7 @@ import keras
 
 from seqtasks.engine.run import Run
 from seqtasks.errors import UserError
-from seqtasks.models.pretrained import Network, take_over
+from seqtasks.models.pretrained import MODEL, Network, take_over
 from seqtasks.options import describe
 from seqtasks.text.pretrained_encoder import PretrainedEncoder
 from seqtasks.text.tokenizer import Tokenizer
@@ -89,9 +89,9 @@ def direction_of(run: Run) -> str:
 def _runs(name: str, value: str) -> list[Run]:
     runs = [Run(Path(part.strip())) for part in value.split(",")]
     for run in runs:
-        if not isinstance(run.assets.get(TOKENS), Tokenizer) or run.model.name != "language_model":
+        if not isinstance(run.assets.get(TOKENS), Tokenizer) or run.model.name != MODEL:
             what = f"a run of {run.recipe.name} is not a language model of tokens"
-            raise UserError(what, where=f"--{name} {run.directory}", remedy="give a run of language_model")
+            raise UserError(what, where=f"--{name} {run.directory}", remedy="give the run of a language model")
     directions = [direction_of(run) for run in runs]
     if len(set(directions)) < len(directions):
         what, remedy = f"two {directions[0]} models", "give one, or a forward and a backward one"

@@ -102,10 +102,6 @@ class StepsAt(keras.layers.Layer):
         [[3.0, 1.0, 0.0]]
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
     def call(self, places: tf.Tensor, sequence: tf.Tensor) -> tf.Tensor:
         found = tf.gather(sequence, tf.maximum(places - 1, 0), batch_dims=1)
         return found * tf.cast(places > 0, sequence.dtype)[..., None]

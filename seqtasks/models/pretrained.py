@@ -21,6 +21,7 @@ from seqtasks.layers import (
 )
 from seqtasks.models.language_model import NAMES, LanguageModelStepper
 
+MODEL = "language_model"  # name of the models that `language_model` returns
 OWN = ("name", "dtype", "trainable")  # settings of a layer that are not those of its shape
 
 
@@ -188,8 +189,8 @@ def take_over(model: keras.Model, language_model: keras.Model, direction: str, p
 def _embedding(model: keras.Model) -> Any:
     kinds = keras.layers.Embedding, ReversibleEmbedding
     found = [layer for layer in model.layers if isinstance(layer, kinds)]
-    numbers = [layer for layer in model.layers if layer.name == NAMES.recurrent.format(1)]
-    if len(found) != 1 or not numbers:
+    recurrent = [layer for layer in model.layers if layer.name == NAMES.recurrent.format(1)]
+    if len(found) != 1 or not recurrent:
         raise ValueError("not a language model of tokens")
     return found[0]
 
