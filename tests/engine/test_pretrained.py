@@ -130,6 +130,7 @@ def test_exports_and_fine_tuning_need_no_language_model(reviews, tmp_path):
     assert {"pretrained_forward_embedding", "pretrained_forward_1", "pretrained_backward_1"} <= set(taken)
 
 
+@pytest.mark.slow
 def test_frozen_layers_stay_and_slow_ones_move_less(runs, tmp_path):
     before = runs["forward"].model.get_layer("recurrent_1").cell.get_weights()
     moved = {}
@@ -143,6 +144,7 @@ def test_frozen_layers_stay_and_slow_ones_move_less(runs, tmp_path):
     assert 0 < moved[0.1] < 0.3 * moved[1.0]
 
 
+@pytest.mark.slow
 def test_adapting_trains_the_language_model_on_the_inputs_first(runs, tmp_path):
     rows = [(f"{text} on television", label) for text, label in ROWS]
     given = {"pretrained": str(runs["forward"].directory), "adapt_epochs": 2, **SHORT}

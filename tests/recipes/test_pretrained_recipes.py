@@ -56,6 +56,7 @@ def test_ner_reads_the_states_at_the_ends_of_tokens(letters, tmp_path):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["classify", "tag"])
 def test_dna_reads_bases_in_context(task, tmp_path):
     path = model_of([sequence for sequence, _ in DNA], tmp_path / "bases")
@@ -68,6 +69,7 @@ def test_dna_reads_bases_in_context(task, tmp_path):
     assert upper == lower
 
 
+@pytest.mark.slow
 def test_language_models_of_words_have_no_letters(tmp_path):
     path = model_of(SENTENCES, tmp_path / "words", vocabulary="word")
     with pytest.raises(UserError, match="the tokens of the language model are of kind word; train one with"):
