@@ -61,6 +61,7 @@ ROWS = {
     "AttentionRNN-without_feeding": Row(
         lambda: layers.AttentionRNN(LSTMCell(4), input_feeding=False), (X, X4), ((2, 5, 4),), masked=1
     ),
+    "AuxiliaryLoss": Row(lambda: layers.AuxiliaryLoss(0.5), (X, normal(2, 5), WORDS), ((2, 5, 3),), PASSED),
     "Bidirectional": Row(lambda: layers.Bidirectional(LSTMCell(4), LSTMCell(4)), (X,), ((2, 5, 8),), PASSED),
     "Bidirectional-last": Row(
         lambda: layers.Bidirectional(GRUCell(4), GRUCell(4), return_sequences=False), (X,), ((2, 8),)
@@ -89,6 +90,10 @@ ROWS = {
     ),
     "MaskedConv1D": Row(lambda: layers.MaskedConv1D(4, 3, activation="tanh"), (X,), ((2, 5, 4),), PASSED),
     "MaxPooling": Row(lambda: layers.MaxPooling(2), (X,), ((2, 3, 3),), HALF_MASK),
+    "NextTokens": Row(layers.NextTokens, (WORDS,), ((2, 5),), masked=None, dtype="int32"),
+    "ReadingOrder": Row(lambda: layers.ReadingOrder(True), (WORDS,), ((2, 6),), masked=None, dtype="int32"),
+    "StepsAt": Row(layers.StepsAt, (integers(6, 2, 5) * MASK, X), ((2, 5, 3),), MASK, None),
+    "TextOrder": Row(lambda: layers.TextOrder(True), (X, WORDS[:, :4]), ((2, 4, 3),), MASK[:, 1:]),
     "NADE": Row(lambda: layers.NADE(6, 4), (X, FRAMES), ((2, 5),)),
     "OpticalFlow": Row(lambda: layers.OpticalFlow(4, 2, 3.0), (CLIPS,), ((2, 3, 4, 4, 2),), masked=None),
     "PairBatch": Row(layers.PairBatch, (X, normal(2, 7, 3)), ((4, 7, 3),), masked=None),
