@@ -208,11 +208,8 @@ def bases_in_context(config: Config, assets: Assets) -> tuple[Any, Any]:
     """The input of language models of bases, and their states at each base (batch, time, features)."""
     import keras
 
-    if assets["pretrained"].kind != "character":
-        what = f"the tokens of the language model are of kind {assets['pretrained'].kind}"
-        raise st.errors.UserError(what, where="--pretrained", remedy="train one with --vocabulary character")
     tokens = keras.Input((None,), dtype="int32", name="tokens")
-    networks, dropout = assets["pretrained"].networks, config.output_dropout
+    networks, dropout = assets["pretrained"].networks_of_letters, config.output_dropout
     return tokens, st.models.pretrained_states(tokens, networks, dropout=dropout, auxiliary=config.auxiliary)[1]
 
 

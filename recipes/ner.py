@@ -185,10 +185,7 @@ def contextual(config: Config, assets: Assets) -> tuple[dict[str, Any], Any]:
     """Contextual string embeddings, the states of models of letters at the ends of tokens, and their inputs."""
     import keras
 
-    if assets["pretrained"].kind != "character":
-        what = f"the tokens of the language model are of kind {assets['pretrained'].kind}"
-        raise st.errors.UserError(what, where="--pretrained", remedy="train one with --vocabulary character")
-    networks = assets["pretrained"].networks
+    networks = assets["pretrained"].networks_of_letters
     ends = {network.direction: ENDS[network.direction] for network in networks}
     inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in ("text_letters", *ends.values())}
     at = {direction: inputs[name] for direction, name in ends.items()}

@@ -20,7 +20,7 @@ from seqtasks.data.splits import Splits
 from seqtasks.engine import distribute, layer_rates, progress, transfer
 from seqtasks.engine.data_summary import SplitSummary, check_labels, describe_splits, summarize_splits
 from seqtasks.engine.predictor import Predictor
-from seqtasks.engine.pretrained import Pretrained, inherited_assets, limit_rates
+from seqtasks.engine.pretrained import Pretrained, check_used, inherited_assets, limit_rates
 from seqtasks.engine.run import Run
 from seqtasks.errors import UserError
 from seqtasks.optimizers import AdamW, schedule
@@ -148,6 +148,7 @@ class Experiment:
             known_to = known_to if plan.new_head else f"the run {base.directory}"
             self.task.check_inherited(assets, data.sources["train"], data.summaries["train"].labels)
         assets = dict(assets or recipe.learn(config, train)) | (pretrained.assets if pretrained else {})
+        check_used(config, assets)
         check_labels(data.sources, data.summaries, self.task, assets, known_to)
         for name in ("validation", "test"):
             self.task.check(assets, data.sources[name])

@@ -15,7 +15,8 @@ import keras
 
 from seqtasks.engine.run import Run
 from seqtasks.errors import UserError
-from seqtasks.models.pretrained import MODEL, Network, take_over
+from seqtasks.models.language_model import NAME
+from seqtasks.models.pretrained import Network, take_over
 from seqtasks.options import describe
 from seqtasks.text.pretrained_encoder import PretrainedEncoder
 from seqtasks.text.tokenizer import Tokenizer
@@ -65,6 +66,13 @@ class Pretrained:
         return recorded
 
 
+def check_used(config: Any, assets: Mapping[str, Any]) -> None:
+    """Raise `UserError` if the loss of a language model is asked for where there is none."""
+    if getattr(config, "auxiliary", 0) and not any(isinstance(a, PretrainedEncoder) for a in assets.values()):
+        what, remedy = "there is no language model", "name one with --pretrained, or leave the option out"
+        raise UserError(what, where="--auxiliary", remedy=remedy)
+
+
 def limit_rates(model: keras.Model, config: Any, assets: Mapping[str, Any]) -> None:
     """Gives the layers of language models their share of the learning rate, or freezes them if it is 0."""
     rate = getattr(config, "pretrained_rate", 1.0)
@@ -89,7 +97,7 @@ def direction_of(run: Run) -> str:
 def _runs(name: str, value: str) -> list[Run]:
     runs = [Run(Path(part.strip())) for part in value.split(",")]
     for run in runs:
-        if not isinstance(run.assets.get(TOKENS), Tokenizer) or run.model.name != MODEL:
+        if not isinstance(run.assets.get(TOKENS), Tokenizer) or run.model.name != NAME:
             what = f"a run of {run.recipe.name} is not a language model of tokens"
             raise UserError(what, where=f"--{name} {run.directory}", remedy="give the run of a language model")
     directions = [direction_of(run) for run in runs]

@@ -11,6 +11,7 @@ from seqtasks.layers import ReversibleEmbedding, StatefulRNN, TimeMajor
 from seqtasks.layers.rnn import to_time_major
 from seqtasks.layers.stack import RecurrentStack, StackNames
 
+NAME = "language_model"  # of the model
 EMBEDDED, READOUT = "embedded", "readout"  # names of layers
 NAMES = StackNames("recurrent_{}", "dropout_{}", "residual_{}")
 
@@ -80,7 +81,7 @@ def language_model(
         x = keras.layers.Dense(size, name=READOUT)(x)
     log_likelihoods = time_major(_score(head, x, time_major(targets)))
     inputs = {"decoder_inputs": decoder_inputs, "targets": targets}
-    return keras.Model(inputs, log_likelihoods, name="language_model")
+    return keras.Model(inputs, log_likelihoods, name=NAME)
 
 
 def _score(head: Head, vectors: keras.KerasTensor, targets: keras.KerasTensor) -> keras.KerasTensor:

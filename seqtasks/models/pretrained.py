@@ -21,7 +21,6 @@ from seqtasks.layers import (
 )
 from seqtasks.models.language_model import NAMES, LanguageModelStepper
 
-MODEL = "language_model"  # name of the models that `language_model` returns
 OWN = ("name", "dtype", "trainable")  # settings of a layer that are not those of its shape
 
 

@@ -40,9 +40,16 @@ class PretrainedEncoder:
         return self.tokenizer.tokens
 
     @property
-    def kind(self) -> str:
-        """The kind of tokens, see `Tokenizer`."""
-        return self.tokenizer.kind
+    def networks_of_letters(self) -> list[Network]:
+        """The networks, if each of their tokens is one character.
+
+        Raises:
+            UserError: if they are words or subwords.
+        """
+        if self.tokenizer.kind != "character":
+            what = f"the tokens of the language model are of kind {self.tokenizer.kind}"
+            raise UserError(what, where="--pretrained", remedy="train one with --vocabulary character")
+        return self.networks
 
     @property
     def tables(self) -> tuple[Any, tf.Tensor]:

@@ -105,14 +105,20 @@ def test_a_classifier_starts_from_both_directions(runs, reviews):
     assert [one["sha256"] for one in recorded] == [runs[n].sha256() for n in ("forward", "backward")]
 
 
-def test_the_auxiliary_loss_is_the_mean_over_the_tokens(runs, reviews):
-    model = reviews.model
-    ids = reviews.assets["pretrained"].encode(tf.constant(["a fine film"])).to_tensor()
-    model({"tokens": ids, **({"ngrams": tf.zeros((1, 0), tf.int32)} if reviews.config.ngrams else {})}, training=True)
-    found = sum(float(loss) for loss in model.losses)
-    assert found > 0
-    weights = {w.path.split("/")[0] for w in model.weights}
-    assert {"pretrained_forward_head", "pretrained_backward_head"} <= weights
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_the_auxiliary_loss_is_that_of_the_language_model(direction):
+    model, _ = two_ways("gru", 1, False, 4, True)
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    other = keras.Model(tokens, pretrained_states(tokens, [Network.of(model, direction)], auxiliary=0.5))
+    take_over(other, model, direction)
+    rows = [[4, 7, 9, 5], [8, 6]]
+    other(np.array([rows[0], [*rows[1], 0, 0]], "int32"), training=True)
+    total = 0.0
+    for ids in rows:
+        read = ids[:: -1 if direction == "backward" else 1]
+        given = {"decoder_inputs": np.array([[BOS, *read[:-1]]], "int32"), "targets": np.array([read], "int32")}
+        total += float(tf.reduce_sum(model(given)))
+    np.testing.assert_allclose([float(loss) for loss in other.losses], [-0.5 * total / 6], rtol=1e-5)
 
 
 def test_exports_and_fine_tuning_need_no_language_model(reviews, tmp_path):
@@ -179,3 +185,8 @@ def test_vectors_and_a_language_model_exclude_each_other():
 def test_adapting_needs_a_language_model(tmp_path):
     with pytest.raises(UserError, match="there is no language model to adapt"):
         seqtasks.train("sentiment", train=ROWS, valid=ROWS, test=ROWS, run=tmp_path / "run", adapt_epochs=1)
+
+
+def test_an_auxiliary_loss_needs_a_language_model(tmp_path):
+    with pytest.raises(UserError, match="--auxiliary: there is no language model"):
+        seqtasks.train("sentiment", train=ROWS, valid=ROWS, test=ROWS, run=tmp_path / "run", auxiliary=0.1)
