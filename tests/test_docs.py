@@ -8,10 +8,13 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
 from seqtasks.cli.main import help_text, main
+from seqtasks.engine.run import Run
+from seqtasks.engine.training import train
 from seqtasks.options import describe
 from seqtasks.recipe import list_recipes, load_recipe
 from tests import docs_data
@@ -22,6 +25,7 @@ PAGES = {str(p.relative_to(ROOT)): p for p in [ROOT / "README.md", *sorted(DOCS.
 OWN = ("keywords",)  # commands of recipes in the documentation
 SHORT = ("--epochs", "1", "--time_limit", "5", "--gradient_flow", "false")
 SMALL = tuple(shlex.split("--units 8 --bidirectional false --r_drop 0 --ngram_buckets 999"))  # less to trace
+WORDS = (*SMALL[:-2], "--ngrams", "0", "--affixes", "0")  # the same for pages that tell of no other features
 DATA = {  # what the examples of a page need besides reviews
     "docs/recipes/ner.md": docs_data.ner,
     "docs/recipes/dna.md": docs_data.dna,
@@ -119,10 +123,10 @@ def test_commands_exist_and_take_their_options(name):
 
 
 class Shell:
-    """Runs the `seqtasks` commands of shell blocks in this process; trainings are cut short."""
+    """Runs the `seqtasks` commands of shell blocks in this process; trainings are cut short and write no report."""
 
-    def __init__(self, patch):
-        self.patch, self.missing = patch, set()
+    def __init__(self, patch, small):
+        self.patch, self.small, self.missing = patch, small, set()
 
     def __call__(self, example):
         for line in example.parsed.splitlines():
@@ -136,7 +140,7 @@ class Shell:
             self.missing.add(run)
             return
         if words[0] in ("train", "finetune") and "--help" not in words:
-            short = SHORT + SMALL * (words[:2] == ["train", "sentiment"])
+            short = SHORT + self.small * (words[:2] == ["train", "sentiment"])
             for option, value in zip(short[::2], short[1::2], strict=True):
                 words = words if option in words else [*words, option, value]
             if "--folds" in words:
@@ -144,10 +148,19 @@ class Shell:
         if stream:
             self.patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(docs_data.samples_of_a_stream())))
         try:
-            status = main(words)
+            with self.patch.context() as patch:
+                if words[0] in ("train", "finetune"):
+                    patch.setattr(Run, "report", lambda run: None)
+                status = main(words)
         except SystemExit as error:
             status = error.code
         assert not status, words
+
+    def train(self, recipe, *arguments, **fields):
+        """`seqtasks.train` of Python blocks: what an example does not say itself is short and small."""
+        given = SHORT + self.small * (recipe == "sentiment")
+        options = {name[2:]: yaml.safe_load(value) for name, value in zip(given[::2], given[1::2], strict=True)}
+        return train(recipe, *arguments, **options | fields)
 
 
 def parsers(shell):
@@ -164,7 +177,8 @@ def test_examples_run(name, tmp_path, monkeypatch, capsys):
     DATA.get(name, lambda folder: None)(tmp_path)
     for file, source in FILE.findall(PAGES[name].read_text("utf-8")):
         (tmp_path / file).write_text(source, "utf-8")
-    shell = Shell(monkeypatch)
+    shell = Shell(monkeypatch, WORDS if fast(name) else SMALL)
+    monkeypatch.setattr("seqtasks.train", shell.train)
     for line in BEFORE.get(name, []):
         shell.run(commands(line)[0])
     for example in Sybil(parsers=parsers(shell), path=str(PAGES[name].parent)).parse(PAGES[name]).examples():

@@ -87,31 +87,26 @@ def test_a_clone_is_fitted_alike_by_the_same_seed_on_any_form_of_the_same_data(f
     assert fitted.n_features_in_ == other.n_features_in_ == 1
 
 
-def test_numbers_as_labels_keep_their_order_and_type():
-    numbers = np.array([10, 2] * 30)  # as texts, 10 comes before 2
-    classifier = make().fit(TEXTS, numbers)
-    scores, answers = classifier.predict_proba(TEXTS), classifier.run_.predict(TEXTS)
-    assert classifier.classes_.tolist() == [2, 10]
-    np.testing.assert_allclose(scores[:, 1], [a["scores"]["10"] for a in answers], rtol=1e-5)
-    assert classifier.predict(TEXTS).dtype == numbers.dtype
-    assert classifier.predict(TEXTS).tolist() == [int(a["label"]) for a in answers]
-
-
-def test_two_examples_a_recipe_of_ones_own_and_a_run_that_stays(tmp_path, caplog):
+def test_two_examples_numbers_as_labels_a_recipe_of_ones_own_and_a_run_that_stays(tmp_path, caplog):
     source = "from seqtasks.recipe import load_recipe\nRECIPE = load_recipe('sentiment')\n"
     (tmp_path / "mine.py").write_text(source)
     classifier = make(str(tmp_path / "mine.py"), run=tmp_path / "run", verbose=True)
     before = logging.getLogger("seqtasks").level
+    texts, numbers = ["fine", "dull"], np.array([10, 2])  # as texts, 10 comes before 2
     with pytest.warns(UserWarning, match="2 of 2 inputs of the validation split stand in train too"):
-        classifier.fit(["fine", "dull"], [True, False])
-    assert classifier.classes_.tolist() == [False, True]
+        classifier.fit(texts, numbers)
+    scores, answers = classifier.predict_proba(texts), classifier.run_.predict(texts)
+    assert classifier.classes_.tolist() == [2, 10]
+    np.testing.assert_allclose(scores[:, 1], [a["scores"]["10"] for a in answers], rtol=1e-5)
+    assert classifier.predict(texts).dtype == numbers.dtype
+    assert classifier.predict(texts).tolist() == [int(a["label"]) for a in answers]
     assert [record.getMessage()[:10] for record in caplog.records][:2] == ["examples: ", "epoch 1/1 "]
     assert logging.getLogger("seqtasks").level == before
     assert (tmp_path / "run" / "recipe.py").read_text() == source
     other = pickle.loads(pickle.dumps(classifier))
     assert np.array_equal(other.predict_proba(["fine"]), classifier.predict_proba([["fine"]]))
     with pytest.raises(ValueError, match=r"run: exists already; give another run, or None for a temporary one"):
-        classifier.fit(["fine", "dull"], [True, False])
+        classifier.fit(texts, numbers)
 
 
 def test_a_search_varies_options_in_a_pipeline():

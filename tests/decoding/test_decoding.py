@@ -325,7 +325,7 @@ SHARES = [(0, 1.0), (2, 1.0), (9, 1.0), (0, 0.69), (0, 0.71), (3, 0.8), (3, 1e-6
     ("top_k", "top_p", "forbidden", "in_graph"),
     [
         *((*shares, (), i % 2 == 0) for i, shares in enumerate(SHARES)),
-        *((*shares, (2,), i % 2 == 1) for i, shares in enumerate(SHARES[3:6])),
+        (3, 0.8, (2,), True),
     ],
 )
 def test_only_the_most_probable_tokens_are_drawn(top_k, top_p, forbidden, in_graph):

@@ -39,18 +39,24 @@ def from_csv(files):
     return train(files / "rows.csv", files / "run")
 
 
+@pytest.fixture(scope="module")
+def from_list(tmp_path_factory):
+    return train(ROWS, tmp_path_factory.mktemp("memory") / "run")
+
+
 @pytest.mark.parametrize(
-    "kind", ["pandas", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("parquet", "hugging face"))]
+    "kind", ["list", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("pandas", "parquet", "hugging face"))]
 )
-def test_training_from_memory_and_parquet_gives_the_weights_of_the_csv(files, from_csv, tmp_path, kind):
+def test_training_from_memory_and_parquet_gives_the_weights_of_the_csv(files, from_csv, tmp_path, kind, request):
     pd = pytest.importorskip("pandas")
-    if kind == "parquet":
-        data = files / "rows.parquet"
+    if kind == "list":
+        run = request.getfixturevalue("from_list")
+    elif kind == "parquet":
+        run = train(files / "rows.parquet", tmp_path / "run")
     elif kind == "pandas":
-        data = pd.DataFrame(ROWS)
+        run = train(pd.DataFrame(ROWS), tmp_path / "run")
     else:
-        data = pytest.importorskip("datasets").Dataset.from_list(ROWS)
-    run = train(data, tmp_path / "run")
+        run = train(pytest.importorskip("datasets").Dataset.from_list(ROWS), tmp_path / "run")
     for one, other in zip(from_csv.model.get_weights(), run.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     drop = ("seconds", "examples_per_second")
@@ -87,8 +93,8 @@ def test_a_finished_run_is_not_resumed_with_other_options_and_empty_data_is_name
         from_csv.evaluate(tmp_path / "a.csv")
 
 
-def test_a_run_on_data_in_memory_says_so(tmp_path):
-    run = train(ROWS, tmp_path / "run")
+def test_a_run_on_data_in_memory_says_so(from_list, tmp_path):
+    run = from_list
     assert yaml.safe_load((run.directory / "config.yaml").read_text())["data"] == "in memory: list"
     with pytest.raises(UserError, match=r"was trained on data in memory \(list\); give the data"):
         run.evaluate()

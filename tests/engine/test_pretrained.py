@@ -16,17 +16,18 @@ from seqtasks.models import LanguageModelStepper, language_model, pretrained_sta
 from seqtasks.models.pretrained import Network, take_over
 from seqtasks.recipe import load_recipe
 from tests.reviews import SMALL
+from tests.untrained import untrained
 
 GOOD = ["a fine film", "a lovely old story", "fine acting and a fine end", "lovely, simply lovely"]
 BAD = ["a dull film", "a boring old story", "dull acting and a dull end", "boring, simply boring"]
 ROWS = [(text, "good") for text in GOOD] + [(text, "bad") for text in BAD]
-TINY = {"units": 6, "dimension": 5, "layers": 1, "epochs": 1, "batch_size": 4, "gradient_flow": False, "quiet": True}
+TINY = {"units": 6, "dimension": 5, "layers": 1, "epochs": 1, "batch_size": 4, "gradient_flow": False}
 SHORT = {**SMALL, "epochs": 1, "batch_size": 4, "quiet": True, "gradient_flow": False}
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Language models of words, one a direction, and one of characters."""
+    """Language models of words, one a direction, and one of characters, with the weights they begin with."""
     folder = tmp_path_factory.mktemp("language_models")
     texts = {"train": GOOD + BAD, "valid": GOOD, "test": BAD}
     made = {}
@@ -36,7 +37,7 @@ def runs(tmp_path_factory):
         "characters": {},
     }.items():
         options = {**TINY, "document": "line", **fields}
-        made[name] = seqtasks.train("language_model", **texts, run=folder / name, **options)
+        made[name] = untrained("language_model", folder / name, **texts, **options)
     return made
 
 

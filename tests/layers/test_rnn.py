@@ -233,7 +233,7 @@ def _tokens(rng, rows):
     return np.where(np.arange(TIME) < lengths, rng.integers(1, 11, size=(rows, TIME)), 0).astype("int32")
 
 
-@every_cell
+@quick_cells
 def test_saved_model_gives_the_same_outputs(cell, tmp_path, rng):
     model, tokens = _model(cell), _tokens(rng, 7)
     randomise(model, rng)

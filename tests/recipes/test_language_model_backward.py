@@ -9,12 +9,9 @@ import tensorflow as tf
 import seqtasks
 from seqtasks.capabilities import Generates
 from seqtasks.data.sources import Example
-from seqtasks.engine.experiment import Experiment
-from seqtasks.engine.run import Run, save_setup
 from seqtasks.errors import UserError
 from seqtasks.language import report
-from seqtasks.options import make_options
-from seqtasks.recipe import load_recipe
+from tests.untrained import untrained
 
 pytestmark = pytest.mark.usefixtures("opened_once")
 SMALL = {"cell": "simple_rnn", "units": 8, "dimension": 8, "layers": 1, "epochs": 1, "batch_size": 4}
@@ -31,18 +28,17 @@ def lines(count, seed):
 
 def pair(directory, data, **fields):
     """Two runs with the same random weights and vocabulary, forward and backward, as if they had been trained."""
-    recipe, found = load_recipe("language_model"), []
-    for direction in ("forward", "backward"):
-        options = make_options(recipe.Config, SMALL | fields | {"direction": direction})
-        experiment = Experiment(recipe, options, {"train": data, "valid": data, "test": data})
-        prepared = experiment.prepare()
+
+    def randomise(model):
         rng = np.random.default_rng(1)
-        for variable in prepared.model.trainable_variables:
+        for variable in model.trainable_variables:
             variable.assign(rng.normal(size=variable.shape, scale=0.5))
-        save_setup(directory / direction, "language_model", None, {}, experiment.config, prepared.assets)
-        prepared.model.save(directory / direction / "model.keras")
-        found.append(Run(directory / direction))
-    return found
+
+    splits = {"train": data, "valid": data, "test": data, "change": randomise}
+    return [
+        untrained("language_model", directory / direction, **splits, **SMALL | fields | {"direction": direction})
+        for direction in ("forward", "backward")
+    ]
 
 
 @pytest.fixture(scope="module")

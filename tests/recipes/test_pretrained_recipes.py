@@ -6,12 +6,13 @@ import tensorflow as tf
 
 import seqtasks
 from seqtasks.errors import UserError
+from tests.untrained import untrained
 
 SENTENCES = ["Anna lives in Paris .", "Bob went to London yesterday .", "The firm Acme hired Carla ."]
 TAGS = ["B-PER O O B-LOC O", "B-PER O O B-LOC O O", "O O B-ORG O B-PER O"]
 NER = [{"tokens": s.split(), "tags": t.split()} for s, t in zip(SENTENCES, TAGS, strict=True)]
 DNA = [(s, label) for s, label in (("ACGTACGT", "a"), ("TTTTGGGG", "b"), ("ACGAACGA", "a"), ("GTTTGGTT", "b"))]
-TINY = {"units": 6, "dimension": 5, "layers": 1, "epochs": 1, "batch_size": 4, "gradient_flow": False, "quiet": True}
+TINY = {"units": 6, "dimension": 5, "layers": 1, "epochs": 1, "batch_size": 4, "gradient_flow": False}
 
 
 def splits(rows):
@@ -19,9 +20,9 @@ def splits(rows):
 
 
 def model_of(texts, folder, **fields):
-    """A language model of letters."""
+    """A language model of letters, with the weights it begins with."""
     options = {**TINY, "document": "line", **fields}
-    return str(seqtasks.train("language_model", **splits(texts), run=folder, **options).directory)
+    return str(untrained("language_model", folder, **splits(texts), **options).directory)
 
 
 @pytest.fixture(scope="module")
