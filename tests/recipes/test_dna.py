@@ -30,7 +30,8 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tagged(tmp_path_factory):
-    fields = {"task": "tag", "epochs": 6, "learning_rate": 5e-3, "head": "crf", "gradient_flow": False}
+    fields = {"task": "tag", "epochs": 6, "learning_rate": 1e-2, "head": "crf", "gradient_flow": False}
+    fields |= {"filters": 32, "units": 16}
     return seqtasks.train("dna", run=tmp_path_factory.mktemp("runs") / "tag", **fields)
 
 

@@ -8,6 +8,7 @@ import seqtasks
 from seqtasks.errors import UserError
 from tests.untrained import untrained
 
+pytestmark = pytest.mark.usefixtures("no_reports")
 SENTENCES = ["Anna lives in Paris .", "Bob went to London yesterday .", "The firm Acme hired Carla ."]
 TAGS = ["B-PER O O B-LOC O", "B-PER O O B-LOC O O", "O O B-ORG O B-PER O"]
 NER = [{"tokens": s.split(), "tags": t.split()} for s, t in zip(SENTENCES, TAGS, strict=True)]

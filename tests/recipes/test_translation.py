@@ -47,7 +47,7 @@ LANGUAGES = {"source_language": "wo", "target_language": "di"}
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
-    return write(folder, train=pairs(900, 0), valid=pairs(100, 1), test=pairs(100, 2))
+    return write(folder, train=pairs(900, 0), valid=pairs(32, 1), test=pairs(50, 2))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def few(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(corpus, tmp_path_factory):
     directory = tmp_path_factory.mktemp("runs") / "digits"
-    return seqtasks.train("translation", data=corpus, run=directory, epochs=10, **SMALL, **LANGUAGES)
+    return seqtasks.train("translation", data=corpus, run=directory, epochs=7, **SMALL, **LANGUAGES)
 
 
 def test_it_learns_to_write_what_it_reads(run):
