@@ -14,8 +14,7 @@ from seqtasks.report.formatting import number
 TRAIN = """
 import seqtasks
 films = [(f"a {word} film number {n}", label) for n in range(40) for word, label in (("fine", "good"), ("dull", "bad"))]
-small = dict(units=4, dimension=8, affixes=0, ngrams=0, bidirectional=False, gradient_flow=False, r_drop=0)
-run = seqtasks.train("sentiment", data=films, run="run", epochs=2, **small)
+run = seqtasks.train("sentiment", data=films, run="run", epochs=2, units=8, affixes=0, gradient_flow=False, r_drop=0)
 """
 
 
