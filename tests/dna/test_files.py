@@ -327,7 +327,7 @@ NO_FILE = {
     "a.fa": [
         ("", ": the file is empty; give a file that holds records"),
         ("\n\n", ": no sequence in the file; begin each sequence with a line '>name'"),
-        ("\nACGT\n", ": not a FASTA file; begin each sequence with a line '>name'"),
+        ("\nACGT\n", ":2: not a FASTA file; begin each sequence with a line '>name'"),
         (">a\nAC\n>b c\nAC\n", ":1: no label in the header of 'a'; write '>name label=promoter' or"),
         (">\nAC\n", ":1: no label in the header of 'record 1'"),
     ],
