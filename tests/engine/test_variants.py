@@ -16,9 +16,16 @@ from seqtasks.recipe import load_recipe
 
 pytestmark = pytest.mark.usefixtures("no_reports")
 TEXTS = ["a fine film", "a lovely old story", "fine acting and a fine end", "dull acting", "a boring story", "an end"]
-TINY = {"units": 6, "dimension": 5, "layers": 1, "epochs": 1, "batch_size": 2, "gradient_flow": False}
+TINY = {
+    "units": 6,
+    "dimension": 5,
+    "layers": 1,
+    "epochs": 1,
+    "batch_size": 2,
+    "gradient_flow": False,
+    "cell": "simple_rnn",
+}
 OPTIONS = {**TINY, "document": "line", "vocabulary": "word"}
-REVIEWS = [(text, "bad" if "dull" in text or "boring" in text else "good") for text in TEXTS]
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +93,15 @@ def counted(calls):
     return counting
 
 
+@pytest.mark.slow
+def test_resuming_after_a_checkpoint(both, tmp_path):
+    folder = shutil.copytree(both, tmp_path / "lm")
+    for name in ("model.keras", "metrics.json"):
+        (folder / "backward" / name).unlink()
+    seqtasks.train("language_model", run=folder, resume=True, quiet=True)
+    assert_equal_weights(folder / "backward", both / "backward")
+
+
 def test_resuming_finishes_what_is_unfinished(both, data, tmp_path, capsys):
     folder = tmp_path / "lm"
     shutil.copytree(both, folder)
@@ -100,10 +116,6 @@ def test_resuming_finishes_what_is_unfinished(both, data, tmp_path, capsys):
     assert_equal_weights(folder / "backward", both / "backward")
     assert (folder / "forward" / "model.keras").stat().st_mtime_ns == kept
     assert (folder / "backward" / "config.yaml").read_text() == (both / "backward" / "config.yaml").read_text()
-    for name in ("model.keras", "metrics.json"):  # stopped after its last checkpoint
-        (folder / "backward" / name).unlink()
-    seqtasks.train("language_model", run=folder, resume=True, quiet=True)
-    assert_equal_weights(folder / "backward", both / "backward")
 
 
 def test_resuming_with_other_options_or_data_is_refused(both, data, tmp_path):
@@ -113,13 +125,13 @@ def test_resuming_with_other_options_or_data_is_refused(both, data, tmp_path):
     assert resume(both, units=7) == "--units: the run was started with 6; leave the option out, or train a new run"
     assert resume(both, direction="forward").startswith("--direction: the run was started with both;")
     assert resume(both, tmp_path).startswith("--data: the run was started on other data;")
-    copied = shutil.copytree(data, tmp_path / "texts")
     folder = shutil.copytree(both, tmp_path / "lm")
     shutil.rmtree(folder / "backward")
-    known = json.loads((folder / "runs.json").read_text())
-    (folder / "runs.json").write_text(json.dumps(known | {"data": {"data": str(copied)}}))
-    (copied / "train.txt").write_text("another text\nthan before\n")
-    assert "the data has changed since the run began; train a new run" in resume(folder, copied)
+    train = data / "train.txt"
+    before = train.read_text()
+    train.write_text("another text\nthan before\n")
+    assert resume(folder) == f"{train}: the data has changed since the run began; train a new run"
+    train.write_text(before)
     shutil.rmtree(folder / "forward")
     assert resume(folder) == f"{folder}: no run in it has begun; train again with --overwrite"
 
@@ -180,6 +192,7 @@ class Stop(keras.callbacks.Callback):
             raise SystemExit
 
 
+@pytest.mark.slow
 def test_overwriting_removes_the_old_runs_at_once(both, data, tmp_path):
     folder = shutil.copytree(both, tmp_path / "lm")
     given = {"direction": "both", "quiet": True, **OPTIONS, "seed": 7}
@@ -190,18 +203,14 @@ def test_overwriting_removes_the_old_runs_at_once(both, data, tmp_path):
     assert json.loads((folder / "runs.json").read_text())["options"]["seed"] == 7
 
 
-def test_pretraining_takes_the_folder_for_both(both, tmp_path):
-    named = f"{both / 'forward'},{both / 'backward'}"
-    recipe = load_recipe("sentiment")
-    options = {"units": 8, "dimension": 8, "affixes": 0, "ngrams": 0, "min_count": 1, "batch_size": 2, "epochs": 1}
-    found = []
-    for value in (str(both), named):
-        config = recipe.Config(pretrained=value, **options)
-        assert [run.directory.name for run in Pretrained(config).runs["pretrained"]] == ["forward", "backward"]
-        paths = {"train": REVIEWS, "valid": REVIEWS, "test": REVIEWS}
-        found.append(Experiment(recipe, config, paths).prepare())
-    one, other = found
-    assert one.assets["pretrained"].text() == other.assets["pretrained"].text()
-    assert one.pretrained == other.pretrained and len(one.pretrained["pretrained"]) == 2
-    for mine, theirs in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+def test_pretraining_takes_the_folder_for_both(both):
+    config = load_recipe("sentiment").Config
+    found = [Pretrained(config(pretrained=name)) for name in (str(both), f"{both}/forward, {both}/backward")]
+    for pretrained in found:
+        directories = [run.directory for run in pretrained.runs["pretrained"]]
+        assert directories == [both / "forward", both / "backward"]
+    one, other = (pretrained.assets["pretrained"] for pretrained in found)
+    assert one.text() == other.text()
+    assert [network.direction for network in one.networks] == ["forward", "backward"]
+    told = message(Pretrained, config(pretrained=f"{both},{both / 'forward'}"))
+    assert told == "--pretrained: two forward models; give one, or a forward and a backward one"
