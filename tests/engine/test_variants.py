@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import seqtasks
-from seqtasks.cli.main import main
+from seqtasks.cli.main import _how_to_resume, main
 from seqtasks.engine.experiment import Experiment
 from seqtasks.engine.pretrained import Pretrained
 from seqtasks.errors import UserError
@@ -182,22 +182,24 @@ def test_only_what_the_runs_wrote_is_overwritten(both, data, tmp_path):
 
 
 class Stop(keras.callbacks.Callback):
-    """Ends the program when the second training begins."""
+    """Interrupts the program when the second training begins."""
 
     trainings = 0
 
     def on_train_begin(self, logs=None):
         self.trainings += 1
         if self.trainings == 2:
-            raise SystemExit
+            raise KeyboardInterrupt
 
 
 @pytest.mark.slow
 def test_overwriting_removes_the_old_runs_at_once(both, data, tmp_path):
     folder = shutil.copytree(both, tmp_path / "lm")
     given = {"direction": "both", "quiet": True, **OPTIONS, "seed": 7}
-    with pytest.raises(SystemExit):
+    with pytest.raises(KeyboardInterrupt):
         seqtasks.train("language_model", data, folder, overwrite=True, callbacks=[Stop()], **given)
+    command = ["train", "language_model", "--run", str(folder)]
+    assert _how_to_resume(command).endswith(f"continue with: seqtasks train language_model --run {folder} --resume")
     assert seqtasks.load_run(folder / "forward").config.seed == 7
     assert not (folder / "backward" / "metrics.json").exists()  # that of the old run is gone
     assert json.loads((folder / "runs.json").read_text())["options"]["seed"] == 7
