@@ -8,6 +8,7 @@ A recurrence reads the text token by token (characters, words or subwords) and g
 Long texts are cut into segments: gradients end where a segment begins, the state is carried on.
 """
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,9 +60,10 @@ class Config(Options):
     softmax: Literal["full", "adaptive"] = option(
         "full", "adaptive: rare tokens in clusters, for large vocabularies", "model"
     )
-    direction: Literal["forward", "backward"] = option(
-        "forward", "reading direction: forward, or backward from the end of a text", "model", fixed=True
-    )
+    direction: Literal["forward", "backward", "both"] = option(
+        "forward", "reading direction: forward, backward from the end of a text, or both: a run of each", "model",
+        fixed=True,
+    )  # fmt: skip
 
     batch_by: Literal["examples", "tokens"] = option(
         "tokens", "tokens: each step has about the same number of tokens, batch_size texts on average", "training"
@@ -140,6 +142,14 @@ def build(config: Config, assets: Assets) -> "keras.Model":
     )
 
 
+def variants(config: Config) -> dict[str, Config]:
+    """The runs that one command trains, by name; none for one run."""
+    if config.direction != "both":
+        return {}
+    forward = dataclasses.replace(config, direction="forward")
+    return {"forward": forward, "backward": dataclasses.replace(config, direction="backward")}
+
+
 def backward(config: Config) -> bool:
     return config.direction == "backward"
 
@@ -180,6 +190,7 @@ RECIPE = Recipe(
     formats=(
         "text",
         "folder of texts",
+        "fasta",
         "csv",
         "tsv",
         "json",
@@ -217,4 +228,5 @@ RECIPE = Recipe(
     ),
     budget=Budget(steps=2000, epochs=(20, 300), batch_size=(8, 32), patience=3),
     rows={"embedding": "tokens", "softmax": "tokens"},
+    variants=variants,
 )

@@ -71,6 +71,9 @@ class Recipe(Generic[ConfigT]):
         settle: `settle(config) -> config` with values for options of its own that are `auto`, before data is read.
         as_text: None, or `as_text(config, example, option) -> str`, the input of an example as `encode` gives it to the
             tokenizer of the language model that this option names, so that the model can be adapted to it.
+        variants: `variants(config) -> {name: config}` where the value of an option stands for several runs; empty
+            where it does not. One command trains them, each in a folder of its name. They share the vocabularies that
+            `learn` makes with the options of the first.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Recipe(Generic[ConfigT]):
     rows: Mapping[str, str] = dataclasses.field(default_factory=dict)
     settle: Callable[[ConfigT], ConfigT] = lambda config: config
     as_text: Callable[[ConfigT, Any, str], str] | None = None
+    variants: Callable[[ConfigT], Mapping[str, ConfigT]] = lambda config: {}
 
     def capability(self, kind: type[C]) -> C | None:
         """The recipe's capability of a class, or None.

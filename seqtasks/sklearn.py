@@ -178,6 +178,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
 
     def _checked_options(self, recipe: Recipe[Any]) -> dict[str, Any]:
         """The options of the recipe with the seed; a faulty input is an error, not left out."""
+        from seqtasks.engine.experiment import check_single
         from seqtasks.tasks import Classification, Ordinal
 
         _check_names(recipe, self._options)
@@ -189,7 +190,9 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         options = {"strict": True, **self._options, "seed": int(seed)}
         if any(option.name == "target" for option in describe(recipe.Config)):
             options.setdefault("target", "class")
-        task = recipe.task(make_options(recipe.Config, options))
+        config = make_options(recipe.Config, options)
+        check_single(recipe, config)
+        task = recipe.task(config)
         if not isinstance(task, Classification) or isinstance(task, Ordinal):
             what, remedy = f"{recipe.name} does not classify with these options", "take sentiment, dna or video"
             raise UserError(what, where="recipe", remedy=remedy)

@@ -100,12 +100,20 @@ def translation(folder):
 
 
 def language(folder):
+    write(folder / "genome.fa", f">chr1\n{'ACGTTGCA' * 1000}\n")
     rows = [line.split("\t")[0] for line in (SAMPLES / "sentiment.tsv").read_text("utf-8").splitlines()[1:]]
     write(folder / "book.txt", " ".join(rows) * 2)
     write(folder / "names.txt", "\n".join(dict.fromkeys(word for row in rows for word in row.split())) + "\n")
     for number, name in enumerate(("train", "valid", "test")):
         part = rows[number::3]
         write(folder / "tables" / f"{name}.csv", "text\n" + "".join(f"{row.replace(',', '')}\n" for row in part))
+
+
+def pretraining(folder):
+    """Texts without labels, and sequences."""
+    dna(folder)
+    rows = [line.split("\t")[0] for line in (SAMPLES / "sentiment.tsv").read_text("utf-8").splitlines()[1:]]
+    write(folder / "unlabelled.csv", "text\n" + "".join(f"{row.replace(',', '')}\n" for row in rows[:200]))
 
 
 def music(folder):

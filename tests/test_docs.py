@@ -38,6 +38,7 @@ DATA = {  # what the examples of a page need besides reviews
     "docs/guides/targets.md": docs_data.targets,
     "docs/guides/pairs-and-columns.md": docs_data.pairs,
     "docs/guides/generating.md": docs_data.language,
+    "docs/guides/pretraining.md": docs_data.pretraining,
     "docs/guides/scanning-genomes.md": docs_data.dna,
     "docs/guides/streaming-speech.md": docs_data.speech,
     "docs/guides/word-vectors.md": docs_data.vectors,

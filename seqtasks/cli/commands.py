@@ -73,6 +73,11 @@ def _train(arguments: list[str]) -> None:
         console.show(_cross_validate(name, folds, given, fields))
         return
     found = seqtasks.train(name, **given, **fields)
+    if isinstance(found, dict) and not given["dry_run"]:
+        folder = next(iter(found.values())).directory.parent
+        runs = {variant: _summary(run) for variant, run in found.items()}
+        console.show({"run": str(folder), "recipe": recipe.name, "runs": runs})
+        return
     console.show(found if given["dry_run"] else _summary(found))
 
 

@@ -124,8 +124,10 @@ def _line(usage: str, text: str) -> str:
 def _how_to_resume(given: Sequence[str]) -> str:
     if given[:1] != ["train"] or "--run" not in given[:-1]:
         return ""
+    from seqtasks.engine.run import runs_in
+
     run = given[given.index("--run") + 1]
-    if not Path(run, "checkpoints").is_dir():
+    if not any(Path(run, name, "checkpoints").is_dir() for name in ("", *runs_in(Path(run)))):
         return ""
     return f"; the last checkpoint is kept, continue with: seqtasks train {given[1]} --run {run} --resume"
 

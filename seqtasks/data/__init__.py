@@ -2,11 +2,12 @@
 
 Tables of every format (`tables`), data sets (`tfds`, `hf`) and objects in memory (`memory`) become `Records`; `columns`
 or an application makes a `Source` of them, a stream of `Example`s (`sources`). `splits` opens data of any kind, and
-finds train, validation and test; `reading` holds the options of all that. `text_files` opens files, `remote` copies
-those at a URL; `path_sources` and `file_inputs` are for inputs that are sound or pictures. `vocabulary` numbers words
-and labels; `token_ids` are the reserved ids; `numbers` keeps other figures that are learnt. `targets` writes several
-labels as one string, `pairs` joins two texts; `side_columns` encodes columns beside the input. `batches` makes padded
-batches of examples, `segments` those of running text; `generators` holds what both share.
+finds train, validation and test; `reading` holds the options of all that. `text_files` opens files, `fasta` reads those
+of sequences, `remote` copies those at a URL; `path_sources` and `file_inputs` are for inputs that are sound or
+pictures. `vocabulary` numbers words and labels; `token_ids` are the reserved ids; `numbers` keeps other figures that
+are learnt. `targets` writes several labels as one string, `pairs` joins two texts; `side_columns` encodes columns
+beside the input. `batches` makes padded batches of examples, `segments` those of running text; `generators` holds what
+both share.
 
 It imports only `seqtasks.errors`. Start with `sources`, then `splits`, then `batches`.
 """
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from seqtasks.data import (
         batches,
         columns,
+        fasta,
         file_inputs,
         generators,
         hf,
@@ -45,8 +47,9 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    *("batches", "columns", "file_inputs", "generators", "hf", "json_files", "media_segments", "memory", "numbers"),
+    *("batches", "columns", "fasta", "file_inputs", "generators", "hf", "json_files", "media_segments", "memory"),
     *(
+        "numbers",
         "pairs",
         "partition",
         "path_sources",

@@ -9,9 +9,9 @@ from typing import IO
 
 import numpy as np
 
+from seqtasks.data.fasta import NO_HEADER, records
 from seqtasks.data.text_files import UNREADABLE, open_bytes, read_error
 from seqtasks.dna.alphabets import DNA, Alphabet
-from seqtasks.dna.fasta import NO_HEADER, pieces
 from seqtasks.dna.references import TWO_BIT, open_two_bit
 from seqtasks.errors import UserError
 
@@ -106,18 +106,8 @@ def _chromosomes(path: str | Path) -> Iterator[tuple[str, Iterator[str]]]:
                 cuts = [(i, min(i + CHUNK, size)) for i in range(0, size, CHUNK)]
                 yield name, (genome.sequence(name, *cut) for cut in cuts)
         return
-    for (_, name), parts in itertools.groupby(_named(path), key=lambda item: item[:2]):
-        yield name, (piece.translate(None, b" \t\r\n").decode("utf-8", "replace") for *_, piece in parts)
-
-
-def _named(path: str | Path) -> Iterator[tuple[int, str, bytes]]:
-    """(number of the record, its name, a piece of it) of a FASTA file."""
-    number, name = 0, ""
-    for _, header, piece in pieces(path):
-        if header is not None:
-            number += 1
-            name = (header.split() or [f"record {number}"])[0]
-        yield number, name, piece
+    for _, name, parts in records(path):
+        yield name, parts
 
 
 def _checked(path: str | Path, name: str, parts: Iterable[str], alphabet: Alphabet) -> Iterator[str]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seqtasks.data.fasta import pieces
 from seqtasks.data.text_files import open_bytes, suffix_of
-from seqtasks.dna.fasta import ANNOTATED, FASTA, pieces, read_sequences
+from seqtasks.dna.fasta import ANNOTATED, FASTA, read_sequences
 from seqtasks.errors import UserError, needs
 
 TWO_BIT = ".2bit"

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from seqtasks.atomic_files import check_own, write_json
-from seqtasks.engine.experiment import Experiment
-from seqtasks.engine.run import FILES, IN_MEMORY, Run, written
+from seqtasks.atomic_files import write_json
+from seqtasks.engine.experiment import Experiment, check_single
+from seqtasks.engine.run import FOLDS, IN_MEMORY, Run, written
 from seqtasks.engine.training import Training
+from seqtasks.engine.variants import check_folder
 from seqtasks.errors import UserError
 from seqtasks.options import make_options
 from seqtasks.recipe import load_recipe
 
 log = logging.getLogger("seqtasks")
-SUMMARY = "folds.json"
 
 
 def cross_validate(
@@ -39,8 +39,8 @@ def cross_validate(
         fields: options of the recipe's `Config`.
 
     Returns:
-        {"run", "recipe", "folds", "metric", "test": {metric: {"mean", "deviation", "each"}}, "baselines": {name: ...}},
-        which is also written as `folds.json`. The deviation is the standard deviation over folds (n - 1).
+        {"run", "recipe", "folds", "runs", "metric", "test": {metric: {"mean", "deviation", "each"}}, "baselines":
+        {name: ...}}, which is also written as `folds.json`. The deviation is the standard deviation over folds (n - 1).
 
     Raises:
         UserError: for every error that the user can correct.
@@ -49,16 +49,11 @@ def cross_validate(
         raise UserError(f"{folds} is out of range", where="--folds", remedy="give a number of at least 2")
     found = load_recipe(recipe)
     directory = Path(run or f"runs/{found.name}-folds-{datetime.datetime.now():%Y%m%d-%H%M%S}")
-    if directory.exists() and not overwrite:
-        raise UserError("exists already", where=directory, remedy="take another --run, or add --overwrite")
-    if directory.exists() and not (directory / SUMMARY).is_file():
-        what = "is no cross-validation, so it is not overwritten"
-        raise UserError(what, where=directory, remedy="take another --run")
-    if directory.exists():
-        check_own(directory, [SUMMARY, *(f"fold-[0-9]*/{name}" for name in FILES)], "take another --run")
+    check_folder(directory, FOLDS, "cross-validation", overwrite)
     if data is None:
         data, fields = str(found.sample.data), {**found.sample.options, **fields}
     config = make_options(found.Config, fields)
+    check_single(found, config, "--folds")
     reader = found.reader(config)
     source = Path(recipe).read_text("utf-8") if str(recipe).endswith(".py") else None
     splits = list(found.folds(config, data, folds, reader))
@@ -71,8 +66,10 @@ def cross_validate(
         experiment = Experiment(found, config, {"data": name}, split)
         experiment.reader = reader  # which holds what was read already
         runs.append(Training(experiment, directory / f"fold-{number:02}", str(recipe), source).start())
-    summary = {"run": str(directory), "recipe": found.name, "folds": folds, **summarize([r.metrics for r in runs])}
-    write_json(directory / SUMMARY, summary)
+    names = [run.directory.name for run in runs]
+    summary = {"run": str(directory), "recipe": found.name, "folds": folds, "runs": names}
+    summary |= summarize([run.metrics for run in runs])
+    write_json(directory / FOLDS, summary)
     return summary
 
 

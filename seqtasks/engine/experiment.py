@@ -21,7 +21,7 @@ from seqtasks.engine import distribute, layer_rates, progress, transfer
 from seqtasks.engine.data_summary import SplitSummary, check_labels, describe_splits, summarize_splits
 from seqtasks.engine.predictor import Predictor
 from seqtasks.engine.pretrained import Pretrained, check_used, inherited_assets, limit_rates
-from seqtasks.engine.run import Run
+from seqtasks.engine.run import Run, written
 from seqtasks.errors import UserError
 from seqtasks.optimizers import AdamW, schedule
 from seqtasks.options import describe, for_validation
@@ -91,6 +91,7 @@ class Experiment:
     splits: Splits | None = None
 
     def __post_init__(self) -> None:
+        check_single(self.recipe, self.config)
         self.config = self.recipe.settle(self.config)
         self.task = self.recipe.task(self.config)
         self.reader = self.recipe.reader(self.config)
@@ -268,6 +269,39 @@ class Experiment:
         optimizer = AdamW(rate, *given, *each, epsilon=config.epsilon)
         model.compile(optimizer, self.recipe.loss(config), jit_compile=config.jit)
         optimizer.build(model.trainable_variables)
+
+
+def check_single(recipe: Recipe[Any], config: Any, where: str = "") -> None:
+    """Raise `UserError` if options stand for several runs.
+
+    Args:
+        recipe: the recipe.
+        config: its options.
+        where: the option that needs a single run.
+    """
+    if several := recipe.variants(config):
+        what, remedy = f"the options of {recipe.name} stand for {len(several)} runs", "choose one"
+        raise UserError(what, where=where, remedy=f"{remedy}: {' or '.join(several)}")
+
+
+def check_same(
+    config: Any, known: Mapping[str, Any], fields: Mapping[str, Any], paths: Mapping[str, Any]
+) -> None:  # fmt: skip
+    """Raise `UserError` if options or data differ from those that a run was started with.
+
+    Args:
+        config: its options.
+        known: its data, as it wrote it.
+        fields: options that are given; the time limit may differ.
+        paths: the data that is given.
+    """
+    for name, value in fields.items():
+        if name != "time_limit" and value != (before := dataclasses.asdict(config).get(name)):
+            what = f"the run was started with {before}"
+            raise UserError(what, where=f"--{name}", remedy="leave the option out, or train a new run")
+    if has_data(paths) and written(paths) != {name: str(path) for name, path in known.items() if path is not None}:
+        what, remedy = "the run was started on other data", "leave the option out, or train a new run"
+        raise UserError(what, where="--data", remedy=remedy)
 
 
 def changes(before: Any, after: Any) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """Pretraining: a run that starts from the vocabulary, the embeddings and the recurrences of language models.
 
-An option whose name begins with `pretrained` and whose value is a string names one run of a language model, or two with
-a comma between them, a forward and a backward one. The tokenizer and the shape of their layers become the asset of
-that name. The recipe encodes its inputs with it, and builds the layers by `seqtasks.models.pretrained_states`; then
-`fill` gives them the weights. Fine-tuning keeps the asset, so the language model is needed only once.
+An option whose name begins with `pretrained` and whose value is a string names one run of a language model, two with a
+comma between them, a forward and a backward one, or a folder that one command trained both in. The tokenizer and the
+shape of their layers become the asset of that name. The recipe encodes its inputs with it, and builds the layers by
+`seqtasks.models.pretrained_states`; then `fill` gives them the weights. Fine-tuning keeps the asset, so the language
+model is needed only once.
 """
 
 import logging
@@ -13,7 +14,7 @@ from typing import Any
 
 import keras
 
-from seqtasks.engine.run import Run
+from seqtasks.engine.run import Run, runs_in
 from seqtasks.errors import UserError
 from seqtasks.models.language_model import NAME
 from seqtasks.models.pretrained import Network, take_over
@@ -95,7 +96,8 @@ def direction_of(run: Run) -> str:
 
 
 def _runs(name: str, value: str) -> list[Run]:
-    runs = [Run(Path(part.strip())) for part in value.split(",")]
+    paths = [Path(part.strip()) for part in value.split(",")]
+    runs = [Run(run) for path in paths for run in [path / name for name in runs_in(path)] or [path]]
     for run in runs:
         if not isinstance(run.assets.get(TOKENS), Tokenizer) or run.model.name != NAME:
             what = f"a run of {run.recipe.name} is not a language model of tokens"

@@ -31,6 +31,7 @@ FILES = (
     "config.yaml", "recipe.py", "environment.json", "encoder/*.txt", "checkpoints/*.npz", "logs/events.*",
     "history.csv", "model.keras", "metrics.json", "mistakes.json", "sections.json", "gradient_flow.csv", "report.html",
 )  # fmt: skip
+FOLDS, VARIANTS = "folds.json", "runs.json"  # in a folder of runs that one command made: what lists them
 IN_MEMORY = "in memory: "  # how `config.yaml` names data that was no file
 
 
@@ -54,6 +55,9 @@ class Run:
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
         if not is_run(self.directory):
+            if several := runs_in(self.directory):
+                what, remedy = f"holds {len(several)} runs ({', '.join(several)})", "name one, such as "
+                raise UserError(what, where=self.directory, remedy=remedy + str(self.directory / several[0]))
             what = "not a run (no config.yaml)" if self.directory.is_dir() else "no such run"
             raise UserError(what, where=self.directory, remedy="give a directory that `seqtasks train` made")
         fields = read_yaml(self.directory / "config.yaml")
@@ -302,6 +306,12 @@ def is_run(directory: Path) -> bool:
     """Whether a directory is a run: its `config.yaml` names a recipe."""
     path = directory / "config.yaml"
     return path.is_file() and "recipe" in read_yaml(path)
+
+
+def runs_in(directory: Path) -> list[str]:
+    """The names of the runs in a folder that one command made, such as a cross-validation; else none."""
+    found = next((directory / name for name in (VARIANTS, FOLDS) if (directory / name).is_file()), None)
+    return json.loads(found.read_text("utf-8")).get("runs", []) if found else []
 
 
 def load_run(directory: str | Path) -> Run:

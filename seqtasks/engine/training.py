@@ -11,7 +11,7 @@ import platform
 import shlex
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,10 @@ from seqtasks.data.batches import POOL_BATCHES
 from seqtasks.engine import checkpoint, evaluation, gradient_flow, progress
 from seqtasks.engine.callbacks import callback_list
 from seqtasks.engine.data_summary import SplitSummary, describe_splits
-from seqtasks.engine.experiment import Experiment, Prepared, has_data, policy
+from seqtasks.engine.experiment import Experiment, Prepared, check_same, has_data, policy
 from seqtasks.engine.loop import Loop
 from seqtasks.engine.predictor import Predictor
-from seqtasks.engine.run import FILES, Run, is_run, load_assets, save_assets, save_setup, written
+from seqtasks.engine.run import FILES, VARIANTS, Run, is_run, load_assets, save_assets, save_setup, written
 from seqtasks.errors import UserError
 from seqtasks.options import describe, make_options
 from seqtasks.recipe import load_recipe
@@ -61,7 +61,7 @@ def train(
         fields: options of the recipe's `Config`.
 
     Returns:
-        A `Run`, or for a dry run a dict.
+        A `Run`, or for a dry run a dict. Where options stand for several runs, a dict of these by the name of each.
 
     Raises:
         UserError: for every error that the user can correct; nothing is written then.
@@ -74,11 +74,17 @@ def train(
     if resume:
         with progress.shown(quiet):
             return _resume(directory, run, fields, paths, callbacks)
-    check_free(directory, overwrite)
     source = Path(name).read_text("utf-8") if name.endswith(".py") else None
     if not has_data(paths) and found.reads(make_options(found.Config, fields)).named is None:
         fields = {**found.sample.options, **fields}
-    experiment = Experiment(found, make_options(found.Config, fields), paths)
+    config = make_options(found.Config, fields)
+    if found.variants(config):
+        from seqtasks.engine.variants import train_variants
+
+        with progress.shown(quiet):
+            return train_variants(found, config, paths, directory, name, source, callbacks, overwrite, dry_run)
+    check_free(directory, overwrite)
+    experiment = Experiment(found, config, paths)
     with progress.shown(quiet):
         if dry_run:
             return experiment.dry_run()
@@ -179,6 +185,7 @@ class Training:
         source: of the recipe, if it was given by its path.
         command: that repeats the training; empty for `seqtasks train NAME --config ...`.
         callbacks: of Keras.
+        begin: what is done before the first file is written, when everything has been checked.
     """
 
     experiment: Experiment
@@ -187,6 +194,7 @@ class Training:
     source: str | None = None
     command: str = ""
     callbacks: Sequence[Any] = ()
+    begin: Callable[[], None] | None = None
 
     def start(
         self, overwrite: bool = False, base: Run | None = None, relearn: Sequence[str] = (), weights: Any = None
@@ -200,7 +208,7 @@ class Training:
     def resume(self) -> Run:
         """Continue from the last checkpoint."""
         data = self.experiment.read()
-        self._check_unchanged(data.summaries)
+        self.check_unchanged(data.summaries)
         prepared = self.experiment.prepare(data, load_assets(self.directory / "encoder") or None)
         return self._run(prepared, self._callbacks(prepared), resume=True)
 
@@ -237,6 +245,8 @@ class Training:
         if overwrite and self.directory.exists():
             shutil.rmtree(self.directory)
         try:
+            if self.begin:
+                self.begin()
             save_setup(self.directory, self.name, self.source, paths, config, prepared.assets)
         except (PermissionError, NotADirectoryError, FileExistsError) as error:
             what = f"cannot be written ({error.strerror})"
@@ -257,7 +267,8 @@ class Training:
             environment["pretrained"] = prepared.pretrained
         write_json(self.directory / "environment.json", environment)
 
-    def _check_unchanged(self, summaries: Mapping[str, SplitSummary]) -> None:
+    def check_unchanged(self, summaries: Mapping[str, SplitSummary]) -> None:
+        """Raise `UserError` if the data is not that with which the run in the directory began."""
         known = json.loads((self.directory / "environment.json").read_text("utf-8"))["data"]
         for split, summary in summaries.items():
             if known[split]["sha256"] != summary.sha256:
@@ -330,24 +341,27 @@ def hardware() -> str:
 
 def _resume(
     directory: Path, named: str | Path | None, fields: Mapping[str, Any], paths: Paths, callbacks: Sequence[Any]
-) -> Run:
+) -> Any:
     if named is None:
         raise UserError("which run?", where="--resume", remedy="name it with --run")
+    if (directory / VARIANTS).is_file():
+        from seqtasks.engine.variants import resume_variants
+
+        return resume_variants(directory, fields, paths, callbacks)
+    return resume_run(directory, fields, paths, callbacks)
+
+
+def resume_run(directory: Path, fields: Mapping[str, Any], paths: Paths, callbacks: Sequence[Any]) -> Run:
+    """Continue one run; arguments as of `train`."""
     run = Run(directory)
-    config = dataclasses.asdict(run.config)
-    for name, value in fields.items():
-        if name != "time_limit" and value != config.get(name):
-            what = f"the run was started with {config.get(name)}"
-            raise UserError(what, where=f"--{name}", remedy="leave the option out, or train a new run")
-    if has_data(paths) and written(paths) != {name: str(path) for name, path in run.paths.items() if path is not None}:
-        what, remedy = "the run was started on other data", "leave the option out, or train a new run"
-        raise UserError(what, where="--data", remedy=remedy)
+    check_same(run.config, run.paths, fields, paths)
     if (directory / "metrics.json").is_file():
         log.info("%s has finished already", directory)
         return run
     limit = {name: value for name, value in fields.items() if name == "time_limit"}
     paths = paths if has_data(paths) else run.readable_paths()  # a check that the data is unchanged follows
-    experiment = Experiment(run.recipe, make_options(run.recipe.Config, config | limit), paths)
+    config = make_options(run.recipe.Config, dataclasses.asdict(run.config) | limit)
+    experiment = Experiment(run.recipe, config, paths)
     return Training(experiment, directory, run.recipe.name, callbacks=callbacks).resume()
 
 

@@ -1,12 +1,14 @@
-"""Sources of running text for language models: text files, folders of them, tables, data sets, texts in memory.
+"""Sources of running text for language models: text files, folders, FASTA, tables, data sets, texts in memory.
 
 The examples are pieces of documents; see `seqtasks.language.documents`.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from seqtasks.data import fasta
 from seqtasks.data.columns import TEXT_NAMES, Columns, read_columns
 from seqtasks.data.reading import Reading
 from seqtasks.data.sources import Example, Faulty, Source
@@ -16,9 +18,10 @@ from seqtasks.data.text_files import UNREADABLE, not_text_error, raw_bytes, suff
 from seqtasks.data.text_files import reading as opened
 from seqtasks.errors import UserError
 from seqtasks.language import held_out
-from seqtasks.language.documents import END, Document, Line, lines_of, pieces_of, texts_of
+from seqtasks.language.documents import END, PIECE, Document, Line, lines_of, pieces_of, texts_of
 from seqtasks.language.sample import SAMPLE, open_sample
 
+OWN = (".txt", *fasta.SUFFIXES)  # usual suffixes of files that are no tables
 BLOCK = 2**20
 UTF16 = (b"\xff\xfe", b"\xfe\xff")  # its byte order marks: text with NUL bytes
 
@@ -55,7 +58,7 @@ def formats(options: Options = Options()) -> Formats:
     return Formats(
         records=lambda records, reading: read_texts(records, options, reading),
         open=lambda path, reading: open_prose(path, options, reading),
-        suffixes=(".txt",),
+        suffixes=OWN,
         is_header=lambda first, reading: is_header(first, options),
         several=_of_other_names,
         complete=lambda sources, reading: held_out.complete(sources, options.document, reading),
@@ -64,7 +67,7 @@ def formats(options: Options = Options()) -> Formats:
 
 def _of_other_names(paths: Sequence[Path]) -> list[Path]:
     """Files of any suffix, such as `train.md`, where a split has no file of a usual one."""
-    usual = [path for path in paths if path.is_dir() or suffix_of(path) in (".txt", *SUFFIXES)]
+    usual = [path for path in paths if path.is_dir() or suffix_of(path) in (*OWN, *SUFFIXES)]
     return [] if usual else [path for path in paths if path.is_file()]
 
 
@@ -129,9 +132,10 @@ def _pieces(texts: Source, options: Options) -> Source:
 
 
 def open_prose(path: str | Path, options: Options = Options(), reading: Reading = Reading()) -> Source:
-    """The source of a text file of any name, a folder of text files and tables at any depth, or `pydoc:topics`.
+    """The source of a text file of any name, FASTA, a folder of these and of tables at any depth, or `pydoc:topics`.
 
     Hidden files and texts of only white space are left out. `\\r\\n` is read as `\\n`. Memory holds one piece.
+    Each record of a FASTA file is a document: its letters, in upper case.
 
     Args:
         path: the file or folder; `pydoc:topics` is the help on Python's language that comes with it.
@@ -167,7 +171,9 @@ def _with_text(source: Source) -> Source:
 
 
 def _open_file(path: Path, options: Options, reading: Reading) -> Source:
-    """The pieces of a text file."""
+    """The pieces of a file that is no table."""
+    if suffix_of(path) in fasta.SUFFIXES:
+        return Source(lambda: _sequences(path, options, reading), str(path), path.stat().st_size)
 
     def read() -> Iterator[Example]:
         if any(not line.isspace() for _, line in _lines(path, reading)):
@@ -185,6 +191,19 @@ def _lines(path: Path, reading: Reading) -> Iterator[Line]:
             yield number, line
 
 
+def _sequences(path: Path, options: Options, reading: Reading) -> Iterator[Example]:
+    """The pieces of the sequences of a FASTA file. The group of a sequence in several pieces is its name."""
+    for line, name, parts in fasta.records(path, reading.encoding):
+        lines = ((line, part[i : i + PIECE].upper()) for part in parts for i in range(0, len(part), PIECE))
+        if (first := next(lines, None)) is None:
+            continue
+        pieces = pieces_of([(None, itertools.chain([first], lines))], options.document)
+        start = next(pieces)
+        group = "" if start.target == END else name
+        for piece in itertools.chain([start], pieces):
+            yield piece._replace(group=group)
+
+
 def _open_folder(folder: Path, options: Options, reading: Reading) -> Source:
     inside = sorted(p for p in folder.rglob("*") if p.is_file() and p.stat().st_size)
     files = [p for p in inside if not any(name.startswith(".") for name in p.relative_to(folder).parts)]
@@ -196,7 +215,7 @@ def _open_folder(folder: Path, options: Options, reading: Reading) -> Source:
             yield from _pieces(_rows(records, options, reading), options).read()
             return
         if file not in faults:
-            faults[file] = _fault(file, reading)
+            faults[file] = None if suffix_of(file) in fasta.SUFFIXES else _fault(file, reading)
         error = faults[file]
         yield from [Faulty(error)] if error else _open_file(file, options, reading).read()
 

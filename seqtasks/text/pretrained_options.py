@@ -11,7 +11,7 @@ class PretrainedOptions(Options):
 
     pretrained: str | None = option(
         None, "run of a language model whose vocabulary, embeddings and recurrent layers are taken over; two with a "
-        "comma between them for both directions", "model", inherited=False,
+        "comma between them, or the folder of two, for both directions", "model", inherited=False,
     )  # fmt: skip
     pretrained_rate: Weight = option(
         1.0, "learning rate of the layers of the language model as a share of that of other weights; 0: they never "

@@ -327,7 +327,7 @@ NO_FILE = {
     "a.fa": [
         ("", ": the file is empty; give a file that holds records"),
         ("\n\n", ": no sequence in the file; begin each sequence with a line '>name'"),
-        ("\nACGT\n", ": not a FASTA file; begin each sequence with a line '>name'"),
+        ("\nACGT\n", ":2: not a FASTA file; begin each sequence with a line '>name'"),
         (">a\nAC\n>b c\nAC\n", ":1: no label in the header of 'a'; write '>name label=promoter' or"),
         (">\nAC\n", ":1: no label in the header of 'record 1'"),
     ],
@@ -484,16 +484,16 @@ def test_chromosomes_with_other_names_raise(tmp_path):
 def test_invalid_genomes_raise(tmp_path):
     bed = write(tmp_path / "a.bed", "chr1\t0\t3\tx\n")
     for name, content, expected in (
-        ("g.csv", GENOME, "not a genome for intervals; give FASTA (.fa, .fasta, .fna, also with .gz) or .2bit"),
-        ("e.fa", "", "the file is empty"),
-        ("d.fa", ">chr1\nACG\n>chr1\nACG\n", "cannot be indexed ("),
-        ("d.fa.gz", ">chr1\nACG\n>chr1\nACG\n", "cannot be indexed ("),
-        ("n.fa.gz", "no genome\n", "not a FASTA file"),
-        ("n.2bit", "no genome\n", "not a 2bit file"),
+        ("g.csv", GENOME, ": not a genome for intervals; give FASTA (.fa, .fasta, .fna, also with .gz) or .2bit"),
+        ("e.fa", "", ": the file is empty"),
+        ("d.fa", ">chr1\nACG\n>chr1\nACG\n", ": cannot be indexed ("),
+        ("d.fa.gz", ">chr1\nACG\n>chr1\nACG\n", ": cannot be indexed ("),
+        ("n.fa.gz", "no genome\n", ":1: not a FASTA file"),
+        ("n.2bit", "no genome\n", ": not a 2bit file"),
     ):
         genome = write(tmp_path / name, content)
         with warnings.catch_warnings(action="ignore"):
-            assert error_of(bed, genome=genome).startswith(f"{genome}: {expected}")
+            assert error_of(bed, genome=genome).startswith(f"{genome}{expected}")
     assert error_of(bed, genome=tmp_path / "no.fa") == f"{tmp_path}/no.fa: no such file; check the path"
 
 

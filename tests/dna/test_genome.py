@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqtasks.dna import fasta, genome
+from seqtasks.data import fasta
+from seqtasks.dna import genome
 from seqtasks.dna.bed import Annotation, Hit, merge, read_bed, write_bed
 from seqtasks.dna.genome import total_bases, windows
 from seqtasks.errors import UserError
@@ -98,7 +99,7 @@ def test_windows_of_a_2bit_file(tmp_path, monkeypatch):
 ERRORS = [
     ("", ": the file is empty; give a file that holds records"),
     ("\n\n", ": no sequence in the file; begin each sequence with a line '>name'"),
-    ("ACGT\n", ": not a FASTA file; begin each sequence with a line '>name'"),
+    ("ACGT\n", ":1: not a FASTA file; begin each sequence with a line '>name'"),
     (">a\n>b\n\n", ": no sequence in the file"),
     (">a\nACGT\n>b\nACGT\nAC-T\n", ": '-' at position 7 of b is not an IUPAC code; write bases as A, C, G, T, U or as"),
     (">a\nAC GT\nA\xe9", ": 'é' at position 6 of a is not an IUPAC code"),

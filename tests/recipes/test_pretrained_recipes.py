@@ -71,6 +71,28 @@ def test_dna_reads_bases_in_context(task, tmp_path):
     assert upper == lower
 
 
+def test_dna_starts_from_a_language_model_of_a_genome(tmp_path):
+    genome = tmp_path / "genome.fa"  # with repeats in lower case, as genomes mark them
+    genome.write_text(">chr1 first\nACGTTGCAnnacgt\nACGT\n>chr2 second\nttttGGGG\nACGA\n")
+    options = {**TINY, "bptt_length": 4, "batch_size": 2}
+    splits_of_it = {"train": genome, "valid": genome, "test": genome}
+    model = seqtasks.train("language_model", **splits_of_it, run=tmp_path / "bases", **options)
+    assert sorted(t for t in model.assets["tokens"].tokens if len(t) == 1) == ["A", "C", "G", "N", "T"]
+    small = {"units": 4, "filters": 4, "width": 3, "positions": 0, "epochs": 1, "batch_size": 2, "pretrained_rate": 0}
+    given = {"pretrained": str(model.directory), "gradient_flow": False, "quiet": True, **small}
+    run = seqtasks.train("dna", **splits(DNA), run=tmp_path / "run", **given)
+    tokens = run.predictor.encode(tf.constant(["acgtNACGT"]))["tokens"]
+    assert model.assets["tokens"].decode(tokens).numpy().tolist() == [b"ACGTNACGT"]
+    kept, before = (
+        found.get_layer(layer).cell.get_weights()
+        for found, layer in ((run.model, "pretrained_forward_1"), (model.model, "recurrent_1"))
+    )
+    for one, other in zip(kept, before, strict=True):
+        np.testing.assert_array_equal(one, other)
+    upper, lower = (run.predict([s])[0] for s in ("ACGTTTGA", "acgtttga"))
+    assert upper == lower
+
+
 @pytest.mark.slow
 def test_language_models_of_words_have_no_letters(tmp_path):
     path = model_of(SENTENCES, tmp_path / "words", vocabulary="word")
