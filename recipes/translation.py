@@ -19,6 +19,7 @@ from seqtasks.capabilities import Infers, Query, Reports, TextInputs
 from seqtasks.data.token_ids import BOS, EOS, PAD, UNK
 from seqtasks.options import Auto, Cell, Count, Positive, Rate, Size, Weight, chosen, option, rnn_options
 from seqtasks.recipe import Assets, Recipe, Sample
+from seqtasks.text.pretrained_options import PretrainedOptions
 from seqtasks.text.vector_options import VectorOptions
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
 
 LONGEST = (2, 20)  # a translation has at most 2 times as many tokens as its source, and 20 more
 UNWRITTEN = (PAD, UNK, BOS)  # tokens that are never generated
+SIDES, EMBEDDINGS = ("source", "target"), ("embedding", "target_embedding")
 
 
 @dataclass(frozen=True)
-class Config(VectorOptions):
+class Config(VectorOptions, PretrainedOptions):
     """Options of the translation recipe."""
 
     source_file: str | None = option(None, "file with the source sentences of train, of any name", "data")
@@ -72,15 +74,24 @@ class Config(VectorOptions):
         None, "sacrebleu's tokenizer for BLEU; null to choose it by the target language", "data", changeable=True
     )
 
-    cell: Cell = option("lstm", "recurrent cell of encoder and decoder", "model")
-    units: Count = option(256, "size of the recurrent state, per direction", "model")
-    layers: Count = option(1, "recurrent layers of the encoder", "model")
-    decoder_layers: Count = option(1, "recurrent layers of the decoder", "model")
+    pretrained_target: str | None = option(
+        None, "run of a forward language model of the target language whose vocabulary, embeddings and recurrent "
+        "layers the decoder takes over; --pretrained has those of the source", "model", inherited=False,
+    )  # fmt: skip
+    cell: Cell = option("lstm", "recurrent cell of encoder and decoder; not of --pretrained_target", "model")
+    units: Count = option(
+        256, "size of the recurrent state, per direction; that of the decoder is that of --pretrained_target", "model"
+    )
+    layers: Count = option(1, "recurrent layers of the encoder; with --pretrained those after its own", "model")
+    decoder_layers: Count | Auto = option(
+        "auto", "recurrent layers of the decoder; auto: those of --pretrained_target, else 1", "model"
+    )
     bidirectional: bool = option(True, "the encoder reads in both directions", "model")
     residual: bool = option(False, "add the input of a layer of the encoder to its output", "model")
     dimension: Count | Auto = option(
         "auto",
-        "size of the embeddings; those of the target also score the tokens; auto: that of --vectors, else 256",
+        "size of the embeddings that are not those of a language model; those of the target also score the tokens; "
+        "auto: that of --vectors, else 256",
         "model",
     )
     attention: Literal["none", "dot", "general", "additive"] = option(
@@ -120,11 +131,19 @@ class Config(VectorOptions):
 
 
 def settle(config: Config) -> Config:
+    for vectors, model in (("vectors", "pretrained"), ("target_vectors", "pretrained_target")):
+        if getattr(config, vectors) and getattr(config, model):
+            refuse_vectors(f"--{vectors} and --{model}")
     if (config.vectors or config.target_vectors) and config.vocabulary != "word":
         what, remedy = f"the vectors are of words, the tokens of kind {config.vocabulary}", "take --vocabulary word"
         raise st.errors.UserError(what, where="--vectors" if config.vectors else "--target_vectors", remedy=remedy)
     files = "vectors", "target_vectors"
     return st.text.word_vectors.settled(config, files, dimension=(256, 256), vectors_rate=(1.0, 0.1))
+
+
+def refuse_vectors(where: str) -> None:
+    what, remedy = "the language model has word vectors of its own", "leave out one of them"
+    raise st.errors.UserError(what, where=where, remedy=remedy)
 
 
 def reads(config: Config) -> "Formats":
@@ -151,12 +170,13 @@ def learn(config: Config, train: "Source") -> dict[str, Any]:
         more = st.text.word_vectors.more_words(config.vectors, config.vectors_words, learnt.tokens, normal=normal)
         return st.text.tokenizer.Tokenizer(learnt.kind, [*learnt.tokens, *more], None, learnt.lowercase)
 
-    return {"source": tokenizer("input"), "target": tokenizer("target")}
+    sides = ("source", "input", config.pretrained), ("target", "target", config.pretrained_target)
+    return {name: tokenizer(side) for name, side, model in sides if not model}
 
 
 def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.Tensor"]:
     """Sentences (batch,) to token numbers (batch, None) with an end."""
-    return {"source": st.data.segments.append_end(assets["source"].encode(texts))}
+    return {"source": st.data.segments.append_end(st.translation.task.tokenizer(assets, "source").encode(texts))}
 
 
 def build(config: Config, assets: Assets) -> "keras.Model":
@@ -168,18 +188,16 @@ def build(config: Config, assets: Assets) -> "keras.Model":
             "there is no attention", where="--coverage", remedy="leave it out, or take --attention"
         )
     source = keras.Input((None,), dtype="int32", name="source")
-    embedding = keras.layers.Embedding(
-        len(assets["source"]), chosen(config.dimension), mask_zero=True, name="embedding"
-    )
-    embedded = keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(embedding(source))
+    read = (pretrained if "pretrained" in assets else embedded)(config, assets, source)
+    dimension, cell, layers = decoder(config, assets)
     model = st.models.encoder_decoder(
         {"source": source},
-        st.layers.recurrent_stack(embedded, name="encoder", **rnn_options(config)),
-        len(assets["target"]),
-        chosen(config.dimension),
-        config.cell,
+        st.layers.recurrent_stack(read, name="encoder", **rnn_options(config)),
+        len(st.translation.task.tokenizer(assets, "target")),
+        dimension,
+        cell,
         config.units,
-        config.decoder_layers,
+        layers,
         config.attention,
         config.output_dropout,
         config.scheduled_sampling,
@@ -187,16 +205,45 @@ def build(config: Config, assets: Assets) -> "keras.Model":
         coverage=config.coverage,
         recurrent_dropout=config.recurrent_dropout,
     )
-    target = model.get_layer("target_embedding")
     files = config.vectors, config.target_vectors
-    rates = [chosen(config.vectors_rate) if file or not any(files) else 1.0 for file in files]
-    place, options = (
-        st.text.word_vectors.place,
-        (config.vectors_frozen_epochs, chosen(config.dimension) ** -0.5, st.text.tokenizer.JOINER),
-    )
-    place(embedding, embedding.embeddings, files[0], assets["source"].tokens, rates[0], *options)
-    place(target, target.table, files[1], assets["target"].tokens, rates[1], *options)
+    options = config.vectors_frozen_epochs, chosen(config.dimension) ** -0.5, st.text.tokenizer.JOINER
+    for side, name, table, file in zip(SIDES, EMBEDDINGS, ("embeddings", "table"), files, strict=True):
+        if side in assets:
+            layer = model.get_layer(name)
+            rate = chosen(config.vectors_rate) if file or not any(files) else 1.0
+            st.text.word_vectors.place(layer, getattr(layer, table), file, assets[side].tokens, rate, *options)
+        elif file:  # the language model was given to the run that is fine-tuned
+            refuse_vectors("--vectors" if side == "source" else "--target_vectors")
     return model
+
+
+def embedded(config: Config, assets: Assets, source: Any) -> Any:
+    """The vectors of the source tokens, (batch, time, dimension)."""
+    import keras
+
+    given = len(assets["source"]), chosen(config.dimension)
+    vectors = keras.layers.Embedding(*given, mask_zero=True, name="embedding")(source)
+    return keras.layers.Dropout(config.embedding_dropout, name="embedding_dropout")(vectors)
+
+
+def pretrained(config: Config, assets: Assets, source: Any) -> Any:
+    """The states of the language model at each source token, (batch, time, units)."""
+    rates = config.embedding_dropout, 0.0, config.output_dropout
+    networks = assets["pretrained"].networks
+    return st.models.pretrained_states(source, networks, "pretrained", *rates, config.auxiliary, ended=True)[1]
+
+
+def decoder(config: Config, assets: Assets) -> tuple[int, Any, int]:
+    """The dimension of the target embedding, the cell or cells of the decoder, and its layers."""
+    layers = None if config.decoder_layers == "auto" else config.decoder_layers
+    if "pretrained_target" not in assets:
+        return chosen(config.dimension), config.cell, layers or 1
+    network = assets["pretrained_target"].decoder_network("pretrained_target")
+    if layers is not None and layers > (most := len(network.cells)):
+        what, remedy = f"the language model of --pretrained_target has {most}", "take at most as many"
+        raise st.errors.UserError(what, where=f"--decoder_layers {layers}", remedy=remedy)
+    cells = st.models.pretrained_cells(network, layers, config.recurrent_dropout)
+    return network.dimension, cells, len(cells)
 
 
 def infer(config: Config, model: "keras.Model", features: dict[str, "tf.Tensor"]) -> Any:
@@ -274,5 +321,6 @@ RECIPE = Recipe(
     ),
     settle=settle,
     budget=Budget(steps=3000, epochs=(15, 300), batch_size=(8, 64), patience=5),
-    rows={"embedding": "source", "target_embedding": "target"},
+    rows=dict(zip(EMBEDDINGS, SIDES, strict=True)),
+    as_text=lambda config, example, option: example.target if option == "pretrained_target" else example.input,
 )

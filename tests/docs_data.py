@@ -97,6 +97,8 @@ def translation(folder):
             write(folder / "parallel" / f"{name}.{language}", "".join(f"{pair[side]}\n" for pair in part))
     write(folder / "pairs.tsv", "source\ttarget\n" + "".join(f"{source}\t{target}\n" for source, target in pairs))
     write(folder / "lines.en", "A dog runs.\n\nThe bird sings.\n")
+    for side, name in enumerate(("english", "german")):
+        write(folder / f"{name}.txt", "".join(f"{pair[side]}\n" for pair in pairs))
 
 
 def language(folder):

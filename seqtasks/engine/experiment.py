@@ -20,7 +20,7 @@ from seqtasks.data.splits import Splits
 from seqtasks.engine import distribute, layer_rates, progress, transfer
 from seqtasks.engine.data_summary import SplitSummary, check_labels, describe_splits, summarize_splits
 from seqtasks.engine.predictor import Predictor
-from seqtasks.engine.pretrained import Pretrained, check_used, inherited_assets, limit_rates
+from seqtasks.engine.pretrained import Pretrained, as_trained, check_used, inherited_assets, limit_rates
 from seqtasks.engine.run import Run, written
 from seqtasks.errors import UserError
 from seqtasks.optimizers import AdamW, schedule
@@ -144,12 +144,15 @@ class Experiment:
         train = progress.followed(data.sources["train"], "learning vocabularies", data.summaries["train"].examples)
         plan, known_to, pretrained = None, "train", None if assets else Pretrained(config)
         if base:
-            plan = transfer.plan(base, recipe, config, self.task, lambda: recipe.learn(config, train), relearn)
-            assets = {**plan.assets, **inherited_assets(base)}
+            kept = inherited_assets(base)
+            if pretrained:
+                pretrained.check_kept(kept)
+            known_as = as_trained(config, kept)
+            plan = transfer.plan(base, recipe, config, self.task, lambda: recipe.learn(known_as, train), relearn)
+            assets = {**plan.assets, **kept}
             known_to = known_to if plan.new_head else f"the run {base.directory}"
             self.task.check_inherited(assets, data.sources["train"], data.summaries["train"].labels)
         assets = dict(assets or recipe.learn(config, train)) | (pretrained.assets if pretrained else {})
-        check_used(config, assets)
         check_labels(data.sources, data.summaries, self.task, assets, known_to)
         for name in ("validation", "test"):
             self.task.check(assets, data.sources[name])
@@ -161,6 +164,7 @@ class Experiment:
         keras.utils.set_random_seed(config.seed)
         with policy(config.precision), strategy.scope():
             model = recipe.build(config, assets)
+            check_used(config, model, assets)
             limit_rates(model, config, assets)
             taken = pretrained.fill(model) if pretrained else None
             parent = self._taken_over(model, base, plan, weights) if base and plan else None

@@ -48,8 +48,8 @@ def rates(
 
     Layers count from the outputs, see `depths`: a head has the full rate and learns from the start. A layer k below it
     has the rate `decay` ** k and begins in epoch k * `every`; layers side by side have the same k. A layer may reduce
-    the rate of its own weights further, by an attribute `learning_rates`, {name of the weight: share}, or let them
-    begin later, by an attribute `learning_begins`, {name of the weight: epochs before}.
+    the rate of its own weights further, by an attribute `learning_rates`, {name or path of the weight: share}, or let
+    them begin later, by an attribute `learning_begins`, {name of the weight: epochs before}.
 
     Args:
         model: the model, frozen as it will stay.
@@ -76,7 +76,7 @@ def rates(
         depth = below[layer.name]
         own, later = getattr(layer, "learning_rates", {}), getattr(layer, "learning_begins", {})
         for variable in layer.trainable_variables:
-            shares[id(variable)] = decay**depth * own.get(variable.name, 1.0)
+            shares[id(variable)] = decay**depth * own.get(variable.path, own.get(variable.name, 1.0))
             begins[id(variable)] = max(depth * every, later.get(variable.name, 0)) * steps
     late = [layer.name for layer in layers if below[layer.name] * every >= epochs]
     if late:

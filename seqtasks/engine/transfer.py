@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from seqtasks.data.token_ids import SPECIAL_TOKENS, UNK
+from seqtasks.engine.pretrained import inherited_assets
 from seqtasks.engine.run import Run
 from seqtasks.errors import UserError, nearest
 from seqtasks.options import describe
@@ -131,13 +132,17 @@ def plan(
         UserError: if there is no such asset, or the vocabularies are of different kinds.
     """
     old, named = base.assets, set(recipe.rows.values())
-    own = sorted(set(old) - {COLUMNS})
+    pretrained = sorted(inherited_assets(base))
+    own = sorted({*old} - {COLUMNS, *pretrained})
     for name in relearn:
         if name not in own or not named:
             what = f"the run has nothing called {name!r} to learn anew"
+            if pretrained and (name in pretrained or name in named):
+                what = f"the tokens are those of a language model ({', '.join(pretrained)})"
+                raise UserError(what, where=f"--relearn {name}", remedy="train a new run for other tokens")
             raise UserError(what, where="--relearn", remedy=nearest(name, own) if named else "leave it out")
     same_kind = type(base.recipe.task(base.config)) is type(task)
-    if not named or (same_kind and not relearn and not _can_change(base, config, named)):
+    if not named or (same_kind and not relearn and not _can_change(base, config, named & set(old))):
         return Plan(old, _numberings(named, old, old, relearn), frozenset(), False)
     learnt = learn()
     anew = {name for name in learnt if any(name == r or name.startswith(f"{r}_") for r in relearn)}

@@ -10,9 +10,12 @@ from seqtasks.cells.cell import Shape
 BOS = 2  # of `seqtasks.data.token_ids`, which layers do not import
 
 
-def _in_order(x: tf.Tensor, tokens: tf.Tensor, backward: bool) -> tf.Tensor:
-    """`x` (batch, time, ...), with the live steps of each row reversed if `backward`."""
-    return tf.reverse_sequence(x, tf.math.count_nonzero(tokens, 1, dtype=tf.int32), 1, 0) if backward else x
+def _in_order(x: tf.Tensor, tokens: tf.Tensor, backward: bool, ended: bool) -> tf.Tensor:
+    """`x` (batch, time, ...), with the live steps of each row reversed if `backward`, but for an end token."""
+    if not backward:
+        return x
+    live = tf.math.count_nonzero(tokens, 1, dtype=tf.int32)
+    return tf.reverse_sequence(x, tf.maximum(live - 1, 0) if ended else live, 1, 0)
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -21,6 +24,7 @@ class ReadingOrder(keras.layers.Layer):
 
     Args:
         backward: whether it reads from the end.
+        ended: whether texts end with an end token, which is read last in both directions, as in its training.
 
     Call arguments:
         tokens: int (batch, time), 0 for padding at the end.
@@ -31,14 +35,16 @@ class ReadingOrder(keras.layers.Layer):
     Example:
         >>> ReadingOrder(backward=True)(tf.constant([[7, 8, 9], [5, 0, 0]])).numpy().tolist()
         [[2, 9, 8, 7], [2, 5, 0, 0]]
+        >>> ReadingOrder(backward=True, ended=True)(tf.constant([[7, 8, 9, 3], [5, 3, 0, 0]])).numpy().tolist()
+        [[2, 9, 8, 7, 3], [2, 5, 3, 0, 0]]
     """
 
-    def __init__(self, backward: bool = False, **kwargs: Any) -> None:
+    def __init__(self, backward: bool = False, ended: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.backward = backward
+        self.backward, self.ended = backward, ended
 
     def call(self, tokens: tf.Tensor) -> tf.Tensor:
-        ordered = _in_order(tokens, tokens, self.backward)
+        ordered = _in_order(tokens, tokens, self.backward, self.ended)
         return tf.concat([tf.fill([tf.shape(tokens)[0], 1], tf.cast(BOS, tokens.dtype)), ordered], 1)
 
     def compute_output_spec(self, tokens: keras.KerasTensor) -> keras.KerasTensor:
@@ -46,7 +52,7 @@ class ReadingOrder(keras.layers.Layer):
         return keras.KerasTensor((batch, None if time is None else time + 1), tokens.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "backward": self.backward}
+        return {**super().get_config(), "backward": self.backward, "ended": self.ended}
 
 
 @keras.saving.register_keras_serializable("seqtasks")
@@ -54,7 +60,7 @@ class TextOrder(keras.layers.Layer):
     """What was computed at each token, in the order of the text: undoes `ReadingOrder`.
 
     Args:
-        backward: as of `ReadingOrder`.
+        backward, ended: as of `ReadingOrder`.
 
     Call arguments:
         inputs: (batch, 1 + time, features), in reading order; the first step is that of `BOS`.
@@ -69,12 +75,12 @@ class TextOrder(keras.layers.Layer):
         [[7.0, 8.0, 9.0]]
     """
 
-    def __init__(self, backward: bool = False, **kwargs: Any) -> None:
+    def __init__(self, backward: bool = False, ended: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.backward = backward
+        self.backward, self.ended = backward, ended
 
     def call(self, inputs: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
-        return _in_order(inputs[:, 1:], tokens, self.backward)
+        return _in_order(inputs[:, 1:], tokens, self.backward, self.ended)
 
     def compute_mask(self, inputs: tf.Tensor, previous_mask: tf.Tensor | None = None) -> tf.Tensor | None:
         return None if previous_mask is None else previous_mask[:, 1:]
@@ -83,7 +89,7 @@ class TextOrder(keras.layers.Layer):
         return (*tokens_shape[:2], *inputs_shape[2:])
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "backward": self.backward}
+        return {**super().get_config(), "backward": self.backward, "ended": self.ended}
 
 
 @keras.saving.register_keras_serializable("seqtasks")

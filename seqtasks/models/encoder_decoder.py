@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -11,6 +11,7 @@ import tensorflow as tf
 from seqtasks import cells
 from seqtasks.layers import RNN, AttentionRNN, ReversibleEmbedding, ScheduledSampling
 
+NAME = "encoder_decoder"  # of the model
 # Names of layers, by which `DecoderStepper` finds them.
 MEMORY, TARGET_EMBEDDING, READOUT = "memory", "target_embedding", "readout"
 
@@ -30,7 +31,7 @@ def encoder_decoder(
     memory: keras.KerasTensor,
     tokens: int,
     dimension: int,
-    cell: str = "lstm",
+    cell: str | Sequence[cells.RNNCell] = "lstm",
     units: int = 64,
     layers: int = 1,
     attention: str = "general",
@@ -50,12 +51,13 @@ def encoder_decoder(
         memory: Keras tensor (batch, places, size), the outputs of the encoder, with its mask.
         tokens: size of the target vocabulary.
         dimension: size of the target embedding.
-        cell, units, layers: of the decoder.
+        cell, units, layers: of the decoder; or instead of a name the cells themselves, all of the same units.
         attention: `dot` (with a memory projected to `units`), `general`, `additive` (see `seqtasks.layers.Attention`),
             or `none`: then the memory reaches the decoder through the bridge alone (Sutskever et al., 2014).
         dropout: rate of the embeddings and of the outputs of the decoder.
         sampled: share of the tokens in training that are the model's own predictions, see `ScheduledSampling`.
-        options: `input_feeding`, `coverage` (see `AttentionRNN`), `recurrent_dropout` (see `RNNCell`).
+        options: `input_feeding`, `coverage` (see `AttentionRNN`), `recurrent_dropout` (see `RNNCell`; of cells
+            that have a name).
 
     Returns:
         A functional `keras.Model` from `inputs` and `decoder_inputs`, int (batch, time), the target shifted by one, to
@@ -72,13 +74,15 @@ def encoder_decoder(
         tied embeddings: https://arxiv.org/abs/1608.05859; without attention: https://arxiv.org/abs/1409.3215
     """
     attention_options = {name: options.pop(name) for name in ("input_feeding", "coverage") if name in options}
+    made = [cells.make(cell, units, **options) for _ in range(layers)] if isinstance(cell, str) else cell
+    decoder_cells: list[cells.RNNCell] = list(made)
+    units = decoder_cells[0].units
     if attention == "dot" and memory.shape[-1] != units:
         memory = keras.layers.Dense(units, name="memory_projection")(memory)
     memory = keras.layers.Identity(name=MEMORY)(memory)
     summary = keras.layers.GlobalAveragePooling1D(name="summary")(memory)
-    decoder_cells = [cells.make(cell, units, **options) for _ in range(layers)]
     states = [
-        [keras.layers.Dense(size, "tanh", name=bridge_name(n, i))(summary) for i, size in enumerate(_sizes(one))]
+        [keras.layers.Dense(size, "tanh", name=bridge_name(n, i))(summary) for i, size in enumerate(one.state_sizes)]
         for n, one in enumerate(decoder_cells, 1)
     ]
     decoders = [
@@ -103,11 +107,7 @@ def encoder_decoder(
     outputs = logits(decoder_inputs)
     if sampled:
         outputs = logits(ScheduledSampling(sampled, name="sampling")(decoder_inputs, outputs))
-    return keras.Model(inputs | {"decoder_inputs": decoder_inputs}, outputs, name="encoder_decoder")
-
-
-def _sizes(cell: cells.RNNCell) -> list[int]:
-    return cell.state_size if isinstance(cell.state_size, list) else [cell.state_size]
+    return keras.Model(inputs | {"decoder_inputs": decoder_inputs}, outputs, name=NAME)
 
 
 class DecoderStepper:

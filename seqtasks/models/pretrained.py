@@ -52,7 +52,7 @@ class Network(NamedTuple):
         Raises:
             ValueError: if the model is none.
         """
-        embedding, stepper = _embedding(model), LanguageModelStepper(model)
+        embedding, stepper = embedding_of(model), LanguageModelStepper(model)
         return cls(
             direction,
             embedding.input_dim if isinstance(embedding, keras.layers.Embedding) else embedding.tokens,
@@ -78,6 +78,7 @@ def pretrained_states(
     dropout: float = 0.0,
     auxiliary: float = 0.0,
     at: Mapping[str, keras.KerasTensor] | None = None,
+    ended: bool = False,
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """The embeddings and the states of language models at each token of a text.
 
@@ -94,6 +95,7 @@ def pretrained_states(
         auxiliary: weight of the loss of the language models themselves, see `AuxiliaryLoss`; 0 leaves out their heads.
         at: None, or for each direction the positions from 1 of the states that are returned, int (batch, steps), 0 for
             padding: the last characters of words for a forward model, the first ones for a backward model.
+        ended: whether each text ends with an end token, which both directions read last.
 
     Returns:
         Embeddings (batch, time, sum of the dimensions) and states (batch, time, sum of the units), or with `at` (batch,
@@ -117,13 +119,13 @@ def pretrained_states(
     embeddings, states = [], []
     for network in networks:
         name, backward = f"{prefix}_{network.direction}", network.direction == "backward"
-        ordered = ReadingOrder(backward, name=f"{name}_order")(tokens)
+        ordered = ReadingOrder(backward, ended, name=f"{name}_order")(tokens)
         embedding = keras.layers.Embedding(network.tokens, network.dimension, mask_zero=True, name=f"{name}_embedding")
         x = keras.layers.Dropout(embedding_dropout, name=f"{name}_embedding_dropout")(embedding(ordered))
         if word_dropout:
             whole = {"noise_shape": (None, None, 1), "name": f"{name}_word_dropout"}
             x = keras.layers.Dropout(word_dropout, **whole)(x)
-        embeddings.append(TextOrder(backward, name=f"{name}_embeddings")(x, tokens))
+        embeddings.append(TextOrder(backward, ended, name=f"{name}_embeddings")(x, tokens))
         for number, (cell, residual) in enumerate(zip(network.cells, network.residual, strict=True), 1):
             made = keras.saving.deserialize_keras_object(dict(cell))
             outputs = RNN(made, return_sequences=True, name=f"{name}_{number}")(x)
@@ -132,7 +134,7 @@ def pretrained_states(
             x = keras.layers.Add(name=f"{name}_residual_{number}")([outputs, x]) if residual else outputs
         if auxiliary:
             x = _with_loss(x, ordered, network, name, auxiliary)
-        x = TextOrder(backward, name=f"{name}_states")(x, tokens)
+        x = TextOrder(backward, ended, name=f"{name}_states")(x, tokens)
         states.append(StepsAt(name=f"{name}_at")(at[network.direction], x) if at else x)
     if len(networks) == 1:
         return embeddings[0], states[0]
@@ -171,7 +173,7 @@ def take_over(model: keras.Model, language_model: keras.Model, direction: str, p
     layers = {layer.name: layer for layer in model.layers}
     if f"{name}_embedding" not in layers:
         raise ValueError(f"no layer is called {name}_embedding")
-    pairs = [(layers[f"{name}_embedding"].embeddings, _embedding(language_model).weights[0])]
+    pairs = [(layers[f"{name}_embedding"].embeddings, embedding_of(language_model).weights[0])]
     parts = [(f"{name}_{n}", cell) for n, cell in enumerate(stepper.stack.cells, 1)]
     parts += [(f"{name}_readout", stepper.readout)] * (stepper.readout is not None) + [(f"{name}_head", stepper.head)]
     for layer_name, source in parts:
@@ -185,7 +187,12 @@ def take_over(model: keras.Model, language_model: keras.Model, direction: str, p
         variable.assign(source)
 
 
-def _embedding(model: keras.Model) -> Any:
+def embedding_of(model: keras.Model) -> Any:
+    """The embedding of a language model of tokens.
+
+    Raises:
+        ValueError: if the model is none.
+    """
     kinds = keras.layers.Embedding, ReversibleEmbedding
     found = [layer for layer in model.layers if isinstance(layer, kinds)]
     recurrent = [layer for layer in model.layers if layer.name == NAMES.recurrent.format(1)]

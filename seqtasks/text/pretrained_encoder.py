@@ -51,6 +51,29 @@ class PretrainedEncoder:
             raise UserError(what, where="--pretrained", remedy="train one with --vocabulary character")
         return self.networks
 
+    def decoder_network(self, option: str) -> Network:
+        """The network that a decoder can continue.
+
+        Args:
+            option: the option that names its run, for errors.
+
+        Raises:
+            UserError: if it is not one forward network without residual connections and zoneout.
+        """
+        network = self.networks[0]
+        what, remedy = "", "name the run of one forward language model"
+        if len(self.networks) > 1:
+            what = "a decoder writes in one direction, here are two language models"
+        elif network.direction != "forward":
+            what = "a decoder writes forward, the language model reads backward"
+        elif any(network.residual):
+            what, remedy = "the language model has residual connections", "train one with --residual false"
+        elif any(cell["config"].get("zoneout") for cell in network.cells):
+            what, remedy = "the language model has zoneout, which decoders lack", "train one with --zoneout 0"
+        if what:
+            raise UserError(what, where=f"--{option}", remedy=remedy)
+        return network
+
     @property
     def tables(self) -> tuple[Any, tf.Tensor]:
         """The lookups that an exported module must keep as attributes."""

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from seqtasks.data.sources import Example
 from seqtasks.report.charts import HEAT, svg
 from seqtasks.report.formatting import EXAMPLES_SHOWN, shorten
+from seqtasks.translation.task import tokenizer
 
 
 def translations(predictor: Any, examples: Sequence[Example]) -> list[tuple[str, str]]:
@@ -29,7 +30,7 @@ def translations(predictor: Any, examples: Sequence[Example]) -> list[tuple[str,
     from seqtasks.data.batches import pad
     from seqtasks.report import charts
 
-    source_tokens, target_tokens = (predictor.assets[name].tokens for name in ("source", "target"))
+    source_tokens, target_tokens = (tokenizer(predictor.assets, n).tokens for n in ("source", "target"))
     items = []
     for number, example in enumerate(examples[:EXAMPLES_SHOWN]):
         features = {n: pad(f, 1) for n, f in predictor.encode(tf.constant([example.input])).items()}

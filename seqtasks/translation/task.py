@@ -16,13 +16,25 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 MANY_UNKNOWN = 0.1  # share of unknown tokens from which on fine-tuning warns
+PRETRAINED = {"source": "pretrained", "target": "pretrained_target"}  # assets of language models of each side
+
+
+def tokenizer(assets: Mapping[str, Any], side: str) -> Any:
+    """The tokenizer of the side `source` or `target`: that of its language model, else what train taught.
+
+    Example:
+        >>> tokenizer({"source": "that of train"}, "source")
+        'that of train'
+    """
+    pretrained = assets.get(PRETRAINED[side])
+    return assets[side] if pretrained is None else pretrained.tokenizer
 
 
 class Translation(Task):
     """A text for a text; the outputs of the model are a `seqtasks.decoding.Decoded`, the best hypothesis first.
 
-    `assets["target"]` is the tokenizer of the target side. The task needs the feature `source`, ids (batch, time) that
-    end with 3 and are padded with 0; for a source without other ids the answer is the empty text.
+    `tokenizer(assets, "target")` is that of the target side. The task needs the feature `source`, ids (batch, time)
+    that end with 3 and are padded with 0; for a source without other ids the answer is the empty text.
 
     The answer is `{"translation", "score"}`. With several hypotheses, the others are `"alternatives"`, in the same
     form. Scores are those of the decoding: log-probabilities with its length penalty. The metrics are those of
@@ -54,10 +66,11 @@ class Translation(Task):
 
         examples = list(itertools.islice(train, metrics.LOOKED_AT))
         for name, texts in (("source", [e.input for e in examples]), ("target", [e.target for e in examples])):
-            numbers = assets[name].encode(tf.constant(texts, tf.string)).flat_values.numpy()
+            numbers = tokenizer(assets, name).encode(tf.constant(texts, tf.string)).flat_values.numpy()
             if (share := float((numbers == UNK).mean()) if len(numbers) else 0.0) >= MANY_UNKNOWN:
                 what = f"{100 * share:.0f} % of the tokens of the {name} are not in the vocabulary of the run"
-                warnings.warn(f"{train.name}: {what}: --relearn {name} learns it anew", stacklevel=3)
+                remedy = f"--relearn {name} learns it anew" if name in assets else "it is that of a language model"
+                warnings.warn(f"{train.name}: {what}: {remedy}", stacklevel=3)
 
     def check(self, assets: Mapping[str, Any], source: Source) -> None:
         """Raises `UserError` before training if the metrics need a package that is missing."""
@@ -69,7 +82,7 @@ class Translation(Task):
     def encode_target(self, assets: Mapping[str, Any], targets: "tf.Tensor") -> "tf.RaggedTensor":
         from seqtasks.data.segments import append_end
 
-        return append_end(assets["target"].encode(targets))
+        return append_end(tokenizer(assets, "target").encode(targets))
 
     def add_decoder_inputs(self, features: dict[str, Any], targets: "tf.Tensor") -> dict[str, Any]:
         """Adds `decoder_inputs`, by `seqtasks.tasks.task.shift_right`."""
@@ -79,7 +92,7 @@ class Translation(Task):
         import tensorflow as tf
 
         batch, count, time = tf.unstack(tf.shape(outputs.tokens))
-        texts = assets["target"].decode(tf.reshape(outputs.tokens, (batch * count, time)))
+        texts = tokenizer(assets, "target").decode(tf.reshape(outputs.tokens, (batch * count, time)))
         has_text = tf.reduce_any((features["source"] != PAD) & (features["source"] != EOS), 1, keepdims=True)
         empty_scores = tf.one_hot(0, count, 0.0, -float("inf"))  # one hypothesis, the empty text, with probability 1
         decoded = {
