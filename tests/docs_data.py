@@ -112,8 +112,9 @@ def language(folder):
 
 
 def pretraining(folder):
-    """Texts without labels, and sequences."""
+    """Texts without labels, sequences, and pairs of sentences."""
     dna(folder)
+    translation(folder)
     rows = [line.split("\t")[0] for line in (SAMPLES / "sentiment.tsv").read_text("utf-8").splitlines()[1:]]
     write(folder / "unlabelled.csv", "text\n" + "".join(f"{row.replace(',', '')}\n" for row in rows[:200]))
 

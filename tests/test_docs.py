@@ -42,7 +42,6 @@ DATA = {  # what the examples of a page need besides reviews
     "docs/guides/scanning-genomes.md": docs_data.dna,
     "docs/guides/streaming-speech.md": docs_data.speech,
     "docs/guides/word-vectors.md": docs_data.vectors,
-    "docs/guides/pretraining.md": docs_data.translation,
     "docs/concepts/language-models.md": docs_data.language,
     "docs/migrate/from-opennmt-tf.md": docs_data.translation,
 }
