@@ -160,7 +160,8 @@ def budgets(_: str, page: Path) -> str:
 
     rows = []
     for name in result_tables.RECIPES:
-        budget = load_recipe(name).budget
+        recipe = load_recipe(name)
+        budget = recipe.budget(recipe.Config())
         bounds = [f"{low} to {high}" if low < high else str(low) for low, high in (budget.epochs, budget.batch_size)]
         rows.append([f"`{name}`", f"{budget.steps:,}", *bounds, str(budget.patience)])
     return table(["recipe", "steps of small data", "epochs", "batch size", "patience, at least"], rows)
@@ -173,9 +174,10 @@ def lengths(name: str, page: Path) -> str:
 
     recipe, rows = load_recipe(name), []
     for examples in EXAMPLES:
-        config = with_batch_size(recipe.Config(), recipe.budget, examples)
+        budget = recipe.budget(recipe.Config())
+        config = with_batch_size(recipe.Config(), budget, examples)
         steps = -(-examples // config.batch_size)
-        config = with_length(config, recipe.budget, steps, examples, examples // 8)
+        config = with_length(config, budget, steps, examples, examples // 8)
         numbers = config.batch_size, config.epochs, config.epochs * steps, -(-config.epochs // config.evaluate_every)
         rows.append([f"{n:,}" for n in (examples, *numbers, config.patience)] + [f"{config.warmup:.0%}"])
     head = ["examples", "batch size", "epochs", "steps", "evaluations", "patience", "warm-up"]

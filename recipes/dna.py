@@ -310,6 +310,6 @@ RECIPE = Recipe(
         Reports(lambda predictor, examples: st.dna.report.report_sections(predictor, examples)),
     ),
     as_text=as_text,
-    budget=Budget(steps=800, epochs=(20, 200), batch_size=(8, 64), patience=3),
+    budget=lambda config: Budget(steps=800, epochs=(20, 200), batch_size=(8, 64), patience=3),
     rows={"logits*": "labels", "emissions": "labels", "crf": "labels"},
 )

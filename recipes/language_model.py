@@ -226,7 +226,7 @@ RECIPE = Recipe(
             ),
         ),
     ),
-    budget=Budget(steps=2000, epochs=(20, 300), batch_size=(8, 32), patience=3),
+    budget=lambda config: Budget(steps=2000, epochs=(20, 300), batch_size=(8, 32), patience=3),
     rows={"embedding": "tokens", "softmax": "tokens"},
     variants=variants,
 )

@@ -211,6 +211,6 @@ RECIPE = Recipe(
             suffixes=(".mid", ".wav"),
         ),
     ),
-    budget=Budget(steps=900, epochs=(60, 300), batch_size=(16, 16), patience=15),
+    budget=lambda config: Budget(steps=900, epochs=(60, 300), batch_size=(16, 16), patience=15),
     rows={"embedding": "tokens"},
 )

@@ -281,6 +281,6 @@ RECIPE = Recipe(
     ),
     settle=settle,
     as_text=as_text,
-    budget=Budget(steps=1200, epochs=(15, 200), batch_size=(8, 16), patience=6),
+    budget=lambda config: Budget(steps=1200, epochs=(15, 200), batch_size=(8, 16), patience=6),
     rows={"embedding": "words", "letters": "characters", "logits": "tags", "emissions": "tags", "crf": "tags"},
 )

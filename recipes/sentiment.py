@@ -23,6 +23,7 @@ from seqtasks.options import (
     Cell,
     ColumnOptions,
     Count,
+    Positive,
     Rate,
     Size,
     TargetOptions,
@@ -79,10 +80,20 @@ class Config(TargetOptions, ColumnOptions, VectorOptions, PretrainedOptions):
     pooling: list[Literal["max", "mean", "attention"]] = option(("max", "mean"), "pooling over time", "model")
     dimension: Count | Auto = option("auto", "size of the word vectors; auto: that of --vectors, else 100", "model")
     affixes: Size = option(16384, "rows of the table of hashed affixes; 0 for words alone", "model")
-    ngrams: Size = option(2, "longest n-grams of words in the linear path beside the recurrence; 0: no words", "model")
+    ngrams: Size | Auto = option(
+        "auto", "longest n-grams of words in the linear path beside the recurrence; 0: no words; auto: 2, with vectors "
+        "0", "model",
+    )  # fmt: skip
     ngram_letters: list[Count] = option((), "lengths of n-grams of letters in the linear path", "model")
     ngram_buckets: Annotated[int, Ge(5)] = option(2**18, "rows of the table of hashed n-grams", "model")
 
+    learning_rate: Positive | Auto = option(  # type: ignore[assignment]  # `settle` makes it a number
+        "auto", "largest learning rate; auto: 0.001, with vectors 0.003", "training"
+    )
+    vectors_rate: Weight | Auto = option(
+        "auto", "learning rate of the vectors as a share of that of other weights; 0: they never change; auto: "
+        "0.1 with vectors, else 1; 1 with vectors_frozen_epochs", "training",
+    )  # fmt: skip
     unk_dropout: Rate | Auto = option("auto", "share of words replaced by UNK; auto: 0.3, with vectors 0.0", "training")
     word_dropout: Rate = option(0.1, "share of words left out", "training")
     embedding_dropout: Rate | Auto = option(
@@ -106,7 +117,8 @@ def settle(config: Config) -> Config:
             raise st.errors.UserError(what, where="--vectors and --pretrained", remedy=remedy)
         if config.embedding_dropout == "auto":
             config = replace(config, embedding_dropout=0.1)
-    rates: dict[str, Any] = {"unk_dropout": (0.3, 0.0), "embedding_dropout": (0.6, 0.3), "vectors_rate": (1.0, 0.0)}
+    rates: dict[str, Any] = {"unk_dropout": (0.3, 0.0), "embedding_dropout": (0.6, 0.3), "vectors_rate": (1.0, 0.1)}
+    rates |= {"ngrams": (2, 0), "learning_rate": (1e-3, 3e-3)}  # n-grams learn faster than what reads the vectors
     return st.text.word_vectors.settled(config, dimension=(100, 100), **rates)
 
 
@@ -161,7 +173,7 @@ def encode(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str, "tf.
 
 def has_ngrams(config: Config) -> bool:
     """Whether there is a linear path."""
-    return bool(config.ngrams or config.ngram_letters)
+    return bool(chosen(config.ngrams) or config.ngram_letters)
 
 
 def paired(config: Config, assets: Assets) -> bool:
@@ -193,7 +205,7 @@ def encode_text(config: Config, assets: Assets, texts: "tf.Tensor") -> dict[str,
         if config.affixes:
             features["affixes"] = st.text.word_features.affixes(words, AFFIXES, config.affixes)
     if has_ngrams(config):
-        hashed = config.ngrams, config.ngram_buckets, config.ngram_letters
+        hashed = chosen(config.ngrams), config.ngram_buckets, config.ngram_letters
         features["ngrams"] = st.text.word_features.ngrams(found, *hashed)
     return features
 
@@ -245,6 +257,8 @@ def words_in_context(config: Config, assets: Assets, *texts: Any) -> tuple[Any, 
     embedded = embedding(*texts)
     vectors = config.vectors, assets["words"].tokens, chosen(config.vectors_rate), config.vectors_frozen_epochs
     st.text.word_vectors.place(embedding, embedding.table, *vectors)
+    if config.affixes:  # they would fit train before the vectors are understood; vectors that never change need them
+        embedding.learning_rates[embedding.affix_table.name] = chosen(config.vectors_rate) or 1.0
     dropped = keras.layers.Dropout(chosen(config.embedding_dropout), name="embedding_dropout")(embedded)
     return dropped, st.layers.recurrent_stack(dropped, **rnn_options(config))
 
@@ -304,6 +318,8 @@ RECIPE = Recipe(
     baselines=baselines,
     settle=settle,
     as_text=as_text,
-    budget=Budget(steps=650, epochs=(2, 200), batch_size=(8, 64), patience=3),
+    budget=lambda config: Budget(
+        steps=2000 if config.vectors else 650, epochs=(2, 200), batch_size=(8, 64), patience=3
+    ),
     rows={"embedding": "words", "logits": "labels", "ngram_scores": "labels"},
 )

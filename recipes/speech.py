@@ -277,6 +277,6 @@ RECIPE = Recipe(
         Augments(augment),
         Streams(lambda predictor, file: st.speech.streaming.stream(predictor, file)),
     ),
-    budget=Budget(steps=600, epochs=(40, 150), batch_size=(4, 32), patience=10),
+    budget=lambda config: Budget(steps=600, epochs=(40, 150), batch_size=(4, 32), patience=10),
     rows={"logits": "characters"},
 )

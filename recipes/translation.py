@@ -320,7 +320,7 @@ RECIPE = Recipe(
         Reports(lambda predictor, examples: st.translation.report.translations(predictor, examples)),
     ),
     settle=settle,
-    budget=Budget(steps=3000, epochs=(15, 300), batch_size=(8, 64), patience=5),
+    budget=lambda config: Budget(steps=3000, epochs=(15, 300), batch_size=(8, 64), patience=5),
     rows=dict(zip(EMBEDDINGS, SIDES, strict=True)),
     as_text=lambda config, example, option: example.target if option == "pretrained_target" else example.input,
 )

@@ -307,6 +307,6 @@ RECIPE = Recipe(
         Augments(augment),
         Reports(report),
     ),
-    budget=Budget(steps=400, epochs=(30, 200), batch_size=(16, 16), patience=10),
+    budget=lambda config: Budget(steps=400, epochs=(30, 200), batch_size=(16, 16), patience=10),
     rows={"logits*": "labels"},
 )

@@ -63,7 +63,7 @@ class Recipe(Generic[ConfigT]):
         metric: the validation metric that chooses the best epoch, where the task names none.
         baselines: `baselines(config) -> {name: f(config) -> estimator}` over raw inputs, as the task expects them.
         capabilities: what it can do beyond that; see `seqtasks.capabilities`.
-        budget: how long it trains, where `epochs`, `batch_size`, `patience` and so on are `auto`.
+        budget: `budget(config)`: how long it trains, where `epochs`, `batch_size`, `patience` and so on are `auto`.
         rows: {pattern of names of layers: name of the asset that numbers rows of their weights}, by which fine-tuning
             adds words and replaces labels; see `seqtasks.engine.transfer`. Layers that are numbered by labels are the
             head, also where an option of the target leaves no labels. Assets that no layer names stay as they are in
@@ -91,7 +91,7 @@ class Recipe(Generic[ConfigT]):
     metric: str
     baselines: Callable[[ConfigT], Mapping[str, Callable[[ConfigT], Any]]]
     capabilities: tuple[Capability, ...] = ()
-    budget: Budget = Budget()
+    budget: Callable[[ConfigT], Budget] = lambda config: Budget()
     rows: Mapping[str, str] = dataclasses.field(default_factory=dict)
     settle: Callable[[ConfigT], ConfigT] = lambda config: config
     as_text: Callable[[ConfigT, Any, str], str] | None = None

@@ -160,7 +160,7 @@ class Experiment:
                 assets["columns"].check(data.sources[name])
         batches = self._batches(data, assets, strategy.num_replicas_in_sync)
         counts = (data.summaries[name].examples for name in ("train", "validation"))
-        self.config = config = with_length(self.config, recipe.budget, len(batches), *counts)
+        self.config = config = with_length(self.config, recipe.budget(self.config), len(batches), *counts)
         keras.utils.set_random_seed(config.seed)
         with policy(config.precision), strategy.scope():
             model = recipe.build(config, assets)
@@ -175,10 +175,10 @@ class Experiment:
         """The training batches; `batch_size` becomes a number."""
         recipe, source, examples = self.recipe, data.sources["train"], data.summaries["train"].examples
         running, augments = recipe.capability(RunningText), recipe.capability(Augments)
-        config = with_batch_size(self.config, recipe.budget, None)
+        config = with_batch_size(self.config, recipe.budget(self.config), None)
         segments = running.segments(config, assets, source) if running else None
         if segments is None:
-            config = with_batch_size(self.config, recipe.budget, examples, replicas)
+            config = with_batch_size(self.config, recipe.budget(self.config), examples, replicas)
         self.config = config
         if segments is not None and replicas > 1:
             what, remedy = "a state cannot be carried on several devices", "use one, --strategy cpu or gpu"

@@ -242,7 +242,7 @@ def test_the_baseline_classifies_or_predicts_the_most_frequent_text(rng):
     [(8, 1, 300), (36, 4, 600), (90, 10, 600), (300, 30, 600), (2400, 300, 3000)],
 )
 def test_few_recordings_get_the_steps_that_ctc_needs_to_begin(train, validation, least):
-    budget = speech.RECIPE.budget
+    budget = speech.RECIPE.budget(speech.Config())
     config = with_batch_size(speech.Config(), budget, train)
     steps = -(-train // config.batch_size)
     config = with_length(config, budget, steps, train, validation)
