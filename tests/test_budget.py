@@ -56,6 +56,6 @@ def test_a_batch_divides_among_devices_and_running_text_has_the_largest():
 @pytest.mark.parametrize("name", sorted(list_recipes()))
 def test_every_recipe_follows_its_data(name):
     recipe = load_recipe(name)
-    config, budget = recipe.Config(), recipe.budget
+    config, budget = recipe.Config(), recipe.budget(recipe.Config())
     assert {getattr(config, option) for option in AUTO} == {"auto"}
     assert budget.epochs[0] < budget.epochs[1] and budget.batch_size[0] <= budget.batch_size[1]
