@@ -21,6 +21,9 @@ VARIANTS = {
     "a tenth": {"vectors_rate": 0.1},
     "tuned": {"vectors_rate": 1.0},
     "words of train alone": {"vectors_words": 0},
+    "with n-grams": {"ngrams": 2},
+    "without affixes": {"affixes": 0},
+    "rate of 0.001": {"learning_rate": 1e-3},
     "dropout as without": {"unk_dropout": "as without", "embedding_dropout": "as without"},
 }
 

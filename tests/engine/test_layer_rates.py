@@ -87,7 +87,11 @@ def test_a_training_resumes_bit_for_bit(trained, reviews, glove, tmp_path, monke
 
 
 def test_frozen_vectors_know_words_that_train_lacks(reviews, glove, tmp_path):
-    fields = FIELDS | {"epochs": 1, "unfreeze_every": 0, "vectors_rate": "auto"}
+    recipe = load_recipe("sentiment")
+    settled = recipe.settle(recipe.Config(vectors=str(glove)))
+    assert (settled.vectors_rate, settled.learning_rate, settled.ngrams) == (0.1, 3e-3, 0)
+    assert recipe.budget(settled).steps > recipe.budget(recipe.Config()).steps
+    fields = FIELDS | {"epochs": 1, "unfreeze_every": 0, "vectors_rate": 0.0}
     run = seqtasks.train("sentiment", reviews, tmp_path / "run", vectors=str(glove), freeze=["logits"], **fields)
     assert (run.config.dimension, run.config.vectors_rate, run.config.unk_dropout) == (3, 0.0, 0.0)
     tokens, table = run.assets["words"].tokens, run.model.get_layer("embedding").table.numpy()

@@ -99,6 +99,7 @@ def test_an_answer_says_when_its_input_was_cut(run):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_run_of_another_seed_has_other_weights(reviews, small_run, tmp_path):
     """That of equal seeds they are equal, the tests of resuming and of large data show."""
     other = seqtasks.train("sentiment", data=reviews, run=tmp_path / "run", seed=3, **SMALL).directory

@@ -62,6 +62,7 @@ def message(function, *arguments, **fields):
     return str(found.value)
 
 
+@pytest.mark.slow
 def test_each_run_is_the_one_of_its_direction_alone(both, data, tmp_path):
     alone = seqtasks.train("language_model", data, tmp_path / "alone", direction="forward", quiet=True, **OPTIONS)
     assert_equal_weights(both / "forward", alone.directory)

@@ -81,6 +81,7 @@ def test_both_strands_have_one_answer(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_kmers_and_no_convolution_train(tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "report", lambda run: None)
     fields = SMALL | {"epochs": 1, "input": "kmer", "filters": 0, "pool": 1, "r_drop": 1.0}

@@ -108,6 +108,7 @@ def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path, tensor
 
 @pytest.mark.slow
 @pytest.mark.parametrize("head", ["crf", "softmax"])
+@pytest.mark.slow
 def test_both_heads_and_all_readers_of_letters_give_well_formed_tags(head, tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "report", lambda run: None)
     sentences = (Path(ner.__file__).parent / "samples" / "ner.conll").read_text("utf-8").split("\n\n")
@@ -201,6 +202,7 @@ def test_lists_of_tokens(run):
         run.predict(sentences)
 
 
+@pytest.mark.slow
 def test_a_tag_for_every_token_is_learnt(tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "report", lambda run: None)
     words = {"DET": ["the", "a"], "NOUN": ["dog", "cat", "film"], "VERB": ["sees", "likes"]}

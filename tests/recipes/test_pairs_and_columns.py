@@ -218,6 +218,7 @@ def test_columns_beside_sequences_of_both_strands(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_columns_beside_clips(tmp_path, tensorflow_alone):
     frames = np.random.default_rng(0).integers(0, 255, (48, 2, 8, 8, 3), "uint8")
     rows = [{"path": clip, "label": ("a", "b")[n % 2], "side": "lr"[n % 2]} for n, clip in enumerate(frames)]
