@@ -246,16 +246,6 @@ def vectors() -> str:
     return table(["data", "metric", "vectors", "validation", "test", "seeds", "seconds"], rows)
 
 
-def transfer() -> str:
-    rows = []
-    for name, row in load("transfer")["rows"].items():
-        low, high = sorted(row["difference_intervals"], key=sum)[len(row["seeds"]) // 2]
-        each = [spread(row[kind]["test"]) for kind in ("scratch", "finetuned")]
-        seconds = " and ".join(f"{row[kind]['seconds']['mean']:.0f}" for kind in ("scratch", "finetuned"))
-        rows.append([f"`{name}`, {row['examples']:,}", row["metric"], *each, f"{low:+.3f} to {high:+.3f}", seconds])
-    return table(["small set, examples", "metric", "from scratch", "fine-tuned", "difference", "seconds"], rows)
-
-
 def pairs_columns() -> str:
     rows = []
     for name, row in load("pairs_columns")["rows"].items():
@@ -270,6 +260,6 @@ TABLES = {
     for f in (
         targets, sentiment_ablations, ner_ablations, translation_ablations, language_cells, speakers, layers,
         layer_ratios, serving, predict_memory, products, memory, names, sizes, pairs_columns,
-        classification, classification_tried, vectors, transfer,
+        classification, classification_tried, vectors,
     )
 }  # fmt: skip
