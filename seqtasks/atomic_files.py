@@ -33,13 +33,36 @@ def replacing(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
+        sync(temporary)
         os.replace(temporary, path)
+        sync(path.parent)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise full(path) from None
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path: str | Path) -> None:
+    """Waits until the content of a file, or the names in a folder, are on the disk and outlast a power failure.
+
+    Args:
+        path: the file, or the folder; of a folder it does nothing where the system cannot do it.
+
+    Example:
+        >>> sync(".")
+    """
+    if os.name != "posix" and Path(path).is_dir():
+        return
+    number = os.open(path, os.O_RDONLY if Path(path).is_dir() else os.O_RDWR)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that does not sync folders
+            raise
+    finally:
+        os.close(number)
 
 
 def full(path: str | Path) -> UserError:

@@ -37,11 +37,8 @@ T = TypeVar("T")
 _KEEP: Any = object()
 _described: dict[Any, tuple["Option", ...]] = {}
 _BOUNDS = {
-    Ge: ("at least", operator.ge),
-    Gt: ("above", operator.gt),
-    Le: ("at most", operator.le),
-    Lt: ("below", operator.lt),
-}
+    Ge: ("at least", operator.ge), Gt: ("above", operator.gt), Le: ("at most", operator.le), Lt: ("below", operator.lt),
+}  # fmt: skip
 
 
 def option(
@@ -242,6 +239,9 @@ class Options(Declared):
     shuffle_buffer: Count = option(20_000, "examples in the shuffle buffer", "data")
     cache_mb: Size = option(256, "data up to this size is held in memory; larger data is read in each epoch", "data")
     checkpoint_steps: Count = option(500, "steps between checkpoints; each evaluation writes one too", "training")
+    checkpoint_minutes: Weight = option(10, "minutes after which a checkpoint is written anyway; 0: never", "training")
+    checkpoint_count: Count = option(2, "checkpoints that are kept while training", "training")
+    checkpoint_keep: bool = option(False, "keep the checkpoints when the run has finished", "training")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 import seqtasks
 from seqtasks.capabilities import Answer, Command
@@ -24,7 +24,7 @@ RUN_HELP = {
     "config": "YAML file with options, such as the config.yaml of a run",
 }
 FLAGS = {
-    "resume": "continue a run that was stopped",
+    "resume": "continue a run that was stopped; auto: begin it if it has not begun",
     "overwrite": "replace a run that exists",
     "dry_run": "print shapes and counts; train nothing, write nothing",
     "folds": "cross-validation: one training for each of N folds of all data, with mean and spread",
@@ -122,6 +122,9 @@ def _parser(recipe: Recipe[Any], prog: str, flags: Iterable[str], finetune: bool
     for flag in (*flags, "quiet"):
         if flag == "folds":
             run.add_argument("--folds", type=int | None, default=None, help=FLAGS[flag])
+        elif flag == "resume":
+            kind: Any = bool | Literal["auto"]
+            run.add_argument("--resume", type=kind, nargs="?", const=True, default=False, help=FLAGS[flag])
         else:
             run.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
     add_options(parser, recipe.Config, {"data": data})

@@ -6,13 +6,12 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 import seqtasks
 from seqtasks.cli import arguments as parsing
 from seqtasks.cli.commands import RUN_COMMANDS, TOP_COMMANDS
 from seqtasks.cli.console import Warnings
-from seqtasks.engine import progress
+from seqtasks.engine import progress, signals
 from seqtasks.errors import UserError
 
 
@@ -20,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit status: 0 done, 2 an error of the user, 1 a fault of the program.
+        The exit status: 0 done, 2 an error of the user, 130 after Ctrl-C, 143 after SIGTERM, 1 a fault of the program.
     """
     given, quiet = _without_quiet([_underscored(a) for a in (sys.argv[1:] if arguments is None else arguments)])
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[progress.Handler()])
@@ -33,12 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         complete()
     try:
-        with progress.shown(quiet, always=True), notes, progress.before_training(notes.release):
+        with signals.raised(), progress.shown(quiet, always=True), notes, progress.before_training(notes.release):
             return _dispatch(given)
     except UserError as error:
         print(f"seqtasks: {error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print(f"seqtasks: interrupted{_how_to_resume(given)}", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        number, word = (15, "terminated") if isinstance(error, signals.Terminated) else (2, "interrupted")
+        print("; ".join([f"seqtasks: {word}", *getattr(error, "__notes__", ())]), file=sys.stderr)
+        return 128 + number
     except OSError as error:
         from seqtasks.atomic_files import full
 
@@ -119,17 +120,6 @@ NOTES = (
 
 def _line(usage: str, text: str) -> str:
     return f"  seqtasks {usage:<40} {text}"
-
-
-def _how_to_resume(given: Sequence[str]) -> str:
-    if given[:1] != ["train"] or "--run" not in given[:-1]:
-        return ""
-    from seqtasks.engine.run import runs_in
-
-    run = given[given.index("--run") + 1]
-    if not any(Path(run, name, "checkpoints").is_dir() for name in ("", *runs_in(Path(run)))):
-        return ""
-    return f"; the last checkpoint is kept, continue with: seqtasks train {given[1]} --run {run} --resume"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ compiled model), `loop.py` (epochs, checkpoints, interrupts) and `evaluation.py`
 finished run and `predictor.py` answers raw inputs, for `predict`, `evaluate` and `export.py` alike. `data_summary.py`
 checks the data before training, `gradient_flow.py` measures the gradient over time, `distribute.py` knows devices.
 `cross_validation.py` and `variants.py` train several runs by one command.
+`resuming.py` knows what a stopped run lacks, `signals.py` Ctrl-C and SIGTERM.
 `callbacks.py` checks callbacks of Keras, `progress.py` counts what takes long and `displays.py` shows it.
 
 It may import everything except applications, recipes and the command line.

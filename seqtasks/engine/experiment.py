@@ -296,11 +296,13 @@ def check_same(
     Args:
         config: its options.
         known: its data, as it wrote it.
-        fields: options that are given; the time limit may differ.
+        fields: options that are given; the time limit may differ, and `auto` is not compared.
         paths: the data that is given.
     """
     for name, value in fields.items():
-        if name != "time_limit" and value != (before := dataclasses.asdict(config).get(name)):
+        if name == "time_limit" or value == "auto":  # the run has the number that followed from it
+            continue
+        if value != (before := dataclasses.asdict(config).get(name)):
             what = f"the run was started with {before}"
             raise UserError(what, where=f"--{name}", remedy="leave the option out, or train a new run")
     if has_data(paths) and written(paths) != {name: str(path) for name, path in known.items() if path is not None}:

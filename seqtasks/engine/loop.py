@@ -1,13 +1,11 @@
 """The loop over epochs: `fit` one epoch at a time, so that training can stop at any step and continue from there."""
 
 import logging
-import signal
-import threading
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
-from types import FrameType
 from typing import Any
 
 import keras
@@ -19,6 +17,8 @@ from seqtasks.engine import checkpoint, progress
 from seqtasks.engine.callbacks import epoch_logs
 from seqtasks.engine.displays import rate
 from seqtasks.engine.evaluation import text
+from seqtasks.engine.signals import Interrupts
+from seqtasks.errors import UserError
 
 log = logging.getLogger("seqtasks")
 FALL = 0.01  # share of the training loss by which it falls while there is progress
@@ -48,7 +48,8 @@ class Loop:
         self.model, self.batches, self.inputs, self.validate = model, batches, inputs, validate
         self.config, self.metric, self.directory = config, metric, directory
         self.larger, self.callbacks = larger_is_better, callbacks
-        self.last, self.best = directory / "checkpoints" / "last.npz", directory / "checkpoints" / "best.npz"
+        self.checkpoints = checkpoint.Checkpoints(directory / "checkpoints", config.checkpoint_count)
+        self.best: list[np.ndarray] | None = None  # the best weights, which each checkpoint holds too
         self.state: dict[str, Any] = {"epoch": 0, "step": 0, "seconds": 0.0, "rows": [], "loss": None}
         self.state |= {"best": None, "best_epoch": None, "waited": 0, "stopped": "", "losses": []}
         self.restored: list[np.ndarray] | None = None
@@ -57,17 +58,34 @@ class Loop:
         self.logs: dict[str, float] = {}  # of the last epoch, for callbacks
         self.advance = progress.Stage("training")
         self.stop_at_once = False  # a callback asked for it before the first epoch
+        self.interrupts = Interrupts()
+        self.saved = 0.0  # when the last checkpoint was written
 
-    def resume(self) -> None:
-        """Continue from the last checkpoint, if there is one."""
-        if self.last.is_file():
-            arrays, self.state = checkpoint.load(self.last)
-            checkpoint.assign(checkpoint.variables_of(self.model), arrays)
-            self.restored = [np.copy(a) for a in arrays] if self.state["step"] else None
-            log.info("resuming in epoch %d at step %d", self.state["epoch"] + 1, self.state["step"])
+    def resume(self) -> bool:
+        """Continue from the last checkpoint that is whole; whether there is one.
+
+        Raises:
+            UserError: if all checkpoints are damaged.
+        """
+        found = self.checkpoints.load()
+        if found is None:
+            log.info("no checkpoint yet: training begins again")
+            return False
+        arrays, self.state = found
+        variables = checkpoint.variables_of(self.model)
+        arrays, self.best = arrays[: len(variables)], arrays[len(variables) :] or None
+        checkpoint.assign(variables, arrays)
+        self.restored = arrays if self.state["step"] else None
+        log.info("resuming in epoch %d at step %d", self.state["epoch"] + 1, self.state["step"])
+        return True
 
     def run(self) -> None:
-        """Train until epochs, patience, time limit or a callback end it; leave the best weights in the model."""
+        """Train until epochs, patience, time limit or a callback end it; leave the best weights in the model.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C or SIGTERM, when a checkpoint has been written.
+            UserError: if the loss is no longer a finite number.
+        """
         writer = tf.summary.create_file_writer(str(self.directory / "logs"))
         steps, state = len(self.batches), self.state
         total, done = self.config.epochs * steps, state["epoch"] * steps + state["step"]
@@ -77,17 +95,60 @@ class Loop:
         if self.callbacks and trains:
             self.callbacks.on_train_begin()
         self.stop_at_once = self.model.stop_training
-        with _Interrupts() as interrupts, stage as self.advance:
-            while not state["stopped"]:
-                self._epoch(interrupts, writer)
-        if interrupts.caught:
-            raise KeyboardInterrupt
+        self.saved = time.monotonic()
+        with self.interrupts, stage as self.advance:
+            while not state["stopped"] and not self.interrupts.caught:
+                self._epoch(writer)
+            if self.interrupts.caught:
+                self.save()
+        self.interrupts.reraise()
         if self.callbacks and trains:
             self.callbacks.on_train_end(self.logs)
-        checkpoint.assign(self.model.weights, checkpoint.load(self.best)[0])
+        assert self.best is not None  # the last epoch is evaluated, and the first evaluation is the best so far
+        checkpoint.assign(self.model.weights, self.best)
 
     def save(self) -> None:
-        checkpoint.save(self.last, checkpoint.values(checkpoint.variables_of(self.model)), self.state)
+        """Write a checkpoint of the present weights and the best ones.
+
+        Raises:
+            UserError: if a weight is not a finite number.
+        """
+        variables = checkpoint.variables_of(self.model)
+        arrays, learnt = checkpoint.values(variables), {id(v) for v in self.model.trainable_variables}
+        if not all(np.isfinite(a).all() for v, a in zip(variables, arrays, strict=True) if id(v) in learnt):
+            raise self._diverged("a weight is not a finite number")
+        self.checkpoints.save([*arrays, *(self.best or [])], self.state)
+        self.saved = time.monotonic()
+
+    def step_done(self, step: int, loss: float) -> None:
+        """Count a step, and write a checkpoint if it is due.
+
+        Args:
+            step: of the epoch, from 1.
+            loss: the mean loss of the epoch so far.
+
+        Raises:
+            UserError: if the loss is not a finite number.
+        """
+        config = self.config
+        self.state["step"], self.state["loss"], self.loss = step, loss, loss
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss is {loss}")
+        late = config.checkpoint_minutes and time.monotonic() - self.saved >= 60 * config.checkpoint_minutes
+        if (late or step % config.checkpoint_steps == 0) and not self.interrupts.caught:
+            self.save()
+
+    def _diverged(self, what: str) -> UserError:
+        """The error for weights that are lost: the step, its batch, and what is kept."""
+        seed, epoch, step = self.config.seed, self.state["epoch"], self.state["step"]
+        where = f"epoch {epoch + 1}, step {step} of {len(self.batches)}"
+        batch = next(iter(self.batches.epoch(seed, epoch, step - 1).map(self.inputs)))
+        broken = [t for t in tf.nest.flatten(batch) if t.dtype.is_floating and not np.isfinite(t).all()]
+        cause = "holds values that are not finite: correct the data" if broken else "holds finite values"
+        kept = next((f"the last good weights are kept in {path}" for path in self.checkpoints.paths()), "")
+        rate = "" if broken else ": lower --learning_rate or --clip_norm"
+        remedy = f"{kept}{'; ' * bool(kept)}train a new run{rate}"
+        return UserError(f"{what}; the batch (seed {seed}, epoch {epoch}, step {step - 1}) {cause}", where, remedy)
 
     def place(self) -> tuple[str, str]:
         """Epoch, step, loss and the last validation figure; and the speed, in words."""
@@ -103,9 +164,9 @@ class Loop:
         steps = (state["step"] - began[1]) / (time.perf_counter() - began[0]) if began else 0.0
         return "  ".join(parts), f"{rate(steps * config.batch_size)} examples/s" if steps > 0 else ""
 
-    def _epoch(self, interrupts: "_Interrupts", writer: Any) -> None:
-        state, epoch, start = self.state, self.state["epoch"], self.state["step"]
-        watch = _Watch(self, interrupts)
+    def _epoch(self, writer: Any) -> None:
+        epoch, start = self.state["epoch"], self.state["step"]
+        watch = _Watch(self)
         dataset = self.batches.epoch(self.config.seed, epoch, start).map(self.inputs)
         if start == 0:
             for layer in self.model.layers:
@@ -113,17 +174,19 @@ class Loop:
                     layer.reset_state()
         if start < len(self.batches):
             epochs = {"initial_epoch": epoch, "epochs": epoch + 1}
-            fitted = fit(self.model, dataset, len(self.batches) - start, callbacks=[watch], **epochs)
-            state["loss"] = fitted.history["loss"][-1]
+            fit(self.model, dataset, len(self.batches) - start, callbacks=[watch], **epochs)
         else:  # the checkpoint was written after the last step of the epoch
             self.restored = None
             if self.callbacks:
                 self.callbacks.on_epoch_begin(epoch)
-        if interrupts.caught:
-            state["stopped"] = "interrupted"
+        if self.interrupts.caught:
             return
-        state["losses"].append(state["loss"])
-        self._close(epoch, writer)
+        try:
+            self._close(epoch, writer)
+        except KeyboardInterrupt:
+            if self.interrupts.repeatable:  # in the validation, which changes nothing
+                self.save()
+            raise
 
     def _close(self, epoch: int, writer: Any) -> None:
         """End an epoch: evaluate if it is due, call the callbacks, and decide whether training stops."""
@@ -142,6 +205,8 @@ class Loop:
         impatient = due and not worst and gives_up(losses, state["waited"], config.patience)
         if late or done or asked or impatient:
             state["stopped"] = "epochs" if done else "time_limit" if late else "callback" if asked else "patience"
+        if not due:
+            state["losses"].append(state["loss"])
         state["epoch"], state["step"] = epoch + 1, 0
         if due:
             self.save()
@@ -157,15 +222,16 @@ class Loop:
         state, began = self.state, time.perf_counter()
         self.advance.refresh()
         learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        figures = self.validate()
+        with self.interrupts.at_once():
+            figures = self.validate()
         value, state["waited"] = figures[self.metric], state["waited"] + 1
         first, last = state["best_epoch"] is None, self.config.keep == "last"
         better = first or last or replaces(value, state["best"], self.larger)
         if better or (value == state["best"] and is_perfect(value, self.larger)):
             state["best"], state["best_epoch"], state["waited"] = value, epoch + 1, 0 if better else state["waited"]
-            checkpoint.save(self.best, checkpoint.values(self.model.weights))
+            self.best = checkpoint.values(self.model.weights)
         state["seconds"] += time.perf_counter() - began
-        loss, state["losses"] = sum(state["losses"]) / len(state["losses"]), []
+        loss, state["losses"] = fmean([*state["losses"], state["loss"]]), []
         row = {"epoch": epoch + 1, "seconds": round(state["seconds"], 2), "loss": loss}
         row["learning_rate"] = learning_rate
         row |= {f"validation_{name}": v for name, v in figures.items() if isinstance(v, float)}
@@ -272,12 +338,11 @@ def fit(model: keras.Model, dataset: Any, steps: int, **options: Any) -> Any:
 
 
 class _Watch(keras.callbacks.Callback):
-    """Counts steps and seconds, writes checkpoints, and stops at the time limit or after an interrupt."""
+    """Counts steps and seconds, and stops at the time limit or after an interrupt."""
 
-    def __init__(self, loop: Loop, interrupts: "_Interrupts") -> None:
+    def __init__(self, loop: Loop) -> None:
         super().__init__()
-        self.loop, self.interrupts = loop, interrupts
-        self.first = loop.state["step"]
+        self.loop, self.first = loop, loop.state["step"]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if self.loop.restored is not None:  # `fit` has just reset the running loss
@@ -295,40 +360,12 @@ class _Watch(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         loop, now = self.loop, time.perf_counter()
-        state, config = loop.state, loop.config
-        state["step"] = self.first + batch + 1
-        state["seconds"] += now - self.began
+        loop.state["seconds"] += now - self.began
         self.began = now
-        over = config.time_limit is not None and state["seconds"] >= config.time_limit
-        if self.interrupts.caught or state["step"] % config.checkpoint_steps == 0:
-            state["loss"] = logs["loss"] if logs else None
-            loop.save()
-        if over or self.interrupts.caught:
+        loop.step_done(self.first + batch + 1, (logs or {})["loss"])
+        if loop._late() or loop.interrupts.caught:
             self.model.stop_training = True
-        loop.loss = logs["loss"] if logs else None
-        loop.began = loop.began or (now, state["step"])  # the first step includes tracing
+        loop.began = loop.began or (now, loop.state["step"])  # the first step includes tracing
         loop.advance()
         if loop.callbacks:
             loop.callbacks.on_train_batch_end(self.first + batch, logs)
-
-
-class _Interrupts:
-    """Turns the first Ctrl-C or SIGTERM into a flag: the current step ends and a checkpoint is written."""
-
-    def __init__(self) -> None:
-        self.caught = False
-        self.before: dict[signal.Signals, Any] = {}
-
-    def _catch(self, number: int, frame: FrameType | None) -> None:
-        if self.caught:
-            raise KeyboardInterrupt
-        self.caught = True
-
-    def __enter__(self) -> "_Interrupts":
-        if threading.current_thread() is threading.main_thread():
-            self.before = {s: signal.signal(s, self._catch) for s in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)

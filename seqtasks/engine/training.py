@@ -10,15 +10,14 @@ import os
 import platform
 import shlex
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
-from seqtasks.atomic_files import check_own, write_csv, write_json
+from seqtasks.atomic_files import check_own, replacing, write_csv, write_json
 from seqtasks.capabilities import Calibrates
 from seqtasks.data.batches import POOL_BATCHES
 from seqtasks.engine import checkpoint, evaluation, gradient_flow, progress
@@ -27,6 +26,7 @@ from seqtasks.engine.data_summary import SplitSummary, describe_splits
 from seqtasks.engine.experiment import Experiment, Prepared, check_same, has_data, policy
 from seqtasks.engine.loop import Loop
 from seqtasks.engine.predictor import Predictor
+from seqtasks.engine.resuming import check_new, complete, has_begun, resumable
 from seqtasks.engine.run import FILES, VARIANTS, Run, is_run, load_assets, save_assets, save_setup, written
 from seqtasks.errors import UserError
 from seqtasks.options import describe, make_options
@@ -40,7 +40,7 @@ Paths = dict[str, Any]
 
 def train(
     recipe: str | Path, data: Any = None, run: str | Path | None = None, *, train: Any = None, valid: Any = None,
-    test: Any = None, resume: bool = False, overwrite: bool = False, dry_run: bool = False,
+    test: Any = None, resume: bool | Literal["auto"] = False, overwrite: bool = False, dry_run: bool = False,
     callbacks: Sequence[Any] = (), quiet: bool = False, **fields: Any,
 ) -> Any:  # fmt: skip
     """Train a recipe; the Python twin of `seqtasks train`.
@@ -52,7 +52,7 @@ def train(
             lists, or a dict of splits of these. None for the built-in sample.
         run: the run directory to make; None makes `runs/RECIPE-TIME`.
         train, valid, test: the splits, where they are in different places.
-        resume: continue a run that was stopped, with its options.
+        resume: continue a run that was stopped, with its options; "auto" begins it if it has not begun.
         overwrite: replace a run that exists.
         dry_run: return shapes and counts; train nothing, write nothing.
         callbacks: instances of `keras.callbacks.Callback`, which see the whole training as one `fit`. A resumed
@@ -69,11 +69,14 @@ def train(
     name, found = str(recipe), load_recipe(recipe)
     paths = _paths(data, train, valid, test)
     directory = Path(run or f"runs/{found.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
-    if resume and dry_run:
-        raise UserError("--resume and --dry_run exclude each other", where="train", remedy="leave one out")
-    if resume:
-        with progress.shown(quiet):
-            return _resume(directory, run, fields, paths, callbacks)
+    for other, given in (("dry_run", dry_run), ("overwrite", resume == "auto" and overwrite)):
+        if resume and given:
+            raise UserError(f"--resume and --{other} exclude each other", where="train", remedy="leave one out")
+    if resume and run is None:
+        raise UserError("which run?", where="--resume", remedy="name it with --run")
+    if resume is True or (resume and has_begun(directory)):
+        with progress.shown(quiet), resumable(name, directory):
+            return _resume(directory, fields, paths, callbacks)
     source = Path(name).read_text("utf-8") if name.endswith(".py") else None
     if not has_data(paths) and found.reads(make_options(found.Config, fields)).named is None:
         fields = {**found.sample.options, **fields}
@@ -81,11 +84,11 @@ def train(
     if found.variants(config):
         from seqtasks.engine.variants import train_variants
 
-        with progress.shown(quiet):
+        with progress.shown(quiet), resumable(name, directory):
             return train_variants(found, config, paths, directory, name, source, callbacks, overwrite, dry_run)
     check_free(directory, overwrite)
     experiment = Experiment(found, config, paths)
-    with progress.shown(quiet):
+    with progress.shown(quiet), resumable(name, directory):
         if dry_run:
             return experiment.dry_run()
         if getattr(experiment.config, "adapt_epochs", 0):
@@ -142,7 +145,7 @@ def finetune(
     arguments = {name: value for name, value in arguments.items() if value is not None} | fields
     command = shlex.join(["seqtasks", "finetune", str(base.directory), *_flags(arguments)])
     experiment = Experiment(recipe, make_options(recipe.Config, kept | fields), paths)
-    with progress.shown(quiet):
+    with progress.shown(quiet), resumable(recipe.name, directory):
         training = Training(experiment, directory, recipe.name, source, command, callbacks)
         return training.start(overwrite, base, relearn, model)
 
@@ -230,7 +233,8 @@ class Training:
         given = prepared.model, prepared.batches, inputs, validate, config, metric, larger, self.directory
         loop = Loop(*given, callbacks)
         if resume:
-            loop.resume()
+            if not loop.resume():
+                check_new(self.directory)
         elif base or prepared.pretrained:  # a run that is killed before its first checkpoint continues from them too
             loop.save()
         sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
@@ -316,16 +320,13 @@ class Training:
         write_json(self.directory / "metrics.json", figures | {"baselines": compared})
         others = ", ".join(f"{title} {evaluation.text(b[name])}" for title, b in compared.items())
         log.info("test %s %s, baselines: %s", name, evaluation.text(test[name]), others)
-        run = Run(self.directory)
-        run.report()
-        return run
+        return complete(Run(self.directory))
 
     def _save_model(self, model: Any) -> None:
         plain = type(model).from_config(model.get_config())  # without the optimizer
         checkpoint.copy(model, plain)
-        temporary = self.directory / f".{time.time_ns()}.keras"
-        plain.save(temporary)
-        temporary.replace(self.directory / "model.keras")
+        with replacing(self.directory / "model.keras") as temporary:
+            plain.save(temporary)
 
 
 def hardware() -> str:
@@ -339,11 +340,7 @@ def hardware() -> str:
     return ", ".join([f"{os.cpu_count()} x {model}", *names])
 
 
-def _resume(
-    directory: Path, named: str | Path | None, fields: Mapping[str, Any], paths: Paths, callbacks: Sequence[Any]
-) -> Any:
-    if named is None:
-        raise UserError("which run?", where="--resume", remedy="name it with --run")
+def _resume(directory: Path, fields: Mapping[str, Any], paths: Paths, callbacks: Sequence[Any]) -> Any:
     if (directory / VARIANTS).is_file():
         from seqtasks.engine.variants import resume_variants
 
@@ -357,7 +354,7 @@ def resume_run(directory: Path, fields: Mapping[str, Any], paths: Paths, callbac
     check_same(run.config, run.paths, fields, paths)
     if (directory / "metrics.json").is_file():
         log.info("%s has finished already", directory)
-        return run
+        return complete(run)
     limit = {name: value for name, value in fields.items() if name == "time_limit"}
     paths = paths if has_data(paths) else run.readable_paths()  # a check that the data is unchanged follows
     config = make_options(run.recipe.Config, dataclasses.asdict(run.config) | limit)

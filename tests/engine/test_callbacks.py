@@ -112,7 +112,7 @@ def test_a_checkpoint_of_keras_has_the_weights_that_were_validated(watched):
 @pytest.mark.slow
 def test_early_stopping_ends_a_finetuning_and_it_stays_ended_when_resumed(small_run, reviews, tmp_path):
     stop, recorder = keras.callbacks.EarlyStopping(monitor="val_accuracy", min_delta=1.0, patience=1), Recorder()
-    options = {"epochs": 9, "patience": 0, "callbacks": [stop]}
+    options = {"epochs": 9, "patience": 0, "checkpoint_keep": True, "callbacks": [stop]}
     run = seqtasks.finetune(small_run.directory, data=reviews, new=tmp_path / "run", **options)
     assert stop.mode == "max" and stop.stopped_epoch == 1
     assert run.metrics["train"]["stopped"] == "callback" and run.metrics["train"]["epochs"] == 2

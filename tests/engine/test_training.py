@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,7 +121,7 @@ def kill(self, batch, logs=None):
     if steps == {step}:
         os.kill(os.getpid(), signal.SIGKILL)
 loop._Watch.on_train_batch_end = kill
-seqtasks.train("sentiment", data={data!r}, run={run!r}, **{fields!r})
+seqtasks.train("sentiment", data={data!r}, run={run!r}, resume="auto", **{fields!r})
 """
 
 
@@ -133,8 +134,10 @@ def test_a_killed_run_resumes_to_the_same_weights(step, reviews, small_run, tmp_
     code = KILLED.format(step=step, data=str(reviews), run=str(killed), fields=SMALL)
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -signal.SIGKILL
     assert not (killed / "metrics.json").exists()
-    resumed = seqtasks.train("sentiment", run=killed, resume=True)
+    given = SMALL | {"patience": "auto"}  # the number that followed from it stays
+    resumed = seqtasks.train("sentiment", data=reviews, run=killed, resume="auto", **given)
     assert_equal_weights(whole, killed)
+    assert list((killed / "checkpoints").iterdir()) == []
     assert resumed.metrics["test"]["log_loss"] == seqtasks.load_run(whole).metrics["test"]["log_loss"]
     losses = [[row["loss"] for row in history(directory)] for directory in (whole, killed)]
     assert losses[0] == losses[1]
@@ -142,7 +145,8 @@ def test_a_killed_run_resumes_to_the_same_weights(step, reviews, small_run, tmp_
 
 def test_a_time_limit_stops_cleanly_and_resume_refuses_other_options_and_other_data(tmp_path):
     data, directory = write_reviews(tmp_path / "own.csv", 60), tmp_path / "stopped"
-    stopped = seqtasks.train("sentiment", data=data, run=directory, time_limit=0.0, **SMALL)
+    given = SMALL | {"time_limit": 0.0, "checkpoint_keep": True}
+    stopped = seqtasks.train("sentiment", data=data, run=directory, **given)
     assert stopped.metrics["train"]["stopped"] == "time_limit"
     assert stopped.metrics["train"]["epochs"] == 1
     assert not (directory / "gradient_flow.csv").exists()
@@ -154,7 +158,11 @@ def test_a_time_limit_stops_cleanly_and_resume_refuses_other_options_and_other_d
         seqtasks.train("sentiment", run=directory, resume=True)
 
 
-def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_resume(tmp_path):
+@pytest.mark.parametrize(
+    ("number", "status", "word"),
+    [(signal.SIGTERM, 143, "terminated"), pytest.param(signal.SIGINT, 130, "interrupted", marks=pytest.mark.slow)],
+)
+def test_a_signal_keeps_a_checkpoint_and_says_how_to_resume(number, status, word, tmp_path):
     data, directory = write_reviews(tmp_path / "many.csv", 4000), tmp_path / "run"
     options = [f"--{k}={v}" for k, v in (SMALL | {"epochs": 50}).items()]
     command = [
@@ -170,12 +178,15 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_resume(tmp_path):
     ]
     process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
-    while not (directory / "checkpoints" / "last.npz").exists() and time.monotonic() < deadline:
+    while not list(directory.glob("checkpoints/*.npz")) and time.monotonic() < deadline:
         time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 2 and out == ""
-    assert f"continue with: seqtasks train sentiment --run {directory} --resume" in err
+    assert process.returncode == status and out == ""
+    assert (
+        f"{word}; the last checkpoint is kept, continue with: seqtasks train sentiment --run {directory} --resume"
+        in err
+    )
     assert "Traceback" not in err
 
 
@@ -240,6 +251,32 @@ def test_a_metric_that_is_undefined_on_a_split_is_none(tmp_path):
     assert run.metrics["test"]["roc_auc"] is None and run.metrics["test"]["roc_auc_interval"] == [None, None]
     majority = run.metrics["baselines"]["majority"]
     assert majority["difference"] is None and majority["difference_interval"] == [None, None]
+
+
+def test_a_finished_run_gets_the_report_that_it_lacks(run, no_report, tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "report", no_report)
+    directory = shutil.copytree(run.directory, tmp_path / "run")
+    (directory / "report.html").unlink()
+    (directory / "checkpoints" / "00001-00000000.npz").touch()  # killed before they were removed
+    seqtasks.train("sentiment", run=directory, resume="auto")
+    assert (directory / "report.html").read_text() == (run.directory / "report.html").read_text()
+    assert list((directory / "checkpoints").iterdir()) == []
+
+
+def test_options_of_resuming_that_exclude_each_other(run, tmp_path):
+    with pytest.raises(UserError, match="--resume and --overwrite exclude each other"):
+        seqtasks.train("sentiment", run=run.directory, resume="auto", overwrite=True)
+    with pytest.raises(UserError, match=r"--resume: which run\?; name it with --run"):
+        seqtasks.train("sentiment", resume="auto")
+    with pytest.raises(UserError, match="--resume: which run"):
+        seqtasks.train("sentiment", resume=True)
+
+
+def test_a_finetuning_without_its_first_checkpoint_does_not_begin_with_other_weights(finetuned, tmp_path):
+    directory = shutil.copytree(finetuned.run.directory, tmp_path / "run")
+    (directory / "metrics.json").unlink()
+    with pytest.raises(UserError, match="was stopped before it had the weights that it was to start from; begin"):
+        seqtasks.train("sentiment", run=directory, resume=True)
 
 
 def test_resume_and_dry_run_exclude_each_other(run):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import seqtasks
-from seqtasks.cli.main import _how_to_resume, main
+from seqtasks.cli.main import main
 from seqtasks.engine.experiment import Experiment
 from seqtasks.engine.pretrained import Pretrained
 from seqtasks.errors import UserError
@@ -25,7 +25,7 @@ TINY = {
     "gradient_flow": False,
     "cell": "simple_rnn",
 }
-OPTIONS = {**TINY, "document": "line", "vocabulary": "word"}
+OPTIONS = {**TINY, "document": "line", "vocabulary": "word", "checkpoint_keep": True}
 
 
 @pytest.fixture(scope="module")
@@ -197,10 +197,10 @@ class Stop(keras.callbacks.Callback):
 def test_overwriting_removes_the_old_runs_at_once(both, data, tmp_path):
     folder = shutil.copytree(both, tmp_path / "lm")
     given = {"direction": "both", "quiet": True, **OPTIONS, "seed": 7}
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as error:
         seqtasks.train("language_model", data, folder, overwrite=True, callbacks=[Stop()], **given)
-    command = ["train", "language_model", "--run", str(folder)]
-    assert _how_to_resume(command).endswith(f"continue with: seqtasks train language_model --run {folder} --resume")
+    told = f"the last checkpoint is kept, continue with: seqtasks train language_model --run {folder} --resume"
+    assert error.value.__notes__ == [told]
     assert seqtasks.load_run(folder / "forward").config.seed == 7
     assert not (folder / "backward" / "metrics.json").exists()  # that of the old run is gone
     assert json.loads((folder / "runs.json").read_text())["options"]["seed"] == 7

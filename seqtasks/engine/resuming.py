@@ -1,0 +1,62 @@
+"""What belongs to continuing a run: whether it has begun, how it is continued, and what a measured one still lacks."""
+
+import contextlib
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from seqtasks.engine import checkpoint
+from seqtasks.engine.run import VARIANTS, Run, is_run, runs_in
+from seqtasks.errors import UserError
+
+
+def has_begun(directory: Path) -> bool:
+    """Whether there is a run, or a folder of runs of which one has begun."""
+    several = runs_in(directory) if (directory / VARIANTS).is_file() else []
+    return any(is_run(directory / name) for name in ("", *several))
+
+
+@contextlib.contextmanager
+def resumable(recipe: str, directory: Path) -> Iterator[None]:
+    """A context in which an interruption is told how the run is continued, if it has begun.
+
+    Args:
+        recipe: a name or the path of a .py file.
+        directory: the run.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if has_begun(directory):
+            command = shlex.join(["seqtasks", "train", recipe, "--run", str(directory), "--resume"])
+            error.add_note(f"the last checkpoint is kept, continue with: {command}")
+        raise
+
+
+def check_new(directory: Path) -> None:
+    """Raise `UserError` if a run without a checkpoint was to begin with the weights of other runs, which are not kept.
+
+    Args:
+        directory: the run.
+    """
+    known = json.loads((directory / "environment.json").read_text("utf-8"))
+    if known.keys() & {"parent", "pretrained"}:
+        what = "was stopped before it had the weights that it was to start from"
+        raise UserError(what, where=directory, remedy="begin again with --overwrite")
+
+
+def complete(run: Run) -> Run:
+    """Write the report of a run that has been measured, if it lacks one, and remove the checkpoints.
+
+    Args:
+        run: with `metrics.json`.
+
+    Returns:
+        The run.
+    """
+    if not (run.directory / "report.html").is_file():
+        run.report()
+    if not run.config.checkpoint_keep:
+        checkpoint.Checkpoints(run.directory / "checkpoints").clear()
+    return run
