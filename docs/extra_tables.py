@@ -50,6 +50,17 @@ def translation_ablations() -> str:
     return table(["BLEU of test", "beam 1", "beam 5", "beam 10", "with case, beam 5", "best epoch"], rows)
 
 
+def kills() -> str:
+    """How many trainings were killed in each phase, and how many ended like the one that was left alone."""
+    counts = load("kills")["counts"]
+    phases = list(counts["SIGKILL"]["phases"])
+    cells = [
+        [f"`{name}`", *(f"{row['phases'][phase]}" for phase in phases), f"{row['equal']} of {row['stopped']}"]
+        for name, row in counts.items()
+    ]
+    return table(["stopped by", *phases, "ends equal"], cells)
+
+
 def language_cells() -> str:
     rows = load("language_cells")["rows"]
     cells = [[f"`{n}`", f"{r['units']}", f"{r['validation']:.3f}", f"{r['test']:.3f}"] for n, r in rows.items()]
@@ -260,6 +271,6 @@ TABLES = {
     for f in (
         targets, sentiment_ablations, ner_ablations, translation_ablations, language_cells, speakers, layers,
         layer_ratios, serving, predict_memory, products, memory, names, sizes, pairs_columns,
-        classification, classification_tried, vectors,
+        classification, classification_tried, vectors, kills,
     )
 }  # fmt: skip
