@@ -1,5 +1,6 @@
 """The command line. Standard output carries the result as JSON; progress and warnings go to standard error."""
 
+import errno
 import logging
 import os
 import re
@@ -13,6 +14,7 @@ from seqtasks.cli import arguments as parsing
 from seqtasks.cli.commands import RUN_COMMANDS, TOP_COMMANDS
 from seqtasks.cli.console import Warnings
 from seqtasks.engine import progress
+from seqtasks.engine.trust import trusting
 from seqtasks.errors import UserError
 
 
@@ -22,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 done, 2 an error of the user, 1 a fault of the program.
     """
-    given, quiet = _without_quiet([_underscored(a) for a in (sys.argv[1:] if arguments is None else arguments)])
+    given = [_underscored(a) for a in (sys.argv[1:] if arguments is None else arguments)]
+    given, quiet = _without("--quiet", given)
+    given, trust = _without("--trust", given)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[progress.Handler()])
     logging.getLogger("seqtasks").setLevel(logging.INFO)
     notes = Warnings(quiet, held=given[:1] in (["train"], ["finetune"]))
@@ -33,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         complete()
     try:
-        with progress.shown(quiet, always=True), notes, progress.before_training(notes.release):
+        with progress.shown(quiet, always=True), notes, progress.before_training(notes.release), trusting(trust):
             return _dispatch(given)
     except UserError as error:
         print(f"seqtasks: {error}", file=sys.stderr)
@@ -42,10 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         from seqtasks.atomic_files import full
 
-        if error.errno == 28:
-            print(f"seqtasks: {full(error.filename or 'output')}", file=sys.stderr)
-        elif isinstance(error, BrokenPipeError):
+        where, remedy = error.filename or "output", "check the disk and its permissions"
+        if isinstance(error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+            print(f"seqtasks: {full(where)}", file=sys.stderr)
+        elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO):
+            print(f"seqtasks: {UserError(error.strerror or 'refused', where, remedy)}", file=sys.stderr)
         else:
             raise
     return 2
@@ -59,10 +66,10 @@ def _underscored(argument: str) -> str:
     return "--" + name[2:].replace("-", "_") + equals + value
 
 
-def _without_quiet(given: list[str]) -> tuple[list[str], bool]:
-    """(the other arguments, whether `--quiet` is among them); after `--` it is a text."""
+def _without(flag: str, given: list[str]) -> tuple[list[str], bool]:
+    """(the other arguments, whether a flag is among them); after `--` it is a text."""
     end = given.index("--") if "--" in given else len(given)
-    return [a for i, a in enumerate(given) if a != "--quiet" or i > end], "--quiet" in given[:end]
+    return [a for i, a in enumerate(given) if a != flag or i > end], flag in given[:end]
 
 
 def _dispatch(given: list[str]) -> int:
@@ -112,8 +119,9 @@ def help_text(command: str = "", recipe: str | None = None) -> str:
 NOTES = (
     "RECIPE is a name or the path of a .py file. Without --data a recipe uses its small built-in sample.",
     "`seqtasks train RECIPE --help` lists the options of a recipe, `seqtasks COMMAND RUN --help` those of a run.",
-    "`--quiet`, before or after a command, leaves only errors and the result.",
-    "  --version   --help   --quiet",
+    "`--quiet`, before or after a command, leaves only errors and the result. `--trust` lets a run execute the",
+    "recipe.py that it brings, where it was not trained on this machine.",
+    "  --version   --help   --quiet   --trust",
 )
 
 
@@ -124,7 +132,7 @@ def _line(usage: str, text: str) -> str:
 def _how_to_resume(given: Sequence[str]) -> str:
     if given[:1] != ["train"] or "--run" not in given[:-1]:
         return ""
-    from seqtasks.engine.run import runs_in
+    from seqtasks.engine.run_folder import runs_in
 
     run = given[given.index("--run") + 1]
     if not any(Path(run, name, "checkpoints").is_dir() for name in ("", *runs_in(Path(run)))):
