@@ -7,11 +7,18 @@ import fnmatch
 import io
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from seqtasks.errors import UserError
+
+TEMPORARY = ".seqtasks-*"  # unfinished files
+REFUSED = {
+    errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
+    errno.EIO, errno.ENOENT,
+}  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -22,7 +29,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         The temporary path.
 
     Raises:
-        UserError: if the disk is full.
+        UserError: if the disk is full, or the folder cannot be written.
 
     Example:
         >>> import tempfile
@@ -30,18 +37,42 @@ def replacing(path: str | Path) -> Iterator[Path]:
         ...     _ = temporary.write_text("whole")
     """
     path = Path(path)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = path.with_name(f"{TEMPORARY[:-1]}{secrets.token_hex(8)}{path.suffix}")
     try:
-        yield temporary
-        sync(temporary)
-        os.replace(temporary, path)
-        sync(path.parent)
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # new: never a link to another file
+        try:
+            yield temporary
+            sync(temporary)
+            os.replace(temporary, path)
+            sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise full(path) from None
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+        if error.filename not in (None, os.fspath(temporary), temporary):
+            raise  # of another file, which the block read
+        raise cannot_write(path, error) from None
+
+
+def cannot_write(path: str | Path, error: OSError) -> Exception:
+    """The error for a file or folder that cannot be written: the user's where the disk or its rights are the reason.
+
+    Args:
+        path: what was to be written.
+        error: what the operating system said.
+
+    Returns:
+        A `UserError`, or `error` itself if the reason is another one.
+
+    Example:
+        >>> cannot_write("run", OSError(errno.EROFS, "Read-only file system"))
+        UserError('run: cannot be written (Read-only file system); take another place, or change its permissions')
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return full(path)
+    if error.errno in REFUSED:
+        remedy = "take another place, or change its permissions"
+        return UserError(f"cannot be written ({error.strerror})", where=path, remedy=remedy)
+    return error
 
 
 def sync(path: str | Path) -> None:
@@ -76,7 +107,7 @@ def check_own(directory: Path, patterns: Sequence[str], remedy: str) -> None:
     Args:
         directory: the directory.
         patterns: of the paths of files that are written there, relative to it, as `fnmatch` takes them. Unfinished
-            files, whose names begin with a dot and a number, belong to them.
+            files belong to them.
         remedy: what to do instead.
 
     Example:
@@ -89,7 +120,7 @@ def check_own(directory: Path, patterns: Sequence[str], remedy: str) -> None:
     """
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
-        unfinished = fnmatch.fnmatchcase(path.name, ".[0-9]*")
+        unfinished = fnmatch.fnmatchcase(path.name, TEMPORARY)
         if not path.is_dir() and not unfinished and not any(fnmatch.fnmatchcase(name, p) for p in patterns):
             what = f"holds {name}, which is kept: nothing is overwritten"
             raise UserError(what, where=directory, remedy=remedy)
@@ -103,7 +134,12 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Writes a value as indented JSON; NaN and infinity are errors."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """A value as indented JSON, as `write_json` writes it."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:

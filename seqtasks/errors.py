@@ -6,6 +6,10 @@ import os
 import re
 from collections.abc import Iterable
 
+# those of ASCII and of Latin-1, and those that turn the direction of writing
+_CODES = {*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)} - {9, 10, 13}
+_CONTROLS = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _CODES}
+
 
 class UserError(Exception):
     """An error that the user can correct. The command line prints its text as one line and exits with status 2.
@@ -21,7 +25,20 @@ class UserError(Exception):
     """
 
     def __init__(self, what: str, where: "str | os.PathLike[str]" = "", remedy: str = "") -> None:
-        super().__init__(" ".join(f"{where}{': ' if where else ''}{what}{'; ' if remedy else ''}{remedy}".split()))
+        super().__init__(visible(" ".join(f"{where}{': ' * bool(where)}{what}{'; ' * bool(remedy)}{remedy}".split())))
+
+
+def visible(text: str) -> str:
+    r"""A text in which control characters are written as `\x1b`, so that a terminal shows them and obeys none.
+
+    Args:
+        text: what is shown; tabs and line ends stay.
+
+    Example:
+        >>> print(visible("a film\x1b[2J"))
+        a film\x1b[2J
+    """
+    return text.translate(_CONTROLS)
 
 
 def nearest(name: object, known: Iterable[object]) -> str:

@@ -13,7 +13,6 @@ import dataclasses
 import operator
 import typing
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -351,29 +350,6 @@ def add_options(parser: Any, cls: type, groups: dict[str, Any] | None = None) ->
         groups[declared.group].add_argument(
             f"--{declared.name}", type=declared.hint, default=default, help=declared.full_help, **flag
         )
-
-
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file, such as the `config.yaml` of a run.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        UserError: if there is no such file, or it holds something else.
-    """
-    import yaml
-
-    try:
-        values = yaml.safe_load(Path(path).read_text("utf-8"))
-    except (FileNotFoundError, IsADirectoryError):
-        raise UserError("no such file", where=path, remedy="give a YAML file to --config") from None
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise UserError("not YAML", where=f"{path}:{line}", remedy="write one `name: value` per line") from None
-    if not isinstance(values, dict):
-        raise UserError("not a mapping", where=path, remedy="write one `name: value` per line")
-    return values
 
 
 def _bounds(hint: Any) -> Iterator[Any]:

@@ -18,9 +18,9 @@ from seqtasks.options import (
     for_validation,
     make_options,
     option,
-    read_yaml,
 )  # fmt: skip
 from seqtasks.recipe import list_recipes, load_recipe
+from seqtasks.yaml_files import read_yaml
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Arguments of commands on a run: the command's own options, those of its recipe, and their help."""
 
 import argparse
-import json
+import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from seqtasks.capabilities import Answer, Command
 from seqtasks.cli import console
-from seqtasks.cli.commands import FLAGS, RUN_COMMANDS, TOP_COMMANDS
+from seqtasks.cli.commands import ALWAYS, FLAGS, RUN_COMMANDS, TOP_COMMANDS
 from seqtasks.engine import progress
 from seqtasks.errors import UserError, nearest
 from seqtasks.options import Option, describe, make_options
@@ -111,7 +111,7 @@ def _execute(command: Command, run: Any, parsed: argparse.Namespace, given: dict
         answers = progress.counted(command.name, answers, unit="answers")
     with console.results(path) as output:
         for answer in answers:
-            output.write(json.dumps(answer, ensure_ascii=False) + "\n")
+            output.write(console.line_of(answer) + "\n")
             output.flush()
 
 
@@ -131,7 +131,8 @@ def _parser(command: Command, recipe: Recipe[Any] | None, config: Any = None) ->
         parser.add_argument("--input", metavar="FILE", help=INPUT_HELP)
         parser.add_argument("--carry", metavar="COLUMNS", default=argparse.SUPPRESS, help=CARRY_HELP)
     parser.add_argument("--output", metavar="FILE", help=_output_help(command, recipe))
-    parser.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help=FLAGS["quiet"])
+    for flag in ALWAYS:
+        parser.add_argument(f"--{flag}", action="store_true", default=argparse.SUPPRESS, help=FLAGS[flag])
     _add(parser, "options", describe(command.Options), {})
     if recipe:
         _add(parser, "options of this run", recipe_options(command, recipe), vars(config) if config else {})
@@ -209,8 +210,10 @@ def help_of_run_command(name: str) -> str:
 
 def flags_of(name: str, arguments: Sequence[str]) -> list[str]:
     """The flags of a command, for the run among its arguments if there is one."""
-    directory = run_in(arguments)
-    run = console.open_run(directory) if directory and Path(directory, "config.yaml").is_file() else None
+    directory, run = run_in(arguments), None
+    if directory and Path(directory, "config.yaml").is_file():
+        with contextlib.suppress(UserError):  # nothing that is not trusted is executed to complete a line
+            run = console.open_run(directory)
     brought = run.recipe.commands() if run else (c for c, _ in capability_commands().values())
     command = RUN_COMMANDS.get(name) or next((c for c in brought if c.name == name), None)
     return list(_parser(command, run and run.recipe)._option_string_actions) if command else []

@@ -10,8 +10,9 @@ import seqtasks
 from seqtasks.capabilities import Answer, Command
 from seqtasks.cli import console
 from seqtasks.errors import UserError, explain
-from seqtasks.options import Declared, add_options, describe, option, read_yaml
+from seqtasks.options import Declared, add_options, describe, option
 from seqtasks.recipe import Recipe, list_recipes, load_recipe
+from seqtasks.yaml_files import read_yaml
 
 DATA_HELP = {
     "data": "file, pattern of files, folder, hf:NAME or tfds:NAME; without it the built-in sample",
@@ -28,8 +29,10 @@ FLAGS = {
     "overwrite": "replace a run that exists",
     "dry_run": "print shapes and counts; train nothing, write nothing",
     "folds": "cross-validation: one training for each of N folds of all data, with mean and spread",
+    "trust": "execute the recipe.py that a run brings, where it was not trained on this machine",
     "quiet": "show no progress and no warnings, only errors and the result",
 }
+ALWAYS = "trust", "quiet"  # flags of every command
 
 FINETUNE_HELP = {
     "relearn": "vocabularies of the run (files of its folder encoder) that are learnt anew from the new data"
@@ -119,7 +122,7 @@ def _parser(recipe: Recipe[Any], prog: str, flags: Iterable[str], finetune: bool
     if finetune:
         for name, text in FINETUNE_HELP.items():
             run.add_argument(f"--{name}", nargs="+", default=[], help=text)
-    for flag in (*flags, "quiet"):
+    for flag in (*flags, *ALWAYS):
         if flag == "folds":
             run.add_argument("--folds", type=int | None, default=None, help=FLAGS[flag])
         elif flag == "resume":
@@ -207,7 +210,7 @@ def _help_of_training(command: str, name: str, flags: tuple[str, ...], finetune:
         if recipe:
             return _parser(load_recipe(recipe), f"seqtasks {command} {recipe}", flags, finetune).format_help()
         listed = "\n".join(f"  {n:<16} {load_recipe(n).summary}" for n in sorted(list_recipes()))
-        options = {**DATA_HELP, **RUN_HELP, **{flag: FLAGS[flag] for flag in (*flags, "quiet")}}
+        options = {**DATA_HELP, **RUN_HELP, **{flag: FLAGS[flag] for flag in (*flags, *ALWAYS)}}
         if finetune:
             options |= FINETUNE_HELP
         shared = "\n".join(f"  --{n:<14} {t}" for n, t in options.items())

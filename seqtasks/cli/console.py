@@ -11,6 +11,8 @@ from typing import IO, Any
 from seqtasks.engine import progress
 from seqtasks.errors import UserError
 
+_CONTROLS = {code: f"\\u{code:04x}" for code in (*range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
 
 class Warnings:
     """Warnings for a person: each is shown once, and those before a training together.
@@ -131,7 +133,17 @@ def _opened(path: Path) -> Iterator[IO[str]]:
 
 def show(value: Any) -> None:
     """Print a result as one line of JSON."""
-    print(json.dumps(value, ensure_ascii=False))
+    print(line_of(value))
+
+
+def line_of(value: Any) -> str:
+    r"""A value as a line of JSON, in which all control characters are escaped.
+
+    Example:
+        >>> print(line_of({"label": "a\x9b2J"}))
+        {"label": "a\u009b2J"}
+    """
+    return json.dumps(value, ensure_ascii=False).translate(_CONTROLS)
 
 
 def open_run(directory: str) -> Any:

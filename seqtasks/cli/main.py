@@ -1,5 +1,6 @@
 """The command line. Standard output carries the result as JSON; progress and warnings go to standard error."""
 
+import errno
 import logging
 import os
 import re
@@ -12,6 +13,7 @@ from seqtasks.cli import arguments as parsing
 from seqtasks.cli.commands import RUN_COMMANDS, TOP_COMMANDS
 from seqtasks.cli.console import Warnings
 from seqtasks.engine import progress, signals
+from seqtasks.engine.trust import trusting
 from seqtasks.errors import UserError
 
 
@@ -21,7 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 done, 2 an error of the user, 130 after Ctrl-C, 143 after SIGTERM, 1 a fault of the program.
     """
-    given, quiet = _without_quiet([_underscored(a) for a in (sys.argv[1:] if arguments is None else arguments)])
+    given = [_underscored(a) for a in (sys.argv[1:] if arguments is None else arguments)]
+    given, quiet = _without("--quiet", given)
+    given, trust = _without("--trust", given)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[progress.Handler()])
     logging.getLogger("seqtasks").setLevel(logging.INFO)
     notes = Warnings(quiet, held=given[:1] in (["train"], ["finetune"]))
@@ -32,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         complete()
     try:
-        with signals.raised(), progress.shown(quiet, always=True), notes, progress.before_training(notes.release):
+        shown = progress.shown(quiet, always=True)
+        with signals.raised(), shown, notes, progress.before_training(notes.release), trusting(trust):
             return _dispatch(given)
     except UserError as error:
         print(f"seqtasks: {error}", file=sys.stderr)
@@ -43,10 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         from seqtasks.atomic_files import full
 
-        if error.errno == 28:
-            print(f"seqtasks: {full(error.filename or 'output')}", file=sys.stderr)
-        elif isinstance(error, BrokenPipeError):
+        where, remedy = error.filename or "output", "check the disk and its permissions"
+        if isinstance(error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+            print(f"seqtasks: {full(where)}", file=sys.stderr)
+        elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO):
+            print(f"seqtasks: {UserError(error.strerror or 'refused', where, remedy)}", file=sys.stderr)
         else:
             raise
     return 2
@@ -60,10 +68,10 @@ def _underscored(argument: str) -> str:
     return "--" + name[2:].replace("-", "_") + equals + value
 
 
-def _without_quiet(given: list[str]) -> tuple[list[str], bool]:
-    """(the other arguments, whether `--quiet` is among them); after `--` it is a text."""
+def _without(flag: str, given: list[str]) -> tuple[list[str], bool]:
+    """(the other arguments, whether a flag is among them); after `--` it is a text."""
     end = given.index("--") if "--" in given else len(given)
-    return [a for i, a in enumerate(given) if a != "--quiet" or i > end], "--quiet" in given[:end]
+    return [a for i, a in enumerate(given) if a != flag or i > end], flag in given[:end]
 
 
 def _dispatch(given: list[str]) -> int:
@@ -113,8 +121,9 @@ def help_text(command: str = "", recipe: str | None = None) -> str:
 NOTES = (
     "RECIPE is a name or the path of a .py file. Without --data a recipe uses its small built-in sample.",
     "`seqtasks train RECIPE --help` lists the options of a recipe, `seqtasks COMMAND RUN --help` those of a run.",
-    "`--quiet`, before or after a command, leaves only errors and the result.",
-    "  --version   --help   --quiet",
+    "`--quiet`, before or after a command, leaves only errors and the result. `--trust` lets a run execute the",
+    "recipe.py that it brings, where it was not trained on this machine.",
+    "  --version   --help   --quiet   --trust",
 )
 
 

@@ -14,6 +14,7 @@ from typing import IO, Any
 from seqtasks.errors import UserError, nearest, needs
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+MOST, TIMES = 2**26, 100  # bytes that any compressed file may expand to, and as many times its size
 UNREADABLE = (  # see `read_error`
     UnicodeDecodeError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, PermissionError,
 )  # fmt: skip
@@ -102,22 +103,39 @@ def open_bytes(path: str | Path) -> "io.BufferedReader[Any]":
 
 
 def raw_bytes(path: str | Path) -> IO[bytes]:
-    """The bytes of a file, decompressed by its name.
+    """The bytes of a file, decompressed by its name. Those that a small file expands to without end are an `EOFError`.
 
     Raises:
         UserError: if the package for its compression is missing.
     """
     suffix = Path(path).suffix.lower()
-    if suffix == ".gz":
-        return gzip.open(path)  # type: ignore[return-value]
-    if suffix == ".bz2":
-        return bz2.open(path)
-    if suffix == ".xz":
-        return lzma.open(path)
+    if suffix not in COMPRESSED:
+        return open(path, "rb")
     if suffix == ".zst":
         needs("zstandard", extra="formats")
-        return _Zstandard(path)  # type: ignore[return-value]
-    return open(path, "rb")
+    opened = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": _Zstandard}[suffix]
+    return io.BufferedReader(_Bounded(opened(path), Path(path).stat().st_size), 2**17)  # type: ignore[operator]
+
+
+class _Bounded(io.RawIOBase):
+    """The bytes of a decompressed file, as long as they are not far more than those of the file."""
+
+    def __init__(self, file: Any, size: int) -> None:
+        self.file, self.left = file, MOST + TIMES * size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self.file.readinto(buffer)
+        self.left -= count
+        if self.left < 0:
+            raise EOFError(f"it expands to more than {TIMES} times its size; decompress it first if that is meant")
+        return count
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
 
 
 class _Zstandard(io.RawIOBase):

@@ -1,5 +1,6 @@
 """Opens data sets of TensorFlow Datasets: which splits they have, and the records of one."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from seqtasks.errors import UserError, needs
 if TYPE_CHECKING:
     import tensorflow as tf
 
+NAME = re.compile(r"(\w+:)?\w+(/\w[\w.+-]*)?(:[\w.*]+)?")  # NAME, NAME/CONFIG:VERSION, with a namespace
 UNLISTED_SPLITS = ["train", "test"]  # of data sets that do not list their splits
 
 
@@ -94,6 +96,8 @@ def split_names(name: str) -> list[str]:
     needs("tensorflow_datasets", extra="tfds")
     import tensorflow_datasets as tfds
 
+    if not NAME.fullmatch(name):  # `tfds.builder` takes paths, and would read and write there
+        raise UserError("not the name of a data set", where=f"tfds:{name}", remedy="see tfds.list_builders()")
     try:
         builder = tfds.builder(name)
         builder.download_and_prepare()

@@ -8,7 +8,8 @@ from seqtasks.data.sources import Example, Source
 from seqtasks.data.splits import Splits
 from seqtasks.engine.experiment import Experiment
 from seqtasks.engine.pretrained import Pretrained, direction_of
-from seqtasks.engine.training import Training, check_free, inherited
+from seqtasks.engine.run_folder import check_free
+from seqtasks.engine.training import Training, inherited
 from seqtasks.errors import UserError
 from seqtasks.options import make_options
 

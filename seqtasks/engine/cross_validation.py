@@ -1,8 +1,11 @@
 """Cross-validation: one training for each fold of the data, and the mean and spread of their figures."""
 
+import contextlib
+import dataclasses
 import datetime
+import functools
 import logging
-import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +13,11 @@ import numpy as np
 
 from seqtasks.atomic_files import write_json
 from seqtasks.engine.experiment import Experiment, check_single
-from seqtasks.engine.run import FOLDS, IN_MEMORY, Run, written
+from seqtasks.engine.run import IN_MEMORY, Run, written
+from seqtasks.engine.run_folder import FOLDS, beginning
 from seqtasks.engine.training import Training
-from seqtasks.engine.variants import check_folder
+from seqtasks.engine.trust import remember
+from seqtasks.engine.variants import check_folder, entered
 from seqtasks.errors import UserError
 from seqtasks.options import make_options
 from seqtasks.recipe import load_recipe
@@ -56,20 +61,31 @@ def cross_validate(
     check_single(found, config, "--folds")
     reader = found.reader(config)
     source = Path(recipe).read_text("utf-8") if str(recipe).endswith(".py") else None
+    if source is not None:
+        remember(source)
     splits = list(found.folds(config, data, folds, reader))
-    if directory.exists():
-        shutil.rmtree(directory)
-    runs: list[Run] = []
-    for number, split in enumerate(splits, 1):
-        log.info("fold %d of %d", number, folds)
-        name = f"{IN_MEMORY}fold {number} of {folds} of {written({'data': data})['data'].removeprefix(IN_MEMORY)}"
-        experiment = Experiment(found, config, {"data": name}, split)
-        experiment.reader = reader  # which holds what was read already
-        runs.append(Training(experiment, directory / f"fold-{number:02}", str(recipe), source).start())
-    names = [run.directory.name for run in runs]
+    names, runs = [f"fold-{number:02}" for number in range(1, folds + 1)], list[Run]()
     summary = {"run": str(directory), "recipe": found.name, "folds": folds, "runs": names}
-    summary |= summarize([run.metrics for run in runs])
-    write_json(directory / FOLDS, summary)
+
+    @contextlib.contextmanager
+    def folder() -> Iterator[None]:
+        reads = [data, *dataclasses.asdict(config).values()]
+        with beginning(directory, overwrite, reads, "cross-validation", names):
+            write_json(directory / FOLDS, summary)
+            yield
+
+    with contextlib.ExitStack() as stack:
+        for number, split in enumerate(splits, 1):
+            log.info("fold %d of %d", number, folds)
+            name = f"{IN_MEMORY}fold {number} of {folds} of {written({'data': data})['data'].removeprefix(IN_MEMORY)}"
+            experiment = Experiment(found, config, {"data": name}, split)
+            experiment.reader = reader  # which holds what was read already
+            training = Training(experiment, directory / names[number - 1], str(recipe), source)
+            if not runs:  # the first one finds the errors of data and options
+                training.around = functools.partial(entered, stack, folder())
+            runs.append(training.start())
+        summary |= summarize([run.metrics for run in runs])
+        write_json(directory / FOLDS, summary)
     return summary
 
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from seqtasks.errors import visible
+
 log = logging.getLogger("seqtasks")
 REFRESH = 0.2  # seconds between updates of a bar
 DELAY = 0.5  # seconds for which nothing is shown: what takes less needs no bar
@@ -91,7 +93,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """Show a line that stays."""
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text), file=sys.stderr, flush=True)
 
 
 class Lines(Display):
@@ -145,7 +147,7 @@ class Bars(Display):
             if self.bars is None:
                 super().say(text)
             else:
-                self.bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+                self.bars.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
     def end(self, stage: Stage) -> None:
         with self.lock:

@@ -16,7 +16,8 @@ from typing import Any
 
 import keras
 
-from seqtasks.engine.run import Run, runs_in
+from seqtasks.engine.run import Run
+from seqtasks.engine.run_folder import runs_in
 from seqtasks.errors import UserError
 from seqtasks.models.language_model import NAME
 from seqtasks.models.pretrained import Network, take_over

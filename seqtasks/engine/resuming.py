@@ -1,13 +1,13 @@
 """What belongs to continuing a run: whether it has begun, how it is continued, and what a measured one still lacks."""
 
 import contextlib
-import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from seqtasks.engine import checkpoint
-from seqtasks.engine.run import VARIANTS, Run, is_run, runs_in
+from seqtasks.engine.run import Run
+from seqtasks.engine.run_folder import VARIANTS, checked_json, is_run, runs_in
 from seqtasks.errors import UserError
 
 
@@ -40,7 +40,7 @@ def check_new(directory: Path) -> None:
     Args:
         directory: the run.
     """
-    known = json.loads((directory / "environment.json").read_text("utf-8"))
+    known = checked_json(directory, "environment.json")
     if known.keys() & {"parent", "pretrained"}:
         what = "was stopped before it had the weights that it was to start from"
         raise UserError(what, where=directory, remedy="begin again with --overwrite")

@@ -1,25 +1,40 @@
 """A run directory: what a training leaves behind, and what can be done with it."""
 
+import contextlib
 import dataclasses
 import functools
-import hashlib
-import json
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from seqtasks.atomic_files import write_text
+from seqtasks.atomic_files import write_json, write_text
 from seqtasks.capabilities import Answer, Command
 from seqtasks.engine import progress
 from seqtasks.engine.inputs import inputs_of, parsed, read_inputs
+from seqtasks.engine.run_folder import (
+    COPY,
+    OPENED,
+    RESULTS,
+    SETUP,
+    check,
+    checked_json,
+    digest,
+    is_run,
+    manifest,
+    runs_in,
+    seal,
+)  # fmt: skip
+from seqtasks.engine.trust import is_trusting, recipe_of, trusting
 from seqtasks.errors import UserError, needs
-from seqtasks.options import describe, make_options, read_yaml
-from seqtasks.recipe import list_recipes, load_recipe
+from seqtasks.options import describe, make_options
+from seqtasks.recipe import list_recipes
 from seqtasks.text.assets import Assets, load_assets
+from seqtasks.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     import keras
@@ -27,11 +42,6 @@ if TYPE_CHECKING:
     from seqtasks.engine.predictor import Predictor
 
 PATHS = ("data", "train", "valid", "test")
-FILES = (
-    "config.yaml", "recipe.py", "environment.json", "encoder/*.txt", "checkpoints/*.npz", "logs/events.*",
-    "history.csv", "model.keras", "metrics.json", "mistakes.json", "sections.json", "gradient_flow.csv", "report.html",
-)  # fmt: skip
-FOLDS, VARIANTS = "folds.json", "runs.json"  # in a folder of runs that one command made: what lists them
 IN_MEMORY = "in memory: "  # how `config.yaml` names data that was no file
 
 
@@ -44,27 +54,40 @@ class Run:
 
     Args:
         directory: the run directory.
+        trust: whether its `recipe.py` may be executed, if it has one that was not trained on this machine; see
+            `seqtasks.engine.trust`.
 
     Attributes:
         recipe, config, paths, assets: what it was trained with.
+        source: the text of its `recipe.py`; None for an installed recipe.
 
     Raises:
-        UserError: if the directory is not a run.
+        UserError: if the directory is not a run, a file of it is not as the run wrote it, or it brings a recipe that is
+            not trusted.
     """
 
-    def __init__(self, directory: str | Path) -> None:
+    def __init__(self, directory: str | Path, trust: bool = False) -> None:
         self.directory = Path(directory)
+        path = self.directory / "config.yaml"
         if not is_run(self.directory):
             if several := runs_in(self.directory):
                 what, remedy = f"holds {len(several)} runs ({', '.join(several)})", "name one, such as "
                 raise UserError(what, where=self.directory, remedy=remedy + str(self.directory / several[0]))
             what = "not a run (no config.yaml)" if self.directory.is_dir() else "no such run"
+            if self.directory.is_dir() and manifest(self.directory):
+                what, remedy = "the run was stopped before it began", "train it again, with the same --run"
+                raise UserError(what, where=self.directory, remedy=remedy)
             raise UserError(what, where=self.directory, remedy="give a directory that `seqtasks train` made")
-        fields = read_yaml(self.directory / "config.yaml")
-        source = fields.pop("recipe")
-        self.recipe = load_recipe(self.directory / source if source.endswith(".py") else source)
+        self.checked = check(self.directory, *OPENED)
+        fields = read_yaml(path)
+        with trusting(trust):
+            self.trust = is_trusting()
+            self.recipe, self.source = recipe_of(self.directory, fields.pop("recipe", None))
         self.paths = {name: fields.pop(name, None) for name in PATHS}
-        self.config = make_options(self.recipe.Config, fields)
+        try:
+            self.config = make_options(self.recipe.Config, fields)
+        except UserError as error:
+            raise error if self.checked else UserError(str(error), where=path, remedy="correct the line") from None
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or "recipe" not in self.__dict__:
@@ -91,18 +114,18 @@ class Run:
         import seqtasks.models  # noqa: F401  registers the saved classes, with those of seqtasks.layers
 
         path = self.directory / "model.keras"
-        if not path.is_file():
+        if not path.is_file() and not (self.directory / "metrics.json").is_file():
             raise UserError("the run has not finished", where=self.directory, remedy="continue it with --resume")
+        check(self.directory, path.name)
         try:
             return keras.models.load_model(path, compile=False)
-        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            what = f"cannot be loaded ({str(error).strip().splitlines()[0]})"
-            raise UserError(what, where=path, remedy="copy the whole run again, or train a new one") from None
+        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+            what = f"cannot be loaded ({(str(error).strip() or type(error).__name__).splitlines()[0]})"
+            raise UserError(what, where=path, remedy=COPY) from None
 
     def sha256(self) -> str:
         """The SHA-256 hash of the file of the model."""
-        with (self.directory / "model.keras").open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest(self.directory / "model.keras")
 
     @functools.cached_property
     def predictor(self) -> "Predictor":
@@ -125,7 +148,7 @@ class Run:
                 raise UserError(what, where=f"--{name}", remedy=f"options that can be changed: {known}")
         if not fields:
             return self
-        other = Run(self.directory)
+        other = Run(self.directory, self.trust)
         other.config = make_options(self.recipe.Config, dataclasses.asdict(self.config) | fields)
         for name in fields:
             changeable[name].check_number(getattr(other.config, name), getattr(self.config, name))
@@ -136,10 +159,9 @@ class Run:
     @property
     def metrics(self) -> dict[str, Any]:
         """The content of `metrics.json`."""
-        path = self.directory / "metrics.json"
-        if not path.is_file():
+        if not (self.directory / "metrics.json").is_file():
             raise UserError("the run has not finished", where=self.directory, remedy="continue it with --resume")
-        return json.loads(path.read_text("utf-8"))
+        return checked_json(self.directory, "metrics.json")
 
     def readable_paths(self) -> dict[str, Any]:
         """The paths of the data it was trained on.
@@ -224,7 +246,8 @@ class Run:
         Raises:
             UserError: at an input that is not a text, or not an array or a path where inputs are files.
         """
-        return self.predictor.answers(parsed(self, inputs, where))
+        with self._fitting():
+            yield from self.predictor.answers(parsed(self, inputs, where))
 
     def read_inputs(self, path: str | Path, carry: str = "") -> Iterator[Any]:
         """The inputs in a file, for `answers`; see `seqtasks.engine.inputs.read_inputs`."""
@@ -261,7 +284,7 @@ class Run:
         check_labels(sources, summaries, task, self.assets, "the run")
         if "columns" in self.assets:
             self.assets["columns"].check(sources[name])
-        with progress.shown():
+        with progress.shown(), self._fitting():
             followed = progress.followed(sources[name], "measuring", summaries[name].examples)
             figures, statistics, _ = evaluate(self.predictor, followed)
         figures |= interval(self.recipe, self.config, statistics)
@@ -274,19 +297,38 @@ class Run:
         """Write a SavedModel that takes raw inputs; see `seqtasks.engine.export.export`."""
         from seqtasks.engine.export import export
 
-        return export(self.predictor, directory, overwrite)
+        with self._fitting():
+            return export(self.predictor, directory, overwrite)
 
     def _repr_html_(self) -> str:
         """How a notebook shows it."""
         from seqtasks.report.notebook import card
 
-        return card(self.directory)
+        return self._shown(card)
 
     def report(self) -> Path:
         """Write `report.html` into the run and return its path."""
         from seqtasks.report.page import write_report
 
-        return write_report(self.directory)
+        return self._shown(write_report)
+
+    def _shown(self, show: Callable[[Path], Any]) -> Any:
+        """What a function makes of the files of the figures, which are checked before."""
+        finished = (self.directory / "metrics.json").is_file()
+        check(self.directory, *SETUP, *(RESULTS if finished else ()))
+        with self._fitting():
+            return show(self.directory)
+
+    @contextlib.contextmanager
+    def _fitting(self) -> Iterator[None]:
+        """A context in which an error is the user's if the files of the run are unchecked."""
+        try:
+            yield
+        except Exception as error:
+            if self.checked or isinstance(error, UserError):
+                raise
+            what = f"its files, which are unchecked, do not fit together ({type(error).__name__})"
+            raise UserError(what, where=self.directory, remedy=COPY) from error
 
 
 def written(paths: Mapping[str, Any]) -> dict[str, str]:
@@ -302,39 +344,28 @@ def written(paths: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def is_run(directory: Path) -> bool:
-    """Whether a directory is a run: its `config.yaml` names a recipe."""
-    path = directory / "config.yaml"
-    return path.is_file() and "recipe" in read_yaml(path)
-
-
-def runs_in(directory: Path) -> list[str]:
-    """The names of the runs in a folder that one command made, such as a cross-validation; else none."""
-    found = next((directory / name for name in (VARIANTS, FOLDS) if (directory / name).is_file()), None)
-    return json.loads(found.read_text("utf-8")).get("runs", []) if found else []
-
-
-def load_run(directory: str | Path) -> Run:
+def load_run(directory: str | Path, trust: bool = False) -> Run:
     """Open the run in a directory.
 
     Args:
         directory: as `seqtasks train --run` made it.
+        trust: whether its `recipe.py` may be executed, if it has one that was not trained on this machine.
 
     Returns:
         A `Run`: `.predict([...])`, `.evaluate()`, `.export(directory)`, `.report()`, `.metrics`, `.model`, and what the
         capabilities of its recipe add.
 
     Raises:
-        UserError: if it is not a run.
+        UserError: if it is not a run, a file of it is not as the run wrote it, or its recipe is not trusted.
     """
-    return Run(directory)
+    return Run(directory, trust)
 
 
 def save_setup(
     directory: Path, recipe_name: str, recipe_source: str | None, paths: Mapping[str, Any], config: Any,
-    assets: Mapping[str, Any],
+    assets: Mapping[str, Any], environment: Mapping[str, Any] | None = None,
 ) -> None:  # fmt: skip
-    """Write `config.yaml` and `encoder/`, and the source of a recipe that was given by its path."""
+    """Write `encoder/`, `recipe.py` for a recipe that was given by its path, `environment.json`; last `config.yaml`."""
     (directory / "encoder").mkdir(parents=True, exist_ok=True)
     (directory / "checkpoints").mkdir(exist_ok=True)
     save_assets(directory, assets)
@@ -342,8 +373,10 @@ def save_setup(
     if recipe_source is not None:
         write_text(directory / "recipe.py", recipe_source)
         recipe_name = "recipe.py"
+    if environment is not None:
+        write_json(directory / "environment.json", environment)
     text = yaml.safe_dump({"recipe": recipe_name, **written(paths), **fields}, sort_keys=False, allow_unicode=True)
-    write_text(directory / "config.yaml", text)
+    seal(directory, {"config.yaml": text})
 
 
 def save_assets(directory: Path, assets: Mapping[str, Any]) -> None:

@@ -1,23 +1,23 @@
 """Training and fine-tuning: from a recipe, its options and data to a finished run."""
 
+import contextlib
 import dataclasses
 import datetime
 import importlib.metadata
 import itertools
-import json
 import logging
 import os
 import platform
 import shlex
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
-from seqtasks.atomic_files import check_own, replacing, write_csv, write_json
+from seqtasks.atomic_files import json_text, replacing, write_csv, write_json
 from seqtasks.capabilities import Calibrates
 from seqtasks.data.batches import POOL_BATCHES
 from seqtasks.engine import checkpoint, evaluation, gradient_flow, progress
@@ -26,11 +26,22 @@ from seqtasks.engine.data_summary import SplitSummary, describe_splits
 from seqtasks.engine.experiment import Experiment, Prepared, check_same, has_data, policy
 from seqtasks.engine.loop import Loop
 from seqtasks.engine.predictor import Predictor
-from seqtasks.engine.resuming import check_new, complete, has_begun, resumable
-from seqtasks.engine.run import FILES, VARIANTS, Run, is_run, load_assets, save_assets, save_setup, written
+from seqtasks.engine.resuming import check_new, complete, resumable
+from seqtasks.engine.run import Run, load_assets, save_assets, save_setup, written
+from seqtasks.engine.run_folder import (
+    COPY,
+    VARIANTS,
+    beginning,
+    check_free,
+    checked_json,
+    is_unbegun,
+    locked,
+    seal,
+)  # fmt: skip
+from seqtasks.engine.trust import remember, trusting
 from seqtasks.errors import UserError
 from seqtasks.options import describe, make_options
-from seqtasks.recipe import load_recipe
+from seqtasks.recipe import Recipe, load_recipe
 
 log = logging.getLogger("seqtasks")
 REPORT_EXAMPLES = 200  # examples of the test split among which the sections of the report choose
@@ -41,7 +52,7 @@ Paths = dict[str, Any]
 def train(
     recipe: str | Path, data: Any = None, run: str | Path | None = None, *, train: Any = None, valid: Any = None,
     test: Any = None, resume: bool | Literal["auto"] = False, overwrite: bool = False, dry_run: bool = False,
-    callbacks: Sequence[Any] = (), quiet: bool = False, **fields: Any,
+    callbacks: Sequence[Any] = (), quiet: bool = False, trust: bool = False, **fields: Any,
 ) -> Any:  # fmt: skip
     """Train a recipe; the Python twin of `seqtasks train`.
 
@@ -58,6 +69,7 @@ def train(
         callbacks: instances of `keras.callbacks.Callback`, which see the whole training as one `fit`. A resumed
             training does not remember them: give them again.
         quiet: show no progress on a terminal or in a notebook.
+        trust: whether the recipes in runs that it opens may be executed; see `seqtasks.load_run`.
         fields: options of the recipe's `Config`.
 
     Returns:
@@ -74,34 +86,43 @@ def train(
             raise UserError(f"--resume and --{other} exclude each other", where="train", remedy="leave one out")
     if resume and run is None:
         raise UserError("which run?", where="--resume", remedy="name it with --run")
-    if resume is True or (resume and has_begun(directory)):
-        with progress.shown(quiet), resumable(name, directory):
-            return _resume(directory, fields, paths, callbacks)
+    begun = os.path.lexists(directory) or resume is True
     source = Path(name).read_text("utf-8") if name.endswith(".py") else None
+    if source is not None:
+        remember(source)
+    with progress.shown(quiet), trusting(trust), resumable(name, directory):
+        if resume and begun and not is_unbegun(directory):
+            return _resume(directory, fields, paths, callbacks)
+        return _begin(found, directory, name, source, paths, fields, callbacks, overwrite, dry_run)
+
+
+def _begin(
+    found: Recipe[Any], directory: Path, name: str, source: str | None, paths: Paths, fields: dict[str, Any],
+    callbacks: Sequence[Any], overwrite: bool, dry_run: bool,
+) -> Any:  # fmt: skip
+    """Train from the beginning; arguments as of `train`."""
     if not has_data(paths) and found.reads(make_options(found.Config, fields)).named is None:
         fields = {**found.sample.options, **fields}
     config = make_options(found.Config, fields)
     if found.variants(config):
         from seqtasks.engine.variants import train_variants
 
-        with progress.shown(quiet), resumable(name, directory):
-            return train_variants(found, config, paths, directory, name, source, callbacks, overwrite, dry_run)
+        return train_variants(found, config, paths, directory, name, source, callbacks, overwrite, dry_run)
     check_free(directory, overwrite)
     experiment = Experiment(found, config, paths)
-    with progress.shown(quiet), resumable(name, directory):
-        if dry_run:
-            return experiment.dry_run()
-        if getattr(experiment.config, "adapt_epochs", 0):
-            from seqtasks.engine.adaptation import adapt
+    if dry_run:
+        return experiment.dry_run()
+    if getattr(experiment.config, "adapt_epochs", 0):
+        from seqtasks.engine.adaptation import adapt
 
-            experiment = adapt(experiment, directory, overwrite)
-        return Training(experiment, directory, name, source, callbacks=callbacks).start(overwrite)
+        experiment = adapt(experiment, directory, overwrite)
+    return Training(experiment, directory, name, source, callbacks=callbacks).start(overwrite)
 
 
 def finetune(
     run: str | Path | Run, data: Any = None, new: str | Path | None = None, *, train: Any = None, valid: Any = None,
     test: Any = None, freeze: Sequence[str] = (), relearn: Sequence[str] = (), model: Any = None,
-    overwrite: bool = False, callbacks: Sequence[Any] = (), quiet: bool = False, **fields: Any,
+    overwrite: bool = False, callbacks: Sequence[Any] = (), quiet: bool = False, trust: bool = False, **fields: Any,
 ) -> Run:  # fmt: skip
     """Continue training a finished run on other data, with its weights: `seqtasks finetune`.
 
@@ -118,7 +139,7 @@ def finetune(
         model: `run.model`, changed in Keras: its weights are taken instead of those of the run, layer by layer by name.
             Layers of other names and shapes are not taken; a warning names them.
         overwrite: replace a run that exists.
-        callbacks, quiet: as of `train`.
+        callbacks, quiet, trust: as of `train`.
         fields: options that differ from the run's.
 
     Returns:
@@ -127,7 +148,7 @@ def finetune(
     Raises:
         UserError: for every error that the user can correct; nothing is written then.
     """
-    base = run if isinstance(run, Run) else Run(run)
+    base = run if isinstance(run, Run) else Run(run, trust)
     recipe, paths = base.recipe, _paths(data, train, valid, test)
     if not has_data(paths):
         raise UserError("no data to fine-tune on", where="--data", remedy="give a file, a folder, hf:NAME or tfds:NAME")
@@ -137,16 +158,14 @@ def finetune(
         what = f"{type(model).__name__} is not a keras.Model"
         raise UserError(what, where="model", remedy="give run.model, changed as you like")
     kept = inherited(base, fields)
-    given = base.directory / "recipe.py"
-    source = given.read_text("utf-8") if given.is_file() else None
     fields |= {"freeze": list(freeze)} if freeze else {}
     arguments = {"run": str(directory), "freeze": list(freeze) or None, "relearn": list(relearn) or None}
     arguments |= written(paths)
     arguments = {name: value for name, value in arguments.items() if value is not None} | fields
     command = shlex.join(["seqtasks", "finetune", str(base.directory), *_flags(arguments)])
     experiment = Experiment(recipe, make_options(recipe.Config, kept | fields), paths)
-    with progress.shown(quiet), resumable(recipe.name, directory):
-        training = Training(experiment, directory, recipe.name, source, command, callbacks)
+    with progress.shown(quiet), trusting(trust or base.trust), resumable(recipe.name, directory):
+        training = Training(experiment, directory, recipe.name, base.source, command, callbacks)
         return training.start(overwrite, base, relearn, model)
 
 
@@ -166,17 +185,6 @@ def inherited(base: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
     return {o.name: getattr(base.config, o.name) for o in options}
 
 
-def check_free(directory: Path, overwrite: bool) -> None:
-    """Raise `UserError` if a run would be overwritten unasked, or something else than a run."""
-    if directory.exists() and not overwrite:
-        remedy = "take another --run, or add --overwrite (or --resume to continue it)"
-        raise UserError("exists already", where=directory, remedy=remedy)
-    if overwrite and directory.exists() and not is_run(directory):
-        raise UserError("is not a run, so it is not overwritten", where=directory, remedy="take another --run")
-    if directory.exists():
-        check_own(directory, FILES, "take another --run")
-
-
 @dataclasses.dataclass
 class Training:
     """A training that is written to a run directory.
@@ -188,7 +196,7 @@ class Training:
         source: of the recipe, if it was given by its path.
         command: that repeats the training; empty for `seqtasks train NAME --config ...`.
         callbacks: of Keras.
-        begin: what is done before the first file is written, when everything has been checked.
+        around: makes a context, which is entered before the first file is written, when everything has been checked.
     """
 
     experiment: Experiment
@@ -197,23 +205,26 @@ class Training:
     source: str | None = None
     command: str = ""
     callbacks: Sequence[Any] = ()
-    begin: Callable[[], None] | None = None
+    around: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
 
     def start(
         self, overwrite: bool = False, base: Run | None = None, relearn: Sequence[str] = (), weights: Any = None
     ) -> Run:  # fmt: skip
         """Train from the beginning, or from the weights of a finished run; see `Experiment.prepare`."""
         prepared = self.experiment.prepare(base=base, relearn=relearn, weights=weights)
-        callbacks = self._callbacks(prepared)
-        self._write_setup(prepared, overwrite)
-        return self._run(prepared, callbacks, base=base)
+        callbacks, config = self._callbacks(prepared), self.experiment.config
+        reads = [*self.experiment.paths.values(), *dataclasses.asdict(config).values(), base and base.directory]
+        with self.around(), beginning(self.directory, overwrite, reads):
+            self._write_setup(prepared)
+            return self._run(prepared, callbacks, base=base)
 
     def resume(self) -> Run:
         """Continue from the last checkpoint."""
-        data = self.experiment.read()
-        self.check_unchanged(data.summaries)
-        prepared = self.experiment.prepare(data, load_assets(self.directory / "encoder") or None)
-        return self._run(prepared, self._callbacks(prepared), resume=True)
+        with locked(self.directory):
+            data = self.experiment.read()
+            self.check_unchanged(data.summaries)
+            prepared = self.experiment.prepare(data, load_assets(self.directory / "encoder") or None)
+            return self._run(prepared, self._callbacks(prepared), resume=True)
 
     def _callbacks(self, prepared: Prepared) -> Any:
         task, steps = self.experiment.task, len(prepared.batches)
@@ -244,17 +255,8 @@ class Training:
             loop.run()
         return self._finish(loop, predictor, prepared)
 
-    def _write_setup(self, prepared: Prepared, overwrite: bool) -> None:
+    def _write_setup(self, prepared: Prepared) -> None:
         config, paths = self.experiment.config, self.experiment.paths
-        if overwrite and self.directory.exists():
-            shutil.rmtree(self.directory)
-        try:
-            if self.begin:
-                self.begin()
-            save_setup(self.directory, self.name, self.source, paths, config, prepared.assets)
-        except (PermissionError, NotADirectoryError, FileExistsError) as error:
-            what = f"cannot be written ({error.strerror})"
-            raise UserError(what, where=self.directory, remedy="take another --run") from None
         setup = shlex.quote(str(self.directory / "config.yaml"))
         environment = {
             "command": self.command or f"seqtasks train {shlex.quote(self.name)} --config {setup}",
@@ -265,17 +267,20 @@ class Training:
             "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
             "data": describe_splits(prepared.data.summaries),
         }
-        if prepared.parent:
-            environment["parent"] = prepared.parent
-        if prepared.pretrained:
-            environment["pretrained"] = prepared.pretrained
-        write_json(self.directory / "environment.json", environment)
+        taken = {"parent": prepared.parent, "pretrained": prepared.pretrained}
+        environment |= {name: recorded for name, recorded in taken.items() if recorded}
+        save_setup(self.directory, self.name, self.source, paths, config, prepared.assets, environment)
 
     def check_unchanged(self, summaries: Mapping[str, SplitSummary]) -> None:
         """Raise `UserError` if the data is not that with which the run in the directory began."""
-        known = json.loads((self.directory / "environment.json").read_text("utf-8"))["data"]
+        name = "environment.json"
+        known = checked_json(self.directory, name)
         for split, summary in summaries.items():
-            if known[split]["sha256"] != summary.sha256:
+            try:
+                before = known["data"][split]["sha256"]
+            except (LookupError, TypeError):
+                raise UserError("does not describe the data", where=self.directory / name, remedy=COPY) from None
+            if before != summary.sha256:
                 what = "the data has changed since the run began"
                 raise UserError(what, where=summary.name, remedy="train a new run")
 
@@ -296,6 +301,7 @@ class Training:
         validation, on_validation, _ = evaluation.evaluate(predictor, sources["validation"])
         if tuned := self.experiment.task.calibrate(predictor.assets, *on_validation):
             predictor = Predictor(recipe, config, {**predictor.assets, **tuned}, predictor.model, predictor.reader)
+            seal(self.directory, forget=[f"encoder/{asset}.txt" for asset in tuned])
             save_assets(self.directory, tuned)
             calibrated |= {asset: list(values) for asset, values in tuned.items()}
             validation, *_ = evaluation.evaluate(predictor, sources["validation"])
@@ -317,10 +323,10 @@ class Training:
         trained = _training_figures(loop, prepared) | calibrated
         lower: list[str] = list(self.experiment.task.lower_is_better)
         figures = {"metric": name, "lower_is_better": lower, "train": trained, "validation": validation, "test": test}
-        write_json(self.directory / "metrics.json", figures | {"baselines": compared})
+        seal(self.directory, {"metrics.json": json_text(figures | {"baselines": compared})})
         others = ", ".join(f"{title} {evaluation.text(b[name])}" for title, b in compared.items())
         log.info("test %s %s, baselines: %s", name, evaluation.text(test[name]), others)
-        return complete(Run(self.directory))
+        return complete(Run(self.directory, trust=True))  # its recipe has just been executed
 
     def _save_model(self, model: Any) -> None:
         plain = type(model).from_config(model.get_config())  # without the optimizer

@@ -1,22 +1,25 @@
 """Several runs by one command: one for each variant of the options, side by side in one folder."""
 
+import contextlib
 import dataclasses
-import json
+import functools
 import logging
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from seqtasks.atomic_files import check_own, write_json
+from seqtasks.atomic_files import write_json
 from seqtasks.engine.experiment import Experiment, check_same, has_data
-from seqtasks.engine.run import FILES, VARIANTS, Run, is_run, runs_in, written
+from seqtasks.engine.run import Run, written
+from seqtasks.engine.run_folder import VARIANTS, beginning, check_free, is_run, is_unbegun, read_json, runs_in
 from seqtasks.engine.training import Training, resume_run
 from seqtasks.errors import UserError
 from seqtasks.options import make_options
 from seqtasks.recipe import Recipe
 
 log = logging.getLogger("seqtasks")
+KIND = "folder of several runs"
 
 
 def train_variants(
@@ -54,22 +57,31 @@ def train_variants(
     experiments = {variant: Experiment(shared, options, paths) for variant, options in configs.items()}
     if dry_run:
         return {variant: experiment.dry_run() for variant, experiment in experiments.items()}
-    check_folder(directory, VARIANTS, "folder of several runs", overwrite)
+    check_folder(directory, VARIANTS, KIND, overwrite)
 
-    def begin() -> None:
-        if directory.exists():
-            shutil.rmtree(directory)
-        directory.mkdir(parents=True)
-        known = {"recipe": recipe.name, "runs": list(configs), "data": written(paths)}
-        write_json(directory / VARIANTS, {**known, "options": dataclasses.asdict(config)})
+    @contextlib.contextmanager
+    def folder() -> Iterator[None]:
+        given = [*paths.values(), *dataclasses.asdict(config).values()]
+        with beginning(directory, overwrite, given, KIND, list(configs)):
+            known = {"recipe": recipe.name, "runs": list(configs), "data": written(paths)}
+            write_json(directory / VARIANTS, {**known, "options": dataclasses.asdict(config)})
+            yield
 
     runs: dict[str, Run] = {}
-    for variant, experiment in experiments.items():
-        log.info("run %d of %d: %s", len(runs) + 1, len(configs), directory / variant)
-        training = Training(experiment, directory / variant, name, source, callbacks=callbacks)
-        training.begin = None if runs else begin  # the first one finds the errors of data and options
-        runs[variant] = training.start()
+    with contextlib.ExitStack() as stack:
+        for variant, experiment in experiments.items():
+            log.info("run %d of %d: %s", len(runs) + 1, len(configs), directory / variant)
+            training = Training(experiment, directory / variant, name, source, callbacks=callbacks)
+            if not runs:  # the first one finds the errors of data and options
+                training.around = functools.partial(entered, stack, folder())
+            runs[variant] = training.start()
     return runs
+
+
+def entered(stack: contextlib.ExitStack, context: AbstractContextManager[None]) -> AbstractContextManager[None]:
+    """A context that enters another one, which lasts as long as the stack."""
+    stack.enter_context(context)
+    return contextlib.nullcontext()
 
 
 def resume_variants(
@@ -86,8 +98,10 @@ def resume_variants(
     Raises:
         UserError: if options or data differ.
     """
-    known = json.loads((directory / VARIANTS).read_text("utf-8"))
-    first = directory / known["runs"][0]
+    listed, known = runs_in(directory), read_json(directory / VARIANTS)
+    if not listed or not {"recipe", "data", "options"} <= set(known):
+        raise UserError("does not list runs", where=directory / VARIANTS, remedy="train again with --overwrite")
+    first = directory / listed[0]
     if not is_run(first):
         raise UserError("no run in it has begun", where=directory, remedy="train again with --overwrite")
     run = Run(first)
@@ -95,8 +109,7 @@ def resume_variants(
     check_same(make_options(recipe.Config, known["options"]), known["data"], fields, paths)
     limit = {name: value for name, value in fields.items() if name == "time_limit"}
     config = make_options(recipe.Config, known["options"] | limit)
-    own = first / "recipe.py"
-    name, source = (known["recipe"], None) if not own.is_file() else (str(own), own.read_text("utf-8"))
+    name, source = known["recipe"] if run.source is None else str(first / "recipe.py"), run.source
     runs: dict[str, Run] = {}
     for variant, options in recipe.variants(config).items():
         if is_run(directory / variant):
@@ -120,13 +133,7 @@ def check_folder(directory: Path, summary: str, kind: str, overwrite: bool) -> N
         kind: what it is, in words.
         overwrite: whether it may be replaced.
     """
-    if directory.exists() and not overwrite:
-        remedy = "take another --run, or add --overwrite"
-        remedy += " (or --resume to continue it)" if summary == VARIANTS else ""
-        raise UserError("exists already", where=directory, remedy=remedy)
-    if directory.exists() and not (directory / summary).is_file():
+    check_free(directory, overwrite, kind=kind)
+    if directory.is_dir() and not is_unbegun(directory) and not (directory / summary).is_file():
         what = f"is no {kind}, so it is not overwritten"
         raise UserError(what, where=directory, remedy="take another --run")
-    if directory.exists():
-        own = [f"{run}/{file}" for run in runs_in(directory) for file in FILES]
-        check_own(directory, [summary, *own], "take another --run")

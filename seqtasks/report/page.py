@@ -11,13 +11,14 @@ from typing import Any, NamedTuple, TextIO, TypeVar
 
 import jinja2
 import matplotlib
-import yaml
 from markupsafe import Markup
 
 from seqtasks.atomic_files import replacing
 from seqtasks.errors import UserError
 from seqtasks.report import charts
 from seqtasks.report.formatting import duration, interval, known, number, shorten, words
+from seqtasks.report.sanitised import sanitised
+from seqtasks.yaml_files import read_yaml
 
 CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}
 
@@ -47,7 +48,8 @@ def write_report(directory: Path) -> Path:
         directory: the run. `metrics.json` is required; `config.yaml`, `history.csv`, `gradient_flow.csv`,
             `environment.json`, `mistakes.json` and `sections.json` are used if they exist. `metrics.json` names under
             `lower_is_better` the metrics of which lower values are better. `sections.json` holds additional sections, a
-            title and trusted HTML each, with images, sounds and videos as `data:` URLs.
+            title and HTML each, with images, sounds and videos as `data:` URLs; see
+            `seqtasks.report.sanitised.sanitised` for what is kept of it.
 
     Returns:
         The path of the page.
@@ -67,7 +69,7 @@ def write_report(directory: Path) -> Path:
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser has other fonts
         view = _view(run)
     page = template("page.html.jinja").render(
-        run=run, **view, sections=[(title, Markup(html)) for title, html in run.sections]
+        run=run, **view, sections=[(title, Markup(sanitised(html))) for title, html in run.sections]
     )
     path = Path(directory) / "report.html"
     with replacing(path) as temporary:
@@ -146,11 +148,11 @@ def read_run(directory: Path, finished: bool = True) -> RunFiles:
     return RunFiles(
         name=directory.resolve().name,
         metrics=_load(directory / "metrics.json", json.load, {}),
-        config=_load(directory / "config.yaml", yaml.safe_load, {}),
+        config=read_yaml(directory / "config.yaml") if (directory / "config.yaml").is_file() else {},
         environment=_load(directory / "environment.json", json.load, {}),
         mistakes=_load(directory / "mistakes.json", json.load, []),
         history=_load(directory / "history.csv", _rows, []),
-        sections=_load(directory / "sections.json", json.load, []),
+        sections=_load(directory / "sections.json", _pairs, []),
         gradient_flow=_load(directory / "gradient_flow.csv", _rows, []),
     )
 
@@ -162,8 +164,22 @@ def _load(path: Path, read: Callable[[TextIO], T], default: T) -> T:
     with path.open(encoding="utf-8", newline="") as file:
         try:
             return read(file) or default
-        except (ValueError, yaml.YAMLError) as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"cannot be read: {error}", where=path, remedy="restore what the run wrote") from None
+
+
+def _pairs(file: TextIO) -> list[tuple[str, str]]:
+    """Titles and HTML.
+
+    Raises:
+        ValueError: if it is something else.
+    """
+    found = json.load(file)
+    if not isinstance(found, list) or not all(
+        isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair) for pair in found
+    ):
+        raise ValueError("not a list of titles and texts")
+    return [(title, html) for title, html in found]
 
 
 def _rows(file: TextIO) -> list[dict[str, float]]:

@@ -38,7 +38,7 @@ def load_assets(directory: Path | str) -> Assets:
         {stem of the file: `Vocabulary`, `Tokenizer` or `Numbers`}, in alphabetical order.
 
     Raises:
-        UserError: if a file has an invalid line; by the returned `Assets`, if a file is missing.
+        UserError: if a file is not UTF-8 or has an invalid line; by the returned `Assets`, if a file is missing.
 
     Example:
         >>> import tempfile
@@ -49,7 +49,15 @@ def load_assets(directory: Path | str) -> Assets:
         ['neg', 'pos']
     """
     directory = Path(directory)
-    return Assets(directory, {path.stem: asset_class(path).load(path) for path in sorted(directory.glob("*.txt"))})
+    return Assets(directory, {path.stem: _loaded(path) for path in sorted(directory.glob("*.txt"))})
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        return asset_class(path).load(path)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        what = f"cannot be read ({error})" if isinstance(error, ValueError) else "is not what a run wrote"
+        raise UserError(what, where=path, remedy="copy the whole run again, or train a new one") from None
 
 
 def asset_class(path: Path) -> Any:
