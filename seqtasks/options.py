@@ -214,6 +214,7 @@ class Options(Declared):
     metric: str = option("", "metric that chooses the best epoch; empty for the recipe's", "training", follows="target")
     time_limit: Weight | None = option(None, "seconds after which training stops cleanly", "training")
     strategy: str = option("auto", "devices: auto, cpu, gpu (the first) or mirrored (all)", "training")
+    accumulate: Count = option(1, "parts in which a step computes its batch, to need less memory", "training")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option("float32", "dtype policy", "training")
     jit: bool = option(
         False, "compile the training step with XLA: faster steps, one compilation per padded length", "training"

@@ -7,6 +7,7 @@ Start with `training.py` (`train`, `finetune`), which uses `experiment.py` (data
 compiled model), `loop.py` (epochs, checkpoints, interrupts) and `evaluation.py` (metrics, baselines). `run.py` opens a
 finished run and `predictor.py` answers raw inputs, for `predict`, `evaluate` and `export.py` alike. `data_summary.py`
 checks the data before training, `gradient_flow.py` measures the gradient over time, `distribute.py` knows devices.
+`accumulation.py` computes a step in parts.
 `cross_validation.py` and `variants.py` train several runs by one command.
 `resuming.py` knows what a stopped run lacks, `signals.py` Ctrl-C and SIGTERM.
 `callbacks.py` checks callbacks of Keras, `progress.py` counts what takes long and `displays.py` shows it.

@@ -4,11 +4,11 @@ import dataclasses
 import hashlib
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from seqtasks.data.numbers import number_of
-from seqtasks.data.sources import InMemorySource, Source
+from seqtasks.data.sources import Example, InMemorySource, Source
 from seqtasks.engine import progress
 from seqtasks.errors import UserError
 from seqtasks.tasks.task import Task
@@ -50,6 +50,7 @@ def summarize_splits(
 
     Returns:
         (splits, summaries): {name: source}, those of up to `cache_mb` megabytes in memory, and {name: SplitSummary}.
+        A source that is read again raises a `UserError` at its end if its examples have changed.
 
     Raises:
         UserError: if a split is empty, or train has one label only.
@@ -175,7 +176,7 @@ def _read(
     last = None
     for count, example in enumerate(progress.counted("reading", source), 1):  # noqa: B007
         labels.update(task.labels(example.target))
-        text = "\t".join([example.input, *example.columns, example.target]).encode("utf-8", "surrogatepass") + b"\n"
+        text = _line(example)
         digest.update(text)
         number = hash(example.input)
         for look in seen:
@@ -191,5 +192,27 @@ def _read(
     if held is not None:
         examples = held
         source = InMemorySource(lambda: iter(examples), source.name, source.size)
+    else:
+        source = _unchanging(source, digest.hexdigest())
     summary = SplitSummary(source.name, count, dict(sorted(labels.items())), digest.hexdigest(), longest)
     return source, summary
+
+
+def _line(example: Example) -> bytes:
+    """An example as its split is hashed."""
+    return "\t".join([example.input, *example.columns, example.target]).encode("utf-8", "surrogatepass") + b"\n"
+
+
+def _unchanging(source: Source, sha256: str) -> Source:
+    """A source that ends with an error if its examples are no longer those that were hashed."""
+
+    def read() -> Iterator[Example]:
+        digest = hashlib.sha256()
+        for example in source:
+            digest.update(_line(example))
+            yield example
+        if digest.hexdigest() != sha256:
+            remedy = "restore it and continue with --resume, or train a new run"
+            raise UserError("the data has changed since the run began", where=source.name, remedy=remedy)
+
+    return Source(read, source.name, source.size)

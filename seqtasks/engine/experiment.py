@@ -18,6 +18,7 @@ from seqtasks.data.numbers import Numbers
 from seqtasks.data.sources import Source
 from seqtasks.data.splits import Splits
 from seqtasks.engine import distribute, layer_rates, progress, transfer
+from seqtasks.engine.accumulation import accumulate
 from seqtasks.engine.data_summary import SplitSummary, check_labels, describe_splits, summarize_splits
 from seqtasks.engine.predictor import Predictor
 from seqtasks.engine.pretrained import Pretrained, as_trained, check_used, inherited_assets, limit_rates
@@ -273,6 +274,8 @@ class Experiment:
         optimizer = AdamW(rate, *given, *each, epsilon=config.epsilon)
         model.compile(optimizer, self.recipe.loss(config), jit_compile=config.jit)
         optimizer.build(model.trainable_variables)
+        if config.accumulate > 1:
+            accumulate(model, config.accumulate, getattr(model.loss, "passes", 1))
 
 
 def check_single(recipe: Recipe[Any], config: Any, where: str = "") -> None:

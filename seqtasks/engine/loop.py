@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.atomic_files import write_csv
+from seqtasks.data.generators import user_errors
 from seqtasks.engine import checkpoint, progress
 from seqtasks.engine.callbacks import epoch_logs
 from seqtasks.engine.displays import rate
@@ -174,7 +175,8 @@ class Loop:
                     layer.reset_state()
         if start < len(self.batches):
             epochs = {"initial_epoch": epoch, "epochs": epoch + 1}
-            fit(self.model, dataset, len(self.batches) - start, callbacks=[watch], **epochs)
+            with user_errors():
+                fit(self.model, dataset, len(self.batches) - start, callbacks=[watch], **epochs)
         else:  # the checkpoint was written after the last step of the epoch
             self.restored = None
             if self.callbacks:

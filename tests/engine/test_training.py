@@ -11,6 +11,7 @@ import sys
 import time
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 
@@ -335,6 +336,18 @@ def test_dry_run_writes_nothing(reviews, tmp_path):
 def test_large_data_streams_to_the_same_examples(reviews, small_run, tmp_path):
     read = seqtasks.train("sentiment", data=reviews, run=tmp_path / "read", cache_mb=0, **SMALL)
     assert_equal_weights(small_run.directory, read.directory)
+
+
+@pytest.mark.parametrize("more", [1, -1])
+def test_large_data_that_changes_while_it_is_trained_is_noticed(more, tmp_path):
+    """By the epoch after the change, also where the file is shorter; the run goes on when it is restored."""
+    data = write_reviews(tmp_path / "own.csv", 60)
+    change = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: write_reviews(data, 60 + more))
+    given = SMALL | {"cache_mb": 0, "shuffle_buffer": 8, "callbacks": [change]}
+    with pytest.raises(UserError) as error:
+        seqtasks.train("sentiment", data=data, run=tmp_path / "run", **given)
+    told = "the data has changed since the run began; restore it and continue with --resume, or train a new run"
+    assert str(error.value) == f"{data}: {told}"
 
 
 SERVE = """
