@@ -142,6 +142,7 @@ def encode(config: Config, assets: Assets, sequences: "tf.Tensor") -> dict[str, 
     """Sequences (batch,) to one-hot bases (batch, None, 4) or k-mers (batch, None), and `places`, above 0 at bases."""
     import tensorflow as tf
 
+    sequences = tf.strings.strip(sequences)
     features = {"places": st.dna.encoding.kmers(sequences, 1, letters(config))}
     if "pretrained" in assets:
         lower = "A" not in assets["pretrained"].tokens

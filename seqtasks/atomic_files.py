@@ -8,6 +8,7 @@ import io
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,17 @@ def replacing(path: str | Path) -> Iterator[Path]:
         if error.filename not in (None, os.fspath(temporary), temporary):
             raise  # of another file, which the block read
         raise cannot_write(path, error) from None
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A new folder beside `path`, which is to be renamed to it; what is left of it when the block ends is deleted."""
+    temporary = path.with_name(f"{TEMPORARY[:-1]}{secrets.token_hex(8)}")
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def cannot_write(path: str | Path, error: OSError) -> Exception:

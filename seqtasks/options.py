@@ -126,10 +126,14 @@ class Option:
             what = f"names {count}, but the run was trained with {known}"
             raise UserError(what, where=f"--{self.name} {value}", remedy="name as many, separated by commas")
 
+    def within(self, value: Any) -> list[Any]:
+        """For each bound whether a number, or a tensor, is within it."""
+        return [_BOUNDS[type(bound)][1](value, _bound(bound)) for bound in self.bounds]
+
     def check(self, value: Any) -> None:
         """Raise `UserError` if a number is out of its bounds."""
         for number in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(number, int | float) and not all(_BOUNDS[type(b)][1](number, _bound(b)) for b in self.bounds):
+            if isinstance(number, int | float) and not all(self.within(number)):
                 remedy = f"give a number {'of ' * self.limits.startswith('at')}{self.limits}"
                 raise UserError(f"{number} is out of range", where=f"--{self.name}", remedy=remedy)
 

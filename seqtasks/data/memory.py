@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -206,9 +207,10 @@ def keep_file(data: bytes, name: str = "", suffix: str = "") -> str:
     target = cache / digest[:2] / digest / "file" / (own if own.lower().endswith(suffix) else f"{own}{suffix}")
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
-        started = target.with_name(f".{os.getpid()}.{target.name}")
-        started.write_bytes(data)
-        started.rename(target)
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            started = Path(folder) / target.name
+            started.write_bytes(data)
+            started.rename(target)
     return str(target)
 
 

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import os
 import re
+import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
@@ -222,7 +223,8 @@ def write_table(path: Path, rows: Iterable[Sequence[str]]) -> None:
         path: the file.
         rows: the header and the rows, each a sequence of fields.
     """
-    started = path.with_suffix(f".{os.getpid()}")
-    with started.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(rows)
-    started.rename(path)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        started = Path(folder) / path.name
+        with started.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(rows)
+        started.rename(path)

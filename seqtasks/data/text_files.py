@@ -121,15 +121,22 @@ class _Bounded(io.RawIOBase):
     """The bytes of a decompressed file, as long as they are not far more than those of the file."""
 
     def __init__(self, file: Any, size: int) -> None:
-        self.file, self.left = file, MOST + TIMES * size
+        self.file, self.place, self.end = file, 0, MOST + TIMES * size
 
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return self.file.seekable()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self.place = self.file.seek(offset, whence)
+        return self.place
+
     def readinto(self, buffer: Any) -> int:
         count = self.file.readinto(buffer)
-        self.left -= count
-        if self.left < 0:
+        self.place += count
+        if self.place > self.end:
             raise EOFError(f"it expands to more than {TIMES} times its size; decompress it first if that is meant")
         return count
 

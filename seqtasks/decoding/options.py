@@ -1,12 +1,12 @@
 """Options of models that generate sequences."""
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le
 
 from seqtasks.errors import UserError
-from seqtasks.options import Count, Declared, Size, option
+from seqtasks.options import Count, Declared, Size, describe, option
 
 MAX_INT = 2**31 - 1  # the largest int32
 
@@ -54,3 +54,27 @@ class GenerationOptions(Declared):
         super().__post_init__()
         if self.seed > MAX_INT - self.num:  # each sequence has its own seed
             raise UserError(f"{self.seed} is out of range", where="--seed", remedy=f"give at most {MAX_INT - self.num}")
+
+
+def check_in_graph(**given: Any) -> None:
+    """Checks options that an exported model is called with; NaN is out of each range.
+
+    Args:
+        given: tensors () by the names of `GenerationOptions`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when the graph runs with a number that is out of its range.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> check_in_graph(temperature=tf.constant(float("nan")))
+        Traceback (most recent call last):
+        tensorflow.python.framework.errors_impl.InvalidArgumentError: ...temperature is out of range; give a number ...
+    """
+    import tensorflow as tf
+
+    for declared in describe(GenerationOptions):
+        if declared.name in given:
+            remedy = f"give a number {'of ' * declared.limits.startswith('at')}{declared.limits}"
+            for within in declared.within(given[declared.name]):
+                tf.debugging.Assert(within, [f"{declared.name} is out of range; {remedy}", given[declared.name]])

@@ -31,6 +31,7 @@ from seqtasks.errors import UserError
 
 SEQUENCE_NAMES = ("sequence", "seq", "dna", "rna", "protein", "peptide")
 LETTER_NAMES = ("bases", "labels", "tags", "label")  # usual names of the column with a label for each letter
+BLANKS = " \t\n\v\f\r"  # around a sequence; those that `tf.strings.strip` knows
 SUFFIXES = (*fasta.SUFFIXES, *bed.SUFFIXES)
 
 
@@ -142,7 +143,7 @@ def sequences(text: str | bytes, options: DnaOptions = DnaOptions(), reading: Re
         ['ACGT']
     """
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    text, known = text.strip(), formats(options)
+    text, known = text.strip(BLANKS), formats(options)
     if os.path.exists(text) or suffix_of(text) in {*known.suffixes, *known.tables}:
         yield from open_data(text, known, dataclasses.replace(reading, labelled=False, group=None))
         return
@@ -334,7 +335,7 @@ def _lists_as_text(item: tuple[int | str, Record | UserError]) -> tuple[int | st
 
 def _checked(example: Example, where: str, options: DnaOptions, reading: Reading) -> Example | Faulty:
     """An example whose letters and labels are right."""
-    sequence, target = example.input.strip(), example.target
+    sequence, target = example.input.strip(BLANKS), example.target
     if fault := options.alphabet.fault(sequence, where):
         return Faulty(fault)
     if reading.labelled:

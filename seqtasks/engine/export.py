@@ -1,13 +1,12 @@
 """Exports: a SavedModel that takes raw inputs and gives answers, made of standard TensorFlow operations alone."""
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
 
-from seqtasks.atomic_files import check_own
+from seqtasks.atomic_files import cannot_write, check_own, new_folder
 from seqtasks.capabilities import FileInputs
 from seqtasks.data import pairs
 from seqtasks.data.batches import pad
@@ -91,23 +90,23 @@ def export(predictor: Predictor, directory: str | Path, overwrite: bool = False)
         The directory.
 
     Raises:
-        UserError: if the directory exists, or the disk is full.
+        UserError: if the directory exists or cannot be written, or the disk is full.
     """
     directory = Path(directory)
     if directory.exists() and not (overwrite and (directory / "saved_model.pb").is_file()):
         raise UserError("exists already", where=directory, remedy="take another directory, or add --overwrite")
     if directory.exists():
         check_own(directory, FILES, "take another directory")
-    temporary = directory.with_name(f".{os.getpid()}.{directory.name}")
     module = Served(predictor)
     try:
-        tf.saved_model.save(module, str(temporary), signatures={n: getattr(module, n) for n in module.names})
-        if directory.exists():
-            shutil.rmtree(directory)
         directory.parent.mkdir(parents=True, exist_ok=True)
-        temporary.rename(directory)
+        with new_folder(directory) as temporary:
+            tf.saved_model.save(module, str(temporary), signatures={n: getattr(module, n) for n in module.names})
+            if directory.exists():
+                shutil.rmtree(directory)
+            temporary.rename(directory)
     except tf.errors.ResourceExhaustedError:
         raise UserError("no space left on the device", where=directory, remedy="free some space") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise cannot_write(directory, error) from None
     return directory

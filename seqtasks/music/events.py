@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from seqtasks.errors import UserError
-from seqtasks.music.notes import Note, on_grid, timed
+from seqtasks.music.notes import Note, on_grid, timed, words
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -97,7 +97,7 @@ def to_notes(text: str) -> list[Note]:
         if start < now:
             notes.append(Note(pitch, start, now, velocity))
 
-    for place, name in enumerate(text.split(), 1):
+    for place, name in enumerate(words(text), 1):
         if name not in _KNOWN:
             listed = ", ".join(f"{kind}{least} to {kind}{most}" for kind, (_, least, most) in KINDS.items())
             raise UserError(f"{name!r:.40} is not an event", where=f"event {place}", remedy=f"events are {listed}")

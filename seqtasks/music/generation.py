@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from seqtasks.data.sources import Example
 from seqtasks.decoding import sample
-from seqtasks.decoding.options import GenerationOptions
+from seqtasks.decoding.options import GenerationOptions, check_in_graph
 from seqtasks.errors import UserError
 from seqtasks.models import LanguageModelStepper
 from seqtasks.music import analysis, midi, piano_rolls, pieces, report, synthesis
@@ -73,6 +73,7 @@ def writer(predictor: Any) -> Callable[..., dict[str, tf.Tensor]]:
     def generate(
         prompts: tf.Tensor, seed: tf.Tensor, length: tf.Tensor, temperature: tf.Tensor
     ) -> dict[str, tf.Tensor]:
+        check_in_graph(seed=seed, length=length, temperature=temperature)
         given = tf.ensure_shape(piano_rolls.encode(prompts).to_tensor(), [None, None, piano_rolls.KEYS])
         new, log_probability = frames(stepper, given, tf.stack([seed, 0]), length, temperature)
         return {"text": piano_rolls.decode(tf.concat([given, new], 1)), "log_probability": log_probability}

@@ -1,6 +1,7 @@
 """Notes: the form that MIDI files, piano rolls, performances and tunes are converted from and to."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -89,3 +90,13 @@ def timed(notes: Iterable[Note], step: float) -> list[Note]:
         [(60, 0.5, 1.5, 64)]
     """
     return [note._replace(start=note.start * step, end=note.end * step) for note in notes]
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, as `tf.strings.split` finds them: only the blanks of ASCII separate, not U+001C to U+001F.
+
+    Example:
+        >>> words(" 60 64\\t67"), words("60\\x1c64")
+        (['60', '64', '67'], ['60\\x1c64'])
+    """
+    return re.findall(r"[^ \t\n\v\f\r]+", text)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqtasks.errors import UserError
-from seqtasks.music.notes import Note, on_grid, timed
+from seqtasks.music.notes import Note, on_grid, timed, words
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -104,10 +104,11 @@ def text(roll: np.ndarray) -> str:
         roll: array (steps, 88), true or not 0 where a key sounds.
 
     Example:
-        >>> text(parse("64 60;;62"))
-        '60 64;;62'
+        >>> text(parse("64 60;;62")), text(np.zeros((1, 88)))
+        ('60 64;;62', ' ')
     """
-    return ";".join(" ".join(str(key + LOWEST) for key in np.flatnonzero(step)) for step in np.asarray(roll))
+    steps = [" ".join(str(key + LOWEST) for key in np.flatnonzero(step)) for step in np.asarray(roll)]
+    return " " if steps == [""] else ";".join(steps)  # a silent step is not nothing
 
 
 def parse(text: str) -> np.ndarray:
@@ -133,7 +134,7 @@ def parse(text: str) -> np.ndarray:
     steps = text.split(";") if text else []
     roll = np.zeros((len(steps), KEYS), bool)
     for number, step in enumerate(steps):
-        for pitch in step.split():
+        for pitch in words(step):
             if not re.fullmatch("[0-9]{1,3}", pitch) or not LOWEST <= int(pitch) <= HIGHEST:
                 raise UserError(f"{pitch!r:.40} is not a key of a piano", where=f"step {number + 1}", remedy=REMEDY)
             roll[number, int(pitch) - LOWEST] = True
@@ -206,4 +207,5 @@ def decode(rolls: "tf.Tensor | tf.RaggedTensor") -> "tf.Tensor":
     names, size = tf.strings.as_string(sounding[:, 1] + LOWEST), tf.shape(rolls.flat_values, tf.int64)[0]
     steps = tf.RaggedTensor.from_value_rowids(names, sounding[:, 0], size, validate=False)
     joined = tf.strings.join([";", tf.strings.reduce_join(steps, -1, separator=" ")])  # a separator is lost before ""
-    return tf.strings.regex_replace(tf.strings.reduce_join(rolls.with_flat_values(joined), -1), "^;", "")
+    texts = tf.strings.regex_replace(tf.strings.reduce_join(rolls.with_flat_values(joined), -1), "^;", "")
+    return tf.where((texts == "") & (rolls.row_lengths() == 1), " ", texts)

@@ -11,7 +11,7 @@ import numpy as np
 from seqtasks.data.text_files import suffix_of
 from seqtasks.errors import UserError
 from seqtasks.music import events, midi, piano_rolls, scores
-from seqtasks.music.notes import Note
+from seqtasks.music.notes import Note, words
 
 SUFFIXES = (*midi.SUFFIXES, *scores.SUFFIXES)
 
@@ -187,7 +187,7 @@ def _checked(text: str, options: Options) -> str:
     if options.representation == "frames":
         return piano_rolls.text(piano_rolls.parse(text))
     events.to_notes(text)  # raises if the text has other words than events
-    return " ".join(text.split())
+    return " ".join(words(text))
 
 
 def read_value(value: Any, options: Options = Options()) -> Iterator[Found]:

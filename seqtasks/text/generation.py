@@ -15,7 +15,7 @@ import tensorflow as tf
 from seqtasks.data.segments import reverse
 from seqtasks.data.token_ids import BOS, EOS, PAD, UNK
 from seqtasks.decoding import sample, token_sampler
-from seqtasks.decoding.options import GenerationOptions
+from seqtasks.decoding.options import GenerationOptions, check_in_graph
 from seqtasks.models import LanguageModelStepper
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def _writer(predictor: Any, forbidden: tuple[int, ...], backward: bool) -> Calla
         top_k: tf.Tensor,
         top_p: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
+        check_in_graph(seed=seed, length=length, temperature=temperature, top_k=top_k, top_p=top_p)
         encoded = tokenizer.encode(prompts)
         seeds = tf.stack([seed, 0])
         read = reverse(encoded) if backward else encoded

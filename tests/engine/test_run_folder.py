@@ -12,7 +12,6 @@ import pytest
 
 import seqtasks
 from seqtasks.cli.main import main
-from seqtasks.engine import run_folder
 from seqtasks.engine.run import Run
 from seqtasks.engine.run_folder import beginning, check_free, is_unbegun, locked
 from seqtasks.errors import UserError
@@ -232,11 +231,36 @@ def test_figures_that_were_changed_make_no_report(run, capsys):
     assert told(capsys, "report", run).startswith(f"seqtasks: {path}: not as the run wrote it (its SHA-256 differs)")
 
 
-def test_a_folder_that_cannot_be_written_is_told(monkeypatch, tmp_path):
-    def read_only(*_, **__):
-        raise OSError(30, "Read-only file system", str(tmp_path))
+READ_ONLY = """
+import json, sys
+from seqtasks.cli.main import main
+folder, data = sys.argv[1:]
+run, small = f"{folder}/run", ["--units=4", "--dimension=8", "--epochs=1", "--affixes=0", "--ngrams=0"]
+train = ["train", "sentiment", "--data", data, *small]
+for command in (
+    [*train, "--run", f"{folder}/new"],
+    [*train, "--run", run, "--overwrite"],
+    ["export", run, f"{folder}/served"],
+    ["predict", run, "a film", "--output", f"{folder}/answers.jsonl"],
+    ["report", run],
+    ["predict", run, "a film"],
+):
+    print(json.dumps(["status", main(command)]), file=sys.stderr, flush=True)
+"""
 
-    monkeypatch.setattr(run_folder.Path, "mkdir", read_only)
-    expected = r"new: cannot be written \(Read-only file system\); take another"
-    with pytest.raises(UserError, match=expected), beginning(tmp_path / "new"):
-        pass
+
+def test_a_read_only_file_system_is_told_in_a_sentence(small_run, reviews, tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = 'mount -t tmpfs none "$1" && cp -r "$2" "$1"/run && mount -o remount,ro "$1" && shift 2 && exec "$@"'
+    command = ["unshare", "-rm", "sh", "-c", mount, "-", folder, small_run.directory]
+    if subprocess.run([*command, "true"], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    done = subprocess.run([*command, sys.executable, "-c", READ_ONLY, folder, reviews], capture_output=True, text=True)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert [json.loads(line)[1] for line in done.stderr.splitlines() if line.startswith("[")] == [2, 2, 2, 2, 2, 0]
+    told = [line for line in done.stderr.splitlines() if "(Read-only file system); take another place" in line]
+    assert [line.split(": ")[1] for line in told] == [
+        f"{folder}/{name}" for name in ("new", "run", "served", "answers.jsonl", "run/report.html")
+    ]
+    assert json.loads(done.stdout)["label"] in ("good", "bad")
