@@ -29,10 +29,12 @@ from seqtasks.engine.loop import Loop
 from seqtasks.engine.predictor import Predictor
 from seqtasks.engine.run import FILES, VARIANTS, Run, is_run, load_assets, save_assets, save_setup, written
 from seqtasks.errors import UserError
+from seqtasks.layers.compiled_length import compiled_loops
 from seqtasks.options import describe, make_options
 from seqtasks.recipe import load_recipe
 
 log = logging.getLogger("seqtasks")
+COMPILED_STEPS = 3000  # steps of a training from which compiling the recurrent loops pays
 REPORT_EXAMPLES = 200  # examples of the test split among which the sections of the report choose
 PACKAGES = ("seqtasks", "tensorflow", "keras", "numpy", "scikit-learn")
 Paths = dict[str, Any]
@@ -236,7 +238,8 @@ class Training:
         sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         log.info("examples: %s; %s parameters", sizes, f"{prepared.model.count_params():,}")
         progress.training_begins()
-        with prepared.strategy.scope(), policy(config.precision):
+        rows = config.batch_size if config.epochs * len(prepared.batches) >= COMPILED_STEPS else 0
+        with prepared.strategy.scope(), policy(config.precision), compiled_loops(rows):
             loop.run()
         return self._finish(loop, predictor, prepared)
 

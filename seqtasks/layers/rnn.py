@@ -1,19 +1,25 @@
 """Layers that run cells over time."""
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
 from seqtasks.cells import RNNCell
+from seqtasks.layers import batch_of_one
 from seqtasks.layers.recurrence import Recurrence, weights_of
 from seqtasks.layers.scan import scan
 
 # available to this process
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 SHARD_SIZE = 4096  # units times rows that make it worth giving a shard a core of its own (see benchmarks/layers.py)
+
+Results: TypeAlias = list[
+    tuple[tf.Tensor, list[tf.Tensor]]
+]  # outputs (batch, time, units) and last states of each cell
 
 
 def run_cells(
@@ -27,11 +33,12 @@ def run_cells(
     time_major: bool = False,
     table: tf.Tensor | None = None,
     unroll: bool = False,
-) -> list[tuple[tf.Tensor, list[tf.Tensor]]]:
+) -> Results:
     """Runs cells over the same sequences, side by side.
 
     A step of a recurrence is too small for more than one core. So a large batch is split into as many shards as there
-    are cores to run them.
+    are cores to run them. A batch of unknown size is taken for a large one, except for a single sequence in an exported
+    model.
 
     Args:
         cells: list of (cell, backwards).
@@ -58,6 +65,34 @@ def run_cells(
         (TensorShape([2, 5, 4]), TensorShape([2, 4]))
     """
     shards = _number_of_shards(sequences, states, len(cells), training)
+    run = functools.partial(
+        _run_shards, cells, sequences, states, mask, training, matrices, constants, time_major, table, unroll
+    )
+    axis = int(time_major)
+    if shards == 1 or sequences.shape[axis] is not None or not batch_of_one.is_exporting():
+        return run(shards)
+
+    def run_batch() -> Results:
+        with batch_of_one.exporting(False):
+            return run(shards)
+
+    return tf.cond(tf.equal(tf.shape(sequences)[axis], 1), lambda: run(1), run_batch)
+
+
+def _run_shards(
+    cells: Sequence[tuple[RNNCell, bool]],
+    sequences: tf.Tensor,
+    states: Sequence[Sequence[tf.Tensor]],
+    mask: tf.Tensor | None,
+    training: bool,
+    matrices: Mapping[str, tf.Tensor] | None,
+    constants: Mapping[str, tf.Tensor] | None,
+    time_major: bool,
+    table: tf.Tensor | None,
+    unroll: bool,
+    shards: int,
+) -> Results:
+    """`run_cells` with a batch split into `shards`."""
     cell_weights = [weights_of(cell) for cell, _ in cells]
     recurrences = [
         Recurrence(
@@ -118,7 +153,7 @@ def _look_up(table: tf.Tensor, numbers: tf.Tensor) -> tuple[tf.Tensor, Any]:
 def _number_of_shards(
     sequences: tf.Tensor, states: Sequence[Sequence[tf.Tensor]], directions: int, training: bool
 ) -> int:
-    rows = states[0][0].shape[0] or (32 if training else 1)
+    rows = states[0][0].shape[0] or (32 if training else 64)
     if tf.executing_eagerly() or tf.config.list_physical_devices("GPU"):
         return 1
     cores = tf.config.threading.get_inter_op_parallelism_threads() or CORES
