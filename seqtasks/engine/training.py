@@ -1,5 +1,6 @@
 """Training and fine-tuning: from a recipe, its options and data to a finished run."""
 
+import contextlib
 import dataclasses
 import datetime
 import importlib.metadata
@@ -30,6 +31,7 @@ from seqtasks.engine.predictor import Predictor
 from seqtasks.engine.run import FILES, VARIANTS, Run, is_run, load_assets, save_assets, save_setup, written
 from seqtasks.errors import UserError
 from seqtasks.layers.compiled_length import compiled_loops
+from seqtasks.layers.cudnn import without_cudnn
 from seqtasks.options import describe, make_options
 from seqtasks.recipe import load_recipe
 
@@ -239,7 +241,8 @@ class Training:
         log.info("examples: %s; %s parameters", sizes, f"{prepared.model.count_params():,}")
         progress.training_begins()
         rows = config.batch_size if config.epochs * len(prepared.batches) >= COMPILED_STEPS else 0
-        with prepared.strategy.scope(), policy(config.precision), compiled_loops(rows):
+        kernel = without_cudnn() if config.jit else contextlib.nullcontext()  # XLA cannot compile a call of cuDNN
+        with prepared.strategy.scope(), policy(config.precision), compiled_loops(rows), kernel:
             loop.run()
         return self._finish(loop, predictor, prepared)
 
