@@ -1,6 +1,5 @@
 """Training and fine-tuning: from a recipe, its options and data to a finished run."""
 
-import contextlib
 import dataclasses
 import datetime
 import importlib.metadata
@@ -22,7 +21,7 @@ import tensorflow as tf
 from seqtasks.atomic_files import check_own, write_csv, write_json
 from seqtasks.capabilities import Calibrates
 from seqtasks.data.batches import POOL_BATCHES
-from seqtasks.engine import checkpoint, evaluation, gradient_flow, progress
+from seqtasks.engine import checkpoint, evaluation, gradient_flow, kernels, progress
 from seqtasks.engine.callbacks import callback_list
 from seqtasks.engine.data_summary import SplitSummary, describe_splits
 from seqtasks.engine.experiment import Experiment, Prepared, check_same, has_data, policy
@@ -30,13 +29,10 @@ from seqtasks.engine.loop import Loop
 from seqtasks.engine.predictor import Predictor
 from seqtasks.engine.run import FILES, VARIANTS, Run, is_run, load_assets, save_assets, save_setup, written
 from seqtasks.errors import UserError
-from seqtasks.layers.compiled_length import compiled_loops
-from seqtasks.layers.cudnn import without_cudnn
 from seqtasks.options import describe, make_options
 from seqtasks.recipe import load_recipe
 
 log = logging.getLogger("seqtasks")
-COMPILED_STEPS = 3000  # steps of a training from which compiling the recurrent loops pays
 REPORT_EXAMPLES = 200  # examples of the test split among which the sections of the report choose
 PACKAGES = ("seqtasks", "tensorflow", "keras", "numpy", "scikit-learn")
 Paths = dict[str, Any]
@@ -240,11 +236,10 @@ class Training:
         sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         log.info("examples: %s; %s parameters", sizes, f"{prepared.model.count_params():,}")
         progress.training_begins()
-        rows = config.batch_size if config.epochs * len(prepared.batches) >= COMPILED_STEPS else 0
-        kernel = without_cudnn() if config.jit else contextlib.nullcontext()  # XLA cannot compile a call of cuDNN
-        with prepared.strategy.scope(), policy(config.precision), compiled_loops(rows), kernel:
+        steps = config.epochs * len(prepared.batches)
+        with prepared.strategy.scope(), policy(config.precision), kernels.of_training(config, steps) as used:
             loop.run()
-        return self._finish(loop, predictor, prepared)
+        return self._finish(loop, predictor, prepared, used)
 
     def _write_setup(self, prepared: Prepared, overwrite: bool) -> None:
         config, paths = self.experiment.config, self.experiment.paths
@@ -281,7 +276,7 @@ class Training:
                 what = "the data has changed since the run began"
                 raise UserError(what, where=summary.name, remedy="train a new run")
 
-    def _finish(self, loop: Loop, predictor: Predictor, prepared: Prepared) -> Run:
+    def _finish(self, loop: Loop, predictor: Predictor, prepared: Prepared, used: set[str]) -> Run:
         """Measure the chosen weights, compare with the baselines, and write what makes the run complete."""
         recipe, config, summaries = self.experiment.recipe, self.experiment.config, prepared.data.summaries
         sources = {
@@ -316,7 +311,7 @@ class Training:
             batch = next(iter(loop.batches.epoch(start=longest).map(loop.inputs)))
             flow = gradient_flow.gradient_flow(predictor.model, batch)
             write_csv(self.directory / "gradient_flow.csv", gradient_flow.rows(flow))
-        trained = _training_figures(loop, prepared) | calibrated
+        trained = _training_figures(loop, prepared) | {"kernels": sorted(used)} | calibrated
         lower: list[str] = list(self.experiment.task.lower_is_better)
         figures = {"metric": name, "lower_is_better": lower, "train": trained, "validation": validation, "test": test}
         write_json(self.directory / "metrics.json", figures | {"baselines": compared})

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from seqtasks.cells import RNNCell
-from seqtasks.layers import batch_of_one, cudnn
+from seqtasks.layers import batch_of_one, cudnn, kernels
 from seqtasks.layers.recurrence import Recurrence, weights_of
 from seqtasks.layers.scan import scan
 
@@ -68,6 +68,7 @@ def run_cells(
         _run_shards, cells, sequences, states, live, training, matrices, constants, time_major, table, unroll
     )
     if table is None and not (matrices or constants or unroll) and cudnn.is_wanted(cells, training):
+        kernels.record(kernels.CUDNN)
         x = _time_first(sequences, time_major)
         results = cudnn.run(cells, x, states, None if live is None else live[..., 0], training)
         return results if time_major else [(to_time_major(outputs), last) for outputs, last in results]

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.eager.record import stop_recording  # has no public name
 
-from seqtasks.layers import batch_of_one, compiled_length
+from seqtasks.layers import batch_of_one, compiled_length, kernels
 from seqtasks.layers.loops import (
     BackwardOptions,
     Options,
@@ -47,7 +47,9 @@ def scan(recurrences: Sequence[Recurrence], unroll: bool = False) -> list[tuple[
     if compiled_length.is_wanted(recurrences) and not unroll:
         steps = tf.shape(recurrences[0].inputs)[0]
         recurrences = [r.padded(compiled_length.round_up(steps)) for r in recurrences]
-    if steps is not None or _uses_xla(recurrences):
+    compiled = steps is not None or _uses_xla(recurrences)
+    kernels.record(kernels.COMPILED if compiled else kernels.LOOP)
+    if compiled:
         forward, backward = (functools.partial(_compile_each, loop) for loop in (forward_loop, backward_loop))
 
     def run(tensors: list[Tensors], forward: Callable, keep: bool = False) -> tuple[list, list[list], list[Saved]]:
