@@ -14,6 +14,7 @@ from seqtasks.data.side_columns import signature_names
 from seqtasks.engine.predictor import Predictor
 from seqtasks.errors import UserError
 from seqtasks.layers.batch_of_one import exporting
+from seqtasks.layers.cudnn import without_cudnn
 
 FILES = "saved_model.pb", "fingerprint.pb", "variables/*", "assets/*"
 
@@ -97,10 +98,10 @@ def export(predictor: Predictor, directory: str | Path, overwrite: bool = False)
         raise UserError("exists already", where=directory, remedy="take another directory, or add --overwrite")
     if directory.exists():
         check_own(directory, FILES, "take another directory")
-    module = Served(predictor)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        with new_folder(directory) as temporary:
+        with new_folder(directory) as temporary, without_cudnn():  # the model may be served without a GPU
+            module = Served(predictor)
             tf.saved_model.save(module, str(temporary), signatures={n: getattr(module, n) for n in module.names})
             if directory.exists():
                 shutil.rmtree(directory)

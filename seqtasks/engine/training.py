@@ -20,7 +20,7 @@ import tensorflow as tf
 from seqtasks.atomic_files import json_text, replacing, write_csv, write_json
 from seqtasks.capabilities import Calibrates
 from seqtasks.data.batches import POOL_BATCHES
-from seqtasks.engine import checkpoint, evaluation, gradient_flow, progress
+from seqtasks.engine import checkpoint, evaluation, gradient_flow, kernels, progress
 from seqtasks.engine.callbacks import callback_list
 from seqtasks.engine.data_summary import SplitSummary, describe_splits
 from seqtasks.engine.experiment import Experiment, Prepared, check_same, has_data, policy
@@ -251,9 +251,10 @@ class Training:
         sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         log.info("examples: %s; %s parameters", sizes, f"{prepared.model.count_params():,}")
         progress.training_begins()
-        with prepared.strategy.scope(), policy(config.precision):
+        steps = config.epochs * len(prepared.batches)
+        with prepared.strategy.scope(), policy(config.precision), kernels.of_training(config, steps) as used:
             loop.run()
-        return self._finish(loop, predictor, prepared)
+        return self._finish(loop, predictor, prepared, used)
 
     def _write_setup(self, prepared: Prepared) -> None:
         config, paths = self.experiment.config, self.experiment.paths
@@ -284,7 +285,7 @@ class Training:
                 what = "the data has changed since the run began"
                 raise UserError(what, where=summary.name, remedy="train a new run")
 
-    def _finish(self, loop: Loop, predictor: Predictor, prepared: Prepared) -> Run:
+    def _finish(self, loop: Loop, predictor: Predictor, prepared: Prepared, used: set[str]) -> Run:
         """Measure the chosen weights, compare with the baselines, and write what makes the run complete."""
         recipe, config, summaries = self.experiment.recipe, self.experiment.config, prepared.data.summaries
         sources = {
@@ -320,7 +321,7 @@ class Training:
             batch = next(iter(loop.batches.epoch(start=longest).map(loop.inputs)))
             flow = gradient_flow.gradient_flow(predictor.model, batch)
             write_csv(self.directory / "gradient_flow.csv", gradient_flow.rows(flow))
-        trained = _training_figures(loop, prepared) | calibrated
+        trained = _training_figures(loop, prepared) | {"kernels": sorted(used)} | calibrated
         lower: list[str] = list(self.experiment.task.lower_is_better)
         figures = {"metric": name, "lower_is_better": lower, "train": trained, "validation": validation, "test": test}
         seal(self.directory, {"metrics.json": json_text(figures | {"baselines": compared})})
