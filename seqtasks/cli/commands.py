@@ -258,7 +258,7 @@ class EvaluateOptions(Declared):
 class ExportOptions(Declared):
     """Options of `seqtasks export`."""
 
-    format: str = option("saved_model", "format of the export", "answering")
+    format: str = option("saved_model", "saved_model, or serving: a version for TensorFlow Serving", "answering")
     overwrite: bool = option(False, "replace an export that exists", "answering")
 
 
@@ -274,9 +274,10 @@ def _export(run: Any, inputs: Iterable[Any], options: ExportOptions) -> Iterable
     directories = list(inputs)
     if len(directories) != 1:
         raise UserError("which directory?", where="export", remedy="seqtasks export RUN DIR")
-    if options.format != "saved_model":
-        raise UserError(f"unknown format {options.format!r}", where="--format", remedy="take saved_model")
-    return [{"saved_model": str(run.export(os.fsdecode(directories[0]), options.overwrite))}]
+    from seqtasks.engine.export import export
+
+    done = export(run, os.fsdecode(directories[0]), options.format, options.overwrite)
+    return [{done.format: str(done.path), "examples": done.examples, "largest_difference": done.largest_difference}]
 
 
 def _report(run: Any, inputs: Iterable[Any], options: Any) -> Iterable[Answer]:
@@ -288,7 +289,14 @@ RUN_COMMANDS = {
     for command in (
         Command("evaluate", "metrics on a split or on other data", _evaluate, EvaluateOptions),
         Command("predict", "answers to inputs, one JSON object per line", _predict, inputs="INPUT"),
-        Command("export", "write a SavedModel that takes raw inputs", _export, ExportOptions, "DIR", files=False),
+        Command(
+            "export",
+            "write the model for another runtime and check it",
+            _export,
+            ExportOptions,
+            "DIR",
+            files=False,
+        ),
         Command("report", "write RUN/report.html", _report),
     )
 }

@@ -1,113 +1,116 @@
-"""Exports: a SavedModel that takes raw inputs and gives answers, made of standard TensorFlow operations alone."""
+"""Exports: a trained model in the format of another runtime, checked there before it is kept."""
 
+import contextlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from seqtasks.atomic_files import check_own
-from seqtasks.capabilities import FileInputs
-from seqtasks.data import pairs
-from seqtasks.data.batches import pad
-from seqtasks.data.side_columns import signature_names
-from seqtasks.engine.predictor import Predictor
-from seqtasks.errors import UserError
-from seqtasks.layers.batch_of_one import exporting
+from seqtasks.engine import checking, served, serving
+from seqtasks.errors import UserError, nearest, needs
 
-FILES = "saved_model.pb", "fingerprint.pb", "variables/*", "assets/*"
+FORMATS = {  # what a folder of each may hold
+    "saved_model": ("saved_model.pb", "fingerprint.pb", "variables/*", "assets/*"),
+    "serving": (),
+}
 
 
-class Served(tf.Module):
-    """What is saved: the weights, the lookup tables, and the functions from raw inputs to answers.
+class Exported(NamedTuple):
+    """What was written.
 
-    `serving_default` is the function of training and of `predict`: encode, model, decode. Capabilities of the recipe
-    add others.
-
-    Args:
-        predictor: the model with its encoder.
+    Attributes:
+        format: its format.
+        path: its folder.
+        examples: how many real examples it was checked with; 0 without a check.
+        largest_difference: of its outputs to those of the run, relative to what is larger than 1.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
-        super().__init__()
-        self.weights = [variable.value for variable in predictor.model.variables]
-        self.tables = [asset.tables for asset in predictor.assets.values()]
-        labels = predictor.assets.get("labels")
-        files, config = predictor.recipe.capability(FileInputs), predictor.config
-        raw, side = raw_inputs(predictor), predictor.side_columns
-        beside = side.specs(tuple(raw)) if side else {}
-        signature = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in [*raw.items(), *beside.items()]]
-
-        @tf.function(input_signature=signature)
-        def serve(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-            given, columns = tensors[: len(raw)], tensors[len(raw) :]
-            if files:
-                inputs = files.from_serving(config, **dict(zip(raw, given, strict=True)))
-            else:
-                inputs = pairs.join_in_graph(*given) if len(given) > 1 else given[0]
-            features = {name: pad(f, 1) for name, f in predictor.encode(inputs, *columns).items()}
-            with exporting():
-                answers = predictor.decode(features)
-            if labels is None:
-                return answers
-            names = labels.tables[1]  # a row for each input, since servers split every output by its first dimension
-            size = tf.shape(next(iter(answers.values())))[0]
-            return answers | {"labels": tf.tile(names[tf.newaxis], [size, 1])}
-
-        functions = {"serving_default": serve}
-        for capability in predictor.recipe.capabilities:
-            functions |= capability.signatures(predictor, serve)
-        self.names = tuple(functions)
-        self.captured = [f.get_concrete_function().variables for f in functions.values()] if files else []
-        for name, function in functions.items():
-            setattr(self, name, function)
+    format: str
+    path: Path
+    examples: int = 0
+    largest_difference: float = 0.0
 
 
-def raw_inputs(predictor: Predictor) -> Mapping[str, tf.TensorSpec]:
-    """How an exported model takes raw inputs: {name: spec}. Those of pairs are called as their columns were."""
-    if files := predictor.recipe.capability(FileInputs):
-        return files.serving_spec(predictor.config)
-    texts = predictor.assets.get("texts")
-    names = signature_names(texts.tokens if texts else ["inputs"], "text")
-    return {name: tf.TensorSpec([None], tf.string) for name in names}
+def export(
+    run: Any, directory: str | Path, format: str = "saved_model", overwrite: bool = False, check: bool = True
+) -> Exported:  # fmt: skip
+    """Write a model for another runtime.
 
+    `saved_model` takes raw inputs and gives answers, see `seqtasks.engine.served.save`. `serving` adds such a model as
+    the next version to a folder of TensorFlow Serving.
 
-def export(predictor: Predictor, directory: str | Path, overwrite: bool = False) -> Path:
-    """Write a SavedModel.
-
-    `serving_default` takes `inputs`, a batch of raw strings (or, if the recipe's inputs are files, arrays under the
-    names of its `FileInputs.serving_spec`; for pairs of texts two batches), and a batch for each side column: numbers
-    float32, NaN where one is missing, categories strings. It returns what the task decodes: for classification `label`
-    (string), `score`, `scores` and `labels`, the names of the classes, both (batch, classes). The first dimension of
-    every output is the batch, as servers want it. Capabilities add signatures, such as `generate`.
+    The written model is run on real examples in a process of its own, where only its runtime can be imported. If its
+    answers are not those of the run, nothing is kept.
 
     Args:
-        predictor: the model with its encoder.
-        directory: where to write; it must not exist.
-        overwrite: replace a SavedModel that exists.
-
-    Returns:
-        The directory.
+        run: the `seqtasks.engine.run.Run`.
+        directory: where to write; it must not exist, except for `serving`.
+        format: one of `FORMATS`.
+        overwrite: replace an export that exists.
+        check: whether to compare it with the run.
 
     Raises:
-        UserError: if the directory exists, or the disk is full.
+        UserError: if the directory exists, the format is unknown, a package is missing, the model cannot be written in
+            this format, it answers otherwise, or the disk is full.
     """
     directory = Path(directory)
-    if directory.exists() and not (overwrite and (directory / "saved_model.pb").is_file()):
+    if format not in FORMATS:
+        raise UserError(f"unknown format {format!r}", where="--format", remedy=nearest(format, FORMATS))
+    if format == "serving":
+        needs("tensorflow_serving", extra="serving")
+        if overwrite:
+            what, remedy = "a version is added, none is replaced", "leave out --overwrite"
+            raise UserError(what, where="--format serving", remedy=remedy)
+        directory = directory / str(serving.next_version(directory))
+    else:
+        _check_free(directory, format, overwrite)
+    if check:
+        checking.Runtime.get("tensorflow")  # imports while the model is written
+    real = checking.real_examples(run) if check or format == "serving" else None
+    with _whole(directory) as temporary:
+        served.save(run.predictor, temporary)
+        done = Exported(format, directory)
+        if real:
+            batch, expected = checking.serving_batch(run.predictor, real)
+            if format == "serving":
+                serving.write_warmup(temporary, [checking.part(batch, slice(1)), batch])
+            if check:
+                difference = checking.check_served(run.predictor, temporary, batch, expected)
+                done = done._replace(examples=len(real.inputs), largest_difference=difference)
+    return done
+
+
+def _check_free(directory: Path, format: str, overwrite: bool) -> None:
+    """Raise `UserError` if a directory exists that may not be replaced."""
+    if not directory.exists():
+        return
+    if not (overwrite and (directory / FORMATS[format][0]).is_file()):
         raise UserError("exists already", where=directory, remedy="take another directory, or add --overwrite")
-    if directory.exists():
-        check_own(directory, FILES, "take another directory")
+    check_own(directory, FORMATS[format], "take another directory")
+
+
+@contextlib.contextmanager
+def _whole(directory: Path) -> Iterator[Path]:
+    """A temporary directory that takes the place of `directory` when the block ends, and is deleted if it fails."""
     temporary = directory.with_name(f".{os.getpid()}.{directory.name}")
-    module = Served(predictor)
+    made = not directory.parent.exists()
     try:
-        tf.saved_model.save(module, str(temporary), signatures={n: getattr(module, n) for n in module.names})
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
         if directory.exists():
             shutil.rmtree(directory)
-        directory.parent.mkdir(parents=True, exist_ok=True)
         temporary.rename(directory)
+        made = False
     except tf.errors.ResourceExhaustedError:
         raise UserError("no space left on the device", where=directory, remedy="free some space") from None
+    except (NotADirectoryError, PermissionError, FileExistsError) as error:
+        raise UserError(f"cannot be written ({error.strerror})", where=directory, remedy="take another") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return directory
+        if made:
+            with contextlib.suppress(OSError):
+                directory.parent.rmdir()

@@ -270,11 +270,13 @@ class Run:
                 figures |= capability.figures(self.predictor, reference)
         return figures
 
-    def export(self, directory: str | Path, overwrite: bool = False) -> Path:
-        """Write a SavedModel that takes raw inputs; see `seqtasks.engine.export.export`."""
+    def export(
+        self, directory: str | Path, overwrite: bool = False, format: str = "saved_model", check: bool = True
+    ) -> Path:
+        """Write a model for another runtime and return its folder; see `seqtasks.engine.export.export`."""
         from seqtasks.engine.export import export
 
-        return export(self.predictor, directory, overwrite)
+        return export(self, directory, format, overwrite, check).path
 
     def _repr_html_(self) -> str:
         """How a notebook shows it."""
