@@ -7,6 +7,7 @@ import fnmatch
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,45 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(directory: Path) -> Iterator[Path]:
+    """A temporary path that takes the place of a folder when the block ends, and is deleted if it fails.
+
+    Yields:
+        The temporary path; its parent exists.
+
+    Raises:
+        UserError: if the folder cannot be written, or the disk is full.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp()) / "new" / "model"
+        >>> with whole_folder(folder) as temporary:
+        ...     temporary.mkdir()
+        >>> folder.is_dir()
+        True
+    """
+    temporary, made = directory.with_name(f".{os.getpid()}.{directory.name}"), not directory.parent.exists()
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        if directory.exists():
+            shutil.rmtree(directory)
+        temporary.rename(directory)
+        made = False
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise full(directory) from None
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise
+        raise UserError(f"cannot be written ({error.strerror})", where=directory, remedy="take another") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if made:
+            with contextlib.suppress(OSError):
+                directory.parent.rmdir()
 
 
 def full(path: str | Path) -> UserError:

@@ -216,6 +216,24 @@ def _help_of_training(command: str, name: str, flags: tuple[str, ...], finetune:
     return text
 
 
+def _pull(arguments: list[str]) -> None:
+    if arguments[:1] in (["--help"], ["-h"]):
+        print(_help_of_pull(None), end="")
+        return
+    if len(arguments) != 2:
+        raise UserError("takes an address and a directory", where="pull", remedy="seqtasks pull hf://OWNER/NAME DIR")
+    from seqtasks.engine.hub import pull
+
+    console.show({"run": str(pull(*arguments))})
+
+
+def _help_of_pull(recipe: str | None) -> str:
+    return (
+        "usage: seqtasks pull hf://OWNER/NAME DIR\n\nDownloads a run that `seqtasks push` uploaded. "
+        "A run of a recipe of its own holds Python code, which is executed when the run is opened.\n"
+    )
+
+
 def _help_of_completion(recipe: str | None) -> str:
     return 'usage: seqtasks completion bash|zsh\n\nPrints shell code: eval "$(seqtasks completion bash)"\n'
 
@@ -242,6 +260,7 @@ TOP_COMMANDS = {
         "finetune RUN --data PATH [--run DIR]", "continue training on other data, labels and words", _finetune,
         _help_of_training("finetune", "RUN", FINETUNE_FLAGS, True),
     ),
+    "pull": TopCommand("pull hf://OWNER/NAME DIR", "download a run from the Hugging Face hub", _pull, _help_of_pull),
     "completion": TopCommand("completion bash|zsh", "print shell completion code", _completion, _help_of_completion),
 }  # fmt: skip
 
@@ -258,8 +277,20 @@ class EvaluateOptions(Declared):
 class ExportOptions(Declared):
     """Options of `seqtasks export`."""
 
-    format: str = option("saved_model", "saved_model, or serving: a version for TensorFlow Serving", "answering")
+    format: str = option(
+        "saved_model", "saved_model, serving (a version for TensorFlow Serving), litert or onnx", "answering"
+    )
+    quantize: str = option("none", "int8: weights of 8 bits, with --format litert", "answering")
+    license: str = option("", "for the model card, such as apache-2.0", "answering")
     overwrite: bool = option(False, "replace an export that exists", "answering")
+
+
+@dataclasses.dataclass(frozen=True)
+class PushOptions(Declared):
+    """Options of `seqtasks push`."""
+
+    public: bool = option(False, "whether everyone can see a new repository", "answering")
+    license: str = option("", "for the model card, such as apache-2.0", "answering")
 
 
 def _evaluate(run: Any, inputs: Iterable[Any], options: EvaluateOptions) -> Iterable[Answer]:
@@ -276,8 +307,19 @@ def _export(run: Any, inputs: Iterable[Any], options: ExportOptions) -> Iterable
         raise UserError("which directory?", where="export", remedy="seqtasks export RUN DIR")
     from seqtasks.engine.export import export
 
-    done = export(run, os.fsdecode(directories[0]), options.format, options.overwrite)
+    done = export(
+        run, os.fsdecode(directories[0]), options.format, options.overwrite, options.quantize, options.license
+    )
     return [{done.format: str(done.path), "examples": done.examples, "largest_difference": done.largest_difference}]
+
+
+def _push(run: Any, inputs: Iterable[Any], options: PushOptions) -> Iterable[Answer]:
+    from seqtasks.engine.hub import push
+
+    addresses = list(inputs)
+    if len(addresses) != 1:
+        raise UserError("which address?", where="push", remedy="seqtasks push RUN hf://OWNER/NAME")
+    return [{"pushed": push(run, os.fsdecode(addresses[0]), options.public, options.license)}]
 
 
 def _report(run: Any, inputs: Iterable[Any], options: Any) -> Iterable[Answer]:
@@ -297,6 +339,7 @@ RUN_COMMANDS = {
             "DIR",
             files=False,
         ),
+        Command("push", "upload a run to the Hugging Face hub", _push, PushOptions, "hf://OWNER/NAME", files=False),
         Command("report", "write RUN/report.html", _report),
     )
 }

@@ -1,22 +1,24 @@
 """Exports: a trained model in the format of another runtime, checked there before it is kept."""
 
-import contextlib
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from seqtasks.atomic_files import check_own
-from seqtasks.engine import checking, served, serving
+from seqtasks.atomic_files import check_own, full, whole_folder, write_text
+from seqtasks.engine import checking, network, served, serving
+from seqtasks.engine.calls import how_to_call
 from seqtasks.errors import UserError, nearest, needs
+from seqtasks.report.model_card import model_card
 
 FORMATS = {  # what a folder of each may hold
-    "saved_model": ("saved_model.pb", "fingerprint.pb", "variables/*", "assets/*"),
+    "saved_model": ("saved_model.pb", "fingerprint.pb", "variables/*", "assets/*", "README.md"),
     "serving": (),
+    "litert": ("model.tflite", "encoding.json", "encode.py", "README.md"),
+    "onnx": ("model.onnx", "encoding.json", "encode.py", "README.md"),
 }
+RUNTIMES = {"saved_model": "tensorflow", "serving": "tensorflow", "litert": "litert", "onnx": "onnx"}
+PACKAGES = {"serving": ("tensorflow_serving",), "litert": ("ai_edge_litert",), "onnx": ("tf2onnx", "onnxruntime")}
 
 
 class Exported(NamedTuple):
@@ -36,21 +38,25 @@ class Exported(NamedTuple):
 
 
 def export(
-    run: Any, directory: str | Path, format: str = "saved_model", overwrite: bool = False, check: bool = True
+    run: Any, directory: str | Path, format: str = "saved_model", overwrite: bool = False, quantize: str = "none",
+    license: str = "", check: bool = True,
 ) -> Exported:  # fmt: skip
     """Write a model for another runtime.
 
     `saved_model` takes raw inputs and gives answers, see `seqtasks.engine.served.save`. `serving` adds such a model as
-    the next version to a folder of TensorFlow Serving.
+    the next version to a folder of TensorFlow Serving. `litert` and `onnx` hold the network alone, with
+    `encoding.json` and, where the recipe has one, `encode.py`.
 
     The written model is run on real examples in a process of its own, where only its runtime can be imported. If its
-    answers are not those of the run, nothing is kept.
+    answers are not those of the run, nothing is kept. `README.md` is its model card.
 
     Args:
         run: the `seqtasks.engine.run.Run`.
         directory: where to write; it must not exist, except for `serving`.
         format: one of `FORMATS`.
         overwrite: replace an export that exists.
+        quantize: of `litert`: `int8` for weights of 8 bits, or `none`.
+        license: for the model card, an identifier such as `apache-2.0`.
         check: whether to compare it with the run.
 
     Raises:
@@ -60,8 +66,12 @@ def export(
     directory = Path(directory)
     if format not in FORMATS:
         raise UserError(f"unknown format {format!r}", where="--format", remedy=nearest(format, FORMATS))
+    for package in PACKAGES.get(format, ()):
+        needs(package, extra=format)
+    if quantize not in ("none", "int8") or (quantize == "int8" and format != "litert"):
+        what = f"not for --format {format}" if quantize == "int8" else f"unknown value {quantize!r}"
+        raise UserError(what, where="--quantize", remedy="take none, or int8 with --format litert")
     if format == "serving":
-        needs("tensorflow_serving", extra="serving")
         if overwrite:
             what, remedy = "a version is added, none is replaced", "leave out --overwrite"
             raise UserError(what, where="--format serving", remedy=remedy)
@@ -69,19 +79,41 @@ def export(
     else:
         _check_free(directory, format, overwrite)
     if check:
-        checking.Runtime.get("tensorflow")  # imports while the model is written
+        checking.Runtime.get(RUNTIMES[format])  # imports while the model is written
     real = checking.real_examples(run) if check or format == "serving" else None
-    with _whole(directory) as temporary:
-        served.save(run.predictor, temporary)
-        done = Exported(format, directory)
-        if real:
-            batch, expected = checking.serving_batch(run.predictor, real)
-            if format == "serving":
-                serving.write_warmup(temporary, [checking.part(batch, slice(1)), batch])
-            if check:
-                difference = checking.check_served(run.predictor, temporary, batch, expected)
-                done = done._replace(examples=len(real.inputs), largest_difference=difference)
-    return done
+    with whole_folder(directory) as temporary:
+        write = _write_network if format in ("litert", "onnx") else _write_served
+        difference = write(run.predictor, temporary, format, quantize, real, check)
+        if (run.directory / "metrics.json").is_file():
+            encoded = (temporary / "encode.py").is_file()
+            call = how_to_call(run.predictor, format, run.directory.resolve().name, encoded)
+            fields = run.recipe.card(run.config)
+            card = model_card(run.directory, run.recipe.summary, fields, call, license)
+            write_text(temporary / "README.md", card)
+    return Exported(format, directory, len(real.inputs) if real and check else 0, difference)
+
+
+def _write_served(predictor: Any, directory: Path, format: str, quantize: str, real: Any, check: bool) -> float:
+    try:
+        served.save(predictor, directory)
+    except tf.errors.ResourceExhaustedError:
+        raise full(directory) from None
+    if real is None:
+        return 0.0
+    batch, expected = checking.serving_batch(predictor, real)
+    if format == "serving":
+        serving.write_warmup(directory, [checking.part(batch, slice(1)), batch])
+    return checking.check_served(predictor, directory, batch, expected) if check else 0.0
+
+
+def _write_network(predictor: Any, directory: Path, format: str, quantize: str, real: Any, check: bool) -> float:
+    directory.mkdir()
+    encoded = network.write_encoding(predictor, directory)
+    if format == "litert":
+        network.write_litert(predictor, directory, quantize)
+    else:
+        network.write_onnx(predictor, directory)
+    return network.check_network(predictor, directory, real, encoded, format, quantize) if check else 0.0
 
 
 def _check_free(directory: Path, format: str, overwrite: bool) -> None:
@@ -91,26 +123,3 @@ def _check_free(directory: Path, format: str, overwrite: bool) -> None:
     if not (overwrite and (directory / FORMATS[format][0]).is_file()):
         raise UserError("exists already", where=directory, remedy="take another directory, or add --overwrite")
     check_own(directory, FORMATS[format], "take another directory")
-
-
-@contextlib.contextmanager
-def _whole(directory: Path) -> Iterator[Path]:
-    """A temporary directory that takes the place of `directory` when the block ends, and is deleted if it fails."""
-    temporary = directory.with_name(f".{os.getpid()}.{directory.name}")
-    made = not directory.parent.exists()
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        if directory.exists():
-            shutil.rmtree(directory)
-        temporary.rename(directory)
-        made = False
-    except tf.errors.ResourceExhaustedError:
-        raise UserError("no space left on the device", where=directory, remedy="free some space") from None
-    except (NotADirectoryError, PermissionError, FileExistsError) as error:
-        raise UserError(f"cannot be written ({error.strerror})", where=directory, remedy="take another") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if made:
-            with contextlib.suppress(OSError):
-                directory.parent.rmdir()

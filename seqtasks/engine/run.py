@@ -271,12 +271,13 @@ class Run:
         return figures
 
     def export(
-        self, directory: str | Path, overwrite: bool = False, format: str = "saved_model", check: bool = True
-    ) -> Path:
+        self, directory: str | Path, overwrite: bool = False, format: str = "saved_model", quantize: str = "none",
+        license: str = "", check: bool = True,
+    ) -> Path:  # fmt: skip
         """Write a model for another runtime and return its folder; see `seqtasks.engine.export.export`."""
         from seqtasks.engine.export import export
 
-        return export(self, directory, format, overwrite, check).path
+        return export(self, directory, format, overwrite, quantize, license, check).path
 
     def _repr_html_(self) -> str:
         """How a notebook shows it."""

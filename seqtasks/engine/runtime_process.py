@@ -83,7 +83,7 @@ def answer(load: Callable[[str], Callable[[Arrays], Any]], request: dict[str, An
         texts = inputs.pop("texts to encode", None)
         if texts is not None:
             assert encode is not None, "there is no encode.py"
-            inputs |= encode([text.decode("utf-8", "surrogateescape") for text in texts.tolist()])
+            inputs = encode([text.decode("utf-8", "surrogateescape") for text in texts.tolist()]) | inputs
         times.append([])
         for _ in range(request["calls"]):
             began = time.perf_counter()
@@ -96,6 +96,7 @@ def answer(load: Callable[[str], Callable[[Arrays], Any]], request: dict[str, An
 
 def main(name: str) -> None:
     """Answer requests until standard input ends."""
+    sys.dont_write_bytecode = True  # an export holds what was written
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no reply
     for blocked in ("keras", "seqtasks", *(() if name == "tensorflow" else ("tensorflow",))):

@@ -6,11 +6,14 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
+from huggingface_hub import ModelCard
 
 from seqtasks.cli.main import main
-from seqtasks.engine import checking
+from seqtasks.engine import checking, network
 from seqtasks.engine.run import Run
 from seqtasks.errors import UserError
+from seqtasks.report.formatting import number
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,7 @@ def test_an_export_that_answers_otherwise_is_not_kept(run, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--format", "tflight"], "--format: unknown format 'tflight'; known are: saved_model, serving"),
+        (["--format", "tflight"], "--format: unknown format 'tflight'; known are: saved_model, serving, litert, onnx"),
         (["--format", "serving", "--overwrite"], "--format serving: a version is added, none is replaced; leave out"),
     ],
 )
@@ -82,3 +85,58 @@ def test_differences_of_shape_and_of_strings_fail():
         checking.largest_difference(ours, same | {"scores": same["scores"][:1]})
     with pytest.raises(UserError, match="scores differs from that of the run by nan"):
         checking.largest_difference(ours, same | {"scores": same["scores"] * np.nan})
+
+
+def test_a_network_for_litert_and_its_encoding(run, tmp_path, capsys):
+    folder = tmp_path / "phone"
+    assert main(["export", str(run.directory), str(folder), "--format", "litert", "--quantize", "int8"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["examples"] == 4 and 0 < told["largest_difference"] < 0.1  # 8 bits are not exact
+    assert {"encode.py", "encoding.json", "model.tflite"} <= set(os.listdir(folder))
+    encoding = json.loads((folder / "encoding.json").read_text())
+    assert encoding["labels"] == ["bad", "good"] and encoding["words"] == run.assets["words"].tokens
+
+
+def test_a_network_for_onnx_takes_batches_of_any_size(run, tmp_path):
+    from onnxruntime import InferenceSession
+
+    folder = run.export(tmp_path / "web", format="onnx")
+    assert sorted(os.listdir(folder)) == ["README.md", "encode.py", "encoding.json", "model.onnx"]
+    texts = ["a dull film", "great acting and a lovely plot , wonderful"]
+    features = network.features(run.predictor, checking.Real(texts, [()] * 2, [""] * 2))
+    (logits,) = InferenceSession(str(folder / "model.onnx")).run(None, features)
+    scores = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(scores, [list(a["scores"].values()) for a in run.predict(texts)], atol=1e-5)
+
+
+def test_what_has_no_counterpart_is_named(run, tmp_path, monkeypatch):
+    def traced(predictor, batch):
+        @tf.function(input_signature=[tf.TensorSpec([batch, None], tf.string, name="words")])
+        def hashes(texts):
+            return {"outputs": tf.strings.to_hash_bucket_strong(texts, 7, [1, 2])}
+
+        return hashes
+
+    monkeypatch.setattr(network, "traced", traced)
+    for format in ("litert", "onnx"):
+        with pytest.raises(UserError, match=f"converted to {format}: .*StringToHashBucketStrong.*take saved_model"):
+            run.export(tmp_path / format, format=format)
+        assert not (tmp_path / format).exists()
+
+
+def test_the_card_beside_an_export_tells_what_the_run_measured(run, tmp_path):
+    folder = run.export(tmp_path / "served", license="apache-2.0", check=False)
+    _, head, text = (folder / "README.md").read_text("utf-8").split("---\n", 2)
+    head, test = yaml.safe_load(head), run.metrics["test"]
+    assert head["license"] == "apache-2.0" and head["pipeline_tag"] == "text-classification"
+    (result,) = head["model-index"][0]["results"]
+    assert {m["type"]: m["value"] for m in result["metrics"]}["accuracy"] == test["accuracy"]
+    data = json.loads((run.directory / "environment.json").read_text())["data"]
+    assert all(split["sha256"] in text for split in data.values()) and str(run.directory.parent) not in text
+    low, high = test["accuracy_interval"]
+    assert f"{number(test['accuracy'])} ({number(low)} to {number(high)})" in text and "TF-IDF" in text
+    code = text.split("```python\n")[1].split("```")[0].replace('load(".")', f"load({str(folder)!r})")
+    scope = {}
+    exec(code, scope)  # what the card shows runs
+    assert scope["answers"]["label"].shape == (1,)
+    assert ModelCard(f"---\n{yaml.safe_dump(head)}---\n{text}").data.eval_results[0].metric_type == "accuracy"
