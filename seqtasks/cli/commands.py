@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import seqtasks
@@ -216,6 +217,44 @@ def _help_of_training(command: str, name: str, flags: tuple[str, ...], finetune:
     return text
 
 
+HELP_OF_COMPARISON = """usage: seqtasks compare RUN RUN ... [--html FILE]
+
+Measures runs on their test data, which must be the same, and compares each with the first: intervals by the
+bootstrap, a paired test, and the options that differ. A table on a terminal, else one JSON object.
+
+options:
+  --html FILE      also write a page
+"""
+
+
+def _compare(arguments: list[str]) -> None:
+    if {"--help", "-h"} & set(arguments):
+        print(HELP_OF_COMPARISON, end="")
+        return
+    runs, html = _with_html(arguments)
+    opened = [console.open_run(run) for run in runs]
+    if html:
+        console.check_folder(html)
+    console.load_tensorflow()
+    compared = seqtasks.compare(opened)
+    console.show_comparison(compared, html)
+
+
+def _with_html(arguments: list[str]) -> tuple[list[str], Path | None]:
+    """The runs and the file of `--html` among the arguments of `compare`."""
+    given = [part for a in arguments for part in (a.split("=", 1) if a.startswith("--html=") else [a])]
+    html = None
+    if "--html" in given:
+        place = given.index("--html")
+        if place + 1 == len(given):
+            raise UserError("which file?", where="--html", remedy="seqtasks compare RUN RUN --html FILE")
+        html = Path(given[place + 1])
+        del given[place : place + 2]
+    if unknown := [a for a in given if a.startswith("--")]:
+        raise UserError(f"unknown option {unknown[0]}", where="compare", remedy="it takes --html FILE")
+    return given, html
+
+
 def _pull(arguments: list[str]) -> None:
     if arguments[:1] in (["--help"], ["-h"]):
         print(_help_of_pull(None), end="")
@@ -259,6 +298,10 @@ TOP_COMMANDS = {
     "finetune": TopCommand(
         "finetune RUN --data PATH [--run DIR]", "continue training on other data, labels and words", _finetune,
         _help_of_training("finetune", "RUN", FINETUNE_FLAGS, True),
+    ),
+    "compare": TopCommand(
+        "compare RUN RUN ... [--html FILE]", "figures, differences and options of runs side by side", _compare,
+        lambda recipe: HELP_OF_COMPARISON,
     ),
     "pull": TopCommand("pull hf://OWNER/NAME DIR", "download a run from the Hugging Face hub", _pull, _help_of_pull),
     "completion": TopCommand("completion bash|zsh", "print shell completion code", _completion, _help_of_completion),

@@ -9,7 +9,8 @@ a finished run and `predictor.py` answers raw inputs, for `predict`, `evaluate` 
 runs an export where only its runtime is, `serving.py` and `network.py` write other formats, `calls.py` says how each
 is called. `data_summary.py` checks the data before training, `gradient_flow.py` measures the gradient over time,
 `distribute.py` knows devices.
-`cross_validation.py` and `variants.py` train several runs by one command.
+`cross_validation.py` and `variants.py` train several runs by one command, `comparison.py` compares runs. `hub.py`
+uploads and downloads them.
 `callbacks.py` checks callbacks of Keras, `progress.py` counts what takes long and `displays.py` shows it.
 
 It may import everything except applications, recipes and the command line.

@@ -141,6 +141,12 @@ class Run:
             raise UserError("the run has not finished", where=self.directory, remedy="continue it with --resume")
         return json.loads(path.read_text("utf-8"))
 
+    @property
+    def environment(self) -> dict[str, Any]:
+        """The content of `environment.json`; empty if there is none."""
+        path = self.directory / "environment.json"
+        return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
     def readable_paths(self) -> dict[str, Any]:
         """The paths of the data it was trained on.
 

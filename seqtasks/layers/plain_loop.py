@@ -1,12 +1,15 @@
 """A plain loop over time, of the few operations that the converters of LiteRT and ONNX know."""
 
 import contextlib
+import contextvars
 from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
 from seqtasks.layers import rnn
 from seqtasks.layers.recurrence import ForwardProduct, Recurrence
+
+_converting = contextvars.ContextVar("converting", default=False)
 
 
 @contextlib.contextmanager
@@ -25,11 +28,17 @@ def plain_loops() -> Iterator[None]:
         >>> bool(tf.reduce_all(abs(found - expected) < 1e-6))
         True
     """
-    usual, rnn.scan = rnn.scan, run
+    usual, rnn.scan, token = rnn.scan, run, _converting.set(True)
     try:
         yield
     finally:
         rnn.scan = usual
+        _converting.reset(token)
+
+
+def is_converting() -> bool:
+    """Whether what is traced is for a converter."""
+    return _converting.get()
 
 
 def run(recurrences: Sequence[Recurrence], unroll: bool = False) -> list[tuple[tf.Tensor, list[tf.Tensor]]]:
@@ -60,6 +69,7 @@ def _run_one(r: Recurrence) -> tuple[tf.Tensor, list[tf.Tensor]]:
 
     first = r.states
     outputs = tf.TensorArray(first[0].dtype, time, element_shape=first[0].shape)
-    _, last, outputs = tf.while_loop(lambda t, *_: t < time, body, (0, first, outputs), maximum_iterations=time)
+    # with `maximum_iterations` and a known length, tf2onnx counts steps in two types
+    _, last, outputs = tf.while_loop(lambda t, *_: t < time, body, (0, first, outputs))
     found = outputs.stack()
     return tf.reverse(found, [0]) if r.backwards else found, last
