@@ -7,7 +7,8 @@ Start with `training.py` (`train`, `finetune`), which uses `experiment.py` (data
 compiled model), `loop.py` (epochs, checkpoints, interrupts) and `evaluation.py` (metrics, baselines). `run.py` opens a
 finished run and `predictor.py` answers raw inputs, for `predict`, `evaluate` and `export.py` alike. `data_summary.py`
 checks the data before training, `gradient_flow.py` measures the gradient over time, `distribute.py` knows devices.
-`cross_validation.py` and `variants.py` train several runs by one command.
+`run_folder.py` knows which files are the run's and whether they are as it wrote them, `trust.py` which recipes may be
+executed. `cross_validation.py` and `variants.py` train several runs by one command.
 `callbacks.py` checks callbacks of Keras, `progress.py` counts what takes long and `displays.py` shows it.
 
 It may import everything except applications, recipes and the command line.
