@@ -266,11 +266,21 @@ def pairs_columns() -> str:
     return table(["set", "sentiment", "TF-IDF, logistic regression", "majority", "difference"], rows)
 
 
+def damages() -> str:
+    found = load("damages")
+    kinds = list(next(iter(found["totals"].values())))
+    named = {"manifest": "all files", "older": "all files of a run without a manifest"}
+    rows = [[named[kind], *map(str, total.values())] for kind, total in found["totals"].items()]
+    for recipe, files in found["manifest"].items():
+        rows += [[f"{recipe}: `{name}`", *(str(c.get(kind, 0)) for kind in kinds)] for name, c in files.items()]
+    return table(["damaged", *kinds], rows)
+
+
 TABLES = {
     f.__name__: f
     for f in (
         targets, sentiment_ablations, ner_ablations, translation_ablations, language_cells, speakers, layers,
         layer_ratios, serving, predict_memory, products, memory, names, sizes, pairs_columns,
-        classification, classification_tried, vectors, kills,
+        classification, classification_tried, vectors, kills, damages,
     )
 }  # fmt: skip

@@ -10,7 +10,8 @@ runs an export where only its runtime is, `serving.py` and `network.py` write ot
 is called. `data_summary.py` checks the data before training, `gradient_flow.py` measures the gradient over time,
 `distribute.py` knows devices, `kernels.py` what computes the recurrences, `accumulation.py` computes a step in parts.
 `cross_validation.py` and `variants.py` train several runs by one command, `comparison.py` compares runs. `hub.py`
-uploads and downloads them. `resuming.py` knows what a stopped run lacks, `signals.py` Ctrl-C and SIGTERM.
+uploads and downloads them. `resuming.py` knows what a stopped run lacks, `signals.py` Ctrl-C and SIGTERM,
+`run_folder.py` which files are the run's and whether they are as it wrote them, `trust.py` which recipes may be executed.
 `callbacks.py` checks callbacks of Keras, `progress.py` counts what takes long and `displays.py` shows it.
 
 It may import everything except applications, recipes and the command line.
