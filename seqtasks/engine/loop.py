@@ -195,7 +195,8 @@ class Loop:
         state, config = self.state, self.config
         done, late = epoch + 1 == config.epochs, self._late()
         due = done or late or self._asked() or (epoch + 1) % config.evaluate_every == 0
-        with self.model.optimizer.averaged(self.model):
+        optimizer = self.model.optimizer
+        with getattr(optimizer, "inner_optimizer", optimizer).averaged(self.model):  # Keras wraps that of float16
             figures = self._evaluate(epoch, writer) if due else {}
             self.logs = epoch_logs(state["loss"], figures)
             if self.callbacks:

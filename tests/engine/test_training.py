@@ -350,6 +350,14 @@ def test_large_data_that_changes_while_it_is_trained_is_noticed(more, tmp_path):
     assert str(error.value) == f"{data}: {told}"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_trains_like_float32(precision, reviews, small_run, tmp_path):
+    half = seqtasks.train("sentiment", data=reviews, run=tmp_path / "half", precision=precision, **SMALL)
+    losses = [[float(row["loss"]) for row in history(d)] for d in (half.directory, small_run.directory)]
+    assert losses[0] == pytest.approx(losses[1], abs=0.02) and losses[0] != losses[1]
+
+
 SERVE = """
 import json, tensorflow as tf
 serve = tf.saved_model.load({directory!r}).signatures["serving_default"]
