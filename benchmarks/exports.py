@@ -5,7 +5,8 @@
 RUNS/RECIPE is the run of each recipe; one that is missing is trained on its sample for one epoch. An export is
 checked on four examples of the test split as `seqtasks export` does, or its reason why not is kept. Calls are timed
 inside the process that holds the runtime alone, with one real example and with 32; LiteRT takes one example at a
-time, so its 32 are 32 calls.
+time, so its 32 are 32 calls. Texts are cut to 200 characters. `serving` holds the SavedModel that `saved_model`
+writes. Times mean something on a machine that does nothing else.
 """
 
 import sys
