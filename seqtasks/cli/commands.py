@@ -332,6 +332,7 @@ class ExportOptions(Declared):
     quantize: str = option("none", "int8: weights of 8 bits, with --format litert", "answering")
     license: str = option("", "for the model card, such as apache-2.0", "answering")
     overwrite: bool = option(False, "replace an export that exists", "answering")
+    unchecked: bool = option(False, "keep the export without running it where its runtime is", "answering")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -356,9 +357,8 @@ def _export(run: Any, inputs: Iterable[Any], options: ExportOptions) -> Iterable
         raise UserError("which directory?", where="export", remedy="seqtasks export RUN DIR")
     from seqtasks.engine.export import export
 
-    done = export(
-        run, os.fsdecode(directories[0]), options.format, options.overwrite, options.quantize, options.license
-    )
+    given = options.format, options.overwrite, options.quantize, options.license, not options.unchecked
+    done = export(run, os.fsdecode(directories[0]), *given)
     return [{done.format: str(done.path), "examples": done.examples, "largest_difference": done.largest_difference}]
 
 

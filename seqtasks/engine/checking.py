@@ -228,6 +228,11 @@ def largest_difference(expected: Arrays, found: Arrays, tolerance: float = 1e-3)
     return largest
 
 
+def tolerance(predictor: Any) -> float:
+    """The largest difference that is none, for the precision of a run."""
+    return 1e-3 if predictor.config.precision == "float32" else 0.05
+
+
 def _differs(what: str) -> UserError:
     return UserError(what, where="export", remedy="nothing is written")
 
@@ -253,6 +258,5 @@ def check_served(predictor: Any, directory: Path, batch: Arrays, expected: Array
         for name, value in outputs.items():
             if value.shape[:1] != (rows,):
                 raise _differs(f"the output {name} has the shape {value.shape} for a batch of {rows}")
-    return max(
-        largest_difference(expected, results[0]), largest_difference(part(expected, slice(1)), results[1])
-    )  # fmt: skip
+    compared = (expected, results[0]), (part(expected, slice(1)), results[1])
+    return max(largest_difference(*both, tolerance(predictor)) for both in compared)

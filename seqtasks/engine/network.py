@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from seqtasks.atomic_files import write_json, write_text
 from seqtasks.data.batches import pad
-from seqtasks.engine.checking import Arrays, Real, Runtime, largest_difference
+from seqtasks.engine.checking import Arrays, Real, Runtime, largest_difference, tolerance
 from seqtasks.errors import UserError
 from seqtasks.layers.plain_loop import plain_loops
 from seqtasks.portable.capability import Portable, source
@@ -207,7 +207,7 @@ def check_network(predictor: Any, directory: Path, real: Real, encoded: bool, fo
     found, _ = Runtime.get(format).run(directory, given)
     pairs = zip(expected, found, strict=True)
     if quantize == "none":
-        return max(largest_difference(ours, theirs) for ours, theirs in pairs)
+        return max(largest_difference(ours, theirs, tolerance(predictor)) for ours, theirs in pairs)
     scaled = []
     for ours, theirs in pairs:  # rounding is relative to the largest weights, so to the largest outputs
         scale = max(1.0, float(np.abs(ours[OUTPUT]).max()))
