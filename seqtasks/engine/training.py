@@ -361,7 +361,8 @@ def resume_run(directory: Path, fields: Mapping[str, Any], paths: Paths, callbac
     check_same(run.config, run.paths, fields, paths)
     if (directory / "metrics.json").is_file():
         log.info("%s has finished already", directory)
-        return complete(run)
+        with locked(directory):
+            return complete(run)
     limit = {name: value for name, value in fields.items() if name == "time_limit"}
     paths = paths if has_data(paths) else run.readable_paths()  # a check that the data is unchanged follows
     config = make_options(run.recipe.Config, dataclasses.asdict(run.config) | limit)

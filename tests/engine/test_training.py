@@ -260,9 +260,10 @@ def test_a_finished_run_gets_the_report_that_it_lacks(run, no_report, tmp_path, 
     directory = shutil.copytree(run.directory, tmp_path / "run")
     (directory / "report.html").unlink()
     (directory / "checkpoints" / "00001-00000000.npz").touch()  # killed before they were removed
+    (directory / ".lock").touch()
     seqtasks.train("sentiment", run=directory, resume="auto")
     assert (directory / "report.html").read_text() == (run.directory / "report.html").read_text()
-    assert list((directory / "checkpoints").iterdir()) == []
+    assert list((directory / "checkpoints").iterdir()) == [] and not (directory / ".lock").exists()
 
 
 def test_options_of_resuming_that_exclude_each_other(run, tmp_path):
