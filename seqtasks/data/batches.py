@@ -2,14 +2,14 @@
 
 1. rows       the examples of the source, from memory if it is small, else read in chunks
 2. shuffle    in a buffer, with a seed of (seed, epoch); not when evaluating
-3. shard      every n-th row, for one of several workers
-4. skip       the pools before the step to start from
-5. read       inputs that are files, in parallel
-6. pool       the rows of many batches
-7. encode     the whole pool at once, in the graph, by the same function as in the exported model; in training also
+3. skip       the pools before the step to start from
+4. read       inputs that are files, in parallel
+5. pool       the rows of many batches
+6. encode     the whole pool at once, in the graph, by the same function as in the exported model; in training also
               the augmentation of the recipe
-8. bucket     the pool sorted by length and cut into batches with equal numbers of rows or about equal numbers of
+7. bucket     the pool sorted by length and cut into batches with equal numbers of rows or about equal numbers of
               tokens; each padded to the next boundary
+8. shard      of each batch the rows of one of several workers
 9. skip       the batches of the pool before the step to start from
 10. prefetch  the cardinality stated
 """
@@ -56,7 +56,8 @@ class Batches:
         batch_size: rows of a batch.
         boundary: padded lengths are multiples of this.
         shuffle_buffer: rows in memory for shuffling; at least `count` for a full shuffle.
-        shard: (index, number) of the worker.
+        shard: (index, number) of the worker, which gets its part of the rows of each batch: workers together have the
+            batches of one.
         by_tokens: whether batches are cut by tokens.
         replicas: with `by_tokens`, the number of rows is filled up to a multiple of it.
         target_feature: the feature that is also the target; "" if targets are encoded.
@@ -99,8 +100,7 @@ class Batches:
         return self.reader.together(self.batch_size) if self.reader else self.batch_size * POOL_BATCHES
 
     def __len__(self) -> int:
-        index, number = self.shard
-        return -(-len(range(index, self.count, number)) // self.batch_size)
+        return -(-self.count // self.batch_size)
 
     def rows(self) -> tf.data.Dataset:
         """Dataset of (input, target), both scalar strings, or (input, target, side columns)."""
@@ -128,8 +128,6 @@ class Batches:
         if seed is not None:
             buffer = min(self.shuffle_buffer, max(self.count, 1))
             rows = rows.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
-        if self.shard[1] > 1:
-            rows = rows.shard(self.shard[1], self.shard[0])
         pools, batches = divmod(start, self.pool_size // self.batch_size)
         rows = rows.skip(pools * self.pool_size)
         rows = self.reader.pooled(rows, self.pool_size) if self.reader else rows.batch(self.pool_size)
@@ -193,16 +191,18 @@ class Batches:
             places = tf.pad(places, [[0, rows - real]], constant_values=places[-1])
             places = tf.ensure_shape(places, [None if self.by_tokens else self.batch_size])
             weight = tf.cast(tf.range(rows) < real, tf.float32)
+            share = slice(*(rows * i // self.shard[1] for i in (self.shard[0], self.shard[0] + 1)))
+            everywhere, places = places, places[share]
             index = number * self.pool_size + tf.cast(places, tf.int64)
             features = {name: tf.gather(f, places) for name, f in others.items()}
             features |= {name: cut(places, *sequence) for name, sequence in sequences.items()}
             if not isinstance(targets, tuple):
-                return features, tf.gather(targets, places), weight, index
+                return features, tf.gather(targets, places), weight[share], index
             if self.by_tokens:
-                sizes = tf.gather(targets[1], places)
+                sizes = tf.gather(targets[1], everywhere)
                 tokens = tf.reduce_sum(tf.cast(sizes, tf.float32) * weight)
                 weight *= tf.cast(rows, tf.float32) / tf.maximum(tokens, 1)
-            return features, cut(places, *targets), weight, index
+            return features, cut(places, *targets), weight[share], index
 
         return tf.data.Dataset.from_tensor_slices(numbers).map(batch)
 

@@ -17,7 +17,7 @@ from seqtasks.data.batches import Batches
 from seqtasks.data.numbers import Numbers
 from seqtasks.data.sources import Source
 from seqtasks.data.splits import Splits
-from seqtasks.engine import distribute, layer_rates, progress, transfer
+from seqtasks.engine import cluster, distribute, layer_rates, progress, transfer
 from seqtasks.engine.data_summary import SplitSummary, check_labels, describe_splits, summarize_splits
 from seqtasks.engine.predictor import Predictor
 from seqtasks.engine.pretrained import Pretrained, as_trained, check_used, inherited_assets, limit_rates
@@ -92,9 +92,18 @@ class Experiment:
 
     def __post_init__(self) -> None:
         check_single(self.recipe, self.config)
+        self.strategy = distribute.strategy(self.config.strategy, self.config.tpu)  # before any operation runs
         self.config = self.recipe.settle(self.config)
         self.task = self.recipe.task(self.config)
         self.reader = self.recipe.reader(self.config)
+
+    def scale(self) -> None:
+        """Make of a batch size and a learning rate for one device those of all, if `device_scaling` asks for it."""
+        if changed := distribute.scaled(self.config, self.strategy.num_replicas_in_sync):
+            log.info(
+                "%d devices: %s", self.strategy.num_replicas_in_sync, ", ".join(f"{n} {v}" for n, v in changed.items())
+            )
+            self.config = dataclasses.replace(self.config, **changed)
 
     def read(self) -> Data:
         """Read all splits once. Options that follow from the data replace those of the experiment.
@@ -135,7 +144,7 @@ class Experiment:
         """
         recipe = self.recipe
         recipe.chosen_metric(self.config)
-        strategy = distribute.strategy(self.config.strategy)
+        strategy = self.strategy
         if self.config.batch_size != "auto":
             distribute.check_batch_size(strategy, self.config.batch_size)
         data = data or self.read()
@@ -175,15 +184,14 @@ class Experiment:
         """The training batches; `batch_size` becomes a number."""
         recipe, source, examples = self.recipe, data.sources["train"], data.summaries["train"].examples
         running, augments = recipe.capability(RunningText), recipe.capability(Augments)
-        config = with_batch_size(self.config, recipe.budget(self.config), None)
+        shard = cluster.share(self.strategy)
+        config = with_batch_size(self.config, recipe.budget(self.config), None, replicas)
         segments = running.segments(config, assets, source) if running else None
         if segments is None:
             config = with_batch_size(self.config, recipe.budget(self.config), examples, replicas)
         self.config = config
-        if segments is not None and replicas > 1:
-            what, remedy = "a state cannot be carried on several devices", "use one, --strategy cpu or gpu"
-            raise UserError(what, where="--strategy", remedy=remedy)
         if segments is not None:
+            segments.shard = shard
             return segments
         beside = len(assets["columns"].names) if "columns" in assets else 0
 
@@ -199,6 +207,7 @@ class Experiment:
             config.batch_size,
             COMPILED_BOUNDARY if config.jit else 1,
             config.shuffle_buffer,
+            shard,
             by_tokens=config.batch_by == "tokens",
             replicas=replicas,
             target_feature=self.task.target_feature,
@@ -299,8 +308,10 @@ def check_same(
         fields: options that are given; the time limit may differ.
         paths: the data that is given.
     """
+    own = {"time_limit", "device_scaling"}
+    own |= {"batch_size", "learning_rate"} if fields.get("device_scaling", "none") != "none" else set()  # are scaled
     for name, value in fields.items():
-        if name != "time_limit" and value != (before := dataclasses.asdict(config).get(name)):
+        if name not in own and value != (before := dataclasses.asdict(config).get(name)):
             what = f"the run was started with {before}"
             raise UserError(what, where=f"--{name}", remedy="leave the option out, or train a new run")
     if has_data(paths) and written(paths) != {name: str(path) for name, path in known.items() if path is not None}:

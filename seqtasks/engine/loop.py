@@ -15,13 +15,16 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.atomic_files import write_csv
-from seqtasks.engine import checkpoint, progress
+from seqtasks.engine import checkpoint, cluster, multiworker_fit, progress
 from seqtasks.engine.callbacks import epoch_logs
 from seqtasks.engine.displays import rate
+from seqtasks.engine.distribute import distributed
 from seqtasks.engine.evaluation import text
+from seqtasks.errors import UserError
 
 log = logging.getLogger("seqtasks")
 FALL = 0.01  # share of the training loss by which it falls while there is progress
+AGREE_EVERY = 10  # steps after which several processes compare the clock and signals, because it takes milliseconds
 STRETCH = 2  # times `patience` that training waits at most while the training loss falls
 
 
@@ -48,6 +51,10 @@ class Loop:
         self.model, self.batches, self.inputs, self.validate = model, batches, inputs, validate
         self.config, self.metric, self.directory = config, metric, directory
         self.larger, self.callbacks = larger_is_better, callbacks
+        self.strategy = model.distribute_strategy
+        self.chief, self.several = cluster.is_chief(self.strategy), cluster.share(self.strategy)[1] > 1
+        if self.several:
+            multiworker_fit.repair(model)
         self.last, self.best = directory / "checkpoints" / "last.npz", directory / "checkpoints" / "best.npz"
         self.state: dict[str, Any] = {"epoch": 0, "step": 0, "seconds": 0.0, "rows": [], "loss": None}
         self.state |= {"best": None, "best_epoch": None, "waited": 0, "stopped": "", "losses": []}
@@ -60,6 +67,10 @@ class Loop:
 
     def resume(self) -> None:
         """Continue from the last checkpoint, if there is one."""
+        known = self.last.is_file() and list(checkpoint.load(self.last)[1].values())[:2]  # epoch and step
+        if known != cluster.chiefs(self.strategy, lambda: known):
+            what, remedy = "this process sees another checkpoint than the first one", "take storage that they share"
+            raise UserError(what, where=self.last, remedy=remedy)
         if self.last.is_file():
             arrays, self.state = checkpoint.load(self.last)
             checkpoint.assign(checkpoint.variables_of(self.model), arrays)
@@ -68,7 +79,8 @@ class Loop:
 
     def run(self) -> None:
         """Train until epochs, patience, time limit or a callback end it; leave the best weights in the model."""
-        writer = tf.summary.create_file_writer(str(self.directory / "logs"))
+        logs = str(self.directory / "logs")
+        writer = tf.summary.create_file_writer(logs) if self.chief else tf.summary.create_noop_writer()
         steps, state = len(self.batches), self.state
         total, done = self.config.epochs * steps, state["epoch"] * steps + state["step"]
         stage = progress.stage("training", total, "steps", self.place, done)
@@ -77,7 +89,7 @@ class Loop:
         if self.callbacks and trains:
             self.callbacks.on_train_begin()
         self.stop_at_once = self.model.stop_training
-        with _Interrupts() as interrupts, stage as self.advance:
+        with _Interrupts(self.several) as interrupts, stage as self.advance:
             while not state["stopped"]:
                 self._epoch(interrupts, writer)
         if interrupts.caught:
@@ -87,7 +99,24 @@ class Loop:
         checkpoint.assign(self.model.weights, checkpoint.load(self.best)[0])
 
     def save(self) -> None:
-        checkpoint.save(self.last, checkpoint.values(checkpoint.variables_of(self.model)), self.state)
+        self._write(self.last, checkpoint.variables_of(self.model), self.state)
+
+    def _write(self, path: Path, variables: Sequence[Any], state: Any = None) -> None:
+        """Write a checkpoint. All processes take part, because devices may hold parts of a variable."""
+        arrays = checkpoint.values(variables)
+        if self.chief:
+            checkpoint.save(path, arrays, state)
+
+    def agree(self, interrupts: "_Interrupts") -> bool:
+        """Take over the chief's clock and the signals of all processes; whether it is time for it."""
+        step = self.state["step"]
+        if self.several and step % AGREE_EVERY and step < len(self.batches):
+            return False
+        if self.several:
+            given = np.array([self.state["seconds"] * self.chief, interrupts.signalled])
+            self.state["seconds"], signals = cluster.total(self.strategy, given).tolist()
+            interrupts.caught = signals > 0
+        return True
 
     def place(self) -> tuple[str, str]:
         """Epoch, step, loss and the last validation figure; and the speed, in words."""
@@ -157,20 +186,21 @@ class Loop:
         state, began = self.state, time.perf_counter()
         self.advance.refresh()
         learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        figures = self.validate()
+        figures, spent = cluster.chiefs(self.strategy, lambda: (self.validate(), time.perf_counter() - began))
         value, state["waited"] = figures[self.metric], state["waited"] + 1
         first, last = state["best_epoch"] is None, self.config.keep == "last"
         better = first or last or replaces(value, state["best"], self.larger)
         if better or (value == state["best"] and is_perfect(value, self.larger)):
             state["best"], state["best_epoch"], state["waited"] = value, epoch + 1, 0 if better else state["waited"]
-            checkpoint.save(self.best, checkpoint.values(self.model.weights))
-        state["seconds"] += time.perf_counter() - began
+            self._write(self.best, self.model.weights)
+        state["seconds"] += spent if self.several else time.perf_counter() - began
         loss, state["losses"] = sum(state["losses"]) / len(state["losses"]), []
         row = {"epoch": epoch + 1, "seconds": round(state["seconds"], 2), "loss": loss}
         row["learning_rate"] = learning_rate
         row |= {f"validation_{name}": v for name, v in figures.items() if isinstance(v, float)}
         state["rows"].append(row)
-        write_csv(self.directory / "history.csv", state["rows"])
+        if self.chief:
+            write_csv(self.directory / "history.csv", state["rows"])
         with writer.as_default(step=epoch + 1):
             for name, v in row.items():
                 tf.summary.scalar(name, v)
@@ -267,7 +297,7 @@ def fit(model: keras.Model, dataset: Any, steps: int, **options: Any) -> Any:
     If Keras knows the number of batches, it opens the dataset again at the end of the epoch, although the next epoch
     has a dataset of its own. Therefore the number is given as `steps_per_epoch` and hidden in the dataset.
     """
-    hidden = dataset.filter(lambda *batch: True)
+    hidden = distributed(model.distribute_strategy, dataset.filter(lambda *batch: True))
     return model.fit(hidden, steps_per_epoch=steps, verbose=0, shuffle=False, **options)
 
 
@@ -299,7 +329,7 @@ class _Watch(keras.callbacks.Callback):
         state["step"] = self.first + batch + 1
         state["seconds"] += now - self.began
         self.began = now
-        over = config.time_limit is not None and state["seconds"] >= config.time_limit
+        over = loop.agree(self.interrupts) and loop._late()
         if self.interrupts.caught or state["step"] % config.checkpoint_steps == 0:
             state["loss"] = logs["loss"] if logs else None
             loop.save()
@@ -313,16 +343,21 @@ class _Watch(keras.callbacks.Callback):
 
 
 class _Interrupts:
-    """Turns the first Ctrl-C or SIGTERM into a flag: the current step ends and a checkpoint is written."""
+    """Turns the first Ctrl-C or SIGTERM into a flag: the current step ends and a checkpoint is written.
 
-    def __init__(self) -> None:
-        self.caught = False
+    Args:
+        several: whether several processes train, which stop after the same step: `caught` waits for `Loop.agree`.
+    """
+
+    def __init__(self, several: bool = False) -> None:
+        self.several, self.signalled, self.caught = several, False, False
         self.before: dict[signal.Signals, Any] = {}
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
-        if self.caught:
+        if self.signalled:
             raise KeyboardInterrupt
-        self.caught = True
+        self.signalled = True
+        self.caught = not self.several
 
     def __enter__(self) -> "_Interrupts":
         if threading.current_thread() is threading.main_thread():

@@ -21,7 +21,7 @@ import tensorflow as tf
 from seqtasks.atomic_files import check_own, write_csv, write_json
 from seqtasks.capabilities import Calibrates
 from seqtasks.data.batches import POOL_BATCHES
-from seqtasks.engine import checkpoint, evaluation, gradient_flow, progress
+from seqtasks.engine import checkpoint, cluster, distribute, evaluation, gradient_flow, progress
 from seqtasks.engine.callbacks import callback_list
 from seqtasks.engine.data_summary import SplitSummary, describe_splits
 from seqtasks.engine.experiment import Experiment, Prepared, check_same, has_data, policy
@@ -69,6 +69,7 @@ def train(
     name, found = str(recipe), load_recipe(recipe)
     paths = _paths(data, train, valid, test)
     directory = Path(run or f"runs/{found.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
+    distribute.check_named(run, fields)
     if resume and dry_run:
         raise UserError("--resume and --dry_run exclude each other", where="train", remedy="leave one out")
     if resume:
@@ -128,6 +129,7 @@ def finetune(
     recipe, paths = base.recipe, _paths(data, train, valid, test)
     if not has_data(paths):
         raise UserError("no data to fine-tune on", where="--data", remedy="give a file, a folder, hf:NAME or tfds:NAME")
+    distribute.check_named(new, fields)
     directory = Path(new or f"runs/{recipe.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
     check_free(directory, overwrite)
     if model is not None and not isinstance(model, keras.Model):
@@ -200,9 +202,12 @@ class Training:
         self, overwrite: bool = False, base: Run | None = None, relearn: Sequence[str] = (), weights: Any = None
     ) -> Run:  # fmt: skip
         """Train from the beginning, or from the weights of a finished run; see `Experiment.prepare`."""
+        self.experiment.scale()
         prepared = self.experiment.prepare(base=base, relearn=relearn, weights=weights)
         callbacks = self._callbacks(prepared)
-        self._write_setup(prepared, overwrite)
+        if cluster.is_chief(prepared.strategy):
+            self._write_setup(prepared, overwrite)
+        cluster.meet(prepared.strategy, self.directory / "config.yaml")
         return self._run(prepared, callbacks, base=base)
 
     def resume(self) -> Run:
@@ -236,9 +241,12 @@ class Training:
         sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         log.info("examples: %s; %s parameters", sizes, f"{prepared.model.count_params():,}")
         progress.training_begins()
-        with prepared.strategy.scope(), policy(config.precision):
-            loop.run()
-        return self._finish(loop, predictor, prepared)
+        with cluster.together(prepared.strategy):
+            with prepared.strategy.scope(), policy(config.precision):
+                loop.run()
+            run = self._finish(loop, predictor, prepared) if loop.chief else None
+            cluster.meet(prepared.strategy, self.directory / "metrics.json")
+        return run or Run(self.directory)
 
     def _write_setup(self, prepared: Prepared, overwrite: bool) -> None:
         config, paths = self.experiment.config, self.experiment.paths

@@ -23,7 +23,7 @@ def test_a_strategy_runs_on_its_devices(name, replicas):
     ("name", "told"),
     [
         ("miror", "--strategy: unknown strategy 'miror'; did you mean 'mirrored'?"),
-        ("x", "--strategy: unknown strategy 'x'; known are: auto, cpu, gpu, mirrored"),
+        ("x", "--strategy: unknown strategy 'x'; known are: auto, cpu, gpu, mirrored, multiworker, tpu"),
         pytest.param("gpu", "--strategy: TensorFlow sees no GPU here; use auto or cpu", marks=WITHOUT_GPU),
     ],
 )
