@@ -55,6 +55,7 @@ class Batches:
             with -1.
         batch_size: rows of a batch.
         boundary: padded lengths are multiples of this.
+        doubling: whether they are this times powers of two, so that there are few of them.
         shuffle_buffer: rows in memory for shuffling; at least `count` for a full shuffle.
         shard: (index, number) of the worker, which gets its part of the rows of each batch: workers together have the
             batches of one.
@@ -88,6 +89,7 @@ class Batches:
     augment: Callable[[dict[str, Any], tf.Tensor], dict[str, Any]] | None = None
     reader: Reader | None = None
     columns: int = 0
+    doubling: bool = False
 
     def __post_init__(self) -> None:
         # traced once, not in each epoch
@@ -150,12 +152,14 @@ class Batches:
         targets = features.pop(self.target_feature) if self.target_feature else self.encode_target(targets)
         ragged = {name: f for name, f in features.items() if isinstance(f, tf.RaggedTensor)}
         # dense once for the pool, so that a batch is a gather and a slice
-        sequences = {name: (pad(f, self.boundary), f.row_lengths()) for name, f in ragged.items()}
+        sequences = {
+            name: (pad(f, self.boundary, doubling=self.doubling), f.row_lengths()) for name, f in ragged.items()
+        }
         others = {name: f for name, f in features.items() if name not in ragged}
         row_lengths = lengths(features, size)
         if isinstance(targets, tf.RaggedTensor):
             row_lengths = tf.maximum(row_lengths, targets.row_lengths())
-            targets = (pad(targets, self.boundary, -1), targets.row_lengths())
+            targets = (pad(targets, self.boundary, -1, self.doubling), targets.row_lengths())
         order = tf.argsort(row_lengths, stable=True)
         return number, order, tf.gather(row_lengths, order), sequences, others, targets
 
@@ -181,8 +185,8 @@ class Batches:
             numbers = tf.random.experimental.stateless_shuffle(numbers, seed=tf.stack([seed, number]))
 
         def cut(places: tf.Tensor, padded: tf.Tensor, sizes: tf.Tensor) -> tf.Tensor:
-            longest = tf.maximum(tf.reduce_max(tf.gather(sizes, places)), 1)
-            return tf.gather(padded, places)[:, : -(-longest // self.boundary) * self.boundary]
+            longest = tf.reduce_max(tf.gather(sizes, places))
+            return tf.gather(padded, places)[:, : padded_length(longest, self.boundary, self.doubling)]
 
         def batch(i: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
             places = order[cuts[i] : cuts[i + 1]]  # of the rows in the pool
@@ -236,13 +240,34 @@ def lengths(features: dict[str, Any], size: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(tf.stack(ragged), 0) if ragged else tf.zeros([size], tf.int64)
 
 
-def pad(rows: Rows, boundary: int, value: int | str | None = None) -> tf.Tensor:
+def padded_length(longest: tf.Tensor, boundary: int, doubling: bool = False) -> tf.Tensor:
+    """The length to which rows are padded: a multiple of `boundary`, and not 0.
+
+    Args:
+        longest: the longest row.
+        boundary: the shortest length.
+        doubling: whether it is `boundary` times a power of two.
+
+    Example:
+        >>> [int(padded_length(tf.constant(n), 8)) for n in (0, 9, 17, 100)]
+        [8, 16, 24, 104]
+        >>> [int(padded_length(tf.constant(n), 8, doubling=True)) for n in (0, 9, 17, 100)]
+        [8, 16, 32, 128]
+    """
+    if doubling:
+        powers = tf.constant([boundary << i for i in range(31 - boundary.bit_length())], longest.dtype)
+        return tf.gather(powers, tf.searchsorted(powers, longest[None])[0])
+    return -(-tf.maximum(longest, 1) // boundary) * boundary
+
+
+def pad(rows: Rows, boundary: int, value: int | str | None = None, doubling: bool = False) -> tf.Tensor:
     """Ragged rows padded on the right to a multiple of `boundary`; dense rows are returned unchanged.
 
     Args:
         rows: (batch, None, ...).
         boundary: the length is a multiple of it, and not 0.
         value: what to pad with; None for 0 or "".
+        doubling: as of `padded_length`.
 
     Example:
         >>> pad(tf.ragged.constant([[1, 2, 3], [4]]), boundary=4).numpy().tolist()
@@ -250,8 +275,7 @@ def pad(rows: Rows, boundary: int, value: int | str | None = None) -> tf.Tensor:
     """
     if not isinstance(rows, tf.RaggedTensor):
         return rows
-    longest = tf.maximum(rows.bounding_shape(axis=1), 1)
-    padded = -(-longest // boundary) * boundary
+    padded = padded_length(rows.bounding_shape(axis=1), boundary, doubling)
     dense = rows.to_tensor(value, shape=tf.stack([tf.constant(-1, tf.int64), padded, *rows.shape[2:]]))
     return tf.ensure_shape(dense, [None, None, *rows.shape[2:]])
 

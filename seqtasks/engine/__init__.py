@@ -7,6 +7,8 @@ Start with `training.py` (`train`, `finetune`), which uses `experiment.py` (data
 compiled model), `loop.py` (epochs, checkpoints, interrupts) and `evaluation.py` (metrics, baselines). `run.py` opens a
 finished run and `predictor.py` answers raw inputs, for `predict`, `evaluate` and `export.py` alike. `data_summary.py`
 checks the data before training, `gradient_flow.py` measures the gradient over time, `distribute.py` knows devices.
+`cluster.py` knows the processes of a training on several machines, `multiworker_fit.py` mends Keras' `fit` there, and
+`tpu.py` finds a TPU.
 `cross_validation.py` and `variants.py` train several runs by one command.
 `callbacks.py` checks callbacks of Keras, `progress.py` counts what takes long and `displays.py` shows it.
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.engine import cluster
+from seqtasks.engine import cluster, multiworker_fit
 from seqtasks.errors import UserError, nearest
 
 STRATEGIES = ("auto", "cpu", "gpu", "mirrored", "multiworker", "tpu")
@@ -52,7 +52,17 @@ def strategy(name: str = "auto", tpu: str = "") -> tf.distribute.Strategy:
 
 @functools.cache  # a process joins one cluster
 def _multiworker() -> tf.distribute.Strategy:
-    return tf.distribute.MultiWorkerMirroredStrategy(cluster.resolver())
+    tf.get_logger().setLevel("WARNING")  # it tells of every reduction
+    found = cluster.resolver()
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy(found)
+    except RuntimeError as error:
+        if "program startup" not in str(error):
+            raise
+        what, remedy = "TensorFlow has run in this process already", "train before anything else, in a new process"
+        raise UserError(what, where="--strategy multiworker", remedy=remedy) from None
+    except cluster.LOST as error:
+        raise UserError(f"the processes do not meet ({error.message:.80})", where="--strategy multiworker") from None
 
 
 @functools.cache
@@ -136,6 +146,29 @@ def divide(variable: Any, rows: np.ndarray) -> None:
     parts = strategy.experimental_local_results(variable.value)
     for part, values in zip(parts, np.split(own, len(parts)), strict=True):
         part.assign(values)
+
+
+def is_tpu(strategy: tf.distribute.Strategy) -> bool:
+    """Whether every step is compiled for a TPU, which needs batches of few shapes."""
+    return isinstance(strategy, tf.distribute.TPUStrategy)
+
+
+def check_model(strategy: tf.distribute.Strategy, config: Any, model: Any) -> None:
+    """Raise `UserError` if the strategy cannot train a model."""
+    if is_tpu(strategy):
+        from seqtasks.engine import tpu
+
+        tpu.check(config, model)
+
+
+def repair(model: Any) -> None:
+    """Give a model what Keras' `fit` lacks under its strategy."""
+    if is_tpu(model.distribute_strategy):
+        from seqtasks.engine import tpu
+
+        tpu.repair(model)
+    elif cluster.share(model.distribute_strategy)[1] > 1:
+        multiworker_fit.repair(model)
 
 
 def check_named(run: Any, fields: Mapping[str, Any]) -> None:

@@ -178,13 +178,14 @@ class Experiment:
             taken = pretrained.fill(model) if pretrained else None
             parent = self._taken_over(model, base, plan, weights) if base and plan else None
             self._compile(model, len(batches))
+        distribute.check_model(strategy, config, model)
         return Prepared(data, assets, batches, model, strategy, parent, taken)
 
     def _batches(self, data: Data, assets: Mapping[str, Any], replicas: int) -> Any:
         """The training batches; `batch_size` becomes a number."""
         recipe, source, examples = self.recipe, data.sources["train"], data.summaries["train"].examples
         running, augments = recipe.capability(RunningText), recipe.capability(Augments)
-        shard = cluster.share(self.strategy)
+        shard, compiled = cluster.share(self.strategy), distribute.is_tpu(self.strategy)
         config = with_batch_size(self.config, recipe.budget(self.config), None, replicas)
         segments = running.segments(config, assets, source) if running else None
         if segments is None:
@@ -205,7 +206,7 @@ class Experiment:
             encode,
             lambda targets: self.task.encode_target(assets, targets),
             config.batch_size,
-            COMPILED_BOUNDARY if config.jit else 1,
+            COMPILED_BOUNDARY if config.jit or compiled else 1,
             config.shuffle_buffer,
             shard,
             by_tokens=config.batch_by == "tokens",
@@ -214,6 +215,7 @@ class Experiment:
             reader=self.reader,
             augment=functools.partial(augments.augment, config) if augments else None,
             columns=beside,
+            doubling=compiled,
         )
 
     def fit_inputs(self, prepared: Prepared) -> Any:

@@ -15,10 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.atomic_files import write_csv
-from seqtasks.engine import checkpoint, cluster, multiworker_fit, progress
+from seqtasks.engine import checkpoint, cluster, distribute, progress
 from seqtasks.engine.callbacks import epoch_logs
 from seqtasks.engine.displays import rate
-from seqtasks.engine.distribute import distributed
 from seqtasks.engine.evaluation import text
 from seqtasks.errors import UserError
 
@@ -53,8 +52,7 @@ class Loop:
         self.larger, self.callbacks = larger_is_better, callbacks
         self.strategy = model.distribute_strategy
         self.chief, self.several = cluster.is_chief(self.strategy), cluster.share(self.strategy)[1] > 1
-        if self.several:
-            multiworker_fit.repair(model)
+        distribute.repair(model)
         self.last, self.best = directory / "checkpoints" / "last.npz", directory / "checkpoints" / "best.npz"
         self.state: dict[str, Any] = {"epoch": 0, "step": 0, "seconds": 0.0, "rows": [], "loss": None}
         self.state |= {"best": None, "best_epoch": None, "waited": 0, "stopped": "", "losses": []}
@@ -297,7 +295,7 @@ def fit(model: keras.Model, dataset: Any, steps: int, **options: Any) -> Any:
     If Keras knows the number of batches, it opens the dataset again at the end of the epoch, although the next epoch
     has a dataset of its own. Therefore the number is given as `steps_per_epoch` and hidden in the dataset.
     """
-    hidden = distributed(model.distribute_strategy, dataset.filter(lambda *batch: True))
+    hidden = distribute.distributed(model.distribute_strategy, dataset.filter(lambda *batch: True))
     return model.fit(hidden, steps_per_epoch=steps, verbose=0, shuffle=False, **options)
 
 
