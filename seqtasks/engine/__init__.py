@@ -8,8 +8,10 @@ compiled model), `loop.py` (epochs, checkpoints, interrupts) and `evaluation.py`
 finished run and `predictor.py` answers raw inputs, for `predict`, `evaluate` and `export.py` alike. `data_summary.py`
 checks the data before training, `gradient_flow.py` measures the gradient over time, `distribute.py` knows devices.
 `accumulation.py` computes a step in parts.
+`cluster.py` knows the processes of a training on several machines, `multiworker_fit.py` mends Keras' `fit` there, and
+`tpu.py` finds a TPU.
 `cross_validation.py` and `variants.py` train several runs by one command.
-`resuming.py` knows what a stopped run lacks, `signals.py` Ctrl-C and SIGTERM.
+`resuming.py` knows what a stopped run lacks, `signals.py` Ctrl-C and SIGTERM, `stopping.py` lack of progress.
 `callbacks.py` checks callbacks of Keras, `progress.py` counts what takes long and `displays.py` shows it.
 
 It may import everything except applications, recipes and the command line.
