@@ -20,7 +20,7 @@ def data_folder():
 
 def write(name, command, result):
     """Write one result with its command and circumstances."""
-    from seqtasks.engine.training import hardware
+    from seqtasks.engine.distribute import hardware
 
     packages = {p: importlib.metadata.version(p) for p in ("tensorflow", "keras", "numpy", "scikit-learn")}
     told = {"command": command, "date": f"{datetime.date.today()}", "hardware": hardware(), "packages": packages}

@@ -212,12 +212,14 @@ class Options(Declared):
         "auto", "evaluations without a better metric before training stops; 0 for no limit; auto: by the steps of an "
         "epoch", "training", inherited=False,
     )  # fmt: skip
-    keep: Literal["best", "last"] = option(
-        "best", "which weights are kept: best by validation, or the last", "training"
-    )
+    keep: Literal["best", "last"] = option("best", "which weights are kept: best by validation, or last", "training")
     metric: str = option("", "metric that chooses the best epoch; empty for the recipe's", "training", follows="target")
     time_limit: Weight | None = option(None, "seconds after which training stops cleanly", "training")
-    strategy: str = option("auto", "devices: auto, cpu, gpu (the first) or mirrored (all)", "training")
+    strategy: str = option("auto", "devices: auto, cpu, gpu (the first), mirrored (all), multiworker, tpu", "training")
+    tpu: str = option("", "address of the TPU; empty for that of this machine or of the environment", "training")
+    device_scaling: Literal["none", "linear", "sqrt"] = option(
+        "none", "n devices multiply batch_size by n, and learning_rate by n (linear) or sqrt(n); none: by 1", "training"
+    )
     accumulate: Count = option(1, "parts in which a step computes its batch, to need less memory", "training")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option("float32", "dtype policy", "training")
     jit: bool = option(

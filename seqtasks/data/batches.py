@@ -2,14 +2,14 @@
 
 1. rows       the examples of the source, from memory if it is small, else read in chunks
 2. shuffle    in a buffer, with a seed of (seed, epoch); not when evaluating
-3. shard      every n-th row, for one of several workers
-4. skip       the pools before the step to start from
-5. read       inputs that are files, in parallel
-6. pool       the rows of many batches
-7. encode     the whole pool at once, in the graph, by the same function as in the exported model; in training also
+3. skip       the pools before the step to start from
+4. read       inputs that are files, in parallel
+5. pool       the rows of many batches
+6. encode     the whole pool at once, in the graph, by the same function as in the exported model; in training also
               the augmentation of the recipe
-8. bucket     the pool sorted by length and cut into batches with equal numbers of rows or about equal numbers of
+7. bucket     the pool sorted by length and cut into batches with equal numbers of rows or about equal numbers of
               tokens; each padded to the next boundary
+8. shard      of each batch the rows of one of several workers
 9. skip       the batches of the pool before the step to start from
 10. prefetch  the cardinality stated
 """
@@ -55,8 +55,10 @@ class Batches:
             with -1.
         batch_size: rows of a batch.
         boundary: padded lengths are multiples of this.
+        doubling: whether they are this times powers of two, so that there are few of them.
         shuffle_buffer: rows in memory for shuffling; at least `count` for a full shuffle.
-        shard: (index, number) of the worker.
+        shard: (index, number) of the worker, which gets its part of the rows of each batch: workers together have the
+            batches of one.
         by_tokens: whether batches are cut by tokens.
         replicas: with `by_tokens`, the number of rows is filled up to a multiple of it.
         target_feature: the feature that is also the target; "" if targets are encoded.
@@ -87,6 +89,7 @@ class Batches:
     augment: Callable[[dict[str, Any], tf.Tensor], dict[str, Any]] | None = None
     reader: Reader | None = None
     columns: int = 0
+    doubling: bool = False
 
     def __post_init__(self) -> None:
         # traced once, not in each epoch
@@ -99,8 +102,7 @@ class Batches:
         return self.reader.together(self.batch_size) if self.reader else self.batch_size * POOL_BATCHES
 
     def __len__(self) -> int:
-        index, number = self.shard
-        return -(-len(range(index, self.count, number)) // self.batch_size)
+        return -(-self.count // self.batch_size)
 
     def rows(self) -> tf.data.Dataset:
         """Dataset of (input, target), both scalar strings, or (input, target, side columns)."""
@@ -128,8 +130,6 @@ class Batches:
         if seed is not None:
             buffer = min(self.shuffle_buffer, max(self.count, 1))
             rows = rows.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
-        if self.shard[1] > 1:
-            rows = rows.shard(self.shard[1], self.shard[0])
         pools, batches = divmod(start, self.pool_size // self.batch_size)
         rows = rows.skip(pools * self.pool_size)
         rows = self.reader.pooled(rows, self.pool_size) if self.reader else rows.batch(self.pool_size)
@@ -152,12 +152,14 @@ class Batches:
         targets = features.pop(self.target_feature) if self.target_feature else self.encode_target(targets)
         ragged = {name: f for name, f in features.items() if isinstance(f, tf.RaggedTensor)}
         # dense once for the pool, so that a batch is a gather and a slice
-        sequences = {name: (pad(f, self.boundary), f.row_lengths()) for name, f in ragged.items()}
+        sequences = {
+            name: (pad(f, self.boundary, doubling=self.doubling), f.row_lengths()) for name, f in ragged.items()
+        }
         others = {name: f for name, f in features.items() if name not in ragged}
         row_lengths = lengths(features, size)
         if isinstance(targets, tf.RaggedTensor):
             row_lengths = tf.maximum(row_lengths, targets.row_lengths())
-            targets = (pad(targets, self.boundary, -1), targets.row_lengths())
+            targets = (pad(targets, self.boundary, -1, self.doubling), targets.row_lengths())
         order = tf.argsort(row_lengths, stable=True)
         return number, order, tf.gather(row_lengths, order), sequences, others, targets
 
@@ -183,8 +185,8 @@ class Batches:
             numbers = tf.random.experimental.stateless_shuffle(numbers, seed=tf.stack([seed, number]))
 
         def cut(places: tf.Tensor, padded: tf.Tensor, sizes: tf.Tensor) -> tf.Tensor:
-            longest = tf.maximum(tf.reduce_max(tf.gather(sizes, places)), 1)
-            return tf.gather(padded, places)[:, : -(-longest // self.boundary) * self.boundary]
+            longest = tf.reduce_max(tf.gather(sizes, places))
+            return tf.gather(padded, places)[:, : padded_length(longest, self.boundary, self.doubling)]
 
         def batch(i: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
             places = order[cuts[i] : cuts[i + 1]]  # of the rows in the pool
@@ -193,16 +195,18 @@ class Batches:
             places = tf.pad(places, [[0, rows - real]], constant_values=places[-1])
             places = tf.ensure_shape(places, [None if self.by_tokens else self.batch_size])
             weight = tf.cast(tf.range(rows) < real, tf.float32)
+            share = slice(*(rows * i // self.shard[1] for i in (self.shard[0], self.shard[0] + 1)))
+            everywhere, places = places, places[share]
             index = number * self.pool_size + tf.cast(places, tf.int64)
             features = {name: tf.gather(f, places) for name, f in others.items()}
             features |= {name: cut(places, *sequence) for name, sequence in sequences.items()}
             if not isinstance(targets, tuple):
-                return features, tf.gather(targets, places), weight, index
+                return features, tf.gather(targets, places), weight[share], index
             if self.by_tokens:
-                sizes = tf.gather(targets[1], places)
+                sizes = tf.gather(targets[1], everywhere)
                 tokens = tf.reduce_sum(tf.cast(sizes, tf.float32) * weight)
                 weight *= tf.cast(rows, tf.float32) / tf.maximum(tokens, 1)
-            return features, cut(places, *targets), weight, index
+            return features, cut(places, *targets), weight[share], index
 
         return tf.data.Dataset.from_tensor_slices(numbers).map(batch)
 
@@ -236,13 +240,34 @@ def lengths(features: dict[str, Any], size: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(tf.stack(ragged), 0) if ragged else tf.zeros([size], tf.int64)
 
 
-def pad(rows: Rows, boundary: int, value: int | str | None = None) -> tf.Tensor:
+def padded_length(longest: tf.Tensor, boundary: int, doubling: bool = False) -> tf.Tensor:
+    """The length to which rows are padded: a multiple of `boundary`, and not 0.
+
+    Args:
+        longest: the longest row.
+        boundary: the shortest length.
+        doubling: whether it is `boundary` times a power of two.
+
+    Example:
+        >>> [int(padded_length(tf.constant(n), 8)) for n in (0, 9, 17, 100)]
+        [8, 16, 24, 104]
+        >>> [int(padded_length(tf.constant(n), 8, doubling=True)) for n in (0, 9, 17, 100)]
+        [8, 16, 32, 128]
+    """
+    if doubling:
+        powers = tf.constant([boundary << i for i in range(31 - boundary.bit_length())], longest.dtype)
+        return tf.gather(powers, tf.searchsorted(powers, longest[None])[0])
+    return -(-tf.maximum(longest, 1) // boundary) * boundary
+
+
+def pad(rows: Rows, boundary: int, value: int | str | None = None, doubling: bool = False) -> tf.Tensor:
     """Ragged rows padded on the right to a multiple of `boundary`; dense rows are returned unchanged.
 
     Args:
         rows: (batch, None, ...).
         boundary: the length is a multiple of it, and not 0.
         value: what to pad with; None for 0 or "".
+        doubling: as of `padded_length`.
 
     Example:
         >>> pad(tf.ragged.constant([[1, 2, 3], [4]]), boundary=4).numpy().tolist()
@@ -250,8 +275,7 @@ def pad(rows: Rows, boundary: int, value: int | str | None = None) -> tf.Tensor:
     """
     if not isinstance(rows, tf.RaggedTensor):
         return rows
-    longest = tf.maximum(rows.bounding_shape(axis=1), 1)
-    padded = -(-longest // boundary) * boundary
+    padded = padded_length(rows.bounding_shape(axis=1), boundary, doubling)
     dense = rows.to_tensor(value, shape=tf.stack([tf.constant(-1, tf.int64), padded, *rows.shape[2:]]))
     return tf.ensure_shape(dense, [None, None, *rows.shape[2:]])
 

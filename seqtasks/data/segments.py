@@ -40,6 +40,7 @@ class Segments:
         variants: None, or int32 (variants, ids), for augmentation: the id that replaces each id in each variant of a
             text. The first variant changes nothing. Each epoch draws one variant for each row.
         backward: whether the text is read from its end.
+        shard: (index, number) of the worker, which gets its part of the rows.
 
     Raises:
         UserError: if there are no tokens in the source.
@@ -59,6 +60,7 @@ class Segments:
     length: int
     variants: np.ndarray | None = None
     backward: bool = False
+    shard: tuple[int, int] = (0, 1)
 
     def __post_init__(self) -> None:
         self.stream, self.sizes = numbers(self.source, self.encode, self.backward)
@@ -76,7 +78,8 @@ class Segments:
             random = np.random.default_rng([seed, epoch])
             offset = int(random.integers(size))
             variant = random.integers(1 if self.variants is None else len(self.variants), size=self.rows)
-        first = offset + np.arange(self.rows) * size // self.rows
+        own = np.array_split(np.arange(self.rows), self.shard[1])[self.shard[0]]
+        first, variant = offset + own * size // self.rows, variant[own]
 
         def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for step in range(start, steps):
@@ -86,9 +89,9 @@ class Segments:
                     ids = self.variants[variant[:, None], ids]
                 yield np.where(places[:, 1:] % size, decoder_inputs(ids[:, :-1]), BOS), ids[:, 1:]
 
-        spec = tf.TensorSpec((self.rows, self.length), tf.int32)
-        weight = tf.fill([self.rows], 1 / self.length)
-        index = tf.range(self.rows, dtype=tf.int64)
+        spec = tf.TensorSpec((len(own), self.length), tf.int32)
+        weight = tf.fill([len(own)], 1 / self.length)
+        index = tf.constant(own, tf.int64)
         dataset = from_generator(batches, (spec, spec))
         dataset = dataset.map(lambda inputs, targets: ({"decoder_inputs": inputs}, targets, weight, index))
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(max(0, steps - start))).prefetch(4)

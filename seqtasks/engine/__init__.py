@@ -11,7 +11,9 @@ is called. `data_summary.py` checks the data before training, `gradient_flow.py`
 `distribute.py` knows devices, `kernels.py` what computes the recurrences, `accumulation.py` computes a step in parts.
 `cross_validation.py` and `variants.py` train several runs by one command, `comparison.py` compares runs. `hub.py`
 uploads and downloads them. `resuming.py` knows what a stopped run lacks, `signals.py` Ctrl-C and SIGTERM,
-`run_folder.py` which files are the run's and whether they are as it wrote them, `trust.py` which recipes may run.
+`stopping.py` lack of progress, `cluster.py` the processes of a training on several machines, `multiworker_fit.py`
+mends Keras' `fit` there, and `tpu.py` finds a TPU. `run_folder.py` knows which files are the run's and whether they
+are as it wrote them, `trust.py` which recipes may run.
 `callbacks.py` checks callbacks of Keras, `progress.py` counts what takes long and `displays.py` shows it.
 
 It may import everything except applications, recipes and the command line.

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from seqtasks.atomic_files import replacing
+from seqtasks.engine import distribute
 from seqtasks.errors import UserError
 
 log = logging.getLogger("seqtasks")
@@ -143,13 +144,16 @@ class Checkpoints:
 
 def values(variables: Iterable[Any]) -> list[np.ndarray]:
     """The values of variables as arrays."""
-    return [ops.convert_to_numpy(variable) for variable in variables]
+    return [distribute.gathered(v) if distribute.is_divided(v) else ops.convert_to_numpy(v) for v in variables]
 
 
 def assign(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> None:
     """Give variables the values of as many arrays."""
     for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array.reshape(variable.shape))
+        if distribute.is_divided(variable):
+            distribute.divide(variable, array)
+        else:
+            variable.assign(array.reshape(variable.shape))
 
 
 def copy(model: keras.Model, other: keras.Model) -> None:

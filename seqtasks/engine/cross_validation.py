@@ -59,6 +59,10 @@ def cross_validate(
         data, fields = str(found.sample.data), {**found.sample.options, **fields}
     config = make_options(found.Config, fields)
     check_single(found, config, "--folds")
+    if config.strategy == "multiworker":
+        raise UserError(
+            "excludes --folds", where="--strategy multiworker", remedy="train each fold as a run of its own"
+        )
     reader = found.reader(config)
     source = Path(recipe).read_text("utf-8") if str(recipe).endswith(".py") else None
     if source is not None:

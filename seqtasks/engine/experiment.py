@@ -17,7 +17,7 @@ from seqtasks.data.batches import Batches
 from seqtasks.data.numbers import Numbers
 from seqtasks.data.sources import Source
 from seqtasks.data.splits import Splits
-from seqtasks.engine import distribute, layer_rates, progress, transfer
+from seqtasks.engine import cluster, distribute, layer_rates, progress, transfer
 from seqtasks.engine.accumulation import accumulate
 from seqtasks.engine.data_summary import SplitSummary, check_labels, describe_splits, summarize_splits
 from seqtasks.engine.predictor import Predictor
@@ -93,9 +93,18 @@ class Experiment:
 
     def __post_init__(self) -> None:
         check_single(self.recipe, self.config)
+        self.strategy = distribute.strategy(self.config.strategy, self.config.tpu)  # before any operation runs
         self.config = self.recipe.settle(self.config)
         self.task = self.recipe.task(self.config)
         self.reader = self.recipe.reader(self.config)
+
+    def scale(self) -> None:
+        """Make of a batch size and a learning rate for one device those of all, if `device_scaling` asks for it."""
+        if changed := distribute.scaled(self.config, self.strategy.num_replicas_in_sync):
+            log.info(
+                "%d devices: %s", self.strategy.num_replicas_in_sync, ", ".join(f"{n} {v}" for n, v in changed.items())
+            )
+            self.config = dataclasses.replace(self.config, **changed)
 
     def read(self) -> Data:
         """Read all splits once. Options that follow from the data replace those of the experiment.
@@ -136,7 +145,7 @@ class Experiment:
         """
         recipe = self.recipe
         recipe.chosen_metric(self.config)
-        strategy = distribute.strategy(self.config.strategy)
+        strategy = self.strategy
         if self.config.batch_size != "auto":
             distribute.check_batch_size(strategy, self.config.batch_size)
         data = data or self.read()
@@ -170,21 +179,21 @@ class Experiment:
             taken = pretrained.fill(model) if pretrained else None
             parent = self._taken_over(model, base, plan, weights) if base and plan else None
             self._compile(model, len(batches))
+        distribute.check_model(strategy, config, model)
         return Prepared(data, assets, batches, model, strategy, parent, taken)
 
     def _batches(self, data: Data, assets: Mapping[str, Any], replicas: int) -> Any:
         """The training batches; `batch_size` becomes a number."""
         recipe, source, examples = self.recipe, data.sources["train"], data.summaries["train"].examples
         running, augments = recipe.capability(RunningText), recipe.capability(Augments)
-        config = with_batch_size(self.config, recipe.budget(self.config), None)
+        shard, compiled = cluster.share(self.strategy), distribute.is_tpu(self.strategy)
+        config = with_batch_size(self.config, recipe.budget(self.config), None, replicas)
         segments = running.segments(config, assets, source) if running else None
         if segments is None:
             config = with_batch_size(self.config, recipe.budget(self.config), examples, replicas)
         self.config = config
-        if segments is not None and replicas > 1:
-            what, remedy = "a state cannot be carried on several devices", "use one, --strategy cpu or gpu"
-            raise UserError(what, where="--strategy", remedy=remedy)
         if segments is not None:
+            segments.shard = shard
             return segments
         beside = len(assets["columns"].names) if "columns" in assets else 0
 
@@ -198,14 +207,16 @@ class Experiment:
             encode,
             lambda targets: self.task.encode_target(assets, targets),
             config.batch_size,
-            COMPILED_BOUNDARY if config.jit else 1,
+            COMPILED_BOUNDARY if config.jit or compiled else 1,
             config.shuffle_buffer,
+            shard,
             by_tokens=config.batch_by == "tokens",
             replicas=replicas,
             target_feature=self.task.target_feature,
             reader=self.reader,
             augment=functools.partial(augments.augment, config) if augments else None,
             columns=beside,
+            doubling=compiled,
         )
 
     def fit_inputs(self, prepared: Prepared) -> Any:
@@ -302,8 +313,10 @@ def check_same(
         fields: options that are given; the time limit may differ, and `auto` is not compared.
         paths: the data that is given.
     """
+    own = {"time_limit", "device_scaling"}
+    own |= {"batch_size", "learning_rate"} if fields.get("device_scaling", "none") != "none" else set()  # are scaled
     for name, value in fields.items():
-        if name == "time_limit" or value == "auto":  # the run has the number that followed from it
+        if name in own or value == "auto":  # the run has the number that followed from it
             continue
         if value != (before := dataclasses.asdict(config).get(name)):
             what = f"the run was started with {before}"

@@ -14,22 +14,21 @@ COMPILED_STEPS = 3000  # steps of a training from which compiling the recurrent 
 
 
 @contextlib.contextmanager
-def of_training(config: Options, steps: int) -> Iterator[set[str]]:
-    """The set of the names of the kernels that run the recurrences in this context, told in the log at its end.
+def of_training(config: Options, steps: int, names: list[str]) -> Iterator[None]:
+    """A context for a training, which chooses the kernels of the recurrences, and tells in the log which ran.
 
     Args:
         config: the recipe's options.
         steps: number of batches of the whole training.
+        names: receives the names of the kernels.
 
     Example:
-        >>> with of_training(Options(), 100) as used:
+        >>> with of_training(Options(), 100, []):
         ...     pass
-        >>> used
-        set()
     """
     rows = int(config.batch_size) if steps >= COMPILED_STEPS else 0
     plain = without_cudnn() if config.jit else contextlib.nullcontext()  # XLA cannot compile a call of cuDNN
-    with compiled_loops(rows), plain, kernels.recorded() as used:
-        yield used
-    if used:
-        log.info("recurrences ran in: %s", ", ".join(sorted(used)))
+    with compiled_loops(rows), plain, kernels.recorded(names):
+        yield
+    if names:
+        log.info("recurrences ran in: %s", ", ".join(sorted(names)))

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -14,16 +14,16 @@ import tensorflow as tf
 
 from seqtasks.atomic_files import write_csv
 from seqtasks.data.generators import user_errors
-from seqtasks.engine import checkpoint, progress
+from seqtasks.engine import checkpoint, cluster, distribute, progress
 from seqtasks.engine.callbacks import epoch_logs
 from seqtasks.engine.displays import rate
 from seqtasks.engine.evaluation import text
 from seqtasks.engine.signals import Interrupts
+from seqtasks.engine.stopping import gives_up, is_perfect, is_worst, replaces
 from seqtasks.errors import UserError
 
 log = logging.getLogger("seqtasks")
-FALL = 0.01  # share of the training loss by which it falls while there is progress
-STRETCH = 2  # times `patience` that training waits at most while the training loss falls
+AGREE_EVERY = 10  # steps after which several processes compare the clock and signals, because it takes milliseconds
 
 
 class Loop:
@@ -49,26 +49,36 @@ class Loop:
         self.model, self.batches, self.inputs, self.validate = model, batches, inputs, validate
         self.config, self.metric, self.directory = config, metric, directory
         self.larger, self.callbacks = larger_is_better, callbacks
+        self.strategy = model.distribute_strategy
+        self.chief, self.several = cluster.is_chief(self.strategy), cluster.share(self.strategy)[1] > 1
+        distribute.repair(model)
         self.checkpoints = checkpoint.Checkpoints(directory / "checkpoints", config.checkpoint_count)
         self.best: list[np.ndarray] | None = None  # the best weights, which each checkpoint holds too
         self.state: dict[str, Any] = {"epoch": 0, "step": 0, "seconds": 0.0, "rows": [], "loss": None}
-        self.state |= {"best": None, "best_epoch": None, "waited": 0, "stopped": "", "losses": []}
+        self.state |= {"best": None, "best_epoch": None, "waited": 0, "stopped": "", "losses": [], "kernels": []}
         self.restored: list[np.ndarray] | None = None
         self.loss: float | None = None  # of the epoch so far
         self.began: tuple[float, int] | None = None  # time and step from which the speed counts
         self.logs: dict[str, float] = {}  # of the last epoch, for callbacks
         self.advance = progress.Stage("training")
         self.stop_at_once = False  # a callback asked for it before the first epoch
-        self.interrupts = Interrupts()
+        self.interrupts = Interrupts(self.several)
         self.saved = 0.0  # when the last checkpoint was written
+        self.due = False  # whether the last one is too old
 
     def resume(self) -> bool:
         """Continue from the last checkpoint that is whole; whether there is one.
 
         Raises:
-            UserError: if all checkpoints are damaged.
+            UserError: if all checkpoints are damaged, or processes see different ones.
         """
-        found = self.checkpoints.load()
+        found = self.checkpoints.load() if self.chief else None
+        state = cluster.chiefs(self.strategy, lambda: found and found[1])
+        if not self.chief:  # after the chief, which removes damaged ones
+            found = self.checkpoints.load()
+        if state != (found and found[1]):
+            what, remedy = "this process sees another checkpoint than the first one", "take storage that they share"
+            raise UserError(what, where=self.checkpoints.directory, remedy=remedy)
         if found is None:
             log.info("no checkpoint yet: training begins again")
             return False
@@ -87,7 +97,8 @@ class Loop:
             KeyboardInterrupt: after Ctrl-C or SIGTERM, when a checkpoint has been written.
             UserError: if the loss is no longer a finite number.
         """
-        writer = tf.summary.create_file_writer(str(self.directory / "logs"))
+        logs = str(self.directory / "logs")
+        writer = tf.summary.create_file_writer(logs) if self.chief else tf.summary.create_noop_writer()
         steps, state = len(self.batches), self.state
         total, done = self.config.epochs * steps, state["epoch"] * steps + state["step"]
         stage = progress.stage("training", total, "steps", self.place, done)
@@ -111,6 +122,8 @@ class Loop:
     def save(self) -> None:
         """Write a checkpoint of the present weights and the best ones.
 
+        All processes take part, because devices may hold parts of a variable; the chief writes.
+
         Raises:
             UserError: if a weight is not a finite number.
         """
@@ -118,26 +131,43 @@ class Loop:
         arrays, learnt = checkpoint.values(variables), {id(v) for v in self.model.trainable_variables}
         if not all(np.isfinite(a).all() for v, a in zip(variables, arrays, strict=True) if id(v) in learnt):
             raise self._diverged("a weight is not a finite number")
-        self.checkpoints.save([*arrays, *(self.best or [])], self.state)
+        if self.chief:
+            self.checkpoints.save([*arrays, *(self.best or [])], self.state)
         self.saved = time.monotonic()
 
-    def step_done(self, step: int, loss: float) -> None:
+    def step_done(self, step: int, loss: float) -> bool:
         """Count a step, and write a checkpoint if it is due.
 
         Args:
             step: of the epoch, from 1.
             loss: the mean loss of the epoch so far.
 
+        Returns:
+            Whether training stops after it, at the time limit or for a signal.
+
         Raises:
             UserError: if the loss is not a finite number.
         """
-        config = self.config
         self.state["step"], self.state["loss"], self.loss = step, loss, loss
         if not math.isfinite(loss):
             raise self._diverged(f"the loss is {loss}")
-        late = config.checkpoint_minutes and time.monotonic() - self.saved >= 60 * config.checkpoint_minutes
-        if (late or step % config.checkpoint_steps == 0) and not self.interrupts.caught:
+        agreed = self._agree()
+        if ((agreed and self.due) or step % self.config.checkpoint_steps == 0) and not self.interrupts.caught:
             self.save()
+        return self.interrupts.caught or (agreed and self._late())
+
+    def _agree(self) -> bool:
+        """Look at the clock and for signals: those of the chief and of all processes; whether it is time for it."""
+        state, step, minutes = self.state, self.state["step"], self.config.checkpoint_minutes
+        if self.several and step % AGREE_EVERY and step < len(self.batches):
+            return False
+        self.due = bool(minutes) and time.monotonic() - self.saved >= 60 * minutes
+        if self.several:
+            own = [state["seconds"] * self.chief, self.due and self.chief, *self.interrupts.counts()]
+            state["seconds"], due, *signals = cluster.total(self.strategy, np.array(own, "float64")).tolist()
+            self.due = due > 0
+            self.interrupts.agree(signals)
+        return True
 
     def _diverged(self, what: str) -> UserError:
         """The error for weights that are lost: the step, its batch, and what is kept."""
@@ -145,9 +175,10 @@ class Loop:
         where = f"epoch {epoch + 1}, step {step} of {len(self.batches)}"
         batch = next(iter(self.batches.epoch(seed, epoch, step - 1).map(self.inputs)))
         broken = [t for t in tf.nest.flatten(batch) if t.dtype.is_floating and not np.isfinite(t).all()]
-        cause = "holds values that are not finite: correct the data" if broken else "holds finite values"
+        faults = cluster.total(self.strategy, np.array([len(broken)]))[0]  # each process has some of the rows
+        cause = "holds values that are not finite: correct the data" if faults else "holds finite values"
         kept = next((f"the last good weights are kept in {path}" for path in self.checkpoints.paths()), "")
-        rate = "" if broken else ": lower --learning_rate or --clip_norm"
+        rate = "" if faults else ": lower --learning_rate or --clip_norm"
         remedy = f"{kept}{'; ' * bool(kept)}train a new run{rate}"
         return UserError(f"{what}; the batch (seed {seed}, epoch {epoch}, step {step - 1}) {cause}", where, remedy)
 
@@ -189,6 +220,7 @@ class Loop:
             if self.interrupts.repeatable:  # in the validation, which changes nothing
                 self.save()
             raise
+        self._agree()
 
     def _close(self, epoch: int, writer: Any) -> None:
         """End an epoch: evaluate if it is due, call the callbacks, and decide whether training stops."""
@@ -225,21 +257,21 @@ class Loop:
         state, began = self.state, time.perf_counter()
         self.advance.refresh()
         learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        with self.interrupts.at_once():
-            figures = self.validate()
+        figures, spent = self._validated()
         value, state["waited"] = figures[self.metric], state["waited"] + 1
         first, last = state["best_epoch"] is None, self.config.keep == "last"
         better = first or last or replaces(value, state["best"], self.larger)
         if better or (value == state["best"] and is_perfect(value, self.larger)):
             state["best"], state["best_epoch"], state["waited"] = value, epoch + 1, 0 if better else state["waited"]
             self.best = checkpoint.values(self.model.weights)
-        state["seconds"] += time.perf_counter() - began
+        state["seconds"] += spent if self.several else time.perf_counter() - began
         loss, state["losses"] = fmean([*state["losses"], state["loss"]]), []
         row = {"epoch": epoch + 1, "seconds": round(state["seconds"], 2), "loss": loss}
         row["learning_rate"] = learning_rate
         row |= {f"validation_{name}": v for name, v in figures.items() if isinstance(v, float)}
         state["rows"].append(row)
-        write_csv(self.directory / "history.csv", state["rows"])
+        if self.chief:
+            write_csv(self.directory / "history.csv", state["rows"])
         with writer.as_default(step=epoch + 1):
             for name, v in row.items():
                 tf.summary.scalar(name, v)
@@ -252,82 +284,25 @@ class Loop:
         )  # fmt: skip
         return figures
 
+    def _validated(self) -> tuple[dict[str, Any], float]:
+        """The figures of the validation by the chief, and its seconds; a signal to the chief ends it in all."""
 
-def replaces(value: float | None, best: float | None, larger: bool) -> bool:
-    """Whether a validation figure replaces the best so far.
+        def validated() -> Any:
+            began = time.perf_counter()
+            try:
+                with self.interrupts.at_once():
+                    return self.validate(), time.perf_counter() - began
+            except KeyboardInterrupt:
+                if not (self.several and self.interrupts.repeatable):
+                    raise
+                return None
 
-    A better one does. So does an equal one that is the worst there is, because a metric may stay there for several
-    epochs while the loss falls: 0 of a score, 1 or more of an error rate, or undefined. Patience begins after that.
-
-    Args:
-        value: the figure of this epoch; None if it is undefined.
-        best: the best so far.
-        larger: whether a larger value is better.
-
-    Example:
-        >>> replaces(0.7, 0.6, larger=True), replaces(0.6, 0.6, larger=True), replaces(0.0, 0.0, larger=True)
-        (True, False, True)
-        >>> replaces(0.7, 0.6, larger=False), replaces(0.0, 0.0, larger=False), replaces(1.0, 1.0, larger=False)
-        (False, False, True)
-    """
-    if value is None or best is None:
-        return best is None
-    worst = best <= 0 if larger else best >= 1
-    return (value > best if larger else value < best) or (worst and value == best)
-
-
-def is_worst(best: float | None, larger: bool) -> bool:
-    """Whether the best validation figure so far is the worst there is: 0 of a score, an error rate of 1, or undefined.
-
-    Args:
-        best: the best so far.
-        larger: whether a larger value is better.
-
-    Example:
-        >>> is_worst(0.0, larger=True), is_worst(1.0, larger=False), is_worst(49.9, larger=False)
-        (True, True, False)
-    """
-    return best is None or (best <= 0 if larger else best == 1)
-
-
-def is_perfect(value: float | None, larger: bool) -> bool:
-    """Whether a figure is the best there is: a score of 1, or an error of 0.
-
-    A validation split of few examples is answered without an error long before the model is trained. So the last of the
-    epochs without an error is kept; patience counts from the first.
-
-    Args:
-        value: a validation figure.
-        larger: whether a larger value is better.
-
-    Example:
-        >>> is_perfect(1.0, larger=True), is_perfect(0.0, larger=False), is_perfect(0.0, larger=True)
-        (True, True, False)
-    """
-    return value is not None and (value == 1 if larger else value == 0)
-
-
-def gives_up(losses: Sequence[float], waited: int, patience: int) -> bool:
-    """Whether training stops for lack of progress: neither the validation metric nor the training loss gets better.
-
-    The loss still falls if its mean over the last `patience` evaluations is more than 1 % below its mean over the
-    `patience` evaluations before. Then training goes on, until it has waited twice as long as `patience`.
-
-    Args:
-        losses: the training loss at each evaluation, more than `waited`.
-        waited: evaluations since the best one.
-        patience: how many training waits; 0 for no limit.
-
-    Example:
-        >>> gives_up([60.0, 59.0, 58.0, 57.0, 56.0], waited=2, patience=2)
-        False
-        >>> gives_up([60.0, 59.0, 58.9, 58.8, 58.8], waited=2, patience=2)
-        True
-    """
-    if not waited >= patience > 0:
-        return False
-    recent, before = fmean(losses[-patience:]), fmean(losses[-2 * patience : -patience])
-    return waited >= STRETCH * patience or not before - recent > FALL * abs(before)
+        found = cluster.chiefs(self.strategy, validated)
+        if found is None:
+            self._agree()
+            self.interrupts.repeatable = True
+            self.interrupts.reraise()
+        return found
 
 
 def fit(model: keras.Model, dataset: Any, steps: int, **options: Any) -> Any:
@@ -336,7 +311,7 @@ def fit(model: keras.Model, dataset: Any, steps: int, **options: Any) -> Any:
     If Keras knows the number of batches, it opens the dataset again at the end of the epoch, although the next epoch
     has a dataset of its own. Therefore the number is given as `steps_per_epoch` and hidden in the dataset.
     """
-    hidden = dataset.filter(lambda *batch: True)
+    hidden = distribute.distributed(model.distribute_strategy, dataset.filter(lambda *batch: True))
     return model.fit(hidden, steps_per_epoch=steps, verbose=0, shuffle=False, **options)
 
 
@@ -365,8 +340,7 @@ class _Watch(keras.callbacks.Callback):
         loop, now = self.loop, time.perf_counter()
         loop.state["seconds"] += now - self.began
         self.began = now
-        loop.step_done(self.first + batch + 1, (logs or {})["loss"])
-        if loop._late() or loop.interrupts.caught:
+        if loop.step_done(self.first + batch + 1, (logs or {})["loss"]):
             self.model.stop_training = True
         loop.began = loop.began or (now, loop.state["step"])  # the first step includes tracing
         loop.advance()

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import keras
-import tensorflow as tf
 
 from seqtasks.atomic_files import json_text, replacing, write_csv, write_json
 from seqtasks.capabilities import Calibrates
 from seqtasks.data.batches import POOL_BATCHES
-from seqtasks.engine import checkpoint, evaluation, gradient_flow, kernels, progress
+from seqtasks.engine import checkpoint, cluster, distribute, evaluation, gradient_flow, kernels, progress
 from seqtasks.engine.callbacks import callback_list
 from seqtasks.engine.data_summary import SplitSummary, describe_splits
 from seqtasks.engine.experiment import Experiment, Prepared, check_same, has_data, policy
@@ -81,6 +80,7 @@ def train(
     name, found = str(recipe), load_recipe(recipe)
     paths = _paths(data, train, valid, test)
     directory = Path(run or f"runs/{found.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
+    distribute.check_named(run, fields)
     for other, given in (("dry_run", dry_run), ("overwrite", resume == "auto" and overwrite)):
         if resume and given:
             raise UserError(f"--resume and --{other} exclude each other", where="train", remedy="leave one out")
@@ -152,6 +152,7 @@ def finetune(
     recipe, paths = base.recipe, _paths(data, train, valid, test)
     if not has_data(paths):
         raise UserError("no data to fine-tune on", where="--data", remedy="give a file, a folder, hf:NAME or tfds:NAME")
+    distribute.check_named(new, {"strategy": base.config.strategy, **fields})
     directory = Path(new or f"runs/{recipe.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
     check_free(directory, overwrite)
     if model is not None and not isinstance(model, keras.Model):
@@ -211,16 +212,24 @@ class Training:
         self, overwrite: bool = False, base: Run | None = None, relearn: Sequence[str] = (), weights: Any = None
     ) -> Run:  # fmt: skip
         """Train from the beginning, or from the weights of a finished run; see `Experiment.prepare`."""
-        prepared = self.experiment.prepare(base=base, relearn=relearn, weights=weights)
-        callbacks, config = self._callbacks(prepared), self.experiment.config
-        reads = [*self.experiment.paths.values(), *dataclasses.asdict(config).values(), base and base.directory]
-        with self.around(), beginning(self.directory, overwrite, reads):
-            self._write_setup(prepared)
+        self.experiment.scale()
+        strategy = self.experiment.strategy
+        with cluster.together(strategy), contextlib.ExitStack() as stack:
+            prepared = self.experiment.prepare(base=base, relearn=relearn, weights=weights)
+            callbacks, config = self._callbacks(prepared), self.experiment.config
+            if cluster.is_chief(strategy):
+                reads = [*self.experiment.paths.values(), *dataclasses.asdict(config).values(), base and base.directory]
+                stack.enter_context(self.around())
+                stack.enter_context(beginning(self.directory, overwrite, reads))
+                self._write_setup(prepared)
+            cluster.meet(strategy, self.directory / "config.yaml")
             return self._run(prepared, callbacks, base=base)
 
     def resume(self) -> Run:
         """Continue from the last checkpoint."""
-        with locked(self.directory):
+        strategy = self.experiment.strategy
+        lock = locked(self.directory) if cluster.is_chief(strategy) else contextlib.nullcontext()
+        with cluster.together(strategy), lock:
             data = self.experiment.read()
             self.check_unchanged(data.summaries)
             prepared = self.experiment.prepare(data, load_assets(self.directory / "encoder") or None)
@@ -252,9 +261,15 @@ class Training:
         log.info("examples: %s; %s parameters", sizes, f"{prepared.model.count_params():,}")
         progress.training_begins()
         steps = config.epochs * len(prepared.batches)
-        with prepared.strategy.scope(), policy(config.precision), kernels.of_training(config, steps) as used:
+        with (
+            prepared.strategy.scope(),
+            policy(config.precision),
+            kernels.of_training(config, steps, loop.state["kernels"]),
+        ):
             loop.run()
-        return self._finish(loop, predictor, prepared, used)
+        run = self._finish(loop, predictor, prepared) if loop.chief else None
+        cluster.meet(prepared.strategy, self.directory / "metrics.json")
+        return run or Run(self.directory, trust=True)  # its recipe has just been executed
 
     def _write_setup(self, prepared: Prepared) -> None:
         config, paths = self.experiment.config, self.experiment.paths
@@ -263,7 +278,7 @@ class Training:
             "command": self.command or f"seqtasks train {shlex.quote(self.name)} --config {setup}",
             "seed": config.seed,
             "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            "hardware": hardware(),
+            "hardware": distribute.hardware(),
             "python": platform.python_version(),
             "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
             "data": describe_splits(prepared.data.summaries),
@@ -285,7 +300,7 @@ class Training:
                 what = "the data has changed since the run began"
                 raise UserError(what, where=summary.name, remedy="train a new run")
 
-    def _finish(self, loop: Loop, predictor: Predictor, prepared: Prepared, used: set[str]) -> Run:
+    def _finish(self, loop: Loop, predictor: Predictor, prepared: Prepared) -> Run:
         """Measure the chosen weights, compare with the baselines, and write what makes the run complete."""
         recipe, config, summaries = self.experiment.recipe, self.experiment.config, prepared.data.summaries
         sources = {
@@ -321,7 +336,7 @@ class Training:
             batch = next(iter(loop.batches.epoch(start=longest).map(loop.inputs)))
             flow = gradient_flow.gradient_flow(predictor.model, batch)
             write_csv(self.directory / "gradient_flow.csv", gradient_flow.rows(flow))
-        trained = _training_figures(loop, prepared) | {"kernels": sorted(used)} | calibrated
+        trained = _training_figures(loop, prepared) | calibrated
         lower: list[str] = list(self.experiment.task.lower_is_better)
         figures = {"metric": name, "lower_is_better": lower, "train": trained, "validation": validation, "test": test}
         seal(self.directory, {"metrics.json": json_text(figures | {"baselines": compared})})
@@ -334,17 +349,6 @@ class Training:
         checkpoint.copy(model, plain)
         with replacing(self.directory / "model.keras") as temporary:
             plain.save(temporary)
-
-
-def hardware() -> str:
-    """The processor and the devices in words."""
-    names = [d.name for d in tf.config.list_logical_devices() if d.device_type != "CPU"]
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        model = platform.processor() or platform.machine()
-    return ", ".join([f"{os.cpu_count()} x {model}", *names])
 
 
 def _resume(directory: Path, fields: Mapping[str, Any], paths: Paths, callbacks: Sequence[Any]) -> Any:
@@ -382,6 +386,7 @@ def _training_figures(loop: Loop, prepared: Prepared) -> dict[str, Any]:
         "seconds": state["seconds"],
         "examples_per_second": epochs * examples / max(state["seconds"], 1e-9),
         "parameters": prepared.model.count_params(),
+        "kernels": sorted(state["kernels"]),
     }
 
 

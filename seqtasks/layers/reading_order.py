@@ -172,7 +172,11 @@ class AuxiliaryLoss(keras.layers.Layer):
         self, inputs: tf.Tensor, log_likelihoods: tf.Tensor, targets: tf.Tensor, training: bool = False
     ) -> tf.Tensor:
         if training:
-            count = tf.maximum(tf.reduce_sum(tf.cast(targets >= 0, log_likelihoods.dtype)), 1)
+            count = tf.reduce_sum(tf.cast(targets >= 0, log_likelihoods.dtype))
+            replica = tf.distribute.get_replica_context()
+            if replica and replica.num_replicas_in_sync > 1:  # Keras averages the losses of the devices
+                count = replica.all_reduce(tf.distribute.ReduceOp.MEAN, count)
+            count = tf.maximum(count, 1 / (replica.num_replicas_in_sync if replica else 1))
             self.add_loss(-self.weight * tf.reduce_sum(log_likelihoods) / count)
         return tf.identity(inputs)
 

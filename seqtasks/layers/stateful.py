@@ -26,7 +26,8 @@ class StatefulRNN(keras.layers.Layer):
 
     Args:
         cell: a cell of `seqtasks.cells`.
-        rows: number of rows of a batch whose states are carried; 0 carries nothing.
+        rows: number of rows of a batch whose states are carried; 0 carries nothing. Under a `tf.distribute.Strategy`
+            they are divided evenly among its devices, in order.
 
     Raises:
         ValueError: if the cell is not one of `seqtasks.cells`.
@@ -61,12 +62,19 @@ class StatefulRNN(keras.layers.Layer):
     def build(self, inputs_shape: Shape, table_shape: Shape | None = None) -> None:
         if not self.cell.built:
             self.cell.build((None, (table_shape or inputs_shape)[-1]))
+        each = {"dtype": self.variable_dtype, "trainable": False}
+        each |= {"synchronization": "on_read", "aggregation": "only_first_replica"}  # devices have their own
         self.carried = [
-            self.add_weight((self.rows, size), "zeros", trainable=False, name=f"carried_{i}")
+            keras.Variable("zeros", (self.rows // self._devices(), size), name=f"carried_{i}", **each)
             for i, size in enumerate(self.cell.state_sizes if self.rows else [])
         ]
         if self.rows:
-            self.batches = self.add_weight((), "zeros", "int32", trainable=False, name="carried_batches")
+            once = {"aggregation": "only_first_replica"}
+            self.batches = self.add_weight((), "zeros", "int32", trainable=False, name="carried_batches", **once)
+
+    @staticmethod
+    def _devices() -> int:
+        return tf.distribute.get_strategy().num_replicas_in_sync
 
     @property
     def training_state(self) -> list[keras.Variable]:
@@ -87,6 +95,9 @@ class StatefulRNN(keras.layers.Layer):
         seed = tf.stack([tf.convert_to_tensor(self.batches), 0])
         kept = tf.random.stateless_uniform((self.rows, 1), seed) >= RESET_RATE
         self.batches.assign_add(1)
+        if self._devices() > 1:
+            device = tf.distribute.get_replica_context().replica_id_in_sync_group
+            kept = tf.reshape(kept, (self._devices(), -1, 1))[device]
         return [tf.where(kept, tf.convert_to_tensor(state), 0) for state in self.carried]
 
     def begin(self, batch: int | tf.Tensor) -> list[tf.Tensor]:

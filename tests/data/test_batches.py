@@ -94,12 +94,19 @@ def test_sources_in_memory_and_in_files_give_equal_batches():
     assert_same(arrays(make(90).epoch(seed=1)), arrays(make(90, held=False).epoch(seed=1)))
 
 
-def test_shards_share_the_rows():
-    shards = [make(31, shard=(i, 3), batch_size=5) for i in range(3)]
-    found = [arrays(shard.epoch(seed=1)) for shard in shards]
-    assert [len(batches) for batches in found] == [len(shard) for shard in shards] == [3, 2, 2]
-    rows = [target for batches in found for _, targets, weights, _ in batches for target in targets[weights > 0]]
-    assert sorted(rows) == list(range(31))
+@pytest.mark.parametrize(("count", "options"), [(1, {}), (31, {}), (31, {"by_tokens": True, "replicas": 3})])
+def test_workers_have_together_the_batches_of_one(count, options):
+    def epoch(shard):
+        return arrays(make(count, batch_size=6, shard=shard, **options).epoch(seed=1))
+
+    whole, shards = epoch((0, 1)), [epoch((i, 3)) for i in range(3)]
+    assert {len(batches) for batches in shards} == {len(whole)}
+    for (words, *others), *parts in zip(whole, *shards, strict=True):
+        assert {len(part[1]) for part in parts} == {len(words) // 3}
+        padded = [np.pad(part[0], [(0, 0), (0, words.shape[1] - part[0].shape[1])]) for part in parts]
+        np.testing.assert_array_equal(words, np.concatenate(padded))
+        for i, values in enumerate(others, 1):
+            np.testing.assert_array_equal(values, np.concatenate([part[i] for part in parts]))
 
 
 def test_without_seed_pools_keep_their_order_and_index_is_the_row_in_the_source():

@@ -6,7 +6,8 @@ import keras
 import pytest
 import tensorflow as tf
 
-from seqtasks.engine.loop import Loop, gives_up, replaces
+from seqtasks.engine.loop import Loop
+from seqtasks.engine.stopping import gives_up, replaces
 from seqtasks.optimizers import AdamW
 from seqtasks.options import Options
 

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from seqtasks import cells
+from seqtasks.engine import checkpoint
 from seqtasks.layers import StatefulRNN, TimeMajor, rnn, stateful
 
 close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
@@ -118,3 +119,28 @@ def test_time_major_swaps_two_axes(rng):
 def test_cell_of_keras_raises():
     with pytest.raises(ValueError, match="StatefulRNN: the cell must be one of seqtasks.cells, got LSTMCell: keras"):
         StatefulRNN(keras.layers.LSTMCell(3))
+
+
+def test_devices_carry_the_states_of_their_rows(rng, mirrored, monkeypatch):
+    """Four rows on two devices, some of them reset, as on one; a checkpoint holds them in order."""
+    monkeypatch.setattr(stateful, "RESET_RATE", 0.3)
+    x = rng.normal(size=(3, 2, 4, 3)).astype("float32")  # batches, time, rows, features
+    one = carrying(cells.make("gru", 3), rows=4)
+    with mirrored.scope():
+        two = carrying(cells.make("gru", 3), rows=4)
+    for a, b in zip(one.cell.weights, two.cell.weights, strict=True):
+        b.assign(a)
+    run = tf.function(lambda part: mirrored.run(lambda rows: two(rows, training=True), (part,)))
+    halves = [tf.split(batch, 2, axis=1) for batch in x]
+    for batch, parts in zip(x, halves, strict=True):
+        given = mirrored.experimental_distribute_values_from_function(
+            lambda context, parts=parts: parts[context.replica_id_in_sync_group]
+        )
+        found = mirrored.experimental_local_results(run(given))
+        close(tf.concat(found, 1), one(batch, training=True))
+    states = checkpoint.values(two.carried)
+    close(states, checkpoint.values(one.carried))
+    checkpoint.assign(two.carried, [state[::-1] for state in states])
+    close(checkpoint.values(two.carried), [state[::-1] for state in states])
+    parts = [part.numpy() for part in mirrored.experimental_local_results(two.carried[0].value)]
+    close(np.concatenate(parts), states[0][::-1])

@@ -15,7 +15,7 @@ import seqtasks
 from seqtasks.cells import CELLS
 from seqtasks.cli.main import main
 from seqtasks.data.sources import Example
-from seqtasks.engine import loop
+from seqtasks.engine import checkpoint, loop
 from seqtasks.engine.experiment import Experiment
 from seqtasks.errors import UserError
 from seqtasks.language import report
@@ -300,13 +300,39 @@ def test_lines_train_on_two_devices(folder, tmp_path, monkeypatch):
     assert float(second["validation_bits_per_character"]) < float(first["validation_bits_per_character"])
 
 
-def test_running_text_does_not_train_on_two_devices(folder, tmp_path):
-    with pytest.raises(UserError) as refused:
-        fields = RUNNING | {"strategy": "mirrored"}
-        seqtasks.train("language_model", data=folder / "prose", run=tmp_path / "running", **fields)
-    message = "--strategy: a state cannot be carried on several devices; use one, --strategy cpu or gpu"
-    assert str(refused.value) == message
-    assert not (tmp_path / "running").exists()
+@pytest.mark.slow
+def test_running_text_on_two_devices_ends_with_the_weights_of_one_also_when_resumed(folder, tmp_path, monkeypatch):
+    """Each device carries the states of its rows, and the checkpoint holds those of all."""
+    leave_out_the_report(monkeypatch)
+    still = RUNNING | {"output_dropout": 0.0, "epochs": 2}
+    one, two = (
+        seqtasks.train("language_model", data=folder / "prose", run=tmp_path / name, strategy=name, **still)
+        for name in ("cpu", "mirrored")
+    )
+    carried = checkpoint_of_carried(tmp_path / "mirrored")
+    np.testing.assert_allclose(carried, checkpoint_of_carried(tmp_path / "cpu"), atol=1e-5)
+    assert carried.shape == (8, 32) and abs(carried).max() > 0.1
+    end = loop._Watch.on_train_batch_end
+
+    def stop(self, batch, logs=None):
+        end(self, batch, logs)
+        if (self.loop.state["epoch"], self.loop.state["step"]) == (1, 5):
+            raise ConnectionAbortedError
+
+    with monkeypatch.context() as patch, pytest.raises(ConnectionAbortedError):
+        patch.setattr(loop._Watch, "on_train_batch_end", stop)
+        seqtasks.train("language_model", data=folder / "prose", run=tmp_path / "cut", strategy="mirrored", **still)
+    resumed = seqtasks.train("language_model", run=tmp_path / "cut", resume=True)
+    for a, b, c in zip(*(run.model.get_weights() for run in (one, two, resumed)), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+        np.testing.assert_array_equal(b, c)
+
+
+def checkpoint_of_carried(run):
+    """The states that a run of the options `RUNNING` carried at its end."""
+    arrays = checkpoint.load(run / "checkpoints" / "last.npz")[0]
+    (found,) = (a for a in arrays if a.shape == (8, 32))
+    return found
 
 
 def mistake(capsys, *arguments):
