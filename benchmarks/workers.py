@@ -45,10 +45,10 @@ def compared(name, fields):
 
 
 def main(names):
-    found = {name: compared(name, SIZES) for name in names or sorted(workers.TINY)}
-    if not names:
-        found["language_model_larger"] = compared("language_model", LARGER)
-    for name, values in found.items():
+    found, larger = {}, [] if names else [("language_model", LARGER)]
+    for name, fields in [*((name, SIZES) for name in names or sorted(workers.TINY)), *larger]:
+        values = compared(name, fields)
+        found[name if fields is SIZES else f"{name}, larger"] = values
         print(name, {k: v for k, v in values.items() if not isinstance(v, list)}, flush=True)
     if not names:
         note = (

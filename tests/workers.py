@@ -56,7 +56,7 @@ def timed_steps(name, count=10, **fields):
     """What `steps` returns, and the seconds of the steps after the first, which traces the model."""
     import keras
 
-    from seqtasks.engine import distribute, loop
+    from seqtasks.engine import checkpoint, distribute, loop
 
     experiment, made = prepared(name, **fields)
     distribute.repair(made.model)
@@ -71,7 +71,7 @@ def timed_steps(name, count=10, **fields):
     dataset = made.batches.epoch(0, 0).map(experiment.fit_inputs(made)).take(count)
     with made.strategy.scope():
         loop.fit(made.model, dataset, count, callbacks=[record])
-    return losses, made.model.get_weights(), times[-1] - times[0]
+    return losses, checkpoint.values(made.model.weights), times[-1] - times[0]
 
 
 def faults_of_keras(strategy):

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -161,8 +162,11 @@ def check_model(strategy: tf.distribute.Strategy, config: Any, model: Any) -> No
         tpu.check(config, model)
 
 
-def repair(model: Any) -> None:
-    """Give a model what Keras' `fit` lacks under its strategy."""
+def repair(model: keras.Model) -> None:
+    """Give a model what Keras' `fit` lacks under its strategy, and batch statistics over all devices."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization) and model.distribute_strategy.num_replicas_in_sync > 1:
+            layer.synchronized = True
     if is_tpu(model.distribute_strategy):
         from seqtasks.engine import tpu
 

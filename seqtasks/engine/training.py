@@ -176,6 +176,7 @@ def check_free(directory: Path, overwrite: bool) -> None:
         check_own(directory, FILES, "take another --run")
 
 
+@cluster.together
 @dataclasses.dataclass
 class Training:
     """A training that is written to a run directory.
@@ -241,11 +242,10 @@ class Training:
         sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         log.info("examples: %s; %s parameters", sizes, f"{prepared.model.count_params():,}")
         progress.training_begins()
-        with cluster.together(prepared.strategy):
-            with prepared.strategy.scope(), policy(config.precision):
-                loop.run()
-            run = self._finish(loop, predictor, prepared) if loop.chief else None
-            cluster.meet(prepared.strategy, self.directory / "metrics.json")
+        with prepared.strategy.scope(), policy(config.precision):
+            loop.run()
+        run = self._finish(loop, predictor, prepared) if loop.chief else None
+        cluster.meet(prepared.strategy, self.directory / "metrics.json")
         return run or Run(self.directory)
 
     def _write_setup(self, prepared: Prepared, overwrite: bool) -> None:
