@@ -40,7 +40,7 @@ def resolver() -> tf.distribute.cluster_resolver.ClusterResolver:
         if gpus:
             return resolvers.SlurmClusterResolver()
         return _SlurmOnCPUs(gpus_per_node=0, gpus_per_task=0, auto_set_gpu=False)
-    what, remedy = "neither TF_CONFIG nor a Slurm job step names the processes", "start it as docs/scale.md shows"
+    what, remedy = "neither TF_CONFIG nor a Slurm job step names the processes", "set TF_CONFIG, or start it with srun"
     raise UserError(what, where="--strategy multiworker", remedy=remedy)
 
 

@@ -63,7 +63,8 @@ def _multiworker() -> tf.distribute.Strategy:
         what, remedy = "TensorFlow has run in this process already", "train before anything else, in a new process"
         raise UserError(what, where="--strategy multiworker", remedy=remedy) from None
     except cluster.LOST as error:
-        raise UserError(f"the processes do not meet ({error.message:.80})", where="--strategy multiworker") from None
+        what, remedy = f"the processes do not meet ({error.message:.80})", "start all of them again"
+        raise UserError(what, where="--strategy multiworker", remedy=remedy) from None
 
 
 @functools.cache

@@ -129,7 +129,7 @@ def finetune(
     recipe, paths = base.recipe, _paths(data, train, valid, test)
     if not has_data(paths):
         raise UserError("no data to fine-tune on", where="--data", remedy="give a file, a folder, hf:NAME or tfds:NAME")
-    distribute.check_named(new, {"strategy": base.config.strategy, **fields})
+    distribute.check_named(new, fields)
     directory = Path(new or f"runs/{recipe.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
     check_free(directory, overwrite)
     if model is not None and not isinstance(model, keras.Model):
