@@ -56,8 +56,8 @@ def assert_equal_weights(one, other):
 def test_a_run_is_complete(run):
     names = {path.name for path in run.directory.iterdir()}
     expected = {"config.yaml", "model.keras", "encoder", "metrics.json", "history.csv", "logs", "checkpoints"}
-    expected |= {"manifest.json"}
-    assert names == expected | {"report.html", "environment.json", "mistakes.json", "gradient_flow.csv"}
+    expected |= {"report.html", "environment.json", "mistakes.json", "gradient_flow.csv", "manifest.json"}
+    assert names == expected
     metrics = run.metrics
     low, high = metrics["test"]["accuracy_interval"]
     assert low <= metrics["test"]["accuracy"] <= high
