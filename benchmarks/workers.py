@@ -1,11 +1,12 @@
 """Ten steps of each recipe in one process and in two that train as one: equality, and the time on one core each.
 
-    python -m benchmarks.workers [RECIPE ...]
+    python -m benchmarks.workers [RECIPE ... | larger]
 
-The models are tiny, so that equality is what counts; LARGER is large enough for its times to mean something. The
-results are written to `benchmarks/results/workers.json`.
+The models are tiny, so that equality is what counts; `larger` is a language model whose times mean something. The
+results are written to `benchmarks/results/workers.json`; those of named recipes replace what it holds of them.
 """
 
+import json
 import sys
 import tempfile
 
@@ -34,8 +35,8 @@ def compared(name, fields):
     ]
     return {
         "steps": len(one["losses"]),
-        "losses_of_one": one["losses"],
-        "losses_of_two": chief["losses"],
+        "loss_of_one": one["losses"][-1],
+        "loss_of_two": chief["losses"][-1],
         "largest_relative_difference_of_losses": float(np.max(np.abs(np.divide(chief["losses"], one["losses"]) - 1))),
         "largest_difference_of_weights": max(gaps),
         "weights_equal_on_both": chief["weights"] == other["weights"],
@@ -45,15 +46,12 @@ def compared(name, fields):
 
 
 def main(names):
-    found = {name: compared(name, SIZES) for name in names or sorted(workers.TINY)}
-    if not names:
-        found["language_model_larger"] = compared("language_model", LARGER)
-    for name, values in found.items():
-        print(name, {k: v for k, v in values.items() if not isinstance(v, list)}, flush=True)
-    if not names:
-        note = (
-            "seconds: of the steps after the first, on one core for each process, with another training on one of them"
-        )
+    path = record.RESULTS / "workers.json"
+    found = json.loads(path.read_text())["recipes"] if names and path.exists() else {}
+    for name in names or [*sorted(workers.TINY), "larger"]:
+        found[name] = compared("language_model", LARGER) if name == "larger" else compared(name, SIZES)
+        print(name, found[name], flush=True)
+        note = "seconds: of the steps after the first, one core for each process, beside other work on these cores"
         record.write("workers", "python -m benchmarks.workers", {"note": note, "recipes": found})
 
 

@@ -215,8 +215,8 @@ class Options(Declared):
     keep: Literal["best", "last"] = option("best", "which weights are kept: best by validation, or last", "training")
     metric: str = option("", "metric that chooses the best epoch; empty for the recipe's", "training", follows="target")
     time_limit: Weight | None = option(None, "seconds after which training stops cleanly", "training")
-    strategy: str = option("auto", "devices: auto, cpu, gpu (the first), mirrored (all), multiworker, tpu", "training")
-    tpu: str = option("", "address of the TPU; empty for that of this machine or of the environment", "training")
+    strategy: str = option("auto", "auto, cpu, gpu, mirrored (all), multiworker, tpu", "training", inherited=False)
+    tpu: str = option("", "address of the TPU; empty: of this machine or environment", "training", inherited=False)
     device_scaling: Literal["none", "linear", "sqrt"] = option(
         "none", "n devices multiply batch_size by n, and learning_rate by n (linear) or sqrt(n); none: by 1", "training"
     )

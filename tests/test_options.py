@@ -62,6 +62,8 @@ def test_groups_and_time_of_validity():
         *AUTO,
         "freeze",
         "rate_decay",
+        "strategy",
+        "tpu",
         "unfreeze_every",
         "vectors",
     }

@@ -47,7 +47,7 @@ def prepared(name, **fields):
 
 
 def steps(name, count=10, **fields):
-    """(the running mean of the loss after each of some steps, the weights after them)."""
+    """(the loss of each of some steps, the weights after them)."""
     losses, weights, _ = timed_steps(name, count, **fields)
     return losses, weights
 
@@ -56,7 +56,7 @@ def timed_steps(name, count=10, **fields):
     """What `steps` returns, and the seconds of the steps after the first, which traces the model."""
     import keras
 
-    from seqtasks.engine import distribute, loop
+    from seqtasks.engine import checkpoint, distribute, loop
 
     experiment, made = prepared(name, **fields)
     distribute.repair(made.model)
@@ -67,11 +67,12 @@ def timed_steps(name, count=10, **fields):
         losses.append(float(logs["loss"]))
         times.append(time.perf_counter())
 
-    record = keras.callbacks.LambdaCallback(on_train_batch_end=note)
+    fresh = lambda batch, logs: made.model.reset_metrics()  # noqa: E731  no running mean
+    record = keras.callbacks.LambdaCallback(on_train_batch_begin=fresh, on_train_batch_end=note)
     dataset = made.batches.epoch(0, 0).map(experiment.fit_inputs(made)).take(count)
     with made.strategy.scope():
         loop.fit(made.model, dataset, count, callbacks=[record])
-    return losses, made.model.get_weights(), times[-1] - times[0]
+    return losses, checkpoint.values(made.model.weights), times[-1] - times[0]
 
 
 def faults_of_keras(strategy):

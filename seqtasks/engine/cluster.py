@@ -4,14 +4,13 @@ The first process is the chief. It alone writes and validates; every process tra
 decides how training goes on is the chief's word, so that no clock and no rounding of one machine separates them.
 """
 
-import contextlib
 import functools
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +18,7 @@ import tensorflow as tf
 from seqtasks.errors import UserError
 
 log = logging.getLogger("seqtasks")
+T = TypeVar("T")
 LOST = (
     tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError,
     tf.errors.InternalError, tf.errors.UnknownError, tf.errors.FailedPreconditionError,
@@ -40,7 +40,7 @@ def resolver() -> tf.distribute.cluster_resolver.ClusterResolver:
         if gpus:
             return resolvers.SlurmClusterResolver()
         return _SlurmOnCPUs(gpus_per_node=0, gpus_per_task=0, auto_set_gpu=False)
-    what, remedy = "neither TF_CONFIG nor a Slurm job step names the processes", "start it as docs/scale.md shows"
+    what, remedy = "neither TF_CONFIG nor a Slurm job step names the processes", "set TF_CONFIG, or start it with srun"
     raise UserError(what, where="--strategy multiworker", remedy=remedy)
 
 
@@ -128,21 +128,26 @@ def meet(strategy: tf.distribute.Strategy, path: Path) -> None:
         raise UserError(what, where=path, remedy="take a --run on storage that all machines share")
 
 
-@contextlib.contextmanager
-def together(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """A context in which the end of another process is an error of the user.
+def together(training: type[T]) -> type[T]:
+    """A class of trainings whose `start` and `resume` tell of the end of another process as an error of the user."""
 
-    Raises:
-        UserError: if another process of the cluster has ended.
-    """
-    try:
-        yield
-    except LOST as error:
-        if share(strategy)[1] == 1:
-            raise
-        log.debug("%s", error)
-        what, remedy = "another process has ended", "start all of them again with --resume"
-        raise UserError(what, where="--strategy multiworker", remedy=remedy) from None
+    def told(method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def run(self: Any, *arguments: Any, **named: Any) -> Any:
+            try:
+                return method(self, *arguments, **named)
+            except LOST as error:
+                if share(self.experiment.strategy)[1] == 1:
+                    raise
+                log.debug("%s", error)
+                what, remedy = "another process has ended", "start all of them again with --resume"
+                raise UserError(what, where="--strategy multiworker", remedy=remedy) from None
+
+        return run
+
+    for name in ("start", "resume"):
+        setattr(training, name, told(getattr(training, name)))
+    return training
 
 
 def total(strategy: tf.distribute.Strategy, values: np.ndarray) -> np.ndarray:

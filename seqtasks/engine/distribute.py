@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -65,7 +66,8 @@ def _multiworker() -> tf.distribute.Strategy:
         what, remedy = "TensorFlow has run in this process already", "train before anything else, in a new process"
         raise UserError(what, where="--strategy multiworker", remedy=remedy) from None
     except cluster.LOST as error:
-        raise UserError(f"the processes do not meet ({error.message:.80})", where="--strategy multiworker") from None
+        what, remedy = f"the processes do not meet ({error.message:.80})", "start all of them again"
+        raise UserError(what, where="--strategy multiworker", remedy=remedy) from None
 
 
 @functools.cache
@@ -175,8 +177,11 @@ def check_model(strategy: tf.distribute.Strategy, config: Any, model: Any) -> No
         tpu.check(config, model)
 
 
-def repair(model: Any) -> None:
-    """Give a model what Keras' `fit` lacks under its strategy."""
+def repair(model: keras.Model) -> None:
+    """Give a model what Keras' `fit` lacks under its strategy, and batch statistics over all devices."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization) and model.distribute_strategy.num_replicas_in_sync > 1:
+            layer.synchronized = True
     if is_tpu(model.distribute_strategy):
         from seqtasks.engine import tpu
 

@@ -152,7 +152,7 @@ def finetune(
     recipe, paths = base.recipe, _paths(data, train, valid, test)
     if not has_data(paths):
         raise UserError("no data to fine-tune on", where="--data", remedy="give a file, a folder, hf:NAME or tfds:NAME")
-    distribute.check_named(new, {"strategy": base.config.strategy, **fields})
+    distribute.check_named(new, fields)
     directory = Path(new or f"runs/{recipe.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
     check_free(directory, overwrite)
     if model is not None and not isinstance(model, keras.Model):
@@ -186,6 +186,7 @@ def inherited(base: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
     return {o.name: getattr(base.config, o.name) for o in options}
 
 
+@cluster.together
 @dataclasses.dataclass
 class Training:
     """A training that is written to a run directory.
@@ -214,11 +215,11 @@ class Training:
         """Train from the beginning, or from the weights of a finished run; see `Experiment.prepare`."""
         self.experiment.scale()
         strategy = self.experiment.strategy
-        with cluster.together(strategy), contextlib.ExitStack() as stack:
-            prepared = self.experiment.prepare(base=base, relearn=relearn, weights=weights)
-            callbacks, config = self._callbacks(prepared), self.experiment.config
+        prepared = self.experiment.prepare(base=base, relearn=relearn, weights=weights)
+        callbacks, config = self._callbacks(prepared), self.experiment.config
+        reads = [*self.experiment.paths.values(), *dataclasses.asdict(config).values(), base and base.directory]
+        with contextlib.ExitStack() as stack:
             if cluster.is_chief(strategy):
-                reads = [*self.experiment.paths.values(), *dataclasses.asdict(config).values(), base and base.directory]
                 stack.enter_context(self.around())
                 stack.enter_context(beginning(self.directory, overwrite, reads))
                 self._write_setup(prepared)
@@ -227,9 +228,8 @@ class Training:
 
     def resume(self) -> Run:
         """Continue from the last checkpoint."""
-        strategy = self.experiment.strategy
-        lock = locked(self.directory) if cluster.is_chief(strategy) else contextlib.nullcontext()
-        with cluster.together(strategy), lock:
+        chief = cluster.is_chief(self.experiment.strategy)
+        with locked(self.directory) if chief else contextlib.nullcontext():
             data = self.experiment.read()
             self.check_unchanged(data.summaries)
             prepared = self.experiment.prepare(data, load_assets(self.directory / "encoder") or None)

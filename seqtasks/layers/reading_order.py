@@ -176,6 +176,7 @@ class AuxiliaryLoss(keras.layers.Layer):
             replica = tf.distribute.get_replica_context()
             if replica and replica.num_replicas_in_sync > 1:  # Keras averages the losses of the devices
                 count = replica.all_reduce(tf.distribute.ReduceOp.MEAN, count)
+                self._clear_losses()  # of the devices before, which share this layer
             count = tf.maximum(count, 1 / (replica.num_replicas_in_sync if replica else 1))
             self.add_loss(-self.weight * tf.reduce_sum(log_likelihoods) / count)
         return tf.identity(inputs)

@@ -1,11 +1,15 @@
 """Strategies by name, and batches that divide among their devices."""
 
+import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqtasks.engine.distribute import check_batch_size, strategy
+from seqtasks.engine import loop
+from seqtasks.engine.distribute import check_batch_size, repair, strategy
 from seqtasks.engine.experiment import Experiment, check_same
 from seqtasks.errors import UserError
+from seqtasks.layers import AuxiliaryLoss
 from seqtasks.recipe import load_recipe
 
 WITHOUT_GPU = pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="this machine has a GPU")
@@ -55,3 +59,30 @@ def test_batch_size_and_rate_are_of_one_device_only_if_asked(how, size, rate, mi
     check_same(made, {}, given, {})  # the same command continues the run
     experiment.scale()
     assert experiment.config == made
+
+
+def test_statistics_and_auxiliary_losses_are_those_of_the_whole_batch(mirrored, rng):
+    """One device has most of the tokens, and rows with another mean."""
+    x = rng.normal(size=(4, 5)).astype("float32") * [[1], [2], [3], [4]]
+    targets = np.array([[5, 6, 7], [8, 9, -1], [5, -1, -1], [-1, -1, -1]])
+    y = rng.normal(size=(4, 1)).astype("float32")
+
+    def trained(strategy):
+        with strategy.scope():
+            given = [keras.Input((5,), name="x"), keras.Input((3,), dtype="int32", name="targets")]
+            hidden = keras.layers.BatchNormalization()(
+                keras.layers.Dense(3, "tanh", kernel_initializer="ones")(given[0])
+            )
+            likely = keras.layers.Dense(3, "tanh", kernel_initializer="ones", name="likely")(given[0])
+            passed = AuxiliaryLoss(0.5)(hidden, likely * keras.ops.cast(given[1] >= 0, "float32"), given[1])
+            model = keras.Model(given, keras.layers.Dense(1, kernel_initializer="ones")(passed))
+            model.compile(keras.optimizers.SGD(0.1), "mse")
+            repair(model)
+            data = tf.data.Dataset.from_tensors(({"x": x, "targets": targets}, y)).repeat(2)
+            history = loop.fit(model, data, 2)
+        return history.history["loss"], model.get_weights()
+
+    (one, weights), (two, others) = trained(strategy("cpu")), trained(mirrored)
+    np.testing.assert_allclose(two, one, rtol=1e-5)
+    for a, b in zip(weights, others, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
