@@ -266,11 +266,50 @@ def pairs_columns() -> str:
     return table(["set", "sentiment", "TF-IDF, logistic regression", "majority", "difference"], rows)
 
 
+def damages() -> str:
+    found = load("damages")
+    kinds = list(next(iter(found["totals"].values())))
+    named = {"manifest": "all files", "older": "all files of a run without a manifest"}
+    rows = [[named[kind], *map(str, total.values())] for kind, total in found["totals"].items()]
+    for recipe, files in found["manifest"].items():
+        rows += [[f"{recipe}: `{name}`", *(str(c.get(kind, 0)) for kind in kinds)] for name, c in files.items()]
+    return table(["damaged", *kinds], rows)
+
+
+EXPORTS = ("serving", "onnx", "litert", "litert int8")
+
+
+def exports() -> str:
+    """The largest difference of each export, or the reason why there is none."""
+    rows = []
+    for recipe, found in load("exports")["recipes"].items():
+        cells = [found[name] for name in EXPORTS]
+        rows.append(
+            [f"`{recipe}`", *(_difference(cell) for cell in cells), f"{found['onnx'].get('bytes', 0) / 1e6:.1f} MB"]
+        )
+    return table(["recipe", *(f"`{name}`" for name in EXPORTS), "size of `onnx`"], rows)
+
+
+def _difference(cell: dict[str, Any]) -> str:
+    return cell["reason"] if "reason" in cell else f"{cell['largest_difference']:.1e}"
+
+
+def exports_latency() -> str:
+    """Milliseconds of a call of each export, with one example and with 32."""
+    rows = []
+    for recipe, found in load("exports")["recipes"].items():
+        for batch in ("1", "32"):
+            times = [found[name].get(batch) for name in EXPORTS]
+            rows.append([f"`{recipe}`", batch, *(f"{t['p50']:.2g} / {t['p99']:.2g}" if t else "" for t in times)])
+    return table(["recipe", "batch", *(f"`{name}`" for name in EXPORTS)], rows)
+
+
 TABLES = {
     f.__name__: f
     for f in (
         targets, sentiment_ablations, ner_ablations, translation_ablations, language_cells, speakers, layers,
         layer_ratios, serving, predict_memory, products, memory, names, sizes, pairs_columns,
-        classification, classification_tried, vectors, kills,
+        classification, classification_tried, vectors, kills, damages,
+        exports, exports_latency,
     )
 }  # fmt: skip

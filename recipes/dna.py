@@ -33,6 +33,7 @@ from seqtasks.options import (
     option,
     rnn_options,
 )  # fmt: skip
+from seqtasks.portable.capability import Portable
 from seqtasks.recipe import Assets, Recipe, Sample
 from seqtasks.text.pretrained_options import PretrainedOptions
 
@@ -256,6 +257,15 @@ def loss(config: Config) -> Any:
     return st.losses.CRFLoss() if config.head == "crf" else st.losses.StepCrossentropy()
 
 
+def portable(config: Config, assets: Assets) -> dict[str, Any] | None:
+    """What `seqtasks.portable.bases` needs; None with a language model, and with columns beside the sequence."""
+    if "pretrained" in assets or config.columns:
+        return None
+    shares, ids = letters(config).shares, letters(config).ids
+    k = config.k if config.input == "kmer" else 0
+    return {"encoder": "bases", "k": k, "shares": shares.tolist(), "ids": ids.tolist()}
+
+
 def parse(config: Config, text: Any) -> Iterator[Query]:
     """The sequences of an input: a file of sequences, or one sequence."""
     reading = st.data.reading.Reading.of(config)
@@ -305,6 +315,7 @@ RECIPE = Recipe(
     metric="mcc",
     baselines=baselines,
     capabilities=(
+        Portable(portable),
         TextInputs(parse),
         Scans(),
         ExplainsVariants(lambda predictor, sequence: st.dna.capabilities.explain(predictor, sequence)),
@@ -313,4 +324,5 @@ RECIPE = Recipe(
     as_text=as_text,
     budget=lambda config: Budget(steps=800, epochs=(20, 200), batch_size=(8, 64), patience=3),
     rows={"logits*": "labels", "emissions": "labels", "crf": "labels"},
+    card=lambda config: {"pipeline_tag": "text-classification", "tags": ["biology", "dna"]},
 )

@@ -20,6 +20,7 @@ import seqtasks as st
 from seqtasks.budget import Budget
 from seqtasks.capabilities import Generates, Infers, RunningText, Scores
 from seqtasks.options import Cell, Count, Options, Positive, Rate, option
+from seqtasks.portable.capability import Portable
 from seqtasks.recipe import Assets, Recipe, Sample
 
 if TYPE_CHECKING:
@@ -179,6 +180,12 @@ def stream(predictor: Any, source: "Source") -> Any:
     return st.text.running_text.pools(predictor, source, backward(predictor.config))
 
 
+def portable(config: Config, assets: Assets) -> dict[str, Any] | None:
+    """What `seqtasks.portable.letters` needs; None where tokens are not characters."""
+    given = {"input": "targets", "backward": backward(config), "ends": config.document != "file"}
+    return assets["tokens"].portable(**given)
+
+
 def baselines(config: Config) -> dict[str, Any]:
     return {"n_grams": lambda config: functools.partial(st.tasks.ngrams.NGrams, ORDERS[config.vocabulary])}
 
@@ -212,6 +219,7 @@ RECIPE = Recipe(
     metric="bits_per_character",
     baselines=baselines,
     capabilities=(
+        Portable(portable),
         RunningText(segments, stream),
         Infers(infer),
         Scores(),
@@ -229,4 +237,5 @@ RECIPE = Recipe(
     budget=lambda config: Budget(steps=2000, epochs=(20, 300), batch_size=(8, 32), patience=3),
     rows={"embedding": "tokens", "softmax": "tokens"},
     variants=variants,
+    card=lambda config: {"pipeline_tag": "text-generation"},
 )

@@ -213,4 +213,5 @@ RECIPE = Recipe(
     ),
     budget=lambda config: Budget(steps=900, epochs=(60, 300), batch_size=(16, 16), patience=15),
     rows={"embedding": "tokens"},
+    card=lambda config: {"tags": ["music"]},
 )

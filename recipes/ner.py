@@ -283,4 +283,5 @@ RECIPE = Recipe(
     as_text=as_text,
     budget=lambda config: Budget(steps=1200, epochs=(15, 200), batch_size=(8, 16), patience=6),
     rows={"embedding": "words", "letters": "characters", "logits": "tags", "emissions": "tags", "crf": "tags"},
+    card=lambda config: {"pipeline_tag": "token-classification"},
 )

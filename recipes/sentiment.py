@@ -32,6 +32,7 @@ from seqtasks.options import (
     option,
     rnn_options,
 )  # fmt: skip
+from seqtasks.portable.capability import Portable
 from seqtasks.recipe import Assets, Recipe, Sample
 from seqtasks.text.pretrained_options import PretrainedOptions
 from seqtasks.text.vector_options import VectorOptions
@@ -278,6 +279,17 @@ def as_text(config: Config, example: Any, option: str) -> str:
     return str(example.input.replace(st.data.pairs.SEPARATOR, "\n"))
 
 
+def portable(config: Config, assets: Assets) -> dict[str, Any] | None:
+    """What `seqtasks.portable.words` needs; None for pairs of texts, and with a language model."""
+    if paired(config, assets) or "pretrained" in assets:
+        return None
+    limits = {"max_length": config.max_length, "cut": config.cut, "affix_rows": config.affixes, "affixes": AFFIXES}
+    rows = config.ngram_buckets * has_ngrams(config)
+    ngrams = {"ngram_rows": rows, "ngrams": chosen(config.ngrams), "ngram_letters": list(config.ngram_letters)}
+    classes = st.text.word_features.classes()
+    return {"encoder": "words", "words": assets["words"].tokens, "classes": classes, **limits, **ngrams}
+
+
 def tfidf(config: Config) -> Any:
     """TF-IDF weights of the words, and the columns beside them."""
     words = st.text.baselines.tfidf(bool(columns(config).texts))
@@ -316,10 +328,12 @@ RECIPE = Recipe(
     loss=lambda config: st.losses.sequence_loss(config.target, config.r_drop),
     metric="accuracy",
     baselines=baselines,
+    capabilities=(Portable(portable),),
     settle=settle,
     as_text=as_text,
     budget=lambda config: Budget(
         steps=2000 if config.vectors else 650, epochs=(2, 200), batch_size=(8, 64), patience=3
     ),
     rows={"embedding": "words", "logits": "labels", "ngram_scores": "labels"},
+    card=lambda config: {"pipeline_tag": "text-classification"},
 )

@@ -279,4 +279,5 @@ RECIPE = Recipe(
     ),
     budget=lambda config: Budget(steps=600, epochs=(40, 150), batch_size=(4, 32), patience=10),
     rows={"logits": "characters"},
+    card=lambda config: {"pipeline_tag": "automatic-speech-recognition"},
 )

@@ -18,6 +18,7 @@ from seqtasks.budget import Budget
 from seqtasks.capabilities import Infers, Query, Reports, TextInputs
 from seqtasks.data.token_ids import BOS, EOS, PAD, UNK
 from seqtasks.options import Auto, Cell, Count, Positive, Rate, Size, Weight, chosen, option, rnn_options
+from seqtasks.portable.capability import Portable
 from seqtasks.recipe import Assets, Recipe, Sample
 from seqtasks.text.pretrained_options import PretrainedOptions
 from seqtasks.text.vector_options import VectorOptions
@@ -272,6 +273,14 @@ def infer(config: Config, model: "keras.Model", features: dict[str, "tf.Tensor"]
     )
 
 
+def portable(config: Config, assets: Assets) -> dict[str, Any] | None:
+    """What `seqtasks.portable.letters` needs; None where tokens are not characters."""
+    if "source" not in assets:
+        return None
+    found = assets["source"].portable(input="source", backward=False, ends=True)
+    return found and found | {"target_tokens": st.translation.task.tokenizer(assets, "target").tokens}
+
+
 def parse(config: Config, text: Any) -> list[Query]:
     return [Query(st.translation.files.sentence(text, config.max_characters), {})]
 
@@ -315,6 +324,7 @@ RECIPE = Recipe(
     metric="bleu",
     baselines=lambda config: {"translation_memory": lambda config: st.translation.baselines.TranslationMemory()},
     capabilities=(
+        Portable(portable),
         TextInputs(parse),
         Infers(infer),
         Reports(lambda predictor, examples: st.translation.report.translations(predictor, examples)),
@@ -323,4 +333,8 @@ RECIPE = Recipe(
     budget=lambda config: Budget(steps=3000, epochs=(15, 300), batch_size=(8, 64), patience=5),
     rows=dict(zip(EMBEDDINGS, SIDES, strict=True)),
     as_text=lambda config, example, option: example.target if option == "pretrained_target" else example.input,
+    card=lambda config: {
+        "pipeline_tag": "translation",
+        "language": [name for name in (config.source_language, config.target_language) if name and name.isalpha()],
+    },
 )

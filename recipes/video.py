@@ -309,4 +309,5 @@ RECIPE = Recipe(
     ),
     budget=lambda config: Budget(steps=400, epochs=(30, 200), batch_size=(16, 16), patience=10),
     rows={"logits*": "labels"},
+    card=lambda config: {"pipeline_tag": "video-classification"},
 )

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         translation,
         video,
     )  # fmt: skip
+    from seqtasks.engine.comparison import compare
     from seqtasks.engine.cross_validation import cross_validate
     from seqtasks.engine.gradient_flow import gradient_flow
     from seqtasks.engine.run import load_run
@@ -53,6 +54,7 @@ _MODULES = (
 _FUNCTIONS = {
     "engine.training": ["train", "finetune"],
     "engine.run": ["load_run"],
+    "engine.comparison": ["compare"],
     "engine.cross_validation": ["cross_validate"],
     "engine.gradient_flow": ["gradient_flow"],
 }

@@ -54,17 +54,6 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise cannot_write(path, error) from None
 
 
-@contextlib.contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """A new folder beside `path`, which is to be renamed to it; what is left of it when the block ends is deleted."""
-    temporary = path.with_name(f"{TEMPORARY[:-1]}{secrets.token_hex(8)}")
-    temporary.mkdir()
-    try:
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
 def cannot_write(path: str | Path, error: OSError) -> Exception:
     """The error for a file or folder that cannot be written: the user's where the disk or its rights are the reason.
 
@@ -106,6 +95,41 @@ def sync(path: str | Path) -> None:
             raise
     finally:
         os.close(number)
+
+
+@contextlib.contextmanager
+def whole_folder(directory: Path) -> Iterator[Path]:
+    """A temporary path that takes the place of a folder when the block ends, and is deleted if it fails.
+
+    Yields:
+        The temporary path; its parent exists.
+
+    Raises:
+        UserError: if the folder cannot be written, or the disk is full.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp()) / "new" / "model"
+        >>> with whole_folder(folder) as temporary:
+        ...     temporary.mkdir()
+        >>> folder.is_dir()
+        True
+    """
+    temporary, made = directory.with_name(f"{TEMPORARY[:-1]}{secrets.token_hex(8)}"), not directory.parent.exists()
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        if directory.exists():
+            shutil.rmtree(directory)
+        temporary.rename(directory)
+        made = False
+    except OSError as error:
+        raise cannot_write(directory, error) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if made:
+            with contextlib.suppress(OSError):
+                directory.parent.rmdir()
 
 
 def full(path: str | Path) -> UserError:

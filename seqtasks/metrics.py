@@ -249,6 +249,48 @@ def nll_per_sequence(*statistics: np.ndarray) -> float:
 LANGUAGE: dict[str, Metric] = {"perplexity": perplexity, "bits_per_character": bits_per_character, "nll": nll}
 
 
+def paired_bootstrap(
+    metric: Metric, first: Sequence[np.ndarray], second: Sequence[np.ndarray], samples: int = 1000, seed: int = 0
+) -> tuple[list[float], float]:
+    """The 95% interval of the difference of two systems in a metric, and how probable it would be by chance.
+
+    Both are measured on the same drawn examples. Unlike in `bootstrap`, each has targets of its own, so their labels
+    may be numbered differently.
+
+    Args:
+        metric: a `Metric`.
+        first, second: its arguments for each system, arrays (examples, ...).
+        samples: how many times the examples are drawn with replacement.
+        seed: of the draws.
+
+    Returns:
+        [low, high] of first minus second, and the two-sided p-value: twice the share of draws, with one more, whose
+        difference is zero or of the other sign. NaN if the metric is not defined.
+
+    Example:
+        >>> targets, right = np.tile([0, 1], 50), np.tile([[0.9, 0.1], [0.1, 0.9]], (50, 1))
+        >>> wrong = np.where(np.arange(100)[:, None] < 20, 1 - right, right)
+        >>> bounds, chance = paired_bootstrap(accuracy, (targets, right), (targets, wrong))
+        >>> [round(bound, 1) for bound in bounds], round(chance, 3)
+        ([0.1, 0.3], 0.002)
+        >>> paired_bootstrap(accuracy, (targets, right), (targets, right))
+        ([0.0, 0.0], 1.0)
+
+    References:
+        Koehn, 2004, https://aclanthology.org/W04-3250
+    """
+    generator, values = np.random.default_rng(seed), []
+    for _ in range(samples):
+        rows = generator.integers(len(first[-1]), size=len(first[-1]))
+        values.append(metric(*(array[rows] for array in first)) - metric(*(array[rows] for array in second)))
+    found = np.array([value for value in values if not np.isnan(value)])
+    if not len(found):
+        return [float("nan")] * 2, float("nan")
+    tail = min((found <= 0).sum(), (found >= 0).sum())
+    low, high = np.quantile(found, [0.025, 0.975])
+    return [float(low), float(high)], float(min(1.0, 2 * (tail + 1) / (len(found) + 1)))
+
+
 def bootstrap(
     metric: Metric,
     *statistics: np.ndarray,

@@ -74,6 +74,8 @@ class Recipe(Generic[ConfigT]):
         variants: `variants(config) -> {name: config}` where the value of an option stands for several runs; empty
             where it does not. One command trains them, each in a folder of its name. They share the vocabularies that
             `learn` makes with the options of the first.
+        card: `card(config) -> fields` of the head of the model card, such as `pipeline_tag` and `language`, as the
+            Hugging Face hub knows them.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Recipe(Generic[ConfigT]):
     settle: Callable[[ConfigT], ConfigT] = lambda config: config
     as_text: Callable[[ConfigT, Any, str], str] | None = None
     variants: Callable[[ConfigT], Mapping[str, ConfigT]] = lambda config: {}
+    card: Callable[[ConfigT], Mapping[str, Any]] = lambda config: {}
 
     def capability(self, kind: type[C]) -> C | None:
         """The recipe's capability of a class, or None.

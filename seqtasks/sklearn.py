@@ -320,7 +320,7 @@ def _unpacked(archive: bytes) -> "Run":
 
     folder = tempfile.mkdtemp(prefix="seqtasks-")
     zipfile.ZipFile(io.BytesIO(archive)).extractall(Path(folder) / "run")
-    return _removed_with_it(load_run(Path(folder) / "run"), folder)
+    return _removed_with_it(load_run(Path(folder) / "run", trust=True), folder)
 
 
 def _removed_with_it(run: "Run", folder: str) -> "Run":

@@ -39,14 +39,17 @@ ALLOWED = {  # what each module or package may import of the project; one that i
     "tasks": {"tasks", "ops", "data", "errors", "layers", "metrics"},
     "text": {"text", "data", "decoding", "errors", "models", "options"},
     "capabilities": {"atomic_files", "decoding", "errors", "options"},
+    "portable": {"capabilities", "portable"},
     "recipe": {"budget", "capabilities", "data", "errors", "options", "tasks"},
     **{domain: {domain, *SHARED} for domain in DOMAINS},
     "engine": {
         "atomic_files", "budget", "capabilities", "data", "engine", "errors", "layers", "metrics", "models",
-        "optimizers", "options", "recipe", "report", "tasks", "text", "yaml_files",
+        "optimizers", "options", "portable", "recipe", "report", "tasks", "text", "yaml_files",
     },
     "sklearn": {"data", "engine", "errors", "options", "recipe", "tasks"},
-    "cli": {"atomic_files", "capabilities", "cli", "engine", "errors", "options", "recipe", "yaml_files", ""},
+    "cli": {
+        "atomic_files", "capabilities", "cli", "engine", "errors", "options", "recipe", "report", "yaml_files", "",
+    },
     "__main__": {"cli"},
 }  # fmt: skip
 

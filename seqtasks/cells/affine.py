@@ -47,7 +47,8 @@ def affine(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None = None) 
     if len(inputs.shape) == 2:
         return outputs
     outputs = tf.reshape(outputs, tf.concat([leading, [kernel.shape[-1]]], 0))
-    return tf.ensure_shape(outputs, [*inputs.shape[:-1], kernel.shape[-1]])
+    outputs.set_shape([*inputs.shape[:-1], kernel.shape[-1]])  # converters know no operation for it
+    return outputs
 
 
 def pad_columns(kernel: tf.Tensor) -> tf.Tensor:
@@ -105,7 +106,9 @@ def rowwise(vectors: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
     """
     batch, features, outputs = tf.unstack(tf.shape(matrices))
     products = tf.matmul(tf.reshape(vectors, (batch, -1, features)), matrices)
-    return tf.ensure_shape(tf.reshape(products, (-1, outputs)), (vectors.shape[0], matrices.shape[-1]))
+    products = tf.reshape(products, (-1, outputs))
+    products.set_shape((vectors.shape[0], matrices.shape[-1]))
+    return products
 
 
 def column_sums(rows: tf.Tensor) -> tf.Tensor:

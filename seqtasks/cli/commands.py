@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 import seqtasks
@@ -222,6 +223,62 @@ def _help_of_training(command: str, name: str, flags: tuple[str, ...], finetune:
     return text
 
 
+HELP_OF_COMPARISON = """usage: seqtasks compare RUN RUN ... [--html FILE]
+
+Measures runs on their test data, which must be the same, and compares each with the first: intervals by the
+bootstrap, a paired test, and the options that differ. A table on a terminal, else one JSON object.
+
+options:
+  --html FILE      also write a page
+"""
+
+
+def _compare(arguments: list[str]) -> None:
+    if {"--help", "-h"} & set(arguments):
+        print(HELP_OF_COMPARISON, end="")
+        return
+    runs, html = _with_html(arguments)
+    opened = [console.open_run(run) for run in runs]
+    if html:
+        console.check_folder(html)
+    console.load_tensorflow()
+    compared = seqtasks.compare(opened)
+    console.show_comparison(compared, html)
+
+
+def _with_html(arguments: list[str]) -> tuple[list[str], Path | None]:
+    """The runs and the file of `--html` among the arguments of `compare`."""
+    given = [part for a in arguments for part in (a.split("=", 1) if a.startswith("--html=") else [a])]
+    html = None
+    if "--html" in given:
+        place = given.index("--html")
+        if place + 1 == len(given):
+            raise UserError("which file?", where="--html", remedy="seqtasks compare RUN RUN --html FILE")
+        html = Path(given[place + 1])
+        del given[place : place + 2]
+    if unknown := [a for a in given if a.startswith("--")]:
+        raise UserError(f"unknown option {unknown[0]}", where="compare", remedy="it takes --html FILE")
+    return given, html
+
+
+def _pull(arguments: list[str]) -> None:
+    if arguments[:1] in (["--help"], ["-h"]):
+        print(_help_of_pull(None), end="")
+        return
+    if len(arguments) != 2:
+        raise UserError("takes an address and a directory", where="pull", remedy="seqtasks pull hf://OWNER/NAME DIR")
+    from seqtasks.engine.hub import pull
+
+    console.show({"run": str(pull(*arguments))})
+
+
+def _help_of_pull(recipe: str | None) -> str:
+    return (
+        "usage: seqtasks pull hf://OWNER/NAME DIR\n\nDownloads a run that `seqtasks push` uploaded. "
+        "A run of a recipe of its own holds Python code, which is executed when the run is opened.\n"
+    )
+
+
 def _help_of_completion(recipe: str | None) -> str:
     return 'usage: seqtasks completion bash|zsh\n\nPrints shell code: eval "$(seqtasks completion bash)"\n'
 
@@ -248,6 +305,11 @@ TOP_COMMANDS = {
         "finetune RUN --data PATH [--run DIR]", "continue training on other data, labels and words", _finetune,
         _help_of_training("finetune", "RUN", FINETUNE_FLAGS, True),
     ),
+    "compare": TopCommand(
+        "compare RUN RUN ... [--html FILE]", "figures, differences and options of runs side by side", _compare,
+        lambda recipe: HELP_OF_COMPARISON,
+    ),
+    "pull": TopCommand("pull hf://OWNER/NAME DIR", "download a run from the Hugging Face hub", _pull, _help_of_pull),
     "completion": TopCommand("completion bash|zsh", "print shell completion code", _completion, _help_of_completion),
 }  # fmt: skip
 
@@ -264,8 +326,21 @@ class EvaluateOptions(Declared):
 class ExportOptions(Declared):
     """Options of `seqtasks export`."""
 
-    format: str = option("saved_model", "format of the export", "answering")
+    format: str = option(
+        "saved_model", "saved_model, serving (a version for TensorFlow Serving), litert or onnx", "answering"
+    )
+    quantize: str = option("none", "int8: weights of 8 bits, with --format litert", "answering")
+    license: str = option("", "for the model card, such as apache-2.0", "answering")
     overwrite: bool = option(False, "replace an export that exists", "answering")
+    unchecked: bool = option(False, "keep the export without running it where its runtime is", "answering")
+
+
+@dataclasses.dataclass(frozen=True)
+class PushOptions(Declared):
+    """Options of `seqtasks push`."""
+
+    public: bool = option(False, "whether everyone can see a new repository", "answering")
+    license: str = option("", "for the model card, such as apache-2.0", "answering")
 
 
 def _evaluate(run: Any, inputs: Iterable[Any], options: EvaluateOptions) -> Iterable[Answer]:
@@ -280,9 +355,20 @@ def _export(run: Any, inputs: Iterable[Any], options: ExportOptions) -> Iterable
     directories = list(inputs)
     if len(directories) != 1:
         raise UserError("which directory?", where="export", remedy="seqtasks export RUN DIR")
-    if options.format != "saved_model":
-        raise UserError(f"unknown format {options.format!r}", where="--format", remedy="take saved_model")
-    return [{"saved_model": str(run.export(os.fsdecode(directories[0]), options.overwrite))}]
+    from seqtasks.engine.export import export
+
+    given = options.format, options.overwrite, options.quantize, options.license, not options.unchecked
+    done = export(run, os.fsdecode(directories[0]), *given)
+    return [{done.format: str(done.path), "examples": done.examples, "largest_difference": done.largest_difference}]
+
+
+def _push(run: Any, inputs: Iterable[Any], options: PushOptions) -> Iterable[Answer]:
+    from seqtasks.engine.hub import push
+
+    addresses = list(inputs)
+    if len(addresses) != 1:
+        raise UserError("which address?", where="push", remedy="seqtasks push RUN hf://OWNER/NAME")
+    return [{"pushed": push(run, os.fsdecode(addresses[0]), options.public, options.license)}]
 
 
 def _report(run: Any, inputs: Iterable[Any], options: Any) -> Iterable[Answer]:
@@ -294,7 +380,15 @@ RUN_COMMANDS = {
     for command in (
         Command("evaluate", "metrics on a split or on other data", _evaluate, EvaluateOptions),
         Command("predict", "answers to inputs, one JSON object per line", _predict, inputs="INPUT"),
-        Command("export", "write a SavedModel that takes raw inputs", _export, ExportOptions, "DIR", files=False),
+        Command(
+            "export",
+            "write the model for another runtime and check it",
+            _export,
+            ExportOptions,
+            "DIR",
+            files=False,
+        ),
+        Command("push", "upload a run to the Hugging Face hub", _push, PushOptions, "hf://OWNER/NAME", files=False),
         Command("report", "write RUN/report.html", _report),
     )
 }

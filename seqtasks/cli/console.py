@@ -146,6 +146,21 @@ def line_of(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).translate(_CONTROLS)
 
 
+def show_comparison(compared: dict[str, Any], html: Path | None) -> None:
+    """Print a comparison, as a table on a terminal and else as JSON, and write its page if there is a file for it."""
+    from seqtasks.report import comparison
+
+    if html:
+        comparison.write_page(compared, html)
+        compared = compared | {"html": str(html)}
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(comparison.table(compared))
+    else:
+        show(compared)
+
+
 def open_run(directory: str) -> Any:
     """The run in a directory."""
     from seqtasks.engine.run import Run

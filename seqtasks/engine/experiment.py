@@ -284,7 +284,7 @@ class Experiment:
         each = layer_rates.rates(model, config.rate_decay, config.unfreeze_every, config.epochs, batches)
         optimizer = AdamW(rate, *given, *each, epsilon=config.epsilon)
         model.compile(optimizer, self.recipe.loss(config), jit_compile=config.jit)
-        optimizer.build(model.trainable_variables)
+        model.optimizer.build(model.trainable_variables)  # with what Keras wraps around it for float16
         if config.accumulate > 1:
             accumulate(model, config.accumulate, getattr(model.loss, "passes", 1))
 

@@ -55,7 +55,7 @@ class Loop:
         self.checkpoints = checkpoint.Checkpoints(directory / "checkpoints", config.checkpoint_count)
         self.best: list[np.ndarray] | None = None  # the best weights, which each checkpoint holds too
         self.state: dict[str, Any] = {"epoch": 0, "step": 0, "seconds": 0.0, "rows": [], "loss": None}
-        self.state |= {"best": None, "best_epoch": None, "waited": 0, "stopped": "", "losses": []}
+        self.state |= {"best": None, "best_epoch": None, "waited": 0, "stopped": "", "losses": [], "kernels": []}
         self.restored: list[np.ndarray] | None = None
         self.loss: float | None = None  # of the epoch so far
         self.began: tuple[float, int] | None = None  # time and step from which the speed counts
@@ -227,7 +227,8 @@ class Loop:
         state, config = self.state, self.config
         done, late = epoch + 1 == config.epochs, self._late()
         due = done or late or self._asked() or (epoch + 1) % config.evaluate_every == 0
-        with self.model.optimizer.averaged(self.model):
+        optimizer = self.model.optimizer
+        with getattr(optimizer, "inner_optimizer", optimizer).averaged(self.model):  # Keras wraps that of float16
             figures = self._evaluate(epoch, writer) if due else {}
             self.logs = epoch_logs(state["loss"], figures)
             if self.callbacks:

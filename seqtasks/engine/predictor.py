@@ -13,9 +13,11 @@ from seqtasks.capabilities import Answer, Infers, Query
 from seqtasks.data.batches import POOL_BATCHES, batched, lengths, pad
 from seqtasks.data.file_inputs import Reader
 from seqtasks.errors import UserError
+from seqtasks.layers.compiled_length import compiled_loops
 from seqtasks.recipe import Recipe
 
 SERVING_BATCH = 64
+COMPILED_AFTER = 100  # batches from which compiling the recurrent loops pays
 
 
 class Predictor:
@@ -38,6 +40,8 @@ class Predictor:
         self.task = recipe.task(config)
         self.side_columns = assets.get("columns")
         self._decode: Any = None
+        self._decode_full: Any = None  # for full batches
+        self._answered = 0  # full batches
 
     def decode(self, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Decoded tensors of padded features, in the graph."""
@@ -90,9 +94,24 @@ class Predictor:
         for start in range(0, len(order), batch_size):
             places = order[start : start + batch_size]
             rows = {name: pad(tf.gather(f, places), 1) for name, f in features.items()}
-            parts.append({name: value.numpy() for name, value in self._decode(rows).items()})
+            decode = self._compiled(features) if len(places) == SERVING_BATCH else self._decode
+            parts.append({name: value.numpy() for name, value in decode(rows).items()})
         inverse = np.argsort(order, kind="stable")
         return {name: stacked([part[name] for part in parts])[inverse] for name in parts[0]}
+
+    def _compiled(self, features: Mapping[str, tf.Tensor]) -> Any:
+        """What decodes a full batch: from the `COMPILED_AFTER`th on a graph with compiled loops."""
+        self._answered += 1
+        if self._answered < COMPILED_AFTER:
+            return self._decode
+        if self._decode_full is None:
+            specs = {
+                n: tf.TensorSpec((SERVING_BATCH, *f.shape[1:]), f.dtype)
+                for n, f in self._encode.structured_outputs.items()
+            }
+            with compiled_loops(SERVING_BATCH):
+                self._decode_full = tf.function(self.decode, input_signature=[specs]).get_concrete_function()
+        return self._decode_full
 
     def stream(self, inputs: Iterable[Any]) -> Iterator[tuple[list[Any], dict[str, np.ndarray]]]:
         """Pools of raw inputs, or of examples, each with its decoded arrays, in order."""

@@ -163,6 +163,12 @@ class Run:
             raise UserError("the run has not finished", where=self.directory, remedy="continue it with --resume")
         return checked_json(self.directory, "metrics.json")
 
+    @property
+    def environment(self) -> dict[str, Any]:
+        """The content of `environment.json`; empty if there is none."""
+        known = (self.directory / "environment.json").is_file()
+        return checked_json(self.directory, "environment.json") if known else {}
+
     def readable_paths(self) -> dict[str, Any]:
         """The paths of the data it was trained on.
 
@@ -293,12 +299,15 @@ class Run:
                 figures |= capability.figures(self.predictor, reference)
         return figures
 
-    def export(self, directory: str | Path, overwrite: bool = False) -> Path:
-        """Write a SavedModel that takes raw inputs; see `seqtasks.engine.export.export`."""
+    def export(
+        self, directory: str | Path, overwrite: bool = False, format: str = "saved_model", quantize: str = "none",
+        license: str = "", check: bool = True,
+    ) -> Path:  # fmt: skip
+        """Write a model for another runtime and return its folder; see `seqtasks.engine.export.export`."""
         from seqtasks.engine.export import export
 
         with self._fitting():
-            return export(self.predictor, directory, overwrite)
+            return export(self, directory, format, overwrite, quantize, license, check).path
 
     def _repr_html_(self) -> str:
         """How a notebook shows it."""

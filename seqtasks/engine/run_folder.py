@@ -167,8 +167,9 @@ def is_unbegun(directory: Path) -> bool:
 def is_run(directory: Path) -> bool:
     """Whether a directory is a run: its `config.yaml` names a recipe."""
     path = directory / "config.yaml"
-    listed = path.name in (manifest(directory) or {"files": ()})["files"]
-    return not is_unbegun(directory) and (listed or (path.is_file() and "recipe" in read_yaml(path)))
+    if known := manifest(directory):  # without it in the list, another run was about to replace the one that is there
+        return path.name in known["files"] and not is_unbegun(directory)
+    return path.is_file() and "recipe" in read_yaml(path)
 
 
 def runs_in(directory: Path) -> list[str]:
@@ -271,7 +272,7 @@ def locked(directory: Path) -> Iterator[None]:
 def _lock(directory: Path) -> int:
     path = directory / LOCK
     while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         try:
             if fcntl:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,7 +19,7 @@ import keras
 from seqtasks.atomic_files import json_text, replacing, write_csv, write_json
 from seqtasks.capabilities import Calibrates
 from seqtasks.data.batches import POOL_BATCHES
-from seqtasks.engine import checkpoint, cluster, distribute, evaluation, gradient_flow, progress
+from seqtasks.engine import checkpoint, cluster, distribute, evaluation, gradient_flow, kernels, progress
 from seqtasks.engine.callbacks import callback_list
 from seqtasks.engine.data_summary import SplitSummary, describe_splits
 from seqtasks.engine.experiment import Experiment, Prepared, check_same, has_data, policy
@@ -260,7 +260,12 @@ class Training:
         sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         log.info("examples: %s; %s parameters", sizes, f"{prepared.model.count_params():,}")
         progress.training_begins()
-        with prepared.strategy.scope(), policy(config.precision):
+        steps = config.epochs * len(prepared.batches)
+        with (
+            prepared.strategy.scope(),
+            policy(config.precision),
+            kernels.of_training(config, steps, loop.state["kernels"]),
+        ):
             loop.run()
         run = self._finish(loop, predictor, prepared) if loop.chief else None
         cluster.meet(prepared.strategy, self.directory / "metrics.json")
@@ -360,7 +365,8 @@ def resume_run(directory: Path, fields: Mapping[str, Any], paths: Paths, callbac
     check_same(run.config, run.paths, fields, paths)
     if (directory / "metrics.json").is_file():
         log.info("%s has finished already", directory)
-        return complete(run)
+        with locked(directory):
+            return complete(run)
     limit = {name: value for name, value in fields.items() if name == "time_limit"}
     paths = paths if has_data(paths) else run.readable_paths()  # a check that the data is unchanged follows
     config = make_options(run.recipe.Config, dataclasses.asdict(run.config) | limit)
@@ -380,6 +386,7 @@ def _training_figures(loop: Loop, prepared: Prepared) -> dict[str, Any]:
         "seconds": state["seconds"],
         "examples_per_second": epochs * examples / max(state["seconds"], 1e-9),
         "parameters": prepared.model.count_params(),
+        "kernels": sorted(state["kernels"]),
     }
 
 

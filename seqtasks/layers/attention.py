@@ -138,7 +138,7 @@ class Attention(keras.layers.Layer):
             scores = tf.reshape(scores, by_memory)
         weights = tf.nn.softmax(scores + padding)
         weights = tf.reshape(weights, (-1, by_memory[2]))
-        weights = tf.ensure_shape(weights, (query.shape[0], padding.shape[2]))
+        weights.set_shape((query.shape[0], padding.shape[2]))
         return weights, product("values", weights)
 
     def call(
@@ -151,8 +151,9 @@ class Attention(keras.layers.Layer):
         product = make_product(self.recurrent_weights(), matrices)
         weights, context = self.attend(tf.reshape(query, (-1, query.shape[-1])), product, constants)
         context, weights = (tf.reshape(x, (batch, queries, tf.shape(x)[-1])) for x in (context, weights))
-        context = tf.ensure_shape(context, (*query.shape[:2], memory.shape[2]))
-        return context, tf.ensure_shape(weights, (*query.shape[:2], memory.shape[1]))
+        context.set_shape((*query.shape[:2], memory.shape[2]))
+        weights.set_shape((*query.shape[:2], memory.shape[1]))
+        return context, weights
 
     def compute_output_shape(self, query_shape: Shape, memory_shape: MemoryShape) -> tuple[Shape, Shape]:
         return (*query_shape[:2], memory_shape[2]), (*query_shape[:2], memory_shape[1])

@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from seqtasks.layers.plain_loop import is_converting
+
 LOWEST = 20.0  # hertz, the lower end of the lowest band
 FLOOR = 1e-10  # power that is added, about the noise of 16-bit samples
 MEAN, SPREAD = -12.0, 4.0  # approximate mean and standard deviation of the log-power of speech
@@ -68,11 +70,24 @@ class LogMel(keras.layers.Layer):
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         waveforms, _ = inputs  # (batch, time)
         missing = tf.maximum(self.size - tf.shape(waveforms)[1], 0)
-        spectrum = tf.signal.stft(tf.pad(waveforms, [[0, 0], [0, missing]]), self.size, self.step, self.points)
-        # (batch, frames, points // 2 + 1)
+        real, imaginary = self._spectrum(tf.pad(waveforms, [[0, 0], [0, missing]]))
         scale = np.float32(2 / self.size)  # 1 / the sum of the window
-        power = tf.square(scale * tf.math.real(spectrum)) + tf.square(scale * tf.math.imag(spectrum))
+        power = tf.square(scale * real) + tf.square(scale * imaginary)
         return (tf.math.log(tf.tensordot(power, self.bands, 1) + FLOOR) - MEAN) / SPREAD
+
+    def _spectrum(self, waveforms: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The parts of the spectrum of each frame, both (batch, frames, points // 2 + 1)."""
+        if not is_converting():
+            spectrum = tf.signal.stft(waveforms, self.size, self.step, self.points)
+            return tf.math.real(spectrum), tf.math.imag(spectrum)
+        angles = 2 * np.pi * np.outer(np.arange(self.size), np.arange(self.points // 2 + 1)) / self.points
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.size) / self.size)[:, None]  # of Hann, periodic
+        frames = tf.signal.frame(waveforms, self.size, self.step)
+        parts = (
+            np.float32(window * wave(angles)) for wave in (np.cos, np.sin)
+        )  # no converter knows all of a transform
+        real, imaginary = (tf.tensordot(frames, part, 1) for part in parts)
+        return real, imaginary
 
     def frames(self, samples: tf.Tensor) -> tf.Tensor:
         """The number of frames that the mask keeps of rows with these numbers of samples; at least 1."""

@@ -151,7 +151,8 @@ class ReversibleEmbedding(keras.layers.Layer):
         if targets is not None:
             return tf.reshape(log_likelihoods(logits, tf.reshape(targets, [-1])), tf.shape(targets))
         logits = tf.reshape(logits, tf.concat([tf.shape(inputs)[:-1], [self.tokens]], 0))
-        return tf.ensure_shape(logits, (*inputs.shape[:-1], self.tokens))
+        logits.set_shape((*inputs.shape[:-1], self.tokens))
+        return logits
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "tokens": self.tokens, "dimension": self.dimension}

@@ -28,10 +28,25 @@ class Options(NamedTuple):
     Attributes:
         keep: whether all is kept that the backward loop needs, or only the history of the first state.
         unroll: whether the graph has the operations of every step instead of a loop. The length must be known.
+        steps: None for all steps of the inputs, or an int tensor: the inputs are padded, and only the first steps run.
+            What the padding has in the results is zero, or not defined where it is a history.
     """
 
     keep: bool
-    unroll: bool
+    unroll: bool = False
+    steps: tf.Tensor | None = None
+
+
+class BackwardOptions(NamedTuple):
+    """How the backward loop runs.
+
+    Attributes:
+        variables: the variables that the cells read in a step.
+        steps: as in `Options`.
+    """
+
+    variables: list
+    steps: tf.Tensor | None = None
 
 
 class Saved(NamedTuple):
@@ -128,14 +143,15 @@ def forward_loop(
     step. Without `keep` there is only the history of the first state.
     """
     keep, loop = options.keep, _unrolled if options.unroll else tf.while_loop
-    time = _length(tensors)
+    capacity = _length(tensors)
+    time = capacity if options.steps is None else options.steps
     saved = []
     for r, each in zip(recurrences, tensors, strict=True):
         states, batch = each.states, each.states[0].shape[0]
-        histories = [_array(1 + time, s.dtype, s.shape) for s in (states if keep else states[:1])]
+        histories = [_array(1 + capacity, s.dtype, s.shape) for s in (states if keep else states[:1])]
         first = time if r.backwards else 0
         histories = [array.write(first, s) for array, s in zip(histories, states, strict=False)]
-        products = {n: _array(time, w[0].dtype, (batch, w[0].shape[-1])) for n, w in each.weights.items()}
+        products = {n: _array(capacity, w[0].dtype, (batch, w[0].shape[-1])) for n, w in each.weights.items()}
         saved.append(Saved(histories, products if keep else {}))
 
     def body(t: tf.Tensor, states: list, saved: list) -> tuple:
@@ -172,7 +188,7 @@ def _forward_step(
 
 def backward_loop(
     recurrences: Sequence[Recurrence],
-    variables: list,
+    options: BackwardOptions,
     tensors: list[Tensors],
     kernels: list[dict[str, tf.Tensor]],
     saved: list[Saved],
@@ -184,16 +200,17 @@ def backward_loop(
 
     Args:
         recurrences: list of `Recurrence`.
-        variables: the variables that the cells read in a step.
+        options: how the loop runs.
         tensors, kernels, saved, roles, grad_outputs, grad_last: one element for each recurrence. The kernels are
             transposed. `roles` is filled in.
 
     Returns:
         The gradients of each recurrence, and those of the variables in a list of one element.
     """
-    time = _length(tensors)
+    variables, capacity = options.variables, _length(tensors)
+    time = capacity if options.steps is None else options.steps
     passes = [
-        _BackwardPass(time, *each)
+        _BackwardPass(time, capacity, *each)
         for each in zip(recurrences, tensors, kernels, saved, roles, grad_outputs, strict=True)
     ]
 
@@ -219,6 +236,7 @@ class _BackwardPass:
     """Backpropagation through time of one recurrence; the attributes are those of `backward_loop`."""
 
     time: tf.Tensor
+    capacity: tf.Tensor
     recurrence: Recurrence
     tensors: Tensors
     kernels: dict[str, tf.Tensor]
@@ -230,11 +248,11 @@ class _BackwardPass:
         """Gradients before the first step, with empty arrays."""
         inputs, states, weights, constants = self.tensors
         columns, rows = (
-            {n: _array(self.time, w[0].dtype, (states[0].shape[0], w[0].shape[side])) for n, w in weights.items()}
+            {n: _array(self.capacity, w[0].dtype, (states[0].shape[0], w[0].shape[side])) for n, w in weights.items()}
             for side in (-1, -2)
         )
         zeros = tf.nest.map_structure(tf.zeros_like, constants)
-        return Gradients(_array(self.time, inputs.dtype, inputs.shape[1:]), grad_last, columns, rows, zeros)
+        return Gradients(_array(self.capacity, inputs.dtype, inputs.shape[1:]), grad_last, columns, rows, zeros)
 
     def step(self, t: tf.Tensor, gradients: Gradients, variables: list) -> tuple[Gradients, list[tf.Tensor]]:
         """The gradients after step t, and those of the variables in this step."""
@@ -287,14 +305,23 @@ class _BackwardPass:
         return arrays | {name: arrays[name].write(position, values[name]) for name in names}
 
 
-def gradients_of(r: Recurrence, tensors: Tensors, saved: Saved, roles: ProductRoles, gradients: Gradients) -> Tensors:
-    """The gradients of all tensors of a recurrence, from the results of the backward loop."""
+def gradients_of(
+    r: Recurrence,
+    tensors: Tensors,
+    saved: Saved,
+    roles: ProductRoles,
+    gradients: Gradients,
+    steps: tf.Tensor | None = None,
+) -> Tensors:
+    """The gradients of all tensors of a recurrence, from the results of the backward loop; `steps` as in `Options`."""
     grad_weights = {}
     for name, weights in tensors.weights.items():
         state = roles.state[name]
         vectors = gradients.vectors[name] if state is None else r.before(stacked(saved.histories[state]))
         vectors = vectors * r.dropout_masks[name] if name in r.dropout_masks else vectors
-        grad_weights[name] = _of_weights(vectors, gradients.products.get(name, gradients.inputs), weights)
+        grad_weights[name] = _of_weights(
+            vectors[:steps], gradients.products.get(name, gradients.inputs)[:steps], weights
+        )
     return Tensors(gradients.inputs, gradients.states, grad_weights, gradients.constants)
 
 

@@ -174,10 +174,10 @@ class NADE(_FrameDistribution):
     def _log_likelihoods(self, vectors: tf.Tensor, sounding: tf.Tensor) -> tf.Tensor:
         b, c = self._conditions(vectors)
         note_kernel, key_kernel = _cast_like(vectors, self.note_kernel, self.key_kernel)
-        changed = tf.pad(
-            sounding, [[0, 0], [1, 0]], constant_values=True
-        )  # a new state begins at the lowest key, and above each note
-        row, first = tf.unstack(tf.where(changed), axis=1)  # (states,): the first key that each state is for
+        # a new state begins at the lowest key, and above each note; converters pad no booleans
+        changed = tf.concat([tf.ones_like(sounding[:, :1]), sounding], 1)
+        places = tf.where(changed)  # (states, 2)
+        row, first = places[:, 0], places[:, 1]  # (states,): the first key that each state is for
         below = tf.gather(sounding, row) & (tf.range(self.keys, dtype=tf.int64) < first[:, None])  # (states, keys)
         states = tf.sigmoid(tf.gather(c, row) + tf.matmul(tf.cast(below, c.dtype), note_kernel))  # (states, hidden)
         scores = _at_least_float32(tf.matmul(states, key_kernel, transpose_b=True))  # (states, keys)
@@ -217,5 +217,4 @@ def _at_least_float32(logits: tf.Tensor) -> tf.Tensor:
 
 def _bernoulli(logits: tf.Tensor, sounding: tf.Tensor) -> tf.Tensor:
     """The log-probability of each row of keys, (rows,)."""
-    losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.cast(sounding, logits.dtype), logits=logits)
-    return -tf.reduce_sum(losses, 1)
+    return -tf.reduce_sum(tf.nn.softplus(tf.where(sounding, -logits, logits)), 1)

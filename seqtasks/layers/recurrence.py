@@ -1,5 +1,6 @@
 """One cell prepared for the loop over time, and the recurrent products of its steps. `loops.py` holds the loop."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -107,6 +108,30 @@ class Recurrence:
     def tensors(self) -> Tensors:
         """All tensors whose gradients can be requested."""
         return Tensors(self.inputs, self.states, self.weights, self.constants)
+
+    @property
+    def masks(self) -> tuple[tf.Tensor | None, dict[str, tf.Tensor], list[tf.Tensor] | None]:
+        """The tensors without gradients: the mask of steps, and those of dropout and zoneout."""
+        return self.mask, self.dropout_masks, self.zoneout_masks
+
+    def with_masks(
+        self, mask: tf.Tensor | None, dropout_masks: dict[str, tf.Tensor], zoneout_masks: list[tf.Tensor] | None
+    ) -> "Recurrence":
+        """A copy with other `masks`."""
+        changed = copy.copy(self)
+        changed.mask, changed.dropout_masks, changed.zoneout_masks = mask, dropout_masks, zoneout_masks
+        return changed
+
+    def padded(self, length: tf.Tensor) -> "Recurrence":
+        """A copy whose sequences are padded to a length, with steps that no loop should run."""
+        missing = length - tf.shape(self.inputs)[0]
+        pad = lambda x: tf.pad(x, [[0, missing], [0, 0], [0, 0]])  # noqa: E731
+        mask, dropout_masks, zoneout_masks = self.masks
+        changed = self.with_masks(None if mask is None else pad(mask), dropout_masks, None)
+        if zoneout_masks is not None:
+            changed.zoneout_masks = [pad(x) for x in zoneout_masks]
+        changed.inputs = pad(self.inputs)
+        return changed
 
     def positions(self, t: tf.Tensor, time: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Positions of step t of the loop: in the sequence, and in a history the states before and after the step."""

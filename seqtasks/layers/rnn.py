@@ -1,19 +1,25 @@
 """Layers that run cells over time."""
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
 from seqtasks.cells import RNNCell
+from seqtasks.layers import batch_of_one, cudnn, kernels
 from seqtasks.layers.recurrence import Recurrence, weights_of
 from seqtasks.layers.scan import scan
 
 # available to this process
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 SHARD_SIZE = 4096  # units times rows that make it worth giving a shard a core of its own (see benchmarks/layers.py)
+
+Results: TypeAlias = list[
+    tuple[tf.Tensor, list[tf.Tensor]]
+]  # outputs (batch, time, units) and last states of each cell
 
 
 def run_cells(
@@ -27,11 +33,12 @@ def run_cells(
     time_major: bool = False,
     table: tf.Tensor | None = None,
     unroll: bool = False,
-) -> list[tuple[tf.Tensor, list[tf.Tensor]]]:
+) -> Results:
     """Runs cells over the same sequences, side by side.
 
-    A step of a recurrence is too small for more than one core. So a large batch is split into as many shards as there
-    are cores to run them.
+    On a GPU cuDNN runs plain cells. On processors a step of a recurrence is too small for more than one core. So a
+    large batch is split into as many shards as there are cores to run them. A batch of unknown size is taken for a
+    large one, except for a single sequence in an exported model.
 
     Args:
         cells: list of (cell, backwards).
@@ -40,8 +47,7 @@ def run_cells(
         mask: boolean (batch, time), or None.
         training: whether dropout is active.
         matrices, constants: tensors (batch, ...), see `seqtasks.layers.recurrence.Recurrence`.
-        time_major: whether time is the first axis of sequences and outputs, which saves transposing them. There must be
-            no mask then.
+        time_major: whether time is the first axis of sequences and outputs, which saves transposing them.
         table: None, or the result of the cells' `project` for all tokens, (tokens, columns). `sequences` are then int
             numbers of tokens.
         unroll: whether the graph has the operations of every step instead of a loop. `time` must be known then.
@@ -57,7 +63,41 @@ def run_cells(
         >>> outputs.shape, last.shape
         (TensorShape([2, 5, 4]), TensorShape([2, 4]))
     """
+    live = None if mask is None else to_time_major(tf.cast(mask, bool)[..., None])
+    run = functools.partial(
+        _run_shards, cells, sequences, states, live, training, matrices, constants, time_major, table, unroll
+    )
+    if table is None and not (matrices or constants or unroll) and cudnn.is_wanted(cells, training):
+        kernels.record(kernels.CUDNN)
+        x = _time_first(sequences, time_major)
+        results = cudnn.run(cells, x, states, None if live is None else live[..., 0], training)
+        return results if time_major else [(to_time_major(outputs), last) for outputs, last in results]
     shards = _number_of_shards(sequences, states, len(cells), training)
+    axis = int(time_major)
+    if shards == 1 or sequences.shape[axis] is not None or not batch_of_one.is_exporting():
+        return run(shards)
+
+    def run_batch() -> Results:
+        with batch_of_one.exporting(False):
+            return run(shards)
+
+    return tf.cond(tf.equal(tf.shape(sequences)[axis], 1), lambda: run(1), run_batch)
+
+
+def _run_shards(
+    cells: Sequence[tuple[RNNCell, bool]],
+    sequences: tf.Tensor,
+    states: Sequence[Sequence[tf.Tensor]],
+    live: tf.Tensor | None,
+    training: bool,
+    matrices: Mapping[str, tf.Tensor] | None,
+    constants: Mapping[str, tf.Tensor] | None,
+    time_major: bool,
+    table: tf.Tensor | None,
+    unroll: bool,
+    shards: int,
+) -> Results:
+    """`run_cells` with a batch split into `shards`; `live` is the mask, (time, batch, 1)."""
     cell_weights = [weights_of(cell) for cell, _ in cells]
     recurrences = [
         Recurrence(
@@ -65,7 +105,7 @@ def run_cells(
             _time_first(rows, time_major) if table is None else _look_up(table, rows),
             first,
             weights,
-            None if live is None else to_time_major(live),
+            part,
             backwards,
             training,
             own_matrices,
@@ -73,10 +113,10 @@ def run_cells(
             projected=table is not None,
         )
         for (cell, backwards), firsts, weights in zip(cells, states, cell_weights, strict=True)
-        for rows, first, live, own_matrices, own_constants in zip(
+        for rows, first, part, own_matrices, own_constants in zip(
             _split(sequences, shards, axis=int(time_major)),
             zip(*(_split(state, shards) for state in firsts), strict=True),
-            [None] * shards if mask is None else _split(tf.cast(mask, bool)[..., None], shards),
+            [None] * shards if live is None else _split(live, shards, axis=1),
             _split_each(matrices or {}, shards),
             _split_each(constants or {}, shards),
             strict=True,
@@ -118,7 +158,7 @@ def _look_up(table: tf.Tensor, numbers: tf.Tensor) -> tuple[tf.Tensor, Any]:
 def _number_of_shards(
     sequences: tf.Tensor, states: Sequence[Sequence[tf.Tensor]], directions: int, training: bool
 ) -> int:
-    rows = states[0][0].shape[0] or (32 if training else 1)
+    rows = states[0][0].shape[0] or (32 if training else 64)
     if tf.executing_eagerly() or tf.config.list_physical_devices("GPU"):
         return 1
     cores = tf.config.threading.get_inter_op_parallelism_threads() or CORES

@@ -1,7 +1,7 @@
 """Recurrences over time with their gradients: what runs where, and the derivatives of every order.
 
-The loops are in `loops.py`. When XLA compiles them, each recurrence has its own loop. For the derivative of a gradient
-the forward loop runs again, and TensorFlow differentiates it twice.
+The loops are in `loops.py`. When XLA compiles them, each recurrence has its own loop; `compiled_length.py` has those
+for any length. For the derivative of a gradient the forward loop runs again, and TensorFlow differentiates it twice.
 """
 
 import functools
@@ -11,8 +11,17 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.eager.record import stop_recording  # has no public name
 
-from seqtasks.layers import batch_of_one
-from seqtasks.layers.loops import Options, ProductRoles, Saved, backward_loop, forward_loop, gradients_of, stacked
+from seqtasks.layers import batch_of_one, compiled_length, kernels
+from seqtasks.layers.loops import (
+    BackwardOptions,
+    Options,
+    ProductRoles,
+    Saved,
+    backward_loop,
+    forward_loop,
+    gradients_of,
+    stacked,
+)
 from seqtasks.layers.recurrence import Recurrence, Tensors, prepare_kernels
 
 COMPILED_ROWS = 4  # up to this batch size a step is mostly dispatch (see benchmarks/layers.py)
@@ -34,11 +43,17 @@ def scan(recurrences: Sequence[Recurrence], unroll: bool = False) -> list[tuple[
     keep = any(r.training for r in recurrences)
     forward: Callable = forward_loop
     backward: Callable = backward_loop
-    if _uses_xla(recurrences):
+    steps = None
+    if compiled_length.is_wanted(recurrences) and not unroll:
+        steps = tf.shape(recurrences[0].inputs)[0]
+        recurrences = [r.padded(compiled_length.round_up(steps)) for r in recurrences]
+    compiled = steps is not None or _uses_xla(recurrences)
+    kernels.record(kernels.COMPILED if compiled else kernels.LOOP)
+    if compiled:
         forward, backward = (functools.partial(_compile_each, loop) for loop in (forward_loop, backward_loop))
 
     def run(tensors: list[Tensors], forward: Callable, keep: bool = False) -> tuple[list, list[list], list[Saved]]:
-        saved, last = forward(recurrences, Options(keep, unroll), tensors, prepare_kernels(tensors))
+        saved, last = forward(recurrences, Options(keep, unroll, steps), tensors, prepare_kernels(tensors))
         outputs = [
             tf.ensure_shape(r.after(s.histories[0]), (r.inputs.shape[0], *s.histories[0].shape[1:]))
             for r, s in zip(recurrences, saved, strict=True)
@@ -63,9 +78,14 @@ def scan(recurrences: Sequence[Recurrence], unroll: bool = False) -> list[tuple[
             def first_order(*sources: tf.Tensor) -> tuple[list[tf.Tensor], Callable]:
                 upstream = tf.nest.pack_sequence_as([outputs, last], sources[len(flat) :])
                 kept = saved if keep else run(tensors, forward, True)[2]
-                kernels, roles = prepare_kernels(tensors, transposed=True), [ProductRoles() for _ in recurrences]
-                found, grad_variables = backward(recurrences, variables, tensors, kernels, kept, roles, *upstream)
-                grads = [gradients_of(*each) for each in zip(recurrences, tensors, kept, roles, found, strict=True)]
+                kernels, of_cell = (
+                    prepare_kernels(tensors, transposed=True),
+                    {id(r.cell): ProductRoles() for r in recurrences},
+                )
+                roles, options = [of_cell[id(r.cell)] for r in recurrences], BackwardOptions(variables, steps)
+                found, grad_variables = backward(recurrences, options, tensors, kernels, kept, roles, *upstream)
+                each = zip(recurrences, tensors, kept, roles, found, strict=True)
+                grads = [gradients_of(*arguments, steps) for arguments in each]
                 results = _sum_by_place(tf.nest.flatten(grads), places)
                 results += [tf.add_n(parts) for parts in zip(*grad_variables, strict=True)]
                 return results, functools.partial(_second_order, run_plain, sources, len(flat), variables)
@@ -84,7 +104,8 @@ def scan(recurrences: Sequence[Recurrence], unroll: bool = False) -> list[tuple[
     distinct, places = _distinct(tf.nest.flatten(structure))
     results = run_with_gradient(*distinct)
     outputs_and_states = [[r.inputs for r in recurrences], [r.states for r in recurrences]]
-    return list(zip(*tf.nest.pack_sequence_as(outputs_and_states, results), strict=True))
+    outputs, last = tf.nest.pack_sequence_as(outputs_and_states, results)
+    return list(zip(outputs if steps is None else [x[:steps] for x in outputs], last, strict=True))
 
 
 def _second_order(
@@ -149,24 +170,35 @@ def _uses_xla(recurrences: Sequence[Recurrence]) -> bool:
     return large and all(r.training for r in recurrences) and not tf.config.list_physical_devices("GPU")
 
 
-def _compile_each(loop: Callable, recurrences: Sequence[Recurrence], option: Any, *each: Sequence) -> list[list]:
+def _compile_each(loop: Callable, recurrences: Sequence[Recurrence], options: Any, *each: Sequence) -> list[list]:
     """The results of `loop`, with an XLA program for each recurrence: XLA would run the parts of one in turn.
+
+    Shards of a batch have one cell, so they share a program where their shapes are equal.
 
     Args:
         loop: `forward_loop` or `backward_loop`.
         recurrences: its first argument.
-        option: its second argument, which all recurrences share.
+        options: its second argument, which all recurrences share.
         each: its other arguments, one element for each recurrence.
     """
-
-    def run(*arguments: Any) -> Any:
-        return tf.nest.map_structure(stacked, loop(*arguments))  # an array cannot leave XLA
-
+    programs: dict[tuple, Any] = {}
     results = []
     for r, *arguments in zip(recurrences, *each, strict=True):
-        compiled = tf.function(run, jit_compile=True)
-        arguments = [[r], option, *([argument] for argument in arguments)]
-        compiled.get_concrete_function(*arguments)
+        key = id(r.cell), r.backwards
+        if key not in programs:
+            programs[key] = _program(loop, r)
+        arguments = [r.masks, options, *([argument] for argument in arguments)]
+        programs[key].get_concrete_function(*arguments)
         with stop_recording():  # under a tape of a tape it would return its intermediate results, which XLA cannot
-            results.append(compiled(*arguments))
+            results.append(programs[key](*arguments))
     return [[part for (part,) in column] for column in zip(*results, strict=True)]
+
+
+def _program(loop: Callable, r: Recurrence) -> Callable:
+    """`loop` of one recurrence, compiled by XLA; its masks come in place of the recurrence."""
+
+    def run(masks: tuple, *arguments: Any) -> Any:
+        results = loop([r.with_masks(*masks)], *arguments)
+        return tf.nest.map_structure(stacked, results)  # an array cannot leave XLA
+
+    return tf.function(run, jit_compile=True)

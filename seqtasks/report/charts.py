@@ -41,7 +41,19 @@ def comparison(metric: str, test: Mapping[str, Any], baselines: Mapping[str, Map
     Returns:
         An SVG; None if fewer than two systems have a value.
     """
-    systems = {"this network": test, **{words(name): values for name, values in baselines.items()}}
+    return systems(metric, {"this network": test, **{words(name): values for name, values in baselines.items()}})
+
+
+def systems(metric: str, systems: Mapping[str, Mapping[str, Any]]) -> Markup | None:
+    """A metric of several systems, the first in another colour, with confidence intervals.
+
+    Args:
+        metric: name of the metric.
+        systems: figures of each by name; `{metric}_interval` holds the bounds.
+
+    Returns:
+        An SVG; None if fewer than two systems have a value.
+    """
     systems = {name: values for name, values in systems.items() if known(values.get(metric))}
     if len(systems) < 2:
         return None

@@ -183,6 +183,17 @@ class Tokenizer:
             return tf.strings.regex_replace(tf.strings.regex_replace(texts, f"^{SPACE}", ""), SPACE, " ")
         return texts
 
+    def portable(self, **more: Any) -> dict[str, Any] | None:
+        """What `seqtasks.portable.letters` needs, with `more`; None where tokens are not characters.
+
+        Example:
+            >>> Tokenizer("character", [*SPECIAL_TOKENS, "a"]).portable(ends=True)["tokens"]
+            ['[PAD]', '[UNK]', '[BOS]', '[EOS]', 'a']
+        """
+        if self.kind != "character":
+            return None
+        return {"encoder": "letters", "tokens": self.tokens, "lowercase": self.lowercase, **more}
+
     def unknown(self, texts: Iterable[str]) -> list[list[str]]:
         """The words or characters of each text that the vocabulary does not hold, sorted, each once.
 

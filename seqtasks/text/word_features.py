@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import numpy as np
 import tensorflow as tf
 
 # Scripts without spaces between words: each character is a word.
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+_SPACES = r"[\p{Z}\x{85}]"
 _PIECES = (
-    (r"[\p{Z}\x{85}]", " "),  # the spaces of Unicode: `\s` and `tf.strings.split` know only those of ASCII
+    (_SPACES, " "),  # the spaces of Unicode: `\s` and `tf.strings.split` know only those of ASCII
     (r"[’ʼ]", "'"),
     (
         r"'(\s|$|[^\p{L}\p{M}\p{N}\s])",
@@ -41,6 +43,33 @@ def clean(texts: tf.Tensor) -> tf.Tensor:
         texts, "UTF-8", "UTF-8", errors="replace", replacement_char=0x20, replace_control_characters=True
     )
     return tf.strings.lower(valid, encoding="utf-8")
+
+
+def classes() -> dict[str, list[list[int]]]:
+    """The classes of characters in the regular expressions of `words`, for `seqtasks.portable.words`.
+
+    Returns:
+        {name: ranges of code points}, each [first, last].
+
+    Example:
+        >>> classes()["space"][:2]
+        [[32, 32], [133, 133]]
+    """
+    points = np.r_[0:0xD800, 0xE000:0x110000]  # without surrogates
+    letters = tf.strings.unicode_encode(points[:, None].astype("int32"), "UTF-8")
+    patterns = {
+        "letter": r"\p{L}",
+        "mark": r"\p{M}",
+        "digit": r"\p{N}",
+        "space": _SPACES,
+        "unspaced": _UNSPACED,
+    }
+    found = {}
+    for name, pattern in patterns.items():
+        own = points[tf.strings.regex_full_match(letters, pattern).numpy()]
+        groups = np.split(own, np.flatnonzero(np.diff(own) > 1) + 1)
+        found[name] = [[int(group[0]), int(group[-1])] for group in groups]
+    return found
 
 
 def words(texts: tf.Tensor) -> tf.RaggedTensor:

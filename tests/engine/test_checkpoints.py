@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from seqtasks.atomic_files import replacing
 from seqtasks.engine import checkpoint
+from seqtasks.engine.experiment import policy
 from seqtasks.engine.loop import Loop, _Watch
 from seqtasks.engine.signals import Terminated
 from seqtasks.errors import UserError
@@ -34,10 +35,11 @@ class Batches:
 def make(directory, strange=1.0, validate=lambda: {"m": 0.5}, rate=0.02, **options):
     """A loop whose checkpoints are in a folder."""
     (directory / "checkpoints").mkdir(exist_ok=True)
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="zeros")])
-    model.compile(AdamW(rate, ema=0.5), "mse")
-    model.optimizer.build(model.trainable_variables)
     config = Options(**{"epochs": 3, "patience": 0, "evaluate_every": 1, "keep": "last"} | options)
+    with policy(config.precision):
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+        model.compile(AdamW(rate, ema=0.5), "mse")
+    model.optimizer.build(model.trainable_variables)
     return Loop(model, Batches(strange), lambda x, y: (x, y), validate, config, "m", True, directory)
 
 
@@ -124,6 +126,17 @@ def test_a_crash_is_resumed_from_the_checkpoint_of_that_step(step, whole, tmp_pa
         at(*step, crash, patch)
         make(tmp_path, checkpoint_steps=1).run()
     assert resumed(tmp_path, checkpoint_steps=1) == whole
+
+
+def test_half_precision_is_resumed_with_the_scale_of_its_loss(tmp_path, monkeypatch):
+    options = {"checkpoint_steps": 1, "precision": "mixed_float16"}
+    (tmp_path / "half").mkdir()
+    half = make(tmp_path / "half", **options)
+    half.run()
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        at(1, 2, crash, patch)
+        make(tmp_path, **options).run()
+    assert resumed(tmp_path, **options) == outcome(half)
 
 
 def stopped(directory, monkeypatch):

@@ -125,7 +125,7 @@ def test_the_auxiliary_loss_is_that_of_the_language_model(direction):
 def test_exports_and_fine_tuning_need_no_language_model(reviews, tmp_path):
     texts = ["a fine old film", "", "nothing known"]
     answers = reviews.predict(texts)
-    serve = tf.saved_model.load(str(reviews.export(tmp_path / "export"))).signatures["serving_default"]
+    serve = tf.saved_model.load(str(reviews.export(tmp_path / "export", check=False))).signatures["serving_default"]
     np.testing.assert_allclose(serve(tf.constant(texts))["score"], [a["score"] for a in answers], atol=1e-5)
     moved = tmp_path / "moved"
     reviews.directory.rename(moved)

@@ -11,6 +11,7 @@ import warnings
 import pytest
 
 import seqtasks
+from seqtasks.atomic_files import write_json
 from seqtasks.cli.main import main
 from seqtasks.engine.run import Run
 from seqtasks.engine.run_folder import beginning, check_free, is_unbegun, locked
@@ -153,6 +154,22 @@ def test_a_run_killed_before_its_configuration_is_written_is_begun_anew(again, r
         flag = {again: True} if again else {}
         assert seqtasks.train("sentiment", data=reviews, run=directory, **flag, **fields) == "trains"
     assert (directory / "config.yaml").is_file() and not is_unbegun(directory)
+
+
+def test_a_run_that_is_about_to_be_replaced_is_not_read(run, monkeypatch):
+    def write_and_die(path, value):
+        write_json(path, value)
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("seqtasks.engine.run_folder.write_json", write_and_die)
+        with beginning(run, True):
+            pass
+    assert (run / "model.keras").exists()  # it was killed before the first file was removed
+    with pytest.raises(UserError, match="was stopped before it began; train it again, with the same --run"):
+        Run(run)
+    with beginning(run, True):
+        assert set(files(run)) == {".lock", "manifest.json"}
 
 
 def half(content):

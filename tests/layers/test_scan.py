@@ -14,6 +14,7 @@ from seqtasks.cells import CELLS, GRUCell, LSTMCell, SimpleRNNCell
 from seqtasks.cells.affine import affine
 from seqtasks.cells.normalise import normalise
 from seqtasks.layers import RNN, Bidirectional, batch_of_one, rnn, scan
+from seqtasks.layers.compiled_length import compiled_loops
 
 TIME, FEATURES, UNITS = 5, 3, 4
 
@@ -92,6 +93,26 @@ def test_xla_gives_the_numbers_of_the_uncompiled_loop(name, rows, size, training
     monkeypatch.setattr(scan.tf, "function", recorded)
     same(real(lambda: gradients(layer, x, mask, upstream, training))(), plain, 1e-9)
     assert len(compiled) == (4 if training else 6)  # for each direction forward (twice without training) and backward
+
+
+@pytest.mark.parametrize(
+    "name", [name if name == "lstm" else pytest.param(name, marks=pytest.mark.slow) for name in CELLS]
+)
+def test_compiled_loop_of_any_length_gives_the_numbers_of_the_uncompiled_one(name, rng):
+    """Shorter and longer than the shortest of the compiled lengths, and equal to it; the programs are shared."""
+    layer = Bidirectional(*(cells.make(name, UNITS, dtype="float64") for _ in range(2)), dtype="float64")
+    layer(np.ones((3, 2, FEATURES)))
+    specs = [tf.TensorSpec((3, None, FEATURES), "float64"), tf.TensorSpec((3, None), "bool")]
+
+    def run(x, mask):
+        return gradients(layer, x, mask, tf.cast(tf.ones_like(x[..., :1]), "float64"), training=True)
+
+    with compiled_loops(3):
+        compiled = tf.function(run, input_signature=specs).get_concrete_function()
+    assert sum(f.attr["_XlaMustCompile"].b for f in compiled.graph.as_graph_def().library.function) >= 4
+    for length in (1, TIME, 64, 65):
+        x, mask = rng.normal(size=(3, length, FEATURES)), rng.random((3, length)) < 0.7
+        same(compiled(tf.constant(x), tf.constant(mask)), run(tf.constant(x), tf.constant(mask)), 1e-9)
 
 
 @pytest.mark.parametrize(

@@ -377,7 +377,7 @@ print(json.dumps([[x.numpy().tolist() for x in log_probs], [text.decode() for te
 
 
 def test_the_export_gives_the_same_answers_with_tensorflow_alone(run, tmp_path, tensorflow_alone):
-    directory, prompt = str(run.export(tmp_path / "served")), "60 64 67;;53 57"
+    directory, prompt = str(run.export(tmp_path / "served", check=False)), "60 64 67;;53 57"
     code = SERVE.format(directory=directory, texts=TEXTS, prompt=prompt)
     log_probs, written = tensorflow_alone(code)
     expected = [answer["log_probability"] for answer in run.predict(TEXTS)]

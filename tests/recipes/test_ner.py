@@ -8,6 +8,7 @@ import pytest
 from seqtasks.recipes import ner
 
 import seqtasks
+from seqtasks.engine import predictor
 from seqtasks.engine.run import Run
 from seqtasks.errors import UserError
 from seqtasks.ner import tag_schemes as schemes
@@ -92,7 +93,7 @@ def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path, tensor
         b"\xff\xfe in Lima",
         b"Anna Berg . " * 2000,
     ]
-    run.export(tmp_path / "served")
+    run.export(tmp_path / "served", check=False)
     code = SERVE.format(directory=str(tmp_path / "served"), texts=texts)
     served = tensorflow_alone(code)
     answers = list(run.predictor.answers(texts))
@@ -104,6 +105,20 @@ def test_the_export_answers_alike_where_only_tensorflow_is(run, tmp_path, tensor
         noise = 1e-2 if len(scores) > 1000 else 1e-4  # path sums of 6000 tokens pass 2**15: float32 resolves 1/256
         np.testing.assert_allclose([served["score"][row][i] for i in found], scores, atol=noise)
     assert len(answers[-1]["entities"]) > 1000
+
+
+def test_many_batches_are_answered_by_compiled_loops_alike(run, monkeypatch):
+    texts = [
+        f"{name} flew to {place} ." + " Again" * (i % 70) for i, (name, place) in enumerate([("Ana", "Rome")] * 200)
+    ]
+    plain = list(seqtasks.load_run(run.directory).predictor.answers(texts))
+    monkeypatch.setattr(predictor, "COMPILED_AFTER", 2)
+    compiled = seqtasks.load_run(run.directory).predictor
+    for one, other in zip(compiled.answers(texts), plain, strict=True):
+        assert [e | {"score": 0} for e in one["entities"]] == [e | {"score": 0} for e in other["entities"]]
+        np.testing.assert_allclose(*([e["score"] for e in a["entities"]] for a in (one, other)), atol=1e-4)
+    graphs = compiled._decode_full.graph.as_graph_def().library.function
+    assert any(f.attr["_XlaMustCompile"].b for f in graphs)
 
 
 @pytest.mark.slow

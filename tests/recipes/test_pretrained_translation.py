@@ -125,7 +125,7 @@ def test_it_answers_and_exports_as_any_translation(run, tmp_path):
     texts = ["a dog sleeps", "", "nothing known", "two men run"]
     answers = run.predict(texts)
     assert answers[1]["translation"] == "" and len(answers[0]["translation"].split()) > 1
-    serve = tf.saved_model.load(str(run.export(tmp_path / "export"))).signatures["serving_default"]
+    serve = tf.saved_model.load(str(run.export(tmp_path / "export", check=False))).signatures["serving_default"]
     found = serve(tf.constant(texts))
     assert [t.decode() for t in found["translation"].numpy()] == [a["translation"] for a in answers]
     np.testing.assert_allclose(found["score"], [a["score"] for a in answers], atol=1e-4)
