@@ -258,12 +258,8 @@ class Training:
         sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         log.info("examples: %s; %s parameters", sizes, f"{prepared.model.count_params():,}")
         progress.training_begins()
-        steps = config.epochs * len(prepared.batches)
-        with (
-            prepared.strategy.scope(),
-            policy(config.precision),
-            kernels.of_training(config, steps, loop.state["kernels"]),
-        ):
+        steps, used = config.epochs * len(prepared.batches), loop.state["kernels"]
+        with prepared.strategy.scope(), policy(config.precision), kernels.of_training(config, steps, used):
             loop.run()
         run = self._finish(loop, predictor, prepared) if loop.chief else None
         cluster.meet(prepared.strategy, self.directory / "metrics.json")
