@@ -218,4 +218,4 @@ def test_the_scripts_for_clusters_are_valid_and_their_options_exist():
         assert subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True).stderr == ""
         (command,) = re.findall(r"seqtasks train sentiment((?:.*\\\n)*.*)", text)
         assert {"run", "strategy"} <= set(re.findall(r"--(\w+)", command)) <= known
-        assert "echo --resume" in text
+        assert "--resume auto" in command
