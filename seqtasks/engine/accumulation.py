@@ -59,7 +59,8 @@ def accumulate(model: keras.Model, parts: int, passes: int = 1) -> None:
         zeros = [tf.zeros(weight.shape, weight.dtype) for weight in weights]
         given = [tf.constant(0), tf.constant(0.0), *zeros]
         _, loss, *gradients = tf.while_loop(lambda start, *_: start < rows, part, given, parallel_iterations=1)
-        model._loss_tracker.update_state(loss, sample_weight=rows)
+        devices = tf.distribute.get_strategy().num_replicas_in_sync  # by which Keras divides the loss of each
+        model._loss_tracker.update_state(loss * devices, sample_weight=rows)
         model.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         return model.get_metrics_result()
 

@@ -38,6 +38,9 @@ def adapt(experiment: Experiment, directory: Path, overwrite: bool = False) -> E
     if not runs or as_text is None:
         what, remedy = "there is no language model to adapt", "name one with --pretrained, or leave the option out"
         raise UserError(what, where="--adapt_epochs", remedy=remedy)
+    if config.strategy == "multiworker":  # each process would write the adapted models
+        what, remedy = "excludes --adapt_epochs", "fine-tune the language models first, and name them with --pretrained"
+        raise UserError(what, where="--strategy multiworker", remedy=remedy)
     sources = experiment.read().sources
     adapted: dict[str, str] = {}
     for name, found in runs.items():

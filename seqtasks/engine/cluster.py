@@ -80,10 +80,24 @@ def share(strategy: tf.distribute.Strategy) -> tuple[int, int]:
     """
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 0, 1
-    found = strategy.cluster_resolver
+    return _place(strategy.cluster_resolver)
+
+
+def _place(found: tf.distribute.cluster_resolver.ClusterResolver) -> tuple[int, int]:
     jobs = found.cluster_spec().as_dict()
     before = len(jobs.get("chief", ())) if found.task_type == "worker" else 0
     return before + int(found.task_id or 0), sum(len(hosts) for hosts in jobs.values())
+
+
+def leads(name: str) -> bool:
+    """Whether this process would be the chief of a strategy by name. It joins no other process; alone, it is.
+
+    Example:
+        >>> leads("auto")
+        True
+    """
+    alone = name != "multiworker" or not {"TF_CONFIG", "SLURM_STEP_NODELIST"} & set(os.environ)
+    return alone or _place(resolver())[0] == 0
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

@@ -2,12 +2,13 @@
 
 import contextlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from seqtasks.engine import checkpoint
+from seqtasks.engine.data_summary import SplitSummary
 from seqtasks.engine.run import Run
-from seqtasks.engine.run_folder import VARIANTS, checked_json, is_run, runs_in
+from seqtasks.engine.run_folder import COPY, VARIANTS, checked_json, is_run, runs_in
 from seqtasks.errors import UserError
 
 
@@ -44,6 +45,25 @@ def check_new(directory: Path) -> None:
     if known.keys() & {"parent", "pretrained"}:
         what = "was stopped before it had the weights that it was to start from"
         raise UserError(what, where=directory, remedy="begin again with --overwrite")
+
+
+def check_unchanged(directory: Path, summaries: Mapping[str, SplitSummary]) -> None:
+    """Raise `UserError` if the data is not that with which the run in a directory began.
+
+    Args:
+        directory: the run.
+        summaries: of the splits, by name.
+    """
+    name = "environment.json"
+    known = checked_json(directory, name)
+    for split, summary in summaries.items():
+        try:
+            before = known["data"][split]["sha256"]
+        except (LookupError, TypeError):
+            raise UserError("does not describe the data", where=directory / name, remedy=COPY) from None
+        if before != summary.sha256:
+            what = "the data has changed since the run began"
+            raise UserError(what, where=summary.name, remedy="train a new run")
 
 
 def complete(run: Run) -> Run:

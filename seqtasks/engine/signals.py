@@ -34,10 +34,12 @@ def raised() -> contextlib.AbstractContextManager[None]:
     """A context in which SIGTERM raises `Terminated`.
 
     Example:
-        >>> with raised():
-        ...     signal.raise_signal(signal.SIGTERM)
-        Traceback (most recent call last):
-        seqtasks.engine.signals.Terminated
+        >>> try:
+        ...     with raised():
+        ...         signal.raise_signal(signal.SIGTERM)
+        ... except Terminated:
+        ...     print("ended")
+        ended
     """
     return _handled(_raise, signal.SIGTERM)
 
@@ -58,9 +60,11 @@ class Interrupts:
         ...     signal.raise_signal(signal.SIGTERM)
         ...     print("the step ends")
         the step ends
-        >>> interrupts.reraise()
-        Traceback (most recent call last):
-        seqtasks.engine.signals.Terminated
+        >>> try:
+        ...     interrupts.reraise()
+        ... except Terminated:
+        ...     print("ended")
+        ended
     """
 
     def __init__(self, several: bool = False) -> None:

@@ -21,18 +21,16 @@ from seqtasks.capabilities import Calibrates
 from seqtasks.data.batches import POOL_BATCHES
 from seqtasks.engine import checkpoint, cluster, distribute, evaluation, gradient_flow, kernels, progress
 from seqtasks.engine.callbacks import callback_list
-from seqtasks.engine.data_summary import SplitSummary, describe_splits
+from seqtasks.engine.data_summary import describe_splits
 from seqtasks.engine.experiment import Experiment, Prepared, check_same, has_data, policy
 from seqtasks.engine.loop import Loop
 from seqtasks.engine.predictor import Predictor
-from seqtasks.engine.resuming import check_new, complete, resumable
+from seqtasks.engine.resuming import check_new, check_unchanged, complete, resumable
 from seqtasks.engine.run import Run, load_assets, save_assets, save_setup, written
 from seqtasks.engine.run_folder import (
-    COPY,
     VARIANTS,
     beginning,
     check_free,
-    checked_json,
     is_unbegun,
     locked,
     seal,
@@ -215,11 +213,11 @@ class Training:
         """Train from the beginning, or from the weights of a finished run; see `Experiment.prepare`."""
         self.experiment.scale()
         strategy = self.experiment.strategy
+        prepared = self.experiment.prepare(base=base, relearn=relearn, weights=weights)
+        callbacks, config = self._callbacks(prepared), self.experiment.config
+        reads = [*self.experiment.paths.values(), *dataclasses.asdict(config).values(), base and base.directory]
         with contextlib.ExitStack() as stack:
-            prepared = self.experiment.prepare(base=base, relearn=relearn, weights=weights)
-            callbacks, config = self._callbacks(prepared), self.experiment.config
             if cluster.is_chief(strategy):
-                reads = [*self.experiment.paths.values(), *dataclasses.asdict(config).values(), base and base.directory]
                 stack.enter_context(self.around())
                 stack.enter_context(beginning(self.directory, overwrite, reads))
                 self._write_setup(prepared)
@@ -228,11 +226,10 @@ class Training:
 
     def resume(self) -> Run:
         """Continue from the last checkpoint."""
-        strategy = self.experiment.strategy
-        lock = locked(self.directory) if cluster.is_chief(strategy) else contextlib.nullcontext()
-        with lock:
+        chief = cluster.is_chief(self.experiment.strategy)
+        with locked(self.directory) if chief else contextlib.nullcontext():
             data = self.experiment.read()
-            self.check_unchanged(data.summaries)
+            check_unchanged(self.directory, data.summaries)
             prepared = self.experiment.prepare(data, load_assets(self.directory / "encoder") or None)
             return self._run(prepared, self._callbacks(prepared), resume=True)
 
@@ -283,19 +280,6 @@ class Training:
         taken = {"parent": prepared.parent, "pretrained": prepared.pretrained}
         environment |= {name: recorded for name, recorded in taken.items() if recorded}
         save_setup(self.directory, self.name, self.source, paths, config, prepared.assets, environment)
-
-    def check_unchanged(self, summaries: Mapping[str, SplitSummary]) -> None:
-        """Raise `UserError` if the data is not that with which the run in the directory began."""
-        name = "environment.json"
-        known = checked_json(self.directory, name)
-        for split, summary in summaries.items():
-            try:
-                before = known["data"][split]["sha256"]
-            except (LookupError, TypeError):
-                raise UserError("does not describe the data", where=self.directory / name, remedy=COPY) from None
-            if before != summary.sha256:
-                what = "the data has changed since the run began"
-                raise UserError(what, where=summary.name, remedy="train a new run")
 
     def _finish(self, loop: Loop, predictor: Predictor, prepared: Prepared) -> Run:
         """Measure the chosen weights, compare with the baselines, and write what makes the run complete."""
@@ -362,8 +346,8 @@ def resume_run(directory: Path, fields: Mapping[str, Any], paths: Paths, callbac
     check_same(run.config, run.paths, fields, paths)
     if (directory / "metrics.json").is_file():
         log.info("%s has finished already", directory)
-        with locked(directory):
-            return complete(run)
+        with locked(directory) if (chief := cluster.leads(run.config.strategy)) else contextlib.nullcontext():
+            return complete(run) if chief else run
     limit = {name: value for name, value in fields.items() if name == "time_limit"}
     paths = paths if has_data(paths) else run.readable_paths()  # a check that the data is unchanged follows
     config = make_options(run.recipe.Config, dataclasses.asdict(run.config) | limit)

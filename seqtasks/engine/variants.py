@@ -11,6 +11,7 @@ from typing import Any
 
 from seqtasks.atomic_files import write_json
 from seqtasks.engine.experiment import Experiment, check_same, has_data
+from seqtasks.engine.resuming import check_unchanged
 from seqtasks.engine.run import Run, written
 from seqtasks.engine.run_folder import VARIANTS, beginning, check_free, is_run, is_unbegun, read_json, runs_in
 from seqtasks.engine.training import Training, resume_run
@@ -118,7 +119,7 @@ def resume_variants(
         if not has_data(paths):
             run.readable_paths()  # raises if it was in memory
         experiment = Experiment(recipe, options, paths if has_data(paths) else run.paths)
-        Training(experiment, first, name).check_unchanged(experiment.read().summaries)
+        check_unchanged(first, experiment.read().summaries)
         log.info("run %d of %d: %s", len(runs) + 1, len(known["runs"]), directory / variant)
         runs[variant] = Training(experiment, directory / variant, name, source, callbacks=callbacks).start()
     return runs

@@ -76,7 +76,9 @@ def test_ten_steps_on_two_devices_are_those_of_one(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", [0, 1])
-def test_a_killed_process_ends_the_others_and_all_go_on_from_the_last_checkpoint(killed, reviews, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_process_ends_the_others_and_all_go_on_from_the_last_checkpoint(number, killed, reviews, tmp_path):
+    """After SIGTERM all end in the same way, with a checkpoint of the same step."""
     small = SMALL | STILL | {"epochs": 6, "checkpoint_steps": 2, "patience": 0, "ema_momentum": 0.0}
     options = [f"--{name}={value}" for name, value in small.items()]
     command = [sys.executable, "-m", "seqtasks", "train", "sentiment", "--data", str(reviews), *options]
@@ -85,11 +87,14 @@ def test_a_killed_process_ends_the_others_and_all_go_on_from_the_last_checkpoint
         deadline = time.monotonic() + 240
         while not (tmp_path / "cut" / "history.csv").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
-        processes[killed].send_signal(signal.SIGKILL)
-        assert processes[1 - killed].wait(120) == 2
+        processes[killed].send_signal(number)
+        statuses = [process.wait(120) for process in processes]
+    expected = [143, 143] if number == signal.SIGTERM else [-number, 2] if killed == 0 else [2, -number]
+    assert statuses == expected
     told = (tmp_path / f"{1 - killed}.err").read_text().splitlines()[-1]
-    expected = "--strategy multiworker: another process has ended; start all of them again with --resume"
-    assert told == f"seqtasks: {expected}"
+    lost = "--strategy multiworker: another process has ended; start all of them again with --resume"
+    ended = "terminated; the last checkpoint is kept, continue with: "
+    assert told.startswith(f"seqtasks: {ended if number == signal.SIGTERM else lost}")
     assert not (tmp_path / "cut" / "metrics.json").exists()
     with workers.start(tmp_path, 2, command=[*cut, "--resume"]) as processes:
         assert [process.wait(600) for process in processes] == [0, 0]
@@ -165,6 +170,10 @@ def test_the_number_of_a_process_counts_the_chief_first(monkeypatch):
     for kind, index, number in (("chief", 0, 0), ("worker", 0, 1), ("worker", 1, 2)):
         monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": hosts, "task": {"type": kind, "index": index}}))
         assert cluster.share(Cluster()) == (number, 3)
+        assert cluster.leads("multiworker") == (number == 0) and cluster.leads("auto")
+    monkeypatch.delenv("TF_CONFIG")
+    monkeypatch.delenv("SLURM_STEP_NODELIST", raising=False)
+    assert cluster.leads("multiworker")  # a finished run needs no other process
 
 
 @pytest.mark.parametrize("train", ["train", "cross_validate"])
@@ -209,4 +218,4 @@ def test_the_scripts_for_clusters_are_valid_and_their_options_exist():
         assert subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True).stderr == ""
         (command,) = re.findall(r"seqtasks train sentiment((?:.*\\\n)*.*)", text)
         assert {"run", "strategy"} <= set(re.findall(r"--(\w+)", command)) <= known
-        assert "echo --resume" in text
+        assert "--resume auto" in command

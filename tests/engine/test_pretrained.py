@@ -1,5 +1,6 @@
 """Runs that start from language models."""
 
+import dataclasses
 import json
 
 import keras
@@ -9,6 +10,8 @@ import tensorflow as tf
 
 import seqtasks
 from seqtasks.data.token_ids import BOS
+from seqtasks.engine.adaptation import adapt
+from seqtasks.engine.experiment import Experiment
 from seqtasks.engine.pretrained import Pretrained
 from seqtasks.errors import UserError
 from seqtasks.layers import ReversibleEmbedding
@@ -181,6 +184,15 @@ def test_vectors_and_a_language_model_exclude_each_other():
     recipe = load_recipe("sentiment")
     with pytest.raises(UserError, match="the language model has word vectors of its own"):
         recipe.settle(recipe.Config(pretrained="runs/lm", vectors="a.txt"))
+
+
+def test_several_processes_adapt_nothing(runs, tmp_path):
+    config = load_recipe("sentiment").Config(pretrained=str(runs["forward"].directory), adapt_epochs=1)
+    experiment = Experiment(load_recipe("sentiment"), config)
+    experiment.config = dataclasses.replace(experiment.config, strategy="multiworker")
+    with pytest.raises(UserError, match="--strategy multiworker: excludes --adapt_epochs; fine-tune the language"):
+        adapt(experiment, tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_adapting_needs_a_language_model(tmp_path):
