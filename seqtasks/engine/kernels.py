@@ -26,7 +26,7 @@ def of_training(config: Options, steps: int, names: list[str]) -> Iterator[None]
         >>> with of_training(Options(), 100, []):
         ...     pass
     """
-    rows = int(config.batch_size) if steps >= COMPILED_STEPS else 0
+    rows = int(config.batch_size) if steps >= COMPILED_STEPS and not config.jit else 0
     plain = without_cudnn() if config.jit else contextlib.nullcontext()  # XLA cannot compile a call of cuDNN
     with compiled_loops(rows), plain, kernels.recorded(names):
         yield

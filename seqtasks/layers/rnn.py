@@ -17,9 +17,8 @@ from seqtasks.layers.scan import scan
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 SHARD_SIZE = 4096  # units times rows that make it worth giving a shard a core of its own (see benchmarks/layers.py)
 
-Results: TypeAlias = list[
-    tuple[tf.Tensor, list[tf.Tensor]]
-]  # outputs (batch, time, units) and last states of each cell
+Results: TypeAlias = list[tuple[tf.Tensor, list[tf.Tensor]]]
+"""Outputs (batch, time, units) and last states of each cell."""
 
 
 def run_cells(

@@ -78,12 +78,10 @@ def scan(recurrences: Sequence[Recurrence], unroll: bool = False) -> list[tuple[
             def first_order(*sources: tf.Tensor) -> tuple[list[tf.Tensor], Callable]:
                 upstream = tf.nest.pack_sequence_as([outputs, last], sources[len(flat) :])
                 kept = saved if keep else run(tensors, forward, True)[2]
-                kernels, of_cell = (
-                    prepare_kernels(tensors, transposed=True),
-                    {id(r.cell): ProductRoles() for r in recurrences},
-                )
+                of_cell = {id(r.cell): ProductRoles() for r in recurrences}
                 roles, options = [of_cell[id(r.cell)] for r in recurrences], BackwardOptions(variables, steps)
-                found, grad_variables = backward(recurrences, options, tensors, kernels, kept, roles, *upstream)
+                transposed = prepare_kernels(tensors, transposed=True)
+                found, grad_variables = backward(recurrences, options, tensors, transposed, kept, roles, *upstream)
                 each = zip(recurrences, tensors, kept, roles, found, strict=True)
                 grads = [gradients_of(*arguments, steps) for arguments in each]
                 results = _sum_by_place(tf.nest.flatten(grads), places)
