@@ -162,7 +162,7 @@ class Runtime:
             found.mkdir()
             for number, batch in enumerate(batches):
                 np.savez(given / f"{number:04}.npz", **batch)  # type: ignore[arg-type]
-            request = {"model": str(model), "batches": str(given), "results": str(found), "calls": calls}
+            request = {"model": str(model.resolve()), "batches": str(given), "results": str(found), "calls": calls}
             assert self.process.stdin and self.process.stdout
             try:
                 self.process.stdin.write(json.dumps(request) + "\n")

@@ -94,6 +94,7 @@ def export(
 
 
 def _write_served(predictor: Any, directory: Path, format: str, quantize: str, real: Any, check: bool) -> float:
+    directory.mkdir()
     try:
         served.save(predictor, directory)
     except tf.errors.ResourceExhaustedError:

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from seqtasks.cli.console import Warnings
-from seqtasks.cli.main import _without_quiet, main
+from seqtasks.cli.main import _without, main
 from seqtasks.engine import displays, progress
 from tests.reviews import SMALL
 
@@ -146,8 +146,8 @@ def test_quiet_before_or_after_a_command(capsys, small_run, tmp_path):
 
 
 def test_after_two_hyphens_quiet_is_a_text():
-    assert _without_quiet(["predict", "--quiet", "run"]) == (["predict", "run"], True)
-    assert _without_quiet(["predict", "run", "--", "--quiet"]) == (["predict", "run", "--", "--quiet"], False)
+    assert _without("--quiet", ["predict", "--quiet", "run"]) == (["predict", "run"], True)
+    assert _without("--quiet", ["predict", "run", "--", "--quiet"]) == (["predict", "run", "--", "--quiet"], False)
 
 
 def test_a_training_on_a_real_terminal_and_its_result_on_standard_output(reviews, tmp_path):
