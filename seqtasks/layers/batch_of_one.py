@@ -16,15 +16,12 @@ Results = tuple[list[tf.Tensor], list[list[tf.Tensor]]]
 
 
 @contextlib.contextmanager
-def exporting(wanted: bool = True) -> Iterator[None]:
+def exporting() -> Iterator[None]:
     """Makes recurrent layers that are traced in this context fast for single sequences.
 
     If a step is tiny, XLA's loop takes half the time of TensorFlow's, but XLA compiles for every shape. So the loop has
     a fixed shape, a batch of one and `LENGTH` steps, and runs only as many of them as the sequence has. Only exported
     models have this loop: they are called often enough to make up for the compilation.
-
-    Args:
-        wanted: False ends it within another such context.
 
     Example:
         >>> from seqtasks.cells import GRUCell
@@ -37,16 +34,11 @@ def exporting(wanted: bool = True) -> Iterator[None]:
         >>> serve(tf.ones((1, 5, 3))).shape
         TensorShape([1, 4])
     """
-    token = _exporting.set(wanted)
+    token = _exporting.set(True)
     try:
         yield
     finally:
         _exporting.reset(token)
-
-
-def is_exporting() -> bool:
-    """Whether this is traced in `exporting`."""
-    return _exporting.get()
 
 
 def is_wanted(recurrences: Sequence[Recurrence]) -> bool:

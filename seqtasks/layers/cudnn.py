@@ -114,7 +114,8 @@ def _run_one(
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """Runs a cell over the first `lengths` (batch,) steps of sequences (time, batch, features)."""
     cell, backwards = directed
-    x, first = tf.cast(sequences, cell.compute_dtype), [tf.cast(s, cell.compute_dtype) for s in states]
+    x, shape = tf.cast(sequences, cell.compute_dtype), (tf.shape(sequences)[1], cell.units)
+    first = [tf.broadcast_to(tf.cast(s, cell.compute_dtype), shape) for s in states]  # one row may stand for all
     if training and cell.dropout:
         x *= cell.dropout_mask(tf.unstack(tf.shape(x)[1:]), cell.dropout)
     turn = (lambda y: tf.reverse_sequence(y, lengths, seq_axis=0, batch_axis=1)) if backwards else tf.identity

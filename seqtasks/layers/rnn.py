@@ -1,6 +1,5 @@
 """Layers that run cells over time."""
 
-import functools
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -9,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from seqtasks.cells import RNNCell
-from seqtasks.layers import batch_of_one, cudnn, kernels
+from seqtasks.layers import cudnn, kernels
 from seqtasks.layers.recurrence import Recurrence, weights_of
 from seqtasks.layers.scan import scan
 
@@ -36,8 +35,7 @@ def run_cells(
     """Runs cells over the same sequences, side by side.
 
     On a GPU cuDNN runs plain cells. On processors a step of a recurrence is too small for more than one core. So a
-    large batch is split into as many shards as there are cores to run them. A batch of unknown size is taken for a
-    large one, except for a single sequence in an exported model.
+    large batch is split into as many shards as there are cores to run them.
 
     Args:
         cells: list of (cell, backwards).
@@ -63,40 +61,12 @@ def run_cells(
         (TensorShape([2, 5, 4]), TensorShape([2, 4]))
     """
     live = None if mask is None else to_time_major(tf.cast(mask, bool)[..., None])
-    run = functools.partial(
-        _run_shards, cells, sequences, states, live, training, matrices, constants, time_major, table, unroll
-    )
     if table is None and not (matrices or constants or unroll) and cudnn.is_wanted(cells, training):
         kernels.record(kernels.CUDNN)
         x = _time_first(sequences, time_major)
         results = cudnn.run(cells, x, states, None if live is None else live[..., 0], training)
         return results if time_major else [(to_time_major(outputs), last) for outputs, last in results]
     shards = _number_of_shards(sequences, states, len(cells), training)
-    axis = int(time_major)
-    if shards == 1 or sequences.shape[axis] is not None or not batch_of_one.is_exporting():
-        return run(shards)
-
-    def run_batch() -> Results:
-        with batch_of_one.exporting(False):
-            return run(shards)
-
-    return tf.cond(tf.equal(tf.shape(sequences)[axis], 1), lambda: run(1), run_batch)
-
-
-def _run_shards(
-    cells: Sequence[tuple[RNNCell, bool]],
-    sequences: tf.Tensor,
-    states: Sequence[Sequence[tf.Tensor]],
-    live: tf.Tensor | None,
-    training: bool,
-    matrices: Mapping[str, tf.Tensor] | None,
-    constants: Mapping[str, tf.Tensor] | None,
-    time_major: bool,
-    table: tf.Tensor | None,
-    unroll: bool,
-    shards: int,
-) -> Results:
-    """`run_cells` with a batch split into `shards`; `live` is the mask, (time, batch, 1)."""
     cell_weights = [weights_of(cell) for cell, _ in cells]
     recurrences = [
         Recurrence(
@@ -157,7 +127,7 @@ def _look_up(table: tf.Tensor, numbers: tf.Tensor) -> tuple[tf.Tensor, Any]:
 def _number_of_shards(
     sequences: tf.Tensor, states: Sequence[Sequence[tf.Tensor]], directions: int, training: bool
 ) -> int:
-    rows = states[0][0].shape[0] or (32 if training else 64)
+    rows = states[0][0].shape[0] or (32 if training else 1)
     if tf.executing_eagerly() or tf.config.list_physical_devices("GPU"):
         return 1
     cores = tf.config.threading.get_inter_op_parallelism_threads() or CORES
