@@ -276,6 +276,17 @@ def damages() -> str:
     return table(["damaged", *kinds], rows)
 
 
+def lengths() -> str:
+    """Milliseconds of layers on batches of many lengths and in graphs for any shape."""
+    rows = load("lengths")["rows"]
+    programs = list(dict.fromkeys(name for row in rows.values() for name in row))
+    cells = {
+        problem: [f"{row[name]['milliseconds']:.3g}" if name in row else "" for name in programs]
+        for problem, row in rows.items()
+    }
+    return table(["problem", *programs], [[problem, *row] for problem, row in cells.items()])
+
+
 EXPORTS = ("serving", "onnx", "litert", "litert int8")
 
 
@@ -310,6 +321,6 @@ TABLES = {
         targets, sentiment_ablations, ner_ablations, translation_ablations, language_cells, speakers, layers,
         layer_ratios, serving, predict_memory, products, memory, names, sizes, pairs_columns,
         classification, classification_tried, vectors, kills, damages,
-        exports, exports_latency,
+        exports, exports_latency, lengths,
     )
 }  # fmt: skip
