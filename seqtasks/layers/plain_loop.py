@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
-from seqtasks.layers import rnn
 from seqtasks.layers.recurrence import ForwardProduct, Recurrence
 
 _converting = contextvars.ContextVar("converting", default=False)
@@ -21,18 +20,18 @@ def plain_loops() -> Iterator[None]:
 
     Example:
         >>> from seqtasks.cells import GRUCell
-        >>> layer, x = rnn.RNN(GRUCell(4)), tf.ones((2, 5, 3))
+        >>> from seqtasks.layers import RNN
+        >>> layer, x = RNN(GRUCell(4)), tf.ones((2, 5, 3))
         >>> expected = layer(x)
         >>> with plain_loops():
         ...     found = tf.function(layer)(x)
         >>> bool(tf.reduce_all(abs(found - expected) < 1e-6))
         True
     """
-    usual, rnn.scan, token = rnn.scan, run, _converting.set(True)
+    token = _converting.set(True)
     try:
         yield
     finally:
-        rnn.scan = usual
         _converting.reset(token)
 
 
@@ -41,12 +40,11 @@ def is_converting() -> bool:
     return _converting.get()
 
 
-def run(recurrences: Sequence[Recurrence], unroll: bool = False) -> list[tuple[tf.Tensor, list[tf.Tensor]]]:
+def run(recurrences: Sequence[Recurrence]) -> list[tuple[tf.Tensor, list[tf.Tensor]]]:
     """What `seqtasks.layers.scan.scan` computes, one recurrence after the other and without a gradient.
 
     Args:
         recurrences: list of `Recurrence`.
-        unroll: of no effect.
 
     Returns:
         A list with (outputs (time, batch, units), last states) for each recurrence.

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.eager.record import stop_recording  # has no public name
 
-from seqtasks.layers import batch_of_one, compiled_length, kernels
+from seqtasks.layers import batch_of_one, compiled_length, kernels, plain_loop
 from seqtasks.layers.loops import (
     BackwardOptions,
     Options,
@@ -40,6 +40,8 @@ def scan(recurrences: Sequence[Recurrence], unroll: bool = False) -> list[tuple[
     Returns:
         A list with (outputs (time, batch, units), last states) for each recurrence.
     """
+    if plain_loop.is_converting():
+        return plain_loop.run(recurrences)
     keep = any(r.training for r in recurrences)
     forward: Callable = forward_loop
     backward: Callable = backward_loop
